@@ -1,0 +1,66 @@
+// The vCPU this core instance serves: the base address of its state block and short names for its fields.
+// layout.ts says where each field lies; S + OFFSET is its address.
+import * as L from "../layout";
+
+/** Address of this vCPU's state block. */
+// @ts-ignore: a decorator the TypeScript checker does not know
+@external("env", "stateBase")
+export declare const S: u32;
+
+// @ts-ignore: decorator
+@inline
+export function get32(offset: u32): u32 {
+  return load<u32>(S + offset);
+}
+
+// @ts-ignore: decorator
+@inline
+export function set32(offset: u32, value: u32): void {
+  store<u32>(S + offset, value);
+}
+
+// @ts-ignore: decorator
+@inline
+export function get64(offset: u32): u64 {
+  return load<u64>(S + offset);
+}
+
+// @ts-ignore: decorator
+@inline
+export function set64(offset: u32, value: u64): void {
+  store<u64>(S + offset, value);
+}
+
+/** Records an exception with an error code; helpers return the result: 1, "a fault is pending". */
+export function raiseWithError(vector: u32, error: u32): u32 {
+  set32(L.FAULT_VECTOR, vector);
+  set32(L.FAULT_HAS_ERROR, 1);
+  set32(L.FAULT_ERROR, error);
+  return 1;
+}
+
+/** Records an exception without an error code; see raiseWithError. */
+export function raise(vector: u32): u32 {
+  set32(L.FAULT_VECTOR, vector);
+  set32(L.FAULT_HAS_ERROR, 0);
+  set32(L.FAULT_ERROR, 0);
+  return 1;
+}
+
+export const VECTOR_DE: u32 = 0;
+export const VECTOR_DB: u32 = 1;
+export const VECTOR_NMI: u32 = 2;
+export const VECTOR_BP: u32 = 3;
+export const VECTOR_OF: u32 = 4;
+export const VECTOR_BR: u32 = 5;
+export const VECTOR_UD: u32 = 6;
+export const VECTOR_NM: u32 = 7;
+export const VECTOR_DF: u32 = 8;
+export const VECTOR_TS: u32 = 10;
+export const VECTOR_NP: u32 = 11;
+export const VECTOR_SS: u32 = 12;
+export const VECTOR_GP: u32 = 13;
+export const VECTOR_PF: u32 = 14;
+export const VECTOR_MF: u32 = 16;
+export const VECTOR_AC: u32 = 17;
+export const VECTOR_XM: u32 = 19;

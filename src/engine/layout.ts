@@ -1,0 +1,248 @@
+// The engine's memory layout: where the vCPU state, the TLBs, the code cache and guest RAM lie in the one
+// WebAssembly.Memory of a VM, and where each register lies in a vCPU's state block.
+//
+// This file is compiled twice, as TypeScript (translator, snapshots, debugger) and as AssemblyScript (core/), so
+// it imports nothing and holds only `export const NAME = integer`. All offsets and sizes are in bytes.
+
+// ---- The memory of one VM -------------------------------------------------------------------------------------
+/** AssemblyScript's static data lies in [CORE_DATA, VCPU_BASE); build.ts passes it as --memoryBase. */
+export const CORE_DATA = 0x400;
+/** State block of vCPU n at VCPU_BASE + n * VCPU_STRIDE. */
+export const VCPU_BASE = 0x10000;
+export const VCPU_STRIDE = 0x100000;
+export const VCPU_COUNT_MAX = 8;
+/** Heads (u32 block address) of the hash table of translated blocks. */
+export const BLOCK_HASH = 0x810000;
+export const BLOCK_HASH_COUNT = 0x10000;
+/** Per guest-physical page: u32 address of the first translated block that starts or ends in it, 0 if none. */
+export const PAGE_BLOCKS = 0x900000;
+/** Per guest-physical page: u64, bit i set if a translated block covers bytes [64 i, 64 i + 64) of the page. */
+export const PAGE_CODE_BITMAP = 0xc00000;
+/** The code cache: encoded IR of translated blocks. */
+export const CODE_CACHE = 0x2000000;
+export const CODE_CACHE_SIZE = 0x2000000;
+/** Guest-physical address 0; everything below it is the engine's own. */
+export const RAM_BASE = 0x4000000;
+export const RAM_SIZE_MAX = 0xb8000000;
+
+export const PAGE_SIZE = 4096;
+export const PAGE_SHIFT = 12;
+
+// ---- The vCPU block, offsets from its base --------------------------------------------------------------------
+// The first 256 bytes are the register file that one-byte IR operands address: sixteen GPRs, six segment bases,
+// a constant zero, nine temporaries that are dead between instructions.
+export const GPR = 0;
+export const GPR_RAX = 0;
+export const GPR_RCX = 8;
+export const GPR_RDX = 16;
+export const GPR_RBX = 24;
+export const GPR_RSP = 32;
+export const GPR_RBP = 40;
+export const GPR_RSI = 48;
+export const GPR_RDI = 56;
+/** Segment bases in the order ES, CS, SS, DS, FS, GS (u64 each). The architectural base of each segment. */
+export const SEG_BASE = 128;
+export const SLOT_ZERO = 176;
+export const TEMP = 184;
+export const TEMP_COUNT = 9;
+
+export const RIP = 256;
+/** Lazy flags: which operation last set CF PF AF ZF SF OF (flags.ts: kind * 4 + log2 of the size in bytes). */
+export const CC_OP = 264;
+export const CC_DST = 272;
+export const CC_SRC = 280;
+export const CC_AUX = 288;
+/** RFLAGS without the six status flags (u32); bit 1 is always set. */
+export const RFLAGS_REST = 296;
+export const CPL = 300;
+/** Translation mode (MODE_* bits), the part of the state that a translation depends on; updateMode() keeps it. */
+export const MODE = 304;
+/** RIP after the current instruction, set with RIP by the `syncpc` op before a system helper. */
+export const NEXT_RIP = 312;
+
+// Segment registers, ES CS SS DS FS GS LDTR TR: { selector u16 @0, attributes u16 @2, limit u32 @4 (bytes, G
+// applied) }. Attributes are descriptor bits 40–55: type 0–3, S 4, DPL 5–6, P 7, AVL 12, L 13, D/B 14, G 15.
+// A null or unusable segment has P = 0.
+export const SEG = 320;
+export const SEG_STRIDE = 8;
+export const SEG_ES = 0;
+export const SEG_CS = 1;
+export const SEG_SS = 2;
+export const SEG_DS = 3;
+export const SEG_FS = 4;
+export const SEG_GS = 5;
+export const SEG_LDTR = 6;
+export const SEG_TR = 7;
+export const SEG_SELECTOR = 0;
+export const SEG_ATTRIBUTES = 2;
+export const SEG_LIMIT = 4;
+export const LDTR_BASE = 384;
+export const TR_BASE = 392;
+export const GDTR_BASE = 400;
+export const IDTR_BASE = 408;
+export const GDTR_LIMIT = 416;
+export const IDTR_LIMIT = 420;
+
+export const CR0 = 424;
+export const CR2 = 432;
+export const CR3 = 440;
+export const CR4 = 448;
+export const EFER = 456;
+export const XCR0 = 464;
+/** Debug registers DR0–DR7, u64 each. */
+export const DR = 472;
+
+export const MSR_STAR = 536;
+export const MSR_LSTAR = 544;
+export const MSR_CSTAR = 552;
+export const MSR_FMASK = 560;
+export const MSR_KERNEL_GS_BASE = 568;
+export const MSR_SYSENTER_CS = 576;
+export const MSR_SYSENTER_ESP = 584;
+export const MSR_SYSENTER_EIP = 592;
+export const MSR_TSC_AUX = 600;
+export const MSR_PAT = 608;
+export const MSR_MISC_ENABLE = 616;
+/** Added to the host's nanosecond counter to give the TSC (i64). */
+export const TSC_OFFSET = 624;
+export const MSR_MTRR_DEF_TYPE = 632;
+/** Variable-range MTRRs: 8 pairs base, mask; then 11 fixed-range MTRRs; u64 each. */
+export const MSR_MTRR_VARIABLE = 640;
+export const MSR_MTRR_FIXED = 768;
+
+// Interrupts and exits.
+/** 1 while the interrupt line into the CPU is asserted; written by the machine. */
+export const INTERRUPT_LINE = 864;
+export const NMI_PENDING = 868;
+/** 1 while an STI or MOV SS shadow keeps the next instruction boundary free of interrupts. */
+export const INTERRUPT_SHADOW = 872;
+export const HALTED = 876;
+/** Set from outside (or by a device access) to make run() return at the next block boundary. */
+export const EXIT_REQUEST = 880;
+export const NMI_BLOCKED = 884;
+/** Instructions retired, i64, and the value at which run() ends its slice. */
+export const INSTRUCTION_COUNT = 888;
+export const INSTRUCTION_LIMIT = 896;
+/** CR8 / TPR shadow, u32. */
+export const CR8 = 904;
+
+// The pending fault: written by whoever finds it, consumed by the dispatcher, which knows RIP.
+/** FAULT_* kind below, or an exception vector 0–31. */
+export const FAULT_VECTOR = 912;
+export const FAULT_HAS_ERROR = 916;
+export const FAULT_ERROR = 920;
+/** Offset of the faulting instruction from its region's base address; used by compiled regions only. */
+export const FAULT_PC_OFFSET = 924;
+/** Linear address of a page fault, copied to CR2 on delivery. */
+export const FAULT_ADDRESS = 928;
+/** Not an exception: the store would change translated code; its blocks are dropped, execute it alone. */
+export const FAULT_CODE_CHANGED = 256;
+/** Not an exception: triple fault, the processor is in shutdown. */
+export const FAULT_SHUTDOWN = 257;
+
+/** Where slow reads compose MMIO and page-crossing values (32 bytes). */
+export const SCRATCH = 944;
+
+// x87 and MMX: eight registers by physical number, { significand u64 @0, sign and exponent u16 @8 }, 16 bytes each.
+export const X87 = 976;
+export const X87_STRIDE = 16;
+/** Control word u16, status word u16 (TOP in bits 11–13 kept current), abridged tag byte (bit set = not empty). */
+export const X87_CW = 1104;
+export const X87_SW = 1108;
+export const X87_TAG = 1112;
+export const X87_OPCODE = 1116;
+export const X87_IP = 1120;
+export const X87_DP = 1128;
+export const MXCSR = 1136;
+/** Selectors FCS and FDS of the last x87 instruction and operand (u16 each). */
+export const X87_CS = 1140;
+export const X87_DS = 1142;
+
+/** XMM registers with room for 256 bits each; entry 16 and 17 are translation temporaries. */
+export const XMM = 1152;
+export const XMM_STRIDE = 32;
+export const XMM_COUNT = 16;
+export const XMM_TEMP = 16;
+// 1152 + 18 * 32 = 1728
+
+/** CPUID leaves as a table: u32 count, then entries of 24 bytes { leaf, subleaf, eax, ebx, ecx, edx }. */
+export const CPUID_TABLE = 2048;
+export const CPUID_ENTRY_SIZE = 24;
+export const CPUID_COUNT_MAX = 80;
+
+/** Statistics, u64 each: what `--stats` prints. */
+export const STAT_INTERPRETED = 4000;
+export const STAT_TLB_FILLS = 4008;
+export const STAT_TLB_FLUSHES = 4016;
+export const STAT_INTERRUPTS = 4024;
+export const STAT_EXCEPTIONS = 4032;
+export const STAT_CODE_WRITES = 4040;
+export const STAT_PORT_ACCESSES = 4048;
+export const STAT_MMIO_ACCESSES = 4056;
+
+export const STATE_SIZE = 4096;
+
+// ---- Jump cache: virtual address to block ---------------------------------------------------------------------
+// Entries { tag i64 = rip ^ (mode << 48), block u32, region u32 (table slot of its compiled region, 0 if none) }.
+export const JUMP_CACHE = 0x10000;
+export const JUMP_CACHE_COUNT = 4096;
+export const JUMP_CACHE_SHIFT = 4;
+
+// ---- TLBs: direct-mapped, entries { tag i64, addend i32, unused i32 } -------------------------------------------
+// An access of size s at va hits if ((va + s - 1) & ~0xfff) == tag; host address = (i32)va + addend. The tag of an
+// empty entry is -1, which no page address equals. Index: ((i32)va >>> 8) & TLB_INDEX_MASK.
+export const TLB_KERNEL_READ = 0x20000;
+export const TLB_KERNEL_WRITE = 0x30000;
+export const TLB_USER_READ = 0x40000;
+export const TLB_USER_WRITE = 0x50000;
+export const TLB_SIZE = 0x10000;
+export const TLB_INDEX_MASK = 0xfff0;
+
+// ---- Translation mode -----------------------------------------------------------------------------------------
+/** Code size: 0 = 16-bit, 1 = 32-bit, 2 = 64-bit. */
+export const MODE_CODE_SIZE = 3;
+/** SS.B: stack pointer is ESP (in 64-bit mode set too). */
+export const MODE_STACK32 = 4;
+/** ES, CS, SS, DS have base 0 and cover 4 GiB read/write (always in 64-bit mode): no base, no limit check. */
+export const MODE_FLAT = 8;
+/** CPL is 3: user TLBs, privileged instructions raise #GP. */
+export const MODE_USER = 16;
+/** RFLAGS.TF: blocks hold one instruction, #DB follows it. */
+export const MODE_STEP = 32;
+/** CR0.TS: x87 and SSE instructions raise #NM. */
+export const MODE_FPU_TS = 64;
+/** CR0.EM: x87 raises #NM, SSE #UD. */
+export const MODE_FPU_EM = 128;
+/** CR4.OSFXSR is clear: SSE raises #UD. */
+export const MODE_NO_SSE = 256;
+/** FS (GS) covers 4 GiB read/write from its base (always in 64-bit mode): no limit check. */
+export const MODE_FS_FLAT = 512;
+export const MODE_GS_FLAT = 1024;
+/** CR0.PE is clear or RFLAGS.VM set: segment loads compute base = selector << 4. */
+export const MODE_REAL = 2048;
+
+// ---- Translated blocks in the code cache ----------------------------------------------------------------------
+// Header, then encoded IR ops, then the instruction table: u16 pairs { op offset / 8 from the first op, guest
+// offset from the block's RIP }, one for each guest instruction, for exact faults.
+export const BLOCK_RIP = 0;
+/** Guest-physical address of the first byte. */
+export const BLOCK_GPA = 8;
+export const BLOCK_MODE = 12;
+/** Next block in the same hash bucket. */
+export const BLOCK_HASH_NEXT = 16;
+/** Next block in the list of its first page, and of the second page for one that straddles (0 if it does not). */
+export const BLOCK_PAGE_NEXT = 20;
+export const BLOCK_PAGE2_NEXT = 24;
+/** Guest-physical page address of the second page, or 0xffffffff. */
+export const BLOCK_GPA2 = 28;
+/** Guest bytes covered (u16), guest instructions (u16). */
+export const BLOCK_GUEST_SIZE = 32;
+export const BLOCK_INSTRUCTION_COUNT = 34;
+/** Address of the instruction table. */
+export const BLOCK_TABLE = 36;
+/** Table slot of a compiled region that enters here, 0 if none. */
+export const BLOCK_REGION = 40;
+/** Executions left until the block counts as hot (i32). */
+export const BLOCK_HEAT = 44;
+/** First op. */
+export const BLOCK_OPS = 48;
