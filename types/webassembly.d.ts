@@ -54,12 +54,15 @@ declare namespace WebAssembly {
   }
   const Global: new <T extends number | bigint>(descriptor: GlobalDescriptor, value?: T) => Global<T>;
 
-  /** A function on the other side of the boundary. Narrow it where the export's signature is known. */
-  // oxlint-disable-next-line typescript/no-explicit-any -- any signature is assignable to and from a wasm function
+  /** What the host gives: any function whose parameters and results are numbers and bigints. */
+  type ImportedFunction = (...args: never[]) => unknown;
+  /** What a module gives. Assign it to its known signature where the exports are taken apart, and nowhere else. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- the signature is in the module, not in its type
   type ExportedFunction = (...args: any[]) => any;
-  type ExternValue = ExportedFunction | Memory | Table | Global;
-  type Imports = Record<string, Record<string, ExternValue | number | bigint>>;
-  type Exports = Record<string, ExternValue>;
+  type ImportValue = ImportedFunction | Memory | Table | Global | number | bigint;
+  type ExportValue = ExportedFunction | Memory | Table | Global;
+  type Imports = Record<string, Record<string, ImportValue>>;
+  type Exports = Record<string, ExportValue>;
 
   interface ModuleExportDescriptor {
     name: string;
