@@ -1,0 +1,25 @@
+/**
+ * Hardware contracts: what devices, boards and accelerators agree on. Nothing here models a particular chip.
+ * Clock and Timers are defined in the base layer and are part of these contracts.
+ */
+
+export type { Clock, Timer, Timers } from "../base/index.ts";
+export type { AccessSize, MachineBus, MmioHandler, PortHandler } from "./bus.ts";
+export type { Device } from "./device.ts";
+export { fanOut, UNCONNECTED_LINE, WiredOr } from "./irq-line.ts";
+export type { IrqLine } from "./irq-line.ts";
+export { MAX_MMIO_CLAIMS, MmioBus } from "./mmio-bus.ts";
+export { MAX_COUNTED_PORTS, MAX_PORT_CLAIMS, PortBus } from "./port-bus.ts";
+export { defineRegisters, RegisterFile } from "./register-map.ts";
+export type { RegisterHooks, RegisterMap, RegisterSpec, RegisterValues } from "./register-map.ts";
+export { StateReader } from "./state.ts";
+export type { DeviceState, StateValue } from "./state.ts";
+export type {
+  Accelerator,
+  CpuState,
+  RunBudget,
+  SegmentState,
+  TableRegister,
+  Vcpu,
+  VcpuExit,
+} from "./vcpu.ts";
