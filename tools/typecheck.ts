@@ -15,7 +15,7 @@ for (const world of ["core", "node", "test"]) {
   });
   if (run.error !== undefined) throw run.error;
   const lines = run.stdout.split("\n").filter((line) => line !== "");
-  const listed = lines.filter((line) => /^(\/|[A-Za-z]:).*\.(ts|cts|mts|json)$/.test(line));
+  const listed = lines.filter((line) => /^(\/|[A-Za-z]:).*\.(ts|js|cts|mts|json)$/.test(line));
   const ours = listed.map((path) => relative(".", path)).filter((path) => !path.includes("node_modules"));
   const messages = lines.filter((line) => !listed.includes(line));
   for (const message of messages) console.error(message);
