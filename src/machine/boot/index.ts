@@ -1,0 +1,10 @@
+/** Direct kernel boot: Linux, PVH and multiboot 1. */
+
+export { loadKernel, readKernel } from "./boot.ts";
+export type { BootError, BootErrorCode } from "./boot-error.ts";
+export type { BootFile, BootModule, BootRequest, BootScreen } from "./boot-request.ts";
+export type { Decompressors } from "./decompressors.ts";
+export { describeKernel } from "./kernel-image.ts";
+export type { BootProtocol, KernelImage } from "./kernel-image.ts";
+export { BIOS_AREA_GPA, HIGH_MEMORY_GPA, MEMORY_TYPE, pcMemoryMap } from "./memory-map.ts";
+export type { MemoryRange, MemoryType } from "./memory-map.ts";

@@ -1,0 +1,131 @@
+/**
+ * What kind of kernel a file is. `readKernelImage` looks at the content alone, unpacks what the host can unpack
+ * faster than the guest, and returns a plan that `loadKernel` can carry out any number of times (once per reset).
+ */
+
+import { BootFailure } from "./boot-error.ts";
+import type { BootFile } from "./boot-request.ts";
+import { isBzImage, isGzip, parseBzImage, SETUP, unpackGzip, unpackPayload } from "./bzimage.ts";
+import type { BzImage } from "./bzimage.ts";
+import type { Decompressors } from "./decompressors.ts";
+import { isElf, parseElf } from "./elf.ts";
+import type { ElfImage } from "./elf.ts";
+import { ImageView } from "./image-view.ts";
+import { findMultibootHeader } from "./multiboot-header.ts";
+import type { MultibootHeader } from "./multiboot-header.ts";
+import { pvhEntry } from "./pvh.ts";
+
+/** "auto" prefers multiboot over PVH for an ELF file (Xen carries both), and Linux's own protocol for a bzImage. */
+export type BootProtocol = "auto" | "linux" | "pvh" | "multiboot1";
+
+export type KernelImage =
+  /** An unpacked vmlinux, entered as Linux's boot protocol says for its class. */
+  | { readonly kind: "linux"; readonly elf: ElfImage; readonly bzImage: BzImage | undefined }
+  /** A bzImage (or something in its clothes, like memtest86+) that is entered at code32_start and unpacks itself. */
+  | { readonly kind: "linux-code32"; readonly bzImage: BzImage }
+  | {
+      readonly kind: "pvh";
+      readonly elf: ElfImage;
+      readonly entryGpa: number;
+      readonly bzImage: BzImage | undefined;
+    }
+  | {
+      readonly kind: "multiboot1";
+      readonly view: ImageView;
+      readonly header: MultibootHeader;
+      readonly elf: ElfImage | undefined;
+    };
+
+/** More than any kernel; a disk image given by mistake is refused before it is searched. */
+const MAX_KERNEL_FILE_BYTES = 1 << 30;
+
+export async function readKernelImage(
+  file: BootFile,
+  decompressors: Decompressors,
+  protocol: BootProtocol,
+): Promise<KernelImage> {
+  let view = new ImageView(file.name, file.bytes);
+  if (view.sizeBytes === 0) throw new BootFailure("not-a-kernel", `${file.name} is empty.`);
+  if (view.sizeBytes > MAX_KERNEL_FILE_BYTES) {
+    throw new BootFailure("not-a-kernel", `${file.name} is larger than 1 GiB, which no kernel is.`);
+  }
+  if (isGzip(view)) view = new ImageView(file.name, await unpackGzip(file.name, view.bytes, decompressors));
+
+  const image = isBzImage(view)
+    ? await readBzImage(view, decompressors, protocol)
+    : readPlainImage(view, protocol);
+  if (image !== undefined) return image;
+  throw new BootFailure("not-a-kernel", notAKernel(view, protocol));
+}
+
+function notAKernel(view: ImageView, protocol: BootProtocol): string {
+  if (protocol === "pvh" || protocol === "multiboot1") {
+    const missing = protocol === "pvh" ? "PVH entry note" : "multiboot header";
+    return `${view.name} cannot be started by ${protocol}: it has no ${missing}.`;
+  }
+  if (isElf(view)) return `${view.name} is an ELF file with neither a multiboot header nor a PVH entry note.`;
+  return `${view.name} is not a kernel: it is no Linux bzImage, no ELF file and no multiboot image.`;
+}
+
+async function readBzImage(
+  view: ImageView,
+  decompressors: Decompressors,
+  protocol: BootProtocol,
+): Promise<KernelImage | undefined> {
+  if (protocol === "multiboot1") return undefined;
+  const bzImage = parseBzImage(view);
+  const unpacked =
+    bzImage.payload === undefined
+      ? undefined
+      : await unpackPayload(view.name, bzImage.payload, decompressors);
+  if (unpacked === undefined) return protocol === "pvh" ? undefined : { kind: "linux-code32", bzImage };
+
+  const elf = parseElf(new ImageView(view.name, unpacked));
+  if (protocol !== "pvh") return { kind: "linux", elf, bzImage };
+  const entryGpa = pvhEntry(elf);
+  return entryGpa === undefined ? undefined : { kind: "pvh", elf, entryGpa, bzImage };
+}
+
+function readPlainImage(view: ImageView, protocol: BootProtocol): KernelImage | undefined {
+  const elf = isElf(view) ? parseElf(view) : undefined;
+  if (protocol === "linux") return elf === undefined ? undefined : { kind: "linux", elf, bzImage: undefined };
+
+  if (protocol !== "pvh") {
+    const header = findMultibootHeader(view);
+    if (header !== undefined) return { kind: "multiboot1", view, header, elf };
+    if (protocol === "multiboot1") return undefined;
+  }
+  const entryGpa = elf === undefined ? undefined : pvhEntry(elf);
+  return elf === undefined || entryGpa === undefined
+    ? undefined
+    : { kind: "pvh", elf, entryGpa, bzImage: undefined };
+}
+
+const VERSION_POINTER = 0x20e;
+const MAX_VERSION_CHARACTERS = 200;
+
+/** For people: "Linux 6.1.0-50-cloud-amd64, 64-bit boot protocol". */
+export function describeKernel(image: KernelImage): string {
+  switch (image.kind) {
+    case "linux":
+      return `${linuxName(image.bzImage)}, ${image.elf.bits}-bit boot protocol`;
+    case "linux-code32":
+      return `${linuxName(image.bzImage)}, 32-bit boot protocol, not unpacked`;
+    case "pvh":
+      return `${image.bzImage === undefined ? "ELF" : linuxName(image.bzImage)}, PVH`;
+    case "multiboot1":
+      return image.elf === undefined ? "flat image, multiboot" : `ELF${image.elf.bits}, multiboot`;
+  }
+}
+
+/** The first word of the version string that the header points at, relative to byte 0x200. */
+function linuxName(bzImage: BzImage | undefined): string {
+  if (bzImage === undefined) return "Linux";
+  const { view } = bzImage;
+  const pointer = view.u16(VERSION_POINTER, "Linux setup header");
+  const start = pointer + 0x200;
+  if (pointer === 0 || start <= SETUP.magic || !view.has(start, 1)) return "Linux";
+  const text = String.fromCharCode(...view.bytes.subarray(start, start + MAX_VERSION_CHARACTERS));
+  const version = /^[\x20-\x7e]+/.exec(text)?.[0] ?? "";
+  return /^\d/.test(version) ? `Linux ${version.split(" ")[0] ?? ""}` : version || "Linux";
+}
