@@ -24,10 +24,12 @@ test("package hosts are refused, example hosts and other sites are not", () => {
   assert.deepEqual(problems(name, "a.md", "http://mirror.example and https://www.apache.org/licenses/"), []);
 });
 
-test("a shipped source opens with a doc comment", () => {
+test("a shipped source opens with a comment", () => {
   const name = "a source opens with what it is";
   assert.equal(problems(name, "src/hw/a.ts", "export const a = 1;").length, 1);
   assert.deepEqual(problems(name, "src/hw/a.ts", "/** What it is. */\nexport const a = 1;"), []);
+  assert.deepEqual(problems(name, "src/hw/a.ts", "/**\n * What it is.\n */\n"), []);
+  assert.deepEqual(problems(name, "src/engine/core/a.ts", "// What it is.\n\nexport const a: u32 = 1;"), []);
   assert.deepEqual(problems(name, "src/apps/a.ts", "#!/usr/bin/env node\n/** What it is. */\n"), []);
 });
 

@@ -67,7 +67,9 @@ export const textChecks: readonly TextCheck[] = [
     name: "a source opens with what it is",
     appliesTo: isShippedSource,
     problemsOf: ({ text }) =>
-      /^(?:#![^\n]*\n)?(?:\/\/[^\n]*\n)*\s*\/\*\*/.test(text) ? [] : [":1: does not open with a doc comment"],
+      /^(?:#![^\n]*\n)?\s*(?:\/\/|\/\*\*) /.test(text.replace("/**\n *", "/**"))
+        ? []
+        : [":1: does not open with a comment that says what it is"],
   },
   {
     name: "no unfinished work without its consequence",
