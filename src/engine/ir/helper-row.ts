@@ -1,0 +1,31 @@
+/**
+ * A helper: an exported core function `h_<name>(d: u32, s: u32, imm: i32): u32` that the IR calls where an
+ * expression would not do. It returns 0, or 1 with a fault recorded and nothing else changed.
+ */
+
+/** What a one-byte operand of a helper names, and whether the helper reads (r), writes (w) or does both (rw). */
+export type HelperOperand =
+  | "none"
+  | `${"r" | "w" | "rw"}${8 | 16 | 32 | 64}`
+  /** An XMM register index (16 and 17 are the translator's temporaries). */
+  | "xmm"
+  /** An x87 or MMX register index. */
+  | "st"
+  | "mm"
+  /** A segment register number, or any other small number that is no register slot. */
+  | "number";
+
+export interface HelperRow {
+  readonly name: string;
+  readonly d: HelperOperand;
+  readonly s: HelperOperand;
+  /** What the immediate means; "none" if it is ignored. */
+  readonly imm: string;
+  /** "all": the function reads or writes general registers other than through d and s. */
+  readonly gprs: "none" | "all";
+  /** It may return 1. */
+  readonly faults: boolean;
+  /** It ends its block: it may change RIP, the mode, paging or what interrupts are taken. */
+  readonly ends: boolean;
+  readonly flags: "none" | "reads" | "writes" | "both";
+}

@@ -1,0 +1,8 @@
+/** All helpers: exported functions h_<name>(d, s, imm) of the core, group by group. */
+import type { HelperRow } from "./helper-row.ts";
+import { integerHelpers } from "./helpers-integer.ts";
+import { systemHelpers } from "./helpers-system.ts";
+import { sseHelpers } from "./helpers-sse.ts";
+import { x87Helpers } from "./helpers-x87.ts";
+
+export const helperRows: readonly HelperRow[] = [...integerHelpers, ...systemHelpers, ...x87Helpers, ...sseHelpers];
