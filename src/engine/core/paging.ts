@@ -1,0 +1,345 @@
+// Paging: linear to guest-physical translation and the TLBs. Follows SDM 3A chapter 4 (paging), 4.10 (caching).
+//
+// All four modes (none, 32-bit with PSE and PSE-36, PAE, 4-level with 2 MiB and 1 GiB pages), WP, NX, SMEP, SMAP,
+// reserved bits, accessed and dirty bits, global pages. PAE's PDPTEs are read from memory at each walk, as AMD's
+// processors do. Deliberately missing: PCIDs, 5-level paging, protection keys; none is advertised.
+//
+// Nothing exists at guest-physical 4 GiB and above: reads there give all ones, writes vanish.
+import * as L from "../layout";
+import { S, get32, get64, set32, set64, raiseWithError, VECTOR_GP, VECTOR_PF } from "./state";
+import { RAM_SIZE } from "./host";
+import * as C from "./control-bits";
+import { flushJumpCache, flushJumpCachePage } from "./stand-ins";
+
+export const ACCESS_READ: u32 = 0;
+export const ACCESS_WRITE: u32 = 1;
+export const ACCESS_EXECUTE: u32 = 2;
+
+/** What translate() returns when a fault is pending. */
+export const NO_ADDRESS: u32 = 0xffffffff;
+/** What walk() returns when a fault is pending. */
+export const WALK_FAULT: u64 = 0xffffffffffffffff;
+/** MAXPHYADDR: physical-address bits at and above this one are reserved in paging entries. CPUID says the same. */
+export const PHYSICAL_ADDRESS_BITS = 40;
+/** A page that no machine populates; code fetched from 4 GiB or above is fetched from here. */
+const VOID_PAGE: u32 = 0xff7ff000;
+
+const ENTRY_P: u64 = 1;
+const ENTRY_W: u64 = 2;
+const ENTRY_U: u64 = 4;
+const ENTRY_A: u64 = 1 << 5;
+const ENTRY_D: u64 = 1 << 6;
+const ENTRY_PS: u64 = 1 << 7;
+const ENTRY_G: u64 = 1 << 8;
+const ENTRY_NX: u64 = 1 << 63;
+const ENTRY_ADDRESS: u64 = 0x000ffffffffff000;
+/** Bits MAXPHYADDR–51. */
+const ENTRY_ADDRESS_RESERVED: u64 = 0x000fff0000000000;
+
+const ERROR_P: u32 = 1;
+const ERROR_W: u32 = 2;
+const ERROR_U: u32 = 4;
+const ERROR_RESERVED: u32 = 8;
+const ERROR_FETCH: u32 = 16;
+
+// A TLB entry's last word says what its page is; leaf uses the same bits and some more.
+const LEAF_GLOBAL: u32 = 1;
+const LEAF_LARGE: u32 = 2;
+const LEAF_WRITABLE: u32 = 4;
+const LEAF_USER: u32 = 8;
+const LEAF_DIRTY: u32 = 16;
+const LEAF_KEPT: u32 = LEAF_GLOBAL | LEAF_LARGE;
+/** What the last successful walk() found: LEAF_* bits of the page, writable for whom it was asked. */
+let leaf: u32 = 0;
+
+// Bookkeeping of the TLBs, in the gap between the state block and the jump cache.
+/** Bitmap of 4096 bits: bit (va >> 22) & 4095 is set when a fragment of a large page around va may be cached. */
+const LARGE_PAGES = 0x1000;
+const LARGE_PAGES_SIZE = 512;
+/** 1 when a fragment of a 1 GiB page may be cached: then INVLPG flushes everything. */
+const HUGE_PAGES = 0x1200;
+/** Number of fills of non-global pages in the log since the last flush; above FILL_LOG_MAX the log is useless. */
+const FILL_COUNT = 0x1204;
+/** Of each: offset of the read entry from S. What a CR3 load has to drop, without scanning four TLBs. */
+const FILL_LOG = 0x1400;
+const FILL_LOG_MAX: u32 = 4096;
+
+const WRITE_TLB_FROM_READ = L.TLB_KERNEL_WRITE - L.TLB_KERNEL_READ;
+
+// ---- The walk ---------------------------------------------------------------------------------------------------
+
+function pageFault(gva: u64, access: u32, user: u32, error: u32): u64 {
+  if (access == ACCESS_WRITE) error |= ERROR_W;
+  if (user) error |= ERROR_U;
+  if (access == ACCESS_EXECUTE) {
+    const cr4 = get64(L.CR4);
+    if (((cr4 & C.CR4_PAE) != 0 && (get64(L.EFER) & C.EFER_NXE) != 0) || (cr4 & C.CR4_SMEP) != 0) {
+      error |= ERROR_FETCH;
+    }
+  }
+  set64(L.FAULT_ADDRESS, gva);
+  raiseWithError(VECTOR_PF, error);
+  return WALK_FAULT;
+}
+
+/** An entry of a paging structure; beyond RAM nothing answers, which reads as ones. */
+@inline
+function readEntry64(gpa: u64): u64 {
+  return gpa < <u64>RAM_SIZE ? load<u64>(L.RAM_BASE + <u32>gpa) : <u64>-1;
+}
+
+@inline
+function readEntry32(gpa: u32): u32 {
+  return gpa < RAM_SIZE ? load<u32>(L.RAM_BASE + gpa) : <u32>-1;
+}
+
+/** Sets accessed or dirty bits; another vCPU may be doing the same. */
+@inline
+function markEntry(gpa: u64, bits: u64): void {
+  if (gpa < <u64>RAM_SIZE) atomic.or<u32>(L.RAM_BASE + <u32>gpa, <u32>bits);
+}
+
+/** Whether a page whose entries' rights combine to `rights` (ENTRY_W, ENTRY_U, ENTRY_NX set = denied) may be accessed. */
+function permitted(rights: u64, access: u32, user: u32, implicit: bool): bool {
+  if (access == ACCESS_EXECUTE && (rights & ENTRY_NX) != 0) return false;
+  if (user) {
+    if (!(rights & ENTRY_U)) return false;
+    return access != ACCESS_WRITE || (rights & ENTRY_W) != 0;
+  }
+  if (rights & ENTRY_U) {
+    const cr4 = get64(L.CR4);
+    if (access == ACCESS_EXECUTE) {
+      if (cr4 & C.CR4_SMEP) return false;
+    } else if (cr4 & C.CR4_SMAP) {
+      if (implicit || !(get32(L.RFLAGS_REST) & C.FLAG_AC)) return false;
+    }
+  }
+  return access != ACCESS_WRITE || (rights & ENTRY_W) != 0 || !(get64(L.CR0) & C.CR0_WP);
+}
+
+/** Marks a leaf entry and describes its page in `leaf`. */
+function acceptLeaf(entryGpa: u64, entry: u64, rights: u64, access: u32, user: u32, large: bool): void {
+  const wanted = access == ACCESS_WRITE ? ENTRY_A | ENTRY_D : ENTRY_A;
+  if ((entry & wanted) != wanted) markEntry(entryGpa, wanted);
+  let found: u32 = 0;
+  if (rights & ENTRY_W || (!user && !(get64(L.CR0) & C.CR0_WP))) found |= LEAF_WRITABLE;
+  if (rights & ENTRY_U) found |= LEAF_USER;
+  if ((entry | wanted) & ENTRY_D) found |= LEAF_DIRTY;
+  if (entry & ENTRY_G && get64(L.CR4) & C.CR4_PGE) found |= LEAF_GLOBAL;
+  if (large) found |= LEAF_LARGE;
+  leaf = found;
+}
+
+function noteLargePage(gva: u64): void {
+  const bit = <u32>(gva >> 22) & 4095;
+  const word = S + LARGE_PAGES + (bit >> 3);
+  store<u8>(word, load<u8>(word) | (<u8>1 << <u8>(bit & 7)));
+}
+
+function walk32(gva: u32, access: u32, user: u32, implicit: bool): u64 {
+  const directoryEntryGpa = (get32(L.CR3) & 0xfffff000) + ((gva >> 22) << 2);
+  const directoryEntry = readEntry32(directoryEntryGpa);
+  if (!(directoryEntry & 1)) return pageFault(gva, access, user, 0);
+  if (directoryEntry & <u32>ENTRY_PS && get64(L.CR4) & C.CR4_PSE) {
+    if (directoryEntry & 0x200000) return pageFault(gva, access, user, ERROR_P | ERROR_RESERVED);
+    if (!permitted(directoryEntry & 6, access, user, implicit)) return pageFault(gva, access, user, ERROR_P);
+    acceptLeaf(directoryEntryGpa, directoryEntry, directoryEntry & 6, access, user, true);
+    noteLargePage(gva);
+    const high = <u64>((directoryEntry >> 13) & 0xff) << 32;
+    return high | (directoryEntry & 0xffc00000) | (gva & 0x003fffff);
+  }
+  if (!(directoryEntry & <u32>ENTRY_A)) markEntry(directoryEntryGpa, ENTRY_A);
+  const entryGpa = (directoryEntry & 0xfffff000) + (((gva >> 12) & 0x3ff) << 2);
+  const entry = readEntry32(entryGpa);
+  if (!(entry & 1)) return pageFault(gva, access, user, 0);
+  const rights = directoryEntry & entry & 6;
+  if (!permitted(rights, access, user, implicit)) return pageFault(gva, access, user, ERROR_P);
+  acceptLeaf(entryGpa, entry, rights, access, user, false);
+  return (entry & 0xfffff000) | (gva & 0xfff);
+}
+
+/** PAE and 4-level paging from the table at `table` that bits `shift` and up index. */
+function walk64(gva: u64, table: u64, shift: u32, access: u32, user: u32, implicit: bool): u64 {
+  const nxDefined = (get64(L.EFER) & C.EFER_NXE) != 0;
+  const reserved = nxDefined ? ENTRY_ADDRESS_RESERVED : ENTRY_ADDRESS_RESERVED | ENTRY_NX;
+  // In PAE mode bits 52–62 are reserved, with 4-level paging ignored.
+  const reservedHigh: u64 = get64(L.EFER) & C.EFER_LMA ? 0 : 0x7ff0000000000000;
+  let rights: u64 = ENTRY_W | ENTRY_U;
+  while (true) {
+    const entryGpa = table + (((gva >> shift) & 0x1ff) << 3);
+    const entry = readEntry64(entryGpa);
+    if (!(entry & ENTRY_P)) return pageFault(gva, access, user, 0);
+    let forbidden = reserved | reservedHigh;
+    const large = shift > 12 && (entry & ENTRY_PS) != 0;
+    if (large) {
+      if (shift == 39) forbidden |= ENTRY_PS;
+      // Between the PAT bit and the page's first address bit.
+      else forbidden |= ((<u64>1 << shift) - 1) & ~(<u64>0x1fff);
+    }
+    if (entry & forbidden) return pageFault(gva, access, user, ERROR_P | ERROR_RESERVED);
+    // NX adds up, W and U have to be granted at each level.
+    rights = (rights & entry & (ENTRY_W | ENTRY_U)) | ((rights | entry) & ENTRY_NX);
+    if (large || shift == 12) {
+      if (!permitted(rights, access, user, implicit)) return pageFault(gva, access, user, ERROR_P);
+      acceptLeaf(entryGpa, entry, rights, access, user, large);
+      if (large) {
+        if (shift == 30) set32(HUGE_PAGES, 1);
+        else noteLargePage(gva);
+      }
+      const inPage = (<u64>1 << shift) - 1;
+      return (entry & ENTRY_ADDRESS & ~inPage) | (gva & inPage);
+    }
+    if (!(entry & ENTRY_A)) markEntry(entryGpa, ENTRY_A);
+    table = entry & ENTRY_ADDRESS;
+    shift -= 9;
+  }
+}
+
+/** PAE: the page-directory-pointer entry has no rights and no accessed bit. */
+function walkPae(gva: u32, access: u32, user: u32, implicit: bool): u64 {
+  const pointer = readEntry64(<u64>((get32(L.CR3) & 0xffffffe0) + ((gva >> 30) << 3)));
+  if (!(pointer & ENTRY_P)) return pageFault(gva, access, user, 0);
+  if (pointer & PAE_POINTER_RESERVED) return pageFault(gva, access, user, ERROR_P | ERROR_RESERVED);
+  return walk64(gva, pointer & ENTRY_ADDRESS, 21, access, user, implicit);
+}
+
+/** Bits that a present PAE page-directory-pointer entry must not have; loading CR3 raises #GP for them too. */
+export const PAE_POINTER_RESERVED: u64 = 0xffffff00000001e6;
+
+@inline
+export function isCanonical(gva: u64): bool {
+  return <i64>(gva << 16) >> 16 == <i64>gva;
+}
+
+/**
+ * Guest-physical address of a linear address (it may lie above 4 GiB), or WALK_FAULT with #PF, or #GP for one that
+ * is not canonical, pending. `implicit`: the processor's own access to a descriptor table or TSS.
+ */
+export function walk(gva: u64, access: u32, user: u32, implicit: bool): u64 {
+  const efer = get64(L.EFER);
+  if (efer & C.EFER_LMA) {
+    if (!isCanonical(gva)) {
+      raiseWithError(VECTOR_GP, 0);
+      return WALK_FAULT;
+    }
+    return walk64(gva, get64(L.CR3) & ENTRY_ADDRESS, 39, access, user, implicit);
+  }
+  gva &= 0xffffffff;
+  if (!(get64(L.CR0) & C.CR0_PG)) {
+    leaf = LEAF_WRITABLE | LEAF_USER | LEAF_DIRTY;
+    return gva;
+  }
+  if (get64(L.CR4) & C.CR4_PAE) return walkPae(<u32>gva, access, user, implicit);
+  return walk32(<u32>gva, access, user, implicit);
+}
+
+/** Guest-physical address, or NO_ADDRESS with a fault pending; see walk(). For the fetch of code. */
+export function translate(gva: u64, access: u32, user: u32): u32 {
+  const gpa = walk(gva, access, user, false);
+  if (gpa == WALK_FAULT) return NO_ADDRESS;
+  return gpa >> 32 ? VOID_PAGE | (<u32>gpa & 0xfff) : <u32>gpa;
+}
+
+// ---- The TLBs ---------------------------------------------------------------------------------------------------
+
+/** Enters the page of the last walk(), which gave gpa for va, if later accesses may skip the walk and its checks. */
+export function fillTlb(va: u64, gpa: u32, user: u32): void {
+  const found = leaf;
+  // A kernel's access to user pages then depends on RFLAGS.AC.
+  if (!user && (found & LEAF_USER) != 0 && (get64(L.CR4) & C.CR4_SMAP) != 0) return;
+  const page = va & ~(<u64>0xfff);
+  const gpaPage = gpa & 0xfffff000;
+  const addend = L.RAM_BASE + gpaPage - <u32>page;
+  const index = (<u32>page >>> 8) & L.TLB_INDEX_MASK;
+  const offset = (user ? L.TLB_USER_READ : L.TLB_KERNEL_READ) + index;
+  const entry = S + offset;
+  store<u64>(entry, page);
+  store<u32>(entry, addend, 8);
+  store<u32>(entry, found & LEAF_KEPT, 12);
+  // Without the dirty bit the first write has to walk; a write to a page of code has to be noticed.
+  const writable = (found & (LEAF_WRITABLE | LEAF_DIRTY)) == (LEAF_WRITABLE | LEAF_DIRTY);
+  if (writable && load<u64>(L.PAGE_CODE_BITMAP + ((gpaPage >> 12) << 3)) == 0) {
+    store<u64>(entry, page, WRITE_TLB_FROM_READ);
+    store<u32>(entry, addend, WRITE_TLB_FROM_READ + 8);
+    store<u32>(entry, found & LEAF_KEPT, WRITE_TLB_FROM_READ + 12);
+  } else {
+    store<u64>(entry, -1, WRITE_TLB_FROM_READ);
+  }
+  if (!(found & LEAF_GLOBAL)) {
+    const count = get32(FILL_COUNT);
+    if (count < FILL_LOG_MAX) store<u32>(S + FILL_LOG + (count << 2), offset);
+    set32(FILL_COUNT, count + 1);
+  }
+  set64(L.STAT_TLB_FILLS, get64(L.STAT_TLB_FILLS) + 1);
+}
+
+/** Drops everything, global pages too. */
+export function flushTlb(): void {
+  memory.fill(S + L.TLB_KERNEL_READ, 0xff, 4 * L.TLB_SIZE);
+  memory.fill(S + LARGE_PAGES, 0, LARGE_PAGES_SIZE);
+  set32(HUGE_PAGES, 0);
+  set32(FILL_COUNT, 0);
+  flushJumpCache();
+  set64(L.STAT_TLB_FLUSHES, get64(L.STAT_TLB_FLUSHES) + 1);
+}
+
+/** What loading CR3 does. */
+export function flushTlbNonGlobal(): void {
+  if (!(get64(L.CR4) & C.CR4_PGE)) {
+    // No entry is global: dropping all is right, and needs the log only to be quick.
+    const filled = get32(FILL_COUNT);
+    if (filled > 256) return flushTlb();
+  }
+  const count = get32(FILL_COUNT);
+  if (count <= FILL_LOG_MAX) {
+    for (let i: u32 = 0; i < count; i++) {
+      const entry = S + load<u32>(S + FILL_LOG + (i << 2));
+      // A global page may have taken the place since: dropping it costs a walk, nothing else.
+      store<u64>(entry, -1);
+      store<u64>(entry, -1, WRITE_TLB_FROM_READ);
+    }
+  } else {
+    const end = S + L.TLB_KERNEL_READ + 4 * L.TLB_SIZE;
+    for (let entry = S + L.TLB_KERNEL_READ; entry < end; entry += 16) {
+      if (!(load<u32>(entry, 12) & LEAF_GLOBAL)) store<u64>(entry, -1);
+    }
+  }
+  set32(FILL_COUNT, 0);
+  flushJumpCache();
+  set64(L.STAT_TLB_FLUSHES, get64(L.STAT_TLB_FLUSHES) + 1);
+}
+
+/** INVLPG: drops the page that holds va, the whole of it if it is large, global or not. */
+export function invalidatePage(va: u64): void {
+  if (get32(HUGE_PAGES)) return flushTlb();
+  const bit = <u32>(va >> 22) & 4095;
+  const first = S + L.TLB_KERNEL_READ;
+  if (load<u8>(S + LARGE_PAGES + (bit >> 3)) & (1 << (bit & 7))) {
+    // 4 MiB around va are 1024 neighbouring entries of each TLB.
+    const start = first + ((<u32>va >>> 8) & 0xc000);
+    for (let tlb: u32 = 0; tlb < 4; tlb++) {
+      for (let entry = start + tlb * L.TLB_SIZE, i = 0; i < 1024; i++, entry += 16) {
+        if (load<u64>(entry) >> 22 == va >> 22) store<u64>(entry, -1);
+      }
+    }
+    flushJumpCache();
+    return;
+  }
+  const page = va & ~(<u64>0xfff);
+  for (let tlb: u32 = 0; tlb < 4; tlb++) {
+    const entry = first + tlb * L.TLB_SIZE + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);
+    if (load<u64>(entry) == page) store<u64>(entry, -1);
+  }
+  flushJumpCachePage(page);
+}
+
+/** Takes the page out of the write TLBs, because code in it has been translated. */
+export function writeProtectPage(gpa: u32): void {
+  const hva = L.RAM_BASE + (gpa & 0xfffff000);
+  for (let i: u32 = 0; i < L.TLB_SIZE; i += 16) {
+    const kernel = S + L.TLB_KERNEL_WRITE + i;
+    if (<u32>load<u64>(kernel) + load<u32>(kernel, 8) == hva) store<u64>(kernel, -1);
+    const user = S + L.TLB_USER_WRITE + i;
+    if (<u32>load<u64>(user) + load<u32>(user, 8) == hva) store<u64>(user, -1);
+  }
+}
