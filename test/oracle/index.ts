@@ -1,0 +1,42 @@
+/** The oracle: what the rest of the tests may use of it. */
+
+export { compareOutcomes, describeDifferences, type Difference, exitText, flagsText } from "./compare.ts";
+export { disassemble } from "./disassemble.ts";
+export {
+  DEFAULT_FCW,
+  DEFAULT_FP,
+  DEFAULT_MXCSR,
+  FpImage,
+  FXSAVE_BYTES,
+  XSAVE_AVX_BYTES,
+} from "./fp-image.ts";
+export {
+  type Code,
+  type InitialState,
+  type InstructionCase,
+  type ResolvedCase,
+  resolveCase,
+  type Undefined,
+} from "./instruction-case.ts";
+export * from "./layout.ts";
+export { NativeExecutor } from "./native-executor.ts";
+export {
+  type NativeAnswer,
+  type NativeCase,
+  type NativeOracle,
+  oracleSupport,
+  type OracleSupport,
+  startNativeOracle,
+} from "./native-oracle.ts";
+export {
+  type CaseExit,
+  type CpuExecutor,
+  type CpuOutcome,
+  exceptionExit,
+  initialContents,
+  memoryChangesOf,
+  VECTOR,
+} from "./outcome.ts";
+export * from "./state.ts";
+export * from "./values.ts";
+export { RecordedExecutor, recordVectors } from "./recorded-vectors.ts";
