@@ -76,7 +76,7 @@ test("a 64-bit bzImage is unpacked and entered in long mode with the zero page i
   assert.equal(state.efer, 0x500n);
   assert.equal(state.cr0 & CR0_PG, CR0_PG);
   assert.equal(state.cs.attributes & 0x2000, 0x2000);
-  assert.deepEqual([...ram.slice(0x200000, 4)], [...CODE]);
+  assert.deepEqual(Array.from(ram.slice(0x200000, 4)), [...CODE]);
   const zeroPage = Number(state.gpr[6]);
   assert.equal(textAt(ram, ram.readU32(zeroPage + 0x228)), "quiet");
   assert.equal(ram.readU32(zeroPage + 0x202), 0x53726448);
@@ -150,7 +150,7 @@ test("a bzImage without a payload is entered at code32_start", async () => {
 test("the bytes of a segment that the file does not fill are zeroed", async () => {
   const ram = ramOf(16);
   await boot(buildBzImage({ payload: lz4Payload(ELF64) }), ram);
-  assert.deepEqual([...ram.slice(0x200004, 61)], [...new Array<number>(60).fill(0), 0xee]);
+  assert.deepEqual(Array.from(ram.slice(0x200004, 61)), [...new Uint8Array(60), 0xee]);
 });
 
 test("the initial RAM disk lies page-aligned below the kernel's limit and the end of RAM", async () => {
@@ -179,7 +179,7 @@ test("a text screen and an entropy seed are described when the machine has them"
   );
   const node = Number(ram.readU64(zeroPage + 0x250));
   assert.deepEqual([ram.readU64(node), ram.readU32(node + 8), ram.readU32(node + 12)], [0n, 9, 3]);
-  assert.deepEqual([...ram.slice(node + 16, 3)], [1, 2, 3]);
+  assert.deepEqual(Array.from(ram.slice(node + 16, 3)), [1, 2, 3]);
 });
 
 test("a PVH kernel gets its start info in EBX", async () => {
@@ -201,7 +201,7 @@ test("a PVH kernel gets its start info in EBX", async () => {
   assert.equal(ram.readU64(info + 32), 0xe0000n);
   assert.equal(ram.readU32(info + 48), 4);
   const module = ram.readU32(info + 16);
-  assert.deepEqual([...ram.slice(ram.readU32(module), ram.readU32(module + 8))], [9, 8, 7]);
+  assert.deepEqual(Array.from(ram.slice(ram.readU32(module), ram.readU32(module + 8))), [9, 8, 7]);
   assert.equal(ram.readU64(ram.readU32(info + 40) + 3 * 24), 0x100000n);
 });
 
@@ -234,10 +234,14 @@ test("a multiboot kernel gets memory, strings and modules, and its entry is tran
 test("a flat multiboot image is loaded by its header's addresses", async () => {
   const ram = ramOf(16);
   const header = multibootHeader(0x10003, [0x100010, 0x100000, 0, 0x100100, 0x100000]);
-  const image = Uint8Array.from([...CODE, ...new Array<number>(12).fill(0x90), ...header]);
+  const image = Uint8Array.from([
+    ...CODE,
+    ...Uint8Array.of(0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90),
+    ...header,
+  ]);
   const state = await boot(image, ram);
   assert.equal(state.rip, 0x100000n);
-  assert.deepEqual([...ram.slice(0x100000, 4)], [...CODE]);
+  assert.deepEqual(Array.from(ram.slice(0x100000, 4)), [...CODE]);
   assert.equal(ram.readU8(0x1000ff), 0);
   assert.equal(ram.readU8(0x100100), 0xee);
 });

@@ -7,7 +7,7 @@
  */
 
 import { BootFailure } from "./boot-error.ts";
-import { ImageView } from "./image-view.ts";
+import type { ImageView } from "./image-view.ts";
 
 const MAGIC = [0x7f, 0x45, 0x4c, 0x46] as const;
 const CLASS_32 = 1;
