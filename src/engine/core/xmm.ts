@@ -1,0 +1,28 @@
+// XMM registers as the helpers address them: index 0–15, and XMM_TEMP and the one after it for memory operands.
+import * as L from "../layout";
+import { S } from "./state";
+
+/** Address of XMM register i. */
+@inline
+export function xmm(i: u32): usize {
+  return S + L.XMM + (i << 5);
+}
+
+/** The bits of lane `lane` of type T. */
+@inline
+export function loadBits<T>(p: usize, lane: u32): u64 {
+  if (sizeof<T>() == 4) return u64(load<u32>(p + (lane << 2)));
+  return load<u64>(p + (lane << 3));
+}
+
+@inline
+export function storeBits<T>(p: usize, lane: u32, bits: u64): void {
+  if (sizeof<T>() == 4) store<u32>(p + (lane << 2), u32(bits));
+  else store<u64>(p + (lane << 3), bits);
+}
+
+/** Lanes of T in an XMM register. */
+@inline
+export function lanes<T>(): u32 {
+  return 16 / sizeof<T>();
+}
