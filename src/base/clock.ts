@@ -51,11 +51,15 @@ export function ticksAtNs(ns: number, frequencyHz: number): number {
   return seconds * frequencyHz + whole + Math.floor(part / NS_PER_S);
 }
 
-/** The first whole nanosecond at which {@link ticksAtNs} reaches `ticks`. */
+/**
+ * The first whole nanosecond at which {@link ticksAtNs} reaches `ticks`; Infinity when that is past the 104 days
+ * that whole nanoseconds in a number last.
+ */
 export function nsAtTicks(ticks: number, frequencyHz: number): number {
   const seconds = Math.floor(ticks / frequencyHz);
   const rest = ticks - seconds * frequencyHz;
   let ns = seconds * NS_PER_S + Math.ceil((rest * NS_PER_S) / frequencyHz);
+  if (ns >= Number.MAX_SAFE_INTEGER) return Infinity;
   // rest · 10^9 may round above 2^53; the estimate is then at most one off either way.
   while (ns > 0 && ticksAtNs(ns - 1, frequencyHz) >= ticks) ns--;
   while (ticksAtNs(ns, frequencyHz) < ticks) ns++;

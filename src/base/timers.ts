@@ -53,9 +53,10 @@ export class TimerQueue implements Timers {
     return entry;
   }
 
-  /** The earliest deadline, or undefined when nothing is scheduled. */
+  /** The earliest deadline, or undefined when nothing is scheduled for a time that comes. */
   nextDeadlineNs(): number | undefined {
-    return this.#heap[0]?.deadlineNs;
+    const deadlineNs = this.#heap[0]?.deadlineNs;
+    return deadlineNs === Infinity ? undefined : deadlineNs;
   }
 
   /**
