@@ -32,21 +32,21 @@ export class AptSource implements PackageSource {
     this.#configPath = join(options.workFolder, "apt.conf");
   }
 
-  async open(guest: string): Promise<void> {
-    const { workFolder, progress } = this.#options;
+  async open(): Promise<void> {
+    const { workFolder, report } = this.#options;
     await mkdir(join(workFolder, "lists", "partial"), { recursive: true });
     await mkdir(join(workFolder, "cache", "archives", "partial"), { recursive: true });
     await writeFile(join(workFolder, "status"), "");
     await writeFile(this.#configPath, aptConfig(workFolder));
 
-    progress({ kind: "step", guest, text: "updating package lists with apt-get" });
+    report({ kind: "step", text: "updating package lists with apt-get" });
     const update = await this.#run("apt-get", ["update"]);
     this.#updateComplaint = complaintOf(update);
     if (update.status === 0) return;
     if (isDiskFull(update)) throw diskFull(workFolder);
     // One unreachable or half-updated source must not stop a fetch that the others can serve.
     const text = `apt-get could not update every package list (${this.#updateComplaint ?? "no reason given"})`;
-    progress({ kind: "warning", text });
+    report({ kind: "warning", text });
   }
 
   async find(name: string, architecture: DebianArchitecture, exactVersion?: string): Promise<PackageRecord> {
@@ -86,7 +86,7 @@ export class AptSource implements PackageSource {
     const percent = /^dlstatus:\d+:([\d.]+):/.exec(line)?.[1];
     if (percent === undefined) return;
     const receivedBytes = Math.min(totalBytes, Math.round((Number(percent) / 100) * totalBytes));
-    this.#options.progress({ kind: "transfer", receivedBytes, totalBytes });
+    this.#options.report({ kind: "transfer", receivedBytes, totalBytes });
   }
 
   async #run(program: string, args: readonly string[], options: ProgramOptions = {}): Promise<ProgramOutput> {

@@ -5,6 +5,7 @@ import { createGunzip, createZstdDecompress } from "node:zlib";
 import xzDecompress from "xz-decompress";
 import { KiB } from "../../../base/index.ts";
 import type { DebCompression } from "../../../host/images/index.ts";
+import { byteStream } from "./byte-stream.ts";
 
 /** Small enough that a reader who stops early has not paid for much more than it read. */
 const CHUNK_BYTES = 256 * KiB;
@@ -13,35 +14,14 @@ export function decompressed(compression: DebCompression, bytes: Uint8Array): Re
   const source = Readable.from(chunksOf(bytes), { objectMode: false });
   switch (compression) {
     case "none":
-      return Readable.toWeb(source);
+      return byteStream(source);
     case "gzip":
-      return Readable.toWeb(source.pipe(createGunzip()));
+      return byteStream(source.pipe(createGunzip()));
     case "zstd":
-      return Readable.toWeb(source.pipe(createZstdDecompress()));
+      return byteStream(source.pipe(createZstdDecompress()));
     case "xz":
-      return new xzDecompress.XzReadableStream(Readable.toWeb(source));
+      return new xzDecompress.XzReadableStream(byteStream(source));
   }
-}
-
-/** All bytes of a stream, or undefined when there are more than `maxBytes`. */
-export async function readAll(
-  stream: ReadableStream<Uint8Array>,
-  maxBytes: number,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const chunks: Uint8Array[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of stream) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > maxBytes) return undefined;
-    chunks.push(chunk);
-  }
-  const all = new Uint8Array(sizeBytes);
-  let offset = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return all;
 }
 
 function* chunksOf(bytes: Uint8Array): Generator<Uint8Array> {

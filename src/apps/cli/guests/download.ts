@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import type { Digest } from "../../../host/images/index.ts";
+import { byteChunks } from "./byte-stream.ts";
 import { ImageFault, systemCodeOf } from "./host-error.ts";
 
 export interface DownloadOptions {
@@ -53,7 +54,7 @@ async function receive(
       throw new ImageFault("network", `${url} answered ${response.status} ${response.statusText}`.trimEnd());
     }
     let receivedBytes = 0;
-    for await (const chunk of response.body) {
+    for await (const chunk of byteChunks(response.body)) {
       receivedBytes += chunk.length;
       if (receivedBytes > options.maxBytes) {
         throw new ImageFault("checksum-mismatch", `${url} is larger than its index says; it was not used`);
@@ -99,8 +100,7 @@ export function digestOfBytes(bytes: Uint8Array): Digest {
 export async function digestOfFile(path: string): Promise<Digest> {
   const hash = createHash("sha256");
   let sizeBytes = 0;
-  for await (const chunk of createReadStream(path)) {
-    if (!(chunk instanceof Uint8Array)) continue;
+  for await (const chunk of byteChunks(createReadStream(path))) {
     hash.update(chunk);
     sizeBytes += chunk.length;
   }

@@ -32,7 +32,7 @@ import type { GuestProgress } from "./guest-progress.ts";
 import { ImageFault, imageErrorOf, orThrow } from "./host-error.ts";
 import { DEBIAN_KEYRINGS, DEFAULT_SUITE, MirrorSource, parseMirrorUrl } from "./mirror-source.ts";
 import { resolvePackage } from "./package-source.ts";
-import type { PackageSource } from "./package-source.ts";
+import type { PackageSource, SourceEvent } from "./package-source.ts";
 import { unpackDeb } from "./unpack-deb.ts";
 
 export interface FetchOptions {
@@ -113,6 +113,8 @@ export class GuestFetcher implements AsyncDisposable {
   readonly #progress: GuestProgress;
   #workFolder: { readonly path: string; remove(): Promise<void> } | undefined;
   #source: PackageSource | undefined;
+  /** Whose packages the source works for, for its progress. */
+  #guest = "";
 
   constructor(options: FetchOptions = {}) {
     this.#options = options;
@@ -158,7 +160,8 @@ export class GuestFetcher implements AsyncDisposable {
   }
 
   async #fetchPackages(entry: CatalogueEntry): Promise<FetchedGuest> {
-    const source = await this.#openSource(entry.name);
+    this.#guest = entry.name;
+    const source = await this.#openSource();
     const workPath = (await this.#ensureWorkFolder()).path;
     const packages: ManifestPackage[] = [];
     const contents: Uint8Array[] = [];
@@ -212,7 +215,7 @@ export class GuestFetcher implements AsyncDisposable {
     return { record: { name, architecture, version, ...digest }, content };
   }
 
-  async #openSource(guest: string): Promise<PackageSource> {
+  async #openSource(): Promise<PackageSource> {
     if (this.#source !== undefined) return this.#source;
     const { mirror, suite = DEFAULT_SUITE, keyrings = DEBIAN_KEYRINGS, signal } = this.#options;
     if (!/^[a-z][\w-]*(?:\/[\w-]+)*$/.test(suite))
@@ -225,10 +228,12 @@ export class GuestFetcher implements AsyncDisposable {
       );
     }
     const workFolder = (await this.#ensureWorkFolder()).path;
-    const options = { workFolder, progress: this.#progress, signal };
+    const report = (event: SourceEvent): void =>
+      this.#progress(event.kind === "step" ? { ...event, guest: this.#guest } : event);
+    const options = { workFolder, report, signal };
     const source =
       url === undefined ? new AptSource(options) : new MirrorSource({ ...options, url, suite, keyrings });
-    await source.open(guest);
+    await source.open();
     this.#source = source;
     return source;
   }

@@ -24,7 +24,8 @@ import type {
   PackageRecord,
   Release,
 } from "../../../host/images/index.ts";
-import { decompressed, readAll } from "./decompress.ts";
+import { readAll } from "./byte-stream.ts";
+import { decompressed } from "./decompress.ts";
 import { digestOfBytes, downloadBytes, downloadFile } from "./download.ts";
 import { ImageFault, orThrow } from "./host-error.ts";
 import type { PackageSource, SourceOptions } from "./package-source.ts";
@@ -64,7 +65,6 @@ export class MirrorSource implements PackageSource {
   readonly #indexes = new Map<DebianArchitecture, Promise<string>>();
   #signature: "verified" | "not verified" = "not verified";
   #release: Release | undefined;
-  #guest = "";
 
   constructor(options: MirrorOptions) {
     this.#options = options;
@@ -75,10 +75,9 @@ export class MirrorSource implements PackageSource {
     return { kind: "mirror", url, suite, signature: this.#signature };
   }
 
-  async open(guest: string): Promise<void> {
-    const { url, suite, signal, progress } = this.#options;
-    this.#guest = guest;
-    progress({ kind: "step", guest, text: `reading suite ${suite} of ${url}` });
+  async open(): Promise<void> {
+    const { url, suite, signal, report } = this.#options;
+    report({ kind: "step", text: `reading suite ${suite} of ${url}` });
     const releaseUrl = `${url}/dists/${suite}/InRelease`;
     const message = await downloadBytes(releaseUrl, { maxBytes: MAX_RELEASE_BYTES, signal });
     if (message === undefined) {
@@ -111,7 +110,7 @@ export class MirrorSource implements PackageSource {
   }
 
   async download(record: PackageRecord): Promise<string> {
-    const { url, workFolder, signal, progress } = this.#options;
+    const { url, workFolder, signal, report } = this.#options;
     const folder = join(workFolder, "debs");
     await mkdir(folder, { recursive: true });
     const path = join(folder, `${record.name}_${record.architecture}.deb`);
@@ -119,7 +118,7 @@ export class MirrorSource implements PackageSource {
     const found = await downloadFile(`${url}/${encodeURI(record.filename)}`, path, {
       maxBytes: totalBytes,
       signal,
-      onBytes: (receivedBytes) => progress({ kind: "transfer", receivedBytes, totalBytes }),
+      onBytes: (receivedBytes) => report({ kind: "transfer", receivedBytes, totalBytes }),
     });
     if (found) return path;
     throw new ImageFault(
@@ -130,7 +129,7 @@ export class MirrorSource implements PackageSource {
 
   /** What gpgv says was signed; without gpgv or a keyring the unverified text, with a warning. */
   async #signedText(message: Uint8Array): Promise<string> {
-    const { url, workFolder, signal, progress } = this.#options;
+    const { url, workFolder, signal, report } = this.#options;
     const keyring = await firstExisting(this.#options.keyrings);
     const messagePath = join(workFolder, "InRelease");
     const textPath = join(workFolder, "Release");
@@ -145,8 +144,8 @@ export class MirrorSource implements PackageSource {
           );
     if (verified === undefined) {
       const missing = keyring === undefined ? "the Debian archive keyring" : "gpgv";
-      const text = `the signature of ${url} was not verified, because this machine has not ${missing}`;
-      progress({ kind: "warning", text: `${text}; checksums only show that its files belong together` });
+      const text = `the signature of ${url} was not verified, because this machine lacks ${missing}`;
+      report({ kind: "warning", text: `${text}; checksums only show that its files belong together` });
       return clearSignedText(Buffer.from(message).toString("utf8"));
     }
     // gpgv also fails for an unknown key beside a known one, and releases are signed with old and new keys.
@@ -162,15 +161,15 @@ export class MirrorSource implements PackageSource {
   }
 
   async #readIndex(architecture: DebianArchitecture): Promise<string> {
-    const { url, suite, signal, progress } = this.#options;
+    const { url, suite, signal, report } = this.#options;
     const release = defined(this.#release, "a mirror is opened before it is searched");
     const file = orThrow(packagesIndexFile(release, architecture));
     const totalBytes = file.digest.sizeBytes;
-    progress({ kind: "step", guest: this.#guest, text: `downloading the ${architecture} package list` });
+    report({ kind: "step", text: `downloading the ${architecture} package list` });
     const options = {
       maxBytes: totalBytes,
       signal,
-      onBytes: (receivedBytes: number) => progress({ kind: "transfer", receivedBytes, totalBytes }),
+      onBytes: (receivedBytes: number) => report({ kind: "transfer", receivedBytes, totalBytes }),
     };
     const base = `${url}/dists/${suite}`;
     const byHash = `${base}/${file.path.replace(/[^/]*$/, "")}by-hash/SHA256/${file.digest.sha256}`;

@@ -1,20 +1,25 @@
 /** What apt-get and a bare mirror have in common for a fetch: find a package, download it, say where it came from. */
 import { realPackageOf } from "../../../host/images/index.ts";
 import type { DebianPackage, PackageOrigin, PackageRecord } from "../../../host/images/index.ts";
-import type { GuestProgress } from "./guest-progress.ts";
+import type { GuestProgressEvent } from "./guest-progress.ts";
 import { orThrow } from "./host-error.ts";
+
+/** Progress as a source sees it: it does not know for which guest it works. */
+export type SourceEvent =
+  | { readonly kind: "step"; readonly text: string }
+  | Extract<GuestProgressEvent, { kind: "transfer" | "warning" }>;
 
 export interface SourceOptions {
   /** An empty folder of this fetch alone; whoever made it removes it. */
   readonly workFolder: string;
-  readonly progress: GuestProgress;
+  readonly report: (event: SourceEvent) => void;
   readonly signal: AbortSignal | undefined;
 }
 
 export interface PackageSource {
   readonly origin: PackageOrigin;
-  /** Gets the indexes ready. Called once, before the others; `guest` is whose step it is shown as. */
-  open(guest: string): Promise<void>;
+  /** Gets the indexes ready. Called once, before the others. */
+  open(): Promise<void>;
   /** The record of a package in the verified index. */
   find(
     name: string,

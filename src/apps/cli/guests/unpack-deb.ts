@@ -7,7 +7,8 @@ import { createTarDecoder } from "modern-tar";
 import { MiB } from "../../../base/index.ts";
 import { debData } from "../../../host/images/index.ts";
 import type { PackagedFile } from "../../../host/images/index.ts";
-import { decompressed, readAll } from "./decompress.ts";
+import { readAll } from "./byte-stream.ts";
+import { decompressed } from "./decompress.ts";
 import { ImageFault, orThrow } from "./host-error.ts";
 
 /** Largest file taken out of a package, also after decompressing it; Debian's kernels stay well below. */
