@@ -242,7 +242,8 @@ class VectorReader {
   #next = 0;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
+    // A plain Uint8Array, because slice() of a Buffer makes no copy.
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
   number(): number {
