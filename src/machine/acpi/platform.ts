@@ -1,0 +1,67 @@
+/**
+ * The description of the PC from which both its ACPI tables and its wiring are made, so that they cannot disagree.
+ * Addresses are those at which i440FX/PIIX machines have always had these parts.
+ *
+ * Missing on purpose: more than one I/O APIC or PCI root, NUMA, hot plug.
+ */
+
+export interface IsaInterruptOverride {
+  readonly irq: number;
+  /** Global system interrupt: the I/O APIC's input. */
+  readonly gsi: number;
+  readonly polarity: "bus" | "active-high" | "active-low";
+  readonly trigger: "bus" | "edge" | "level";
+}
+
+export interface SerialPortDescription {
+  readonly ioBase: number;
+  readonly irq: number;
+}
+
+export interface PlatformDescription {
+  /** Local APIC ids in the order of the processors; at least one. */
+  readonly apicIds: readonly number[];
+  readonly localApicGpa: number;
+  readonly ioApic: { readonly id: number; readonly gpa: number; readonly gsiBase: number };
+  readonly overrides: readonly IsaInterruptOverride[];
+  readonly hpet: { readonly gpa: number; readonly blockId: number } | undefined;
+  /** PIIX4 power management: `ioBase` is PMBASE, the SCI is an ISA IRQ. */
+  readonly pm: { readonly ioBase: number; readonly sciIrq: number; readonly apmPort: number };
+  /** PIIX3's reset control register. */
+  readonly reset: { readonly port: number; readonly value: number };
+  readonly pci: {
+    /** Where BARs in memory may lie. */
+    readonly holeGpa: number;
+    readonly holeEndGpa: number;
+    /** ISA IRQs that the four PIRQ links may be routed to. */
+    readonly linkIrqs: readonly number[];
+  };
+  readonly serialPorts: readonly SerialPortDescription[];
+  readonly hasKeyboardController: boolean;
+  readonly hasVga: boolean;
+}
+
+/** ISA IRQ 0 reaches input 2 of the I/O APIC; the IRQs that PCI may use are level-triggered there, active high. */
+const PIIX_OVERRIDES: readonly IsaInterruptOverride[] = [
+  { irq: 0, gsi: 2, polarity: "bus", trigger: "bus" },
+  { irq: 5, gsi: 5, polarity: "active-high", trigger: "level" },
+  { irq: 9, gsi: 9, polarity: "active-high", trigger: "level" },
+  { irq: 10, gsi: 10, polarity: "active-high", trigger: "level" },
+  { irq: 11, gsi: 11, polarity: "active-high", trigger: "level" },
+];
+
+/** One processor, all parts, the first serial port. */
+export const PC_PLATFORM: PlatformDescription = {
+  apicIds: [0],
+  localApicGpa: 0xfee00000,
+  ioApic: { id: 1, gpa: 0xfec00000, gsiBase: 0 },
+  overrides: PIIX_OVERRIDES,
+  // Intel, 64-bit counter, three comparators, legacy replacement, revision 1: the HPET's own capability register.
+  hpet: { gpa: 0xfed00000, blockId: 0x8086a201 },
+  pm: { ioBase: 0x600, sciIrq: 9, apmPort: 0xb2 },
+  reset: { port: 0xcf9, value: 0x06 },
+  pci: { holeGpa: 0xc0000000, holeEndGpa: 0xfec00000, linkIrqs: [5, 10, 11] },
+  serialPorts: [{ ioBase: 0x3f8, irq: 4 }],
+  hasKeyboardController: true,
+  hasVga: true,
+};
