@@ -10,7 +10,7 @@ import * as L from "../layout";
 import { S, get32, get64, set32, set64, VECTOR_GP, VECTOR_SS } from "./state";
 import { RAM_SIZE, readMmio, writeMmio } from "./host";
 import { ACCESS_READ, ACCESS_WRITE, NO_ADDRESS, WALK_FAULT, fillTlb, walk } from "./paging";
-import { codeWrite } from "./stand-ins";
+import { codeWrite } from "./blocks";
 
 const PAGE_MASK: u64 = 0xfffffffffffff000;
 

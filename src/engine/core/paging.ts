@@ -9,7 +9,7 @@ import * as L from "../layout";
 import { S, get32, get64, set32, set64, raiseWithError, VECTOR_GP, VECTOR_PF } from "./state";
 import { RAM_SIZE } from "./host";
 import * as C from "./control-bits";
-import { flushJumpCache, flushJumpCachePage } from "./stand-ins";
+import { flushJumpCache, flushJumpCachePage } from "./blocks";
 
 export const ACCESS_READ: u32 = 0;
 export const ACCESS_WRITE: u32 = 1;
@@ -331,15 +331,4 @@ export function invalidatePage(va: u64): void {
     if (load<u64>(entry) == page) store<u64>(entry, -1);
   }
   flushJumpCachePage(page);
-}
-
-/** Takes the page out of the write TLBs, because code in it has been translated. */
-export function writeProtectPage(gpa: u32): void {
-  const hva = L.RAM_BASE + (gpa & 0xfffff000);
-  for (let i: u32 = 0; i < L.TLB_SIZE; i += 16) {
-    const kernel = S + L.TLB_KERNEL_WRITE + i;
-    if (<u32>load<u64>(kernel) + load<u32>(kernel, 8) == hva) store<u64>(kernel, -1);
-    const user = S + L.TLB_USER_WRITE + i;
-    if (<u32>load<u64>(user) + load<u32>(user, 8) == hva) store<u64>(user, -1);
-  }
 }
