@@ -29,38 +29,40 @@ export function compareOutcomes(
 ): Difference[] {
   const open = source.undefined ?? {};
   const differences: Difference[] = [];
-  const check = (what: string, left: string, right: string): void => {
-    if (left !== right) differences.push({ what, expected: left, actual: right });
-  };
-  check("exit", exitText(expected.exit), exitText(actual.exit));
+  const exits = { expected: exitText(expected.exit), actual: exitText(actual.exit) };
+  if (exits.expected !== exits.actual) differences.push({ what: "exit", ...exits });
   if (expected.exit.kind === "lost" || actual.exit.kind === "lost") {
     // A lost case has no outcome, so two of them do not agree either.
-    if (differences.length === 0)
-      differences.push({ what: "exit", expected: "an outcome", actual: exitText(actual.exit) });
+    if (differences.length === 0) differences.push({ what: "exit", ...exits, expected: "an outcome" });
     return differences;
   }
   // How far a runaway case got is not defined; a system call is the end of what is compared.
   if (expected.exit.kind === "timeout" || expected.exit.kind === "systemCall") return differences;
 
+  // Most values agree, so text is made only of those that do not.
+  const check: Check = (what, left, right, text) => {
+    if (left !== right) differences.push({ what, expected: text(left), actual: text(right) });
+  };
   const wide = source.mode === "long64";
   const registerMask = wide ? 0xffff_ffff_ffff_ffffn : 0xffff_ffffn;
+  const registerText = hex(wide ? 16 : 8);
   GPR_NAMES.slice(0, wide ? 16 : 8).forEach((name, index) => {
     if (open.gpr?.includes(name) === true) return;
     const [left = 0n, right = 0n] = [expected.gpr[index], actual.gpr[index]];
-    check(name, hex(left & registerMask, wide ? 16 : 8), hex(right & registerMask, wide ? 16 : 8));
+    check(name, left & registerMask, right & registerMask, registerText);
   });
-  check("rip", hex(expected.rip, 8), hex(actual.rip, 8));
+  check("rip", expected.rip, actual.rip, hex(8));
   const flagMask = SETTABLE_FLAGS & ~(open.flags ?? 0);
-  check("flags", flagsText(Number(expected.rflags) & flagMask), flagsText(Number(actual.rflags) & flagMask));
+  check("flags", Number(expected.rflags) & flagMask, Number(actual.rflags) & flagMask, flagsText);
   for (const name of ["cs", "ss", "ds", "es", "fs", "gs"] as const) {
-    check(name, hex(expected.segments[name], 4), hex(actual.segments[name], 4));
+    check(name, expected.segments[name], actual.segments[name], hex(4));
   }
   compareFp(open, wide ? 16 : 8, expected, actual, check);
-  compareMemory(open, expected.memory, actual.memory, check);
+  differences.push(...compareMemory(open, expected.memory, actual.memory));
   return differences;
 }
 
-type Check = (what: string, expected: string, actual: string) => void;
+type Check = <T extends bigint | number>(what: string, left: T, right: T, text: (value: T) => string) => void;
 
 function compareFp(
   open: Undefined,
@@ -72,30 +74,34 @@ function compareFp(
   const left = new FpImage(expected.fp);
   const right = new FpImage(actual.fp);
   const statusMask = 0xffff & ~(open.fsw ?? 0);
-  check("fcw", hex(left.fcw, 4), hex(right.fcw, 4));
-  check("fsw", hex(left.fsw & statusMask, 4), hex(right.fsw & statusMask, 4));
-  check("ftw", hex(left.ftw, 2), hex(right.ftw, 2));
+  check("fcw", left.fcw, right.fcw, hex(4));
+  check("fsw", left.fsw & statusMask, right.fsw & statusMask, hex(4));
+  check("ftw", left.ftw, right.ftw, hex(2));
   const mxcsrMask = 0xffff & ~(open.mxcsr ?? 0);
-  check("mxcsr", hex(left.mxcsr & mxcsrMask, 4), hex(right.mxcsr & mxcsrMask, 4));
+  check("mxcsr", left.mxcsr & mxcsrMask, right.mxcsr & mxcsrMask, hex(4));
   for (let i = 0; i < 8; i++) {
     if (left.isEmpty(i) || open.st?.includes(i) === true) continue;
-    check(`st${String(i)}`, stText(left.st(i)), stText(right.st(i)));
+    check(ST_NAMES[i] ?? "", left.st(i), right.st(i), stText);
   }
   const both = left.bytes.length >= XSAVE_AVX_BYTES && right.bytes.length >= XSAVE_AVX_BYTES;
   for (let i = 0; i < xmmCount; i++) {
     if (open.xmm?.includes(i) === true) continue;
-    check(`xmm${String(i)}`, hex(left.xmm(i), 32), hex(right.xmm(i), 32));
-    if (both) check(`ymm${String(i)} high`, hex(left.ymmHigh(i), 32), hex(right.ymmHigh(i), 32));
+    check(XMM_NAMES[i] ?? "", left.xmm(i), right.xmm(i), hex(32));
+    if (both) check(YMM_NAMES[i] ?? "", left.ymmHigh(i), right.ymmHigh(i), hex(32));
   }
 }
+
+const ST_NAMES = Array.from({ length: 8 }, (_, index) => `st${String(index)}`);
+const XMM_NAMES = Array.from({ length: 16 }, (_, index) => `xmm${String(index)}`);
+const YMM_NAMES = Array.from({ length: 16 }, (_, index) => `ymm${String(index)} high`);
 
 /** Reports each run of bytes in which the two sets of changes differ; "unchanged" is a value like others. */
 function compareMemory(
   open: Undefined,
   expected: readonly MemoryBytes[],
   actual: readonly MemoryBytes[],
-  check: Check,
-): void {
+): Difference[] {
+  if (expected.length === 0 && actual.length === 0) return [];
   const left = byteMap(expected);
   const right = byteMap(actual);
   const isOpen = (gva: number): boolean =>
@@ -108,8 +114,11 @@ function compareMemory(
       const byte = map.get(run.gva + index);
       return byte === undefined ? "··" : byte.toString(16).padStart(2, "0");
     }).join(" ");
-  for (const run of runsOf(differing, () => 0))
-    check(`memory ${hex(run.gva, 8)}`, text(left, run), text(right, run));
+  return runsOf(differing, () => 0).map((run) => ({
+    what: `memory ${hex(8)(run.gva)}`,
+    expected: text(left, run),
+    actual: text(right, run),
+  }));
 }
 
 function byteMap(memory: readonly MemoryBytes[]): Map<number, number> {
@@ -138,7 +147,7 @@ export function describeDifferences(
   const inputs = GPR_NAMES.map((name, index) => ({ name, value: state.gpr[index] ?? 0n })).filter(
     ({ name }) => source.initial?.gpr?.[name] !== undefined,
   );
-  const before = inputs.map(({ name, value }) => `${name}=${hex(value, 1)}`);
+  const before = inputs.map(({ name, value }) => `${name}=${hex(1)(value)}`);
   lines.push(`    before: ${[...before, `flags ${flagsText(source.initial?.flags ?? 0)}`].join(" ")}`);
   const widest = Math.max(...[names.expected, names.actual].map((each) => each.length));
   for (const { what, expected, actual } of differences) {
@@ -149,13 +158,14 @@ export function describeDifferences(
   return lines.join("\n");
 }
 
-function hex(value: bigint | number, digits: number): string {
-  return `0x${value.toString(16).padStart(digits, "0")}`;
+/** Writes values in hexadecimal with at least `digits` digits. */
+function hex(digits: number): (value: bigint | number) => string {
+  return (value) => `0x${value.toString(16).padStart(digits, "0")}`;
 }
 
 /** Sign and exponent, then significand: the way x87 values are discussed. */
 function stText(value: bigint): string {
-  return `${hex(value >> 64n, 4)}:${(value & 0xffff_ffff_ffff_ffffn).toString(16).padStart(16, "0")}`;
+  return `${hex(4)(value >> 64n)}:${(value & 0xffff_ffff_ffff_ffffn).toString(16).padStart(16, "0")}`;
 }
 
 /** Names of the flags that are set, or "none". */
@@ -188,6 +198,6 @@ export function exitText(exit: CaseExit): string {
   if (exit.kind === "lost") return `lost: ${exit.reason}`;
   if (exit.kind !== "exception") return exit.kind;
   const name = EXCEPTION_NAMES.get(exit.vector) ?? `exception ${String(exit.vector)}`;
-  const code = exit.errorCode === undefined ? "" : ` error code ${hex(exit.errorCode, 1)}`;
-  return `${name}${code}${exit.cr2 === undefined ? "" : ` at ${hex(exit.cr2, 1)}`}`;
+  const code = exit.errorCode === undefined ? "" : ` error code ${hex(1)(exit.errorCode)}`;
+  return `${name}${code}${exit.cr2 === undefined ? "" : ` at ${hex(1)(exit.cr2)}`}`;
 }

@@ -4,7 +4,7 @@
  * starts from, so that all of them start from the same one.
  */
 
-import { DEFAULT_FP, FpImage, FXSAVE_BYTES, XSAVE_AVX_BYTES } from "./fp-image.ts";
+import { DEFAULT_FP, FpImage, XSAVE_AVX_BYTES } from "./fp-image.ts";
 import {
   codeBaseOf,
   codeSelectorOf,
@@ -12,9 +12,10 @@ import {
   DATA,
   DEFAULT_RIP,
   DEFAULT_RSP,
+  SELECTOR,
   type SegmentName,
+  selectorOf,
 } from "./layout.ts";
-import { SELECTOR, selectorOf } from "./layout.ts";
 import {
   type CpuState,
   FIXED_FLAGS,
@@ -99,9 +100,11 @@ export function defaultGpr(index: number): bigint {
 
 export function parseCode(code: Code): Uint8Array {
   if (typeof code !== "string") return code;
-  const digits = code.replace(/\s+/g, "");
+  const digits = code.replaceAll(" ", "");
   if (!/^([0-9a-f]{2})*$/i.test(digits)) throw new RangeError(`not hexadecimal bytes: ${code}`);
-  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+  const bytes = new Uint8Array(digits.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(digits.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
 }
 
 /** The complete state before the first instruction of a case. */
@@ -169,7 +172,7 @@ function resolveFp(name: string, initial: InitialState): Uint8Array {
   const { fcw, fsw, st, mm, mxcsr, xmm, ymm } = initial;
   if ([fcw, fsw, st, mm, mxcsr, xmm, ymm].every((each) => each === undefined)) return DEFAULT_FP;
   if (st !== undefined && mm !== undefined) throw new RangeError(`${name}: st and mm are the same registers`);
-  const image = FpImage.initial(ymm === undefined ? FXSAVE_BYTES : XSAVE_AVX_BYTES);
+  const image = ymm === undefined ? new FpImage(DEFAULT_FP.slice()) : FpImage.initial(XSAVE_AVX_BYTES);
   image.fcw = fcw ?? image.fcw;
   image.fsw = fsw ?? 0;
   image.mxcsr = mxcsr ?? image.mxcsr;

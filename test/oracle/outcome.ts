@@ -140,24 +140,32 @@ const BASELINES = new Map(
  * contents changed and that is not reported has been set back to its baseline value, which is a change too.
  */
 function memoryChanges(state: CpuState, reported: readonly MemoryBytes[]): MemoryBytes[] {
+  const before = new ByteOverlay(state.memory);
+  const after = new ByteOverlay(reported);
   // Only these places can have changed: where the case put something, and where something was found.
-  const before = new Map<number, number>();
-  const after = new Map<number, number>();
-  for (const { gva, bytes } of state.memory) {
-    bytes.forEach((byte, index) => {
-      before.set(gva + index, byte);
-    });
+  const changed = new Set<number>();
+  for (const { gva, bytes } of [...state.memory, ...reported]) {
+    for (let at = gva; at < gva + bytes.length; at++) if (before.read(at) !== after.read(at)) changed.add(at);
   }
-  for (const { gva, bytes } of reported) {
-    bytes.forEach((byte, index) => {
-      after.set(gva + index, byte);
-    });
+  return runsOf([...changed], (gva) => after.read(gva));
+}
+
+/** The baseline with bytes laid over it; later ones win. */
+class ByteOverlay {
+  readonly #layers: readonly MemoryBytes[];
+
+  constructor(layers: readonly MemoryBytes[]) {
+    this.#layers = layers;
   }
-  const changed: number[] = [];
-  for (const gva of new Set([...before.keys(), ...after.keys()])) {
-    if ((before.get(gva) ?? baselineAt(gva)) !== (after.get(gva) ?? baselineAt(gva))) changed.push(gva);
+
+  read(gva: number): number {
+    for (let i = this.#layers.length - 1; i >= 0; i--) {
+      const layer = this.#layers[i];
+      const byte = layer === undefined || gva < layer.gva ? undefined : layer.bytes[gva - layer.gva];
+      if (byte !== undefined) return byte;
+    }
+    return baselineAt(gva);
   }
-  return runsOf(changed, (gva) => after.get(gva) ?? baselineAt(gva));
 }
 
 function baselineAt(gva: number): number {
