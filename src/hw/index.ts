@@ -4,9 +4,11 @@
  */
 
 export type { Clock, Timer, Timers } from "../base/index.ts";
+export { asMmio, asPorts } from "./attach.ts";
+export type { RegisterBlock } from "./attach.ts";
 export type { AccessSize, MachineBus, MmioHandler, PortHandler } from "./bus.ts";
 export type { Device } from "./device.ts";
-export { fanOut, UNCONNECTED_LINE, WiredOr } from "./irq-line.ts";
+export { fanOut, RecordedLine, UNCONNECTED_LINE, WiredOr } from "./irq-line.ts";
 export type { IrqLine } from "./irq-line.ts";
 export { MAX_MMIO_CLAIMS, MmioBus } from "./mmio-bus.ts";
 export { MAX_COUNTED_PORTS, MAX_PORT_CLAIMS, PortBus } from "./port-bus.ts";

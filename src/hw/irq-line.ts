@@ -42,3 +42,14 @@ export class WiredOr {
     };
   }
 }
+
+/** A line end that remembers its level and counts rising edges: for tests and diagnostics. */
+export class RecordedLine implements IrqLine {
+  level = false;
+  risingEdges = 0;
+
+  set(level: boolean): void {
+    if (level && !this.level) this.risingEdges++;
+    this.level = level;
+  }
+}

@@ -83,6 +83,18 @@ export class StateReader {
     return value.slice();
   }
 
+  /** At most `maxCount` integers in [0, max]. */
+  integers(field: string, maxCount: number, max: number): number[] {
+    const value = this.#field(field);
+    if (!isList(value) || value.length > maxCount) throw this.#wrong(field, `a list of at most ${maxCount}`);
+    return value.map((item) => {
+      if (typeof item !== "number" || !Number.isInteger(item) || item < 0 || item > max) {
+        throw this.#wrong(field, `made of whole numbers from 0 to ${max}`);
+      }
+      return item;
+    });
+  }
+
   child(field: string): StateReader {
     return new StateReader(`${this.#path}.${field}`, this.object(field));
   }
