@@ -21,9 +21,12 @@ export const PAGE_CODE_BITMAP = 0xc00000;
 /** The code cache: encoded IR of translated blocks. */
 export const CODE_CACHE = 0x2000000;
 export const CODE_CACHE_SIZE = 0x2000000;
+/** The start of the code cache holds the one block that is executed alone after FAULT_CODE_CHANGED. */
+export const SINGLE_BLOCK = 0x2000000;
+export const SINGLE_BLOCK_SIZE = 0x4000;
 /** Guest-physical address 0; everything below it is the engine's own. */
 export const RAM_BASE = 0x4000000;
-export const RAM_SIZE_MAX = 0xb8000000;
+export const RAM_SIZE_MAX = 0xc0000000;
 
 export const PAGE_SIZE = 4096;
 export const PAGE_SHIFT = 12;
@@ -120,9 +123,11 @@ export const HALTED = 876;
 /** Set from outside (or by a device access) to make run() return at the next block boundary. */
 export const EXIT_REQUEST = 880;
 export const NMI_BLOCKED = 884;
-/** Instructions retired, i64, and the value at which run() ends its slice. */
+/** Instructions retired up to the last return to the dispatcher, i64. */
 export const INSTRUCTION_COUNT = 888;
-export const INSTRUCTION_LIMIT = 896;
+/** Instructions left before the running block loop must return to the dispatcher (i32), and how many it was given. */
+export const BUDGET = 896;
+export const BUDGET_GIVEN = 900;
 /** CR8 / TPR shadow, u32. */
 export const CR8 = 904;
 
@@ -139,6 +144,21 @@ export const FAULT_ADDRESS = 928;
 export const FAULT_CODE_CHANGED = 256;
 /** Not an exception: triple fault, the processor is in shutdown. */
 export const FAULT_SHUTDOWN = 257;
+/** No fault is pending. */
+export const FAULT_NONE = 512;
+
+/** Why run() returned. */
+export const EXIT_SLICE = 0;
+export const EXIT_HALT = 1;
+export const EXIT_SHUTDOWN = 2;
+export const EXIT_REQUESTED = 3;
+
+/** Results of a compiled region that are no RIP (they are not canonical): a fault is pending / RIP is in the state. */
+export const REGION_FAULT_LOW = 1;
+export const REGION_DISPATCH_LOW = 2;
+export const REGION_RESULT_HIGH = 0x40000000;
+/** Counts TLB flushes and page invalidations (u32): compiled regions of several pages check their mapping by it. */
+export const MAPPING_EPOCH = 908;
 
 /** Where slow reads compose MMIO and page-crossing values (32 bytes). */
 export const SCRATCH = 944;
@@ -244,5 +264,7 @@ export const BLOCK_TABLE = 36;
 export const BLOCK_REGION = 40;
 /** Executions left until the block counts as hot (i32). */
 export const BLOCK_HEAT = 44;
+/** 1 if compiled regions contain this block's code: the host hears of its invalidation. */
+export const BLOCK_IN_REGIONS = 48;
 /** First op. */
-export const BLOCK_OPS = 48;
+export const BLOCK_OPS = 56;

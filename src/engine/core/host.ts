@@ -29,18 +29,25 @@ export declare function writeMsr(index: u32, low: u32, high: u32): u32;
 // @ts-ignore: decorator
 @external("host", "nowNs")
 export declare function nowNs(): f64;
-/** Translates the block at RIP, whose first byte has this guest-physical address; returns the block's address. */
+/**
+ * Translates the block at RIP, whose first byte has this guest-physical address, and registers it; returns its
+ * address. gpa2 is the page that follows linearly if the first instruction may straddle, or 0xffffffff.
+ */
 // @ts-ignore: decorator
 @external("host", "translateBlock")
-export declare function translateBlock(gpa: u32): u32;
+export declare function translateBlock(gpa: u32, gpa2: u32): u32;
 /** The block at this address has become hot: the host may compile a region for it. */
 // @ts-ignore: decorator
 @external("host", "blockIsHot")
 export declare function blockIsHot(block: u32): void;
-/** Drops compiled regions (table slot) whose code changed. */
+/** The same for the one instruction at RIP, in SINGLE_BLOCK, known to nobody else; gpa2 is its second page or 0xffffffff. */
 // @ts-ignore: decorator
-@external("host", "regionInvalidated")
-export declare function regionInvalidated(slot: u32): void;
+@external("host", "translateSingle")
+export declare function translateSingle(gpa: u32, gpa2: u32): u32;
+/** A block that compiled regions contain has been invalidated. */
+// @ts-ignore: decorator
+@external("host", "blockInvalidated")
+export declare function blockInvalidated(block: u32): void;
 /** RAM size in bytes, a multiple of 4096; guest-physical addresses at or above it are MMIO. */
 // @ts-ignore: decorator
 @external("env", "ramSize")

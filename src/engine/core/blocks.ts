@@ -1,0 +1,243 @@
+// Translated blocks: found by address through the jump cache and a hash table, dropped when their guest code is
+// written. A dropped block's memory stays in the code cache until the whole cache is reset, and its first op becomes
+// `stale`, so chains and jump-cache entries that still lead to it find their way to a new translation.
+import * as L from "../layout";
+import { S, get32, get64, set32 } from "./state";
+import { blockInvalidated } from "./host";
+import { translate } from "./paging";
+import { OP_STALE } from "./interpreter.gen";
+
+// @ts-ignore: decorator
+@inline
+function jumpCacheEntry(rip: u64): u32 {
+  const index = (<u32>rip ^ (<u32>(rip >>> 12))) & (L.JUMP_CACHE_COUNT - 1);
+  return S + L.JUMP_CACHE + (index << L.JUMP_CACHE_SHIFT);
+}
+
+// @ts-ignore: decorator
+@inline
+function jumpCacheTag(rip: u64): u64 {
+  return rip ^ ((<u64>get32(L.MODE)) << 48);
+}
+
+/** The block at RIP if the jump cache knows it, else 0. */
+// @ts-ignore: decorator
+@inline
+export function cachedBlock(rip: u64): u32 {
+  const entry = jumpCacheEntry(rip);
+  return load<u64>(entry) == jumpCacheTag(rip) ? load<u32>(entry, 8) : 0;
+}
+
+export function flushJumpCache(): void {
+  set32(L.MAPPING_EPOCH, get32(L.MAPPING_EPOCH) + 1);
+  memory.fill(S + L.JUMP_CACHE, 0xff, L.JUMP_CACHE_COUNT << L.JUMP_CACHE_SHIFT);
+}
+
+export function flushJumpCachePage(gva: u64): void {
+  flushJumpCache();
+}
+
+/** Enters a block into the jump cache under the current RIP. */
+export function cacheBlock(rip: u64, block: u32): void {
+  const entry = jumpCacheEntry(rip);
+  store<u64>(entry, jumpCacheTag(rip));
+  store<u32>(entry, block, 8);
+  store<u32>(entry, load<u32>(block, L.BLOCK_REGION), 12);
+}
+
+// @ts-ignore: decorator
+@inline
+function hashBucket(rip: u64, gpa: u32, mode: u32): u32 {
+  const mixed = (gpa ^ (gpa >>> 14) ^ ((<u32>rip >>> 12) * 0x9e5) ^ (mode * 0x3d1)) & (L.BLOCK_HASH_COUNT - 1);
+  return L.BLOCK_HASH + (mixed << 2);
+}
+
+/** The registered block for this code, or 0. A block that straddles pages also needs its second page unchanged. */
+export function findBlock(rip: u64, gpa: u32, mode: u32): u32 {
+  let block = load<u32>(hashBucket(rip, gpa, mode));
+  while (block != 0) {
+    if (
+      load<u64>(block, L.BLOCK_RIP) == rip &&
+      load<u32>(block, L.BLOCK_GPA) == gpa &&
+      load<u32>(block, L.BLOCK_MODE) == mode &&
+      secondPageMatches(block, rip)
+    ) {
+      return block;
+    }
+    block = load<u32>(block, L.BLOCK_HASH_NEXT);
+  }
+  return 0;
+}
+
+function secondPageMatches(block: u32, rip: u64): bool {
+  const gpa2 = load<u32>(block, L.BLOCK_GPA2);
+  if (gpa2 == 0xffffffff) return true;
+  const linear = (rip + get64(L.SEG_BASE + 8 * L.SEG_CS) + 0x1000) & ~0xfff;
+  const actual = translate(linear, 2, get32(L.CPL) == 3 ? 1 : 0);
+  if (actual == 0xffffffff) set32(L.FAULT_VECTOR, L.FAULT_NONE);
+  return actual == gpa2;
+}
+
+/** Makes a block that the host has written into the code cache known, and protects its guest code. */
+export function registerBlock(block: u32): void {
+  const gpa = load<u32>(block, L.BLOCK_GPA);
+  const bucket = hashBucket(load<u64>(block, L.BLOCK_RIP), gpa, load<u32>(block, L.BLOCK_MODE));
+  store<u32>(block, load<u32>(bucket), L.BLOCK_HASH_NEXT);
+  store<u32>(bucket, block);
+
+  const size = <u32>load<u16>(block, L.BLOCK_GUEST_SIZE);
+  const gpa2 = load<u32>(block, L.BLOCK_GPA2);
+  const first = gpa & 0xfff;
+  const inFirst = gpa2 == 0xffffffff ? size : 0x1000 - first;
+  linkToPage(block, gpa >>> L.PAGE_SHIFT, L.BLOCK_PAGE_NEXT);
+  coverPage(gpa >>> L.PAGE_SHIFT, first, first + inFirst);
+  if (isOtherPage(gpa2, gpa)) {
+    linkToPage(block, gpa2 >>> L.PAGE_SHIFT, L.BLOCK_PAGE2_NEXT);
+    coverPage(gpa2 >>> L.PAGE_SHIFT, 0, size - inFirst);
+  }
+}
+
+/** A second page that is not the first again (two linear pages may map to one). */
+function isOtherPage(gpa2: u32, gpa: u32): bool {
+  return gpa2 != 0xffffffff && gpa2 >>> L.PAGE_SHIFT != gpa >>> L.PAGE_SHIFT;
+}
+
+function linkToPage(block: u32, page: u32, field: u32): void {
+  const head = L.PAGE_BLOCKS + (page << 2);
+  store<u32>(block + field, load<u32>(head));
+  store<u32>(head, block);
+}
+
+function granules(from: u32, to: u32): u64 {
+  const first = <u64>(from >>> 6);
+  const last = <u64>((to - 1) >>> 6);
+  return (~(<u64>0) << first) & (~(<u64>0) >>> (63 - last));
+}
+
+/** Marks bytes [from, to) of a page as code; a page's first code takes it out of the write TLBs. */
+function coverPage(page: u32, from: u32, to: u32): void {
+  const word = L.PAGE_CODE_BITMAP + (page << 3);
+  const before = load<u64>(word);
+  store<u64>(word, before | granules(from, to));
+  if (before == 0) {
+    memory.fill(S + L.TLB_KERNEL_WRITE, 0xff, L.TLB_SIZE);
+    memory.fill(S + L.TLB_USER_WRITE, 0xff, L.TLB_SIZE);
+  }
+}
+
+/** The block that follows in the list of `page`. */
+function nextInPage(block: u32, page: u32): u32 {
+  return load<u32>(block, L.BLOCK_GPA) >>> L.PAGE_SHIFT == page
+    ? load<u32>(block, L.BLOCK_PAGE_NEXT)
+    : load<u32>(block, L.BLOCK_PAGE2_NEXT);
+}
+
+/** Does the block cover any of the bytes [from, to) of the page? */
+function covers(block: u32, page: u32, from: u32, to: u32): bool {
+  const gpa = load<u32>(block, L.BLOCK_GPA);
+  const size = <u32>load<u16>(block, L.BLOCK_GUEST_SIZE);
+  const offset = gpa & 0xfff;
+  if (gpa >>> L.PAGE_SHIFT == page) return offset < to && from < offset + size;
+  return from < offset + size - 0x1000;
+}
+
+/**
+ * Before a store of `size` bytes at gpa within one page: drops the translated blocks it would change and returns 1
+ * if there were any, in which case the store must not happen yet (FAULT_CODE_CHANGED).
+ */
+export function codeWrite(gpa: u32, size: u32): u32 {
+  const page = gpa >>> L.PAGE_SHIFT;
+  const word = L.PAGE_CODE_BITMAP + (page << 3);
+  const from = gpa & 0xfff;
+  const to = from + size;
+  if ((load<u64>(word) & granules(from, to)) == 0) return 0;
+  return dropBlocks(page, from, to);
+}
+
+/** Drops the blocks that cover bytes [from, to) of a page; DMA and snapshots call it through codePageWritten. */
+function dropBlocks(page: u32, from: u32, to: u32): u32 {
+  const head = L.PAGE_BLOCKS + (page << 2);
+  let dropped: u32 = 0;
+  let block = load<u32>(head);
+  while (block != 0) {
+    const next = nextInPage(block, page);
+    if (covers(block, page, from, to)) {
+      dropBlock(block);
+      dropped = 1;
+    }
+    block = next;
+  }
+  recoverBitmap(page);
+  if (dropped) {
+    flushJumpCache();
+    store<u64>(S + L.STAT_CODE_WRITES, load<u64>(S + L.STAT_CODE_WRITES) + 1);
+  }
+  return dropped;
+}
+
+/** Forgets translations of a whole page range that the host is about to change (DMA, image loading). */
+export function codePagesWritten(gpa: u32, size: u32): void {
+  if (size == 0) return;
+  const last = (gpa + size - 1) >>> L.PAGE_SHIFT;
+  for (let page = gpa >>> L.PAGE_SHIFT; page <= last; page++) {
+    if (load<u64>(L.PAGE_CODE_BITMAP + (page << 3)) != 0) dropBlocks(page, 0, 0x1000);
+  }
+}
+
+function recoverBitmap(page: u32): void {
+  let bits: u64 = 0;
+  let block = load<u32>(L.PAGE_BLOCKS + (page << 2));
+  while (block != 0) {
+    const gpa = load<u32>(block, L.BLOCK_GPA);
+    const size = <u32>load<u16>(block, L.BLOCK_GUEST_SIZE);
+    const offset = gpa & 0xfff;
+    if (gpa >>> L.PAGE_SHIFT == page) bits |= granules(offset, min<u32>(offset + size, 0x1000));
+    else bits |= granules(0, offset + size - 0x1000);
+    block = nextInPage(block, page);
+  }
+  store<u64>(L.PAGE_CODE_BITMAP + (page << 3), bits);
+}
+
+function dropBlock(block: u32): void {
+  const gpa = load<u32>(block, L.BLOCK_GPA);
+  unlinkFromHash(block);
+  unlinkFromPage(block, gpa >>> L.PAGE_SHIFT);
+  const gpa2 = load<u32>(block, L.BLOCK_GPA2);
+  if (isOtherPage(gpa2, gpa)) {
+    unlinkFromPage(block, gpa2 >>> L.PAGE_SHIFT);
+    recoverBitmap(gpa2 >>> L.PAGE_SHIFT);
+  }
+  store<u16>(block + L.BLOCK_OPS, <u16>OP_STALE);
+  if (load<u32>(block, L.BLOCK_IN_REGIONS) != 0) blockInvalidated(block);
+}
+
+function unlinkFromHash(block: u32): void {
+  const bucket = hashBucket(load<u64>(block, L.BLOCK_RIP), load<u32>(block, L.BLOCK_GPA), load<u32>(block, L.BLOCK_MODE));
+  let link = bucket;
+  while (load<u32>(link) != block) {
+    assert(load<u32>(link) != 0);
+    link = load<u32>(link) + L.BLOCK_HASH_NEXT;
+  }
+  store<u32>(link, load<u32>(block, L.BLOCK_HASH_NEXT));
+}
+
+function unlinkFromPage(block: u32, page: u32): void {
+  const next = nextInPage(block, page);
+  let link = L.PAGE_BLOCKS + (page << 2);
+  while (load<u32>(link) != block) {
+    const current = load<u32>(link);
+    assert(current != 0);
+    const inFirst = load<u32>(current, L.BLOCK_GPA) >>> L.PAGE_SHIFT == page;
+    link = current + (inFirst ? L.BLOCK_PAGE_NEXT : L.BLOCK_PAGE2_NEXT);
+  }
+  store<u32>(link, next);
+}
+
+/** Forgets every block; the host then fills the code cache from its start again. */
+export function resetBlocks(ramSize: u32): void {
+  const pages = ramSize >>> L.PAGE_SHIFT;
+  memory.fill(L.BLOCK_HASH, 0, L.BLOCK_HASH_COUNT << 2);
+  memory.fill(L.PAGE_BLOCKS, 0, pages << 2);
+  memory.fill(L.PAGE_CODE_BITMAP, 0, pages << 3);
+  flushJumpCache();
+}

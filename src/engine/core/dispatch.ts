@@ -1,0 +1,204 @@
+// The run loop: takes interrupts, finds or has translated the block at RIP, runs it in the interpreter (which runs on
+// through chains and compiled regions) and delivers the faults that end a run. SDM 3A 6.
+import * as L from "../layout";
+import { S, get32, get64, set32, set64, raise, VECTOR_UD, VECTOR_GP, raiseWithError } from "./state";
+import { acknowledgeInterrupt, translateBlock, translateSingle, RAM_SIZE } from "./host";
+import { cacheBlock, cachedBlock, findBlock, flushJumpCache, registerBlock, resetBlocks } from "./blocks";
+import { deliverInterrupt, deliverNmi, deliverPendingFault, deliverSingleStep } from "./exceptions";
+import { ACCESS_EXECUTE, translate, flushTlb } from "./paging";
+import { FLAG_IF } from "./control-bits";
+import { interpret } from "./interpreter.gen";
+
+/** How deep compiled regions may call each other before they return to the dispatcher. */
+const REGION_DEPTH_MAX: i32 = 200;
+
+const NO_PAGE: u32 = 0xffffffff;
+
+/** Calls the compiled region in this table slot: the next RIP or one of the REGION_* results. */
+// @ts-ignore: decorator
+@inline
+export function runRegion(slot: u32): u64 {
+  return call_indirect<u64>(slot, REGION_DEPTH_MAX);
+}
+
+/** Returns instructions to the budget that a block took at its entry but did not retire. */
+export function giveBack(count: i32): void {
+  store<i32>(S + L.BUDGET, load<i32>(S + L.BUDGET) + count);
+}
+
+/** A 128-bit value in memory for slowWrite128. */
+export function spill128(value: v128): u32 {
+  v128.store(S + L.SCRATCH + 16, value);
+  return S + L.SCRATCH + 16;
+}
+
+/** RIP arithmetic in the current code size: EIP and IP wrap. */
+export function truncateRip(rip: u64): u64 {
+  const size = get32(L.MODE) & L.MODE_CODE_SIZE;
+  return size == 2 ? rip : size == 1 ? rip & 0xffffffff : rip & 0xffff;
+}
+
+/** Sets RIP to the guest instruction that the op at `ip` belongs to, and takes back the count of those behind it. */
+export function locateFault(block: u32, ip: u32): void {
+  const op = (ip - block - L.BLOCK_OPS) >>> 3;
+  const count = <i32>load<u16>(block, L.BLOCK_INSTRUCTION_COUNT);
+  let entry = load<u32>(block, L.BLOCK_TABLE);
+  let index = 0;
+  while (index + 1 < count && <u32>load<u16>(entry, 4) <= op) {
+    entry += 4;
+    index++;
+  }
+  set64(L.RIP, load<u64>(block, L.BLOCK_RIP) + <u64>load<u16>(entry, 2));
+  giveBack(count - index);
+}
+
+/** Ends the running block loop at the next block boundary; the host calls it from its callbacks. */
+export function stopSoon(): void {
+  const left = load<i32>(S + L.BUDGET);
+  store<i32>(S + L.BUDGET_GIVEN, load<i32>(S + L.BUDGET_GIVEN) - left);
+  store<i32>(S + L.BUDGET, 0);
+}
+
+function grant(count: i32): void {
+  store<i32>(S + L.BUDGET, count);
+  store<i32>(S + L.BUDGET_GIVEN, count);
+}
+
+/** Adds what was retired since grant() to the instruction count and returns it. */
+function settle(): i32 {
+  const retired = load<i32>(S + L.BUDGET_GIVEN) - load<i32>(S + L.BUDGET);
+  set64(L.INSTRUCTION_COUNT, get64(L.INSTRUCTION_COUNT) + <u64>(<i64>retired));
+  grant(0);
+  return retired;
+}
+
+// @ts-ignore: decorator
+@inline
+function linearOf(rip: u64): u64 {
+  const linear = rip + get64(L.SEG_BASE + 8 * L.SEG_CS);
+  return (get32(L.MODE) & L.MODE_CODE_SIZE) == 2 ? rip : linear & 0xffffffff;
+}
+
+/** The guest-physical page after the one of `linear`, or NO_PAGE if code cannot be fetched from it. */
+function pageAfter(linear: u64): u32 {
+  const gpa = translate((linear & ~0xfff) + 0x1000, ACCESS_EXECUTE, get32(L.CPL) == 3 ? 1 : 0);
+  if (gpa == NO_PAGE || gpa >= RAM_SIZE) {
+    set32(L.FAULT_VECTOR, L.FAULT_NONE);
+    return NO_PAGE;
+  }
+  return gpa;
+}
+
+/** Guest-physical address of the instruction at RIP, or NO_PAGE with a fault pending. */
+function fetchAddress(rip: u64): u32 {
+  if ((get32(L.MODE) & L.MODE_CODE_SIZE) != 2 && rip > <u64>load<u32>(S + L.SEG + L.SEG_CS * L.SEG_STRIDE + L.SEG_LIMIT)) {
+    raiseWithError(VECTOR_GP, 0);
+    return NO_PAGE;
+  }
+  const gpa = translate(linearOf(rip), ACCESS_EXECUTE, get32(L.CPL) == 3 ? 1 : 0);
+  if (gpa == NO_PAGE) return NO_PAGE;
+  if (gpa >= RAM_SIZE) {
+    // Nothing but RAM can be executed: bytes that read as all ones are an invalid instruction.
+    raise(VECTOR_UD);
+    return NO_PAGE;
+  }
+  return gpa;
+}
+
+const LONGEST_INSTRUCTION = 15;
+
+/** The block at RIP, translated now if need be; 0 with a fault pending. */
+function resolve(rip: u64): u32 {
+  const gpa = fetchAddress(rip);
+  if (gpa == NO_PAGE) return 0;
+  let block = findBlock(rip, gpa, get32(L.MODE));
+  if (block == 0) {
+    const mayStraddle = (gpa & 0xfff) > 0x1000 - LONGEST_INSTRUCTION;
+    block = translateBlock(gpa, mayStraddle ? pageAfter(linearOf(rip)) : NO_PAGE);
+    if (block == 0) {
+      // The first instruction reaches into a page that cannot be fetched: that is its fault.
+      translate((linearOf(rip) & ~0xfff) + 0x1000, ACCESS_EXECUTE, get32(L.CPL) == 3 ? 1 : 0);
+      if (get32(L.FAULT_VECTOR) == L.FAULT_NONE) raise(VECTOR_UD);
+      return 0;
+    }
+    registerBlock(block);
+  }
+  cacheBlock(rip, block);
+  return block;
+}
+
+/** Executes the instruction at RIP in a block of its own, after a store found translated code in its way. */
+function runSingle(): u32 {
+  set32(L.FAULT_VECTOR, L.FAULT_NONE);
+  const rip = get64(L.RIP);
+  const gpa = fetchAddress(rip);
+  if (gpa == NO_PAGE) return 1;
+  const block = translateSingle(gpa, pageAfter(linearOf(rip)));
+  grant(1);
+  const faulted = interpret(block + L.BLOCK_OPS);
+  settle();
+  return faulted;
+}
+
+function interruptIsDeliverable(): bool {
+  return get32(L.INTERRUPT_LINE) != 0 && (get32(L.RFLAGS_REST) & FLAG_IF) != 0;
+}
+
+/** Takes an NMI or external interrupt if one may be taken now. */
+function takeInterrupts(): void {
+  if (get32(L.INTERRUPT_SHADOW) != 0) {
+    set32(L.INTERRUPT_SHADOW, 0);
+    return;
+  }
+  if (get32(L.NMI_PENDING) != 0 && get32(L.NMI_BLOCKED) == 0) {
+    deliverNmi();
+  } else if (interruptIsDeliverable()) {
+    set64(L.STAT_INTERRUPTS, get64(L.STAT_INTERRUPTS) + 1);
+    deliverInterrupt(acknowledgeInterrupt());
+  }
+}
+
+/** Runs about `budget` instructions: EXIT_SLICE, EXIT_HALT, EXIT_SHUTDOWN or EXIT_REQUESTED. */
+export function run(budget: i32): u32 {
+  let left = budget;
+  while (true) {
+    takeInterrupts();
+    if (get32(L.FAULT_VECTOR) == L.FAULT_SHUTDOWN) return L.EXIT_SHUTDOWN;
+    if (get32(L.EXIT_REQUEST) != 0) {
+      set32(L.EXIT_REQUEST, 0);
+      return L.EXIT_REQUESTED;
+    }
+    if (get32(L.HALTED) != 0) return L.EXIT_HALT;
+    if (left <= 0) return L.EXIT_SLICE;
+
+    const rip = get64(L.RIP);
+    let block = cachedBlock(rip);
+    if (block == 0) block = resolve(rip);
+    let faulted: u32 = 1;
+    const stepping = get32(L.MODE) & L.MODE_STEP;
+    if (block != 0) {
+      // A block larger than what is left of the slice runs all the same: a slice is a guide, not a promise.
+      grant(stepping ? 1 : max<i32>(left, <i32>load<u16>(block, L.BLOCK_INSTRUCTION_COUNT)));
+      faulted = interpret(block + L.BLOCK_OPS);
+      left -= settle();
+    }
+    if (faulted && get32(L.FAULT_VECTOR) == L.FAULT_CODE_CHANGED) {
+      faulted = runSingle();
+      left--;
+    }
+    if (faulted) {
+      set64(L.STAT_EXCEPTIONS, get64(L.STAT_EXCEPTIONS) + 1);
+      deliverPendingFault();
+      left--;
+    } else if (stepping && get32(L.HALTED) == 0) {
+      deliverSingleStep();
+    }
+  }
+}
+
+/** Starts with empty caches; the host calls it once the registers are set, and after it changed memory or paging. */
+export function resetCaches(): void {
+  set32(L.FAULT_VECTOR, L.FAULT_NONE);
+  resetBlocks(RAM_SIZE);
+  flushTlb();
+}

@@ -1,0 +1,117 @@
+/**
+ * The compiled core of one vCPU: the wasm module of core/, instantiated on the VM's memory. Its exports are typed
+ * here, once; core/index.ts is their source.
+ */
+import { VCPU_BASE, VCPU_COUNT_MAX, VCPU_STRIDE } from "../layout.ts";
+import { assert } from "../../base/index.ts";
+
+/** What the core calls while it runs; see core/host.ts for each one's contract. */
+export interface CoreImports {
+  readPort(port: number, size: number): number;
+  writePort(port: number, size: number, value: number): void;
+  readMmio(gpa: number, size: number): number;
+  writeMmio(gpa: number, size: number, value: number): void;
+  acknowledgeInterrupt(): number;
+  readMsr(index: number): number;
+  writeMsr(index: number, low: number, high: number): number;
+  nowNs(): number;
+  translateBlock(gpa: number, gpa2: number): number;
+  translateSingle(gpa: number, gpa2: number): number;
+  blockIsHot(block: number): void;
+  blockInvalidated(block: number): void;
+}
+
+export interface CoreExports {
+  run(budget: number): number;
+  stopSoon(): void;
+  resetCaches(): void;
+  resetCpu(): void;
+  updateMode(): void;
+  flushTlb(): void;
+  flushJumpCache(): void;
+  codePagesWritten(gpa: number, sizeBytes: number): void;
+  registerBlock(block: number): void;
+  findBlock(rip: bigint, gpa: number, mode: number): number;
+  /** access: 0 read, 1 write, 2 execute; 0xffffffff (-1 as i32) if the walk faults. */
+  translate(gva: bigint, access: number, user: number): number;
+  computeFlags(): number;
+  setFlags(bits: number): void;
+  readonly table: WebAssembly.Table;
+}
+
+export interface Core {
+  readonly exports: CoreExports;
+  /** All exports by name, for compiled regions to import. */
+  readonly all: WebAssembly.Exports;
+  readonly stateBase: number;
+}
+
+/** Instantiates the core for vCPU `index` of the VM that owns `memory`. */
+export function instantiateCore(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  ramSizeBytes: number,
+  host: CoreImports,
+  index = 0,
+): Core {
+  assert(index >= 0 && index < VCPU_COUNT_MAX, "vCPU index out of range");
+  const stateBase = VCPU_BASE + index * VCPU_STRIDE;
+  // The arrow functions keep `this` and give each import the calling convention of a plain function.
+  const instance = new WebAssembly.Instance(module, {
+    env: {
+      memory,
+      stateBase: new WebAssembly.Global({ value: "i32" }, stateBase),
+      ramSize: new WebAssembly.Global({ value: "i32" }, ramSizeBytes),
+      abort: () => {
+        throw new Error("the engine core aborted");
+      },
+    },
+    host: {
+      readPort: (port: number, size: number) => host.readPort(port, size),
+      writePort: (port: number, size: number, value: number) => host.writePort(port, size, value >>> 0),
+      readMmio: (gpa: number, size: number) => host.readMmio(gpa >>> 0, size),
+      writeMmio: (gpa: number, size: number, value: number) => host.writeMmio(gpa >>> 0, size, value >>> 0),
+      acknowledgeInterrupt: () => host.acknowledgeInterrupt(),
+      readMsr: (msr: number) => host.readMsr(msr >>> 0),
+      writeMsr: (msr: number, low: number, high: number) => host.writeMsr(msr >>> 0, low >>> 0, high >>> 0),
+      nowNs: () => host.nowNs(),
+      translateBlock: (gpa: number, gpa2: number) => host.translateBlock(gpa >>> 0, gpa2),
+      translateSingle: (gpa: number, gpa2: number) => host.translateSingle(gpa >>> 0, gpa2),
+      blockIsHot: (block: number) => host.blockIsHot(block >>> 0),
+      blockInvalidated: (block: number) => host.blockInvalidated(block >>> 0),
+    },
+  });
+  const e = instance.exports;
+  return {
+    exports: {
+      run: exportedFunction(e, "run"),
+      stopSoon: exportedFunction(e, "stopSoon"),
+      resetCaches: exportedFunction(e, "resetCaches"),
+      resetCpu: exportedFunction(e, "resetCpu"),
+      updateMode: exportedFunction(e, "updateMode"),
+      flushTlb: exportedFunction(e, "flushTlb"),
+      flushJumpCache: exportedFunction(e, "flushJumpCache"),
+      codePagesWritten: exportedFunction(e, "codePagesWritten"),
+      registerBlock: exportedFunction(e, "registerBlock"),
+      findBlock: exportedFunction(e, "findBlock"),
+      translate: exportedFunction(e, "translate"),
+      computeFlags: exportedFunction(e, "computeFlags"),
+      setFlags: exportedFunction(e, "setFlags"),
+      table: exportedTable(e),
+    },
+    all: e,
+    stateBase,
+  };
+}
+
+function exportedFunction(exports: WebAssembly.Exports, name: string): WebAssembly.ExportedFunction {
+  const value = exports[name];
+  assert(typeof value === "function", `the core does not export the function ${name}`);
+  return value;
+}
+
+function exportedTable(exports: WebAssembly.Exports): WebAssembly.Table {
+  const { table } = exports;
+  assert(table instanceof WebAssembly.Table, "the core does not export its table");
+  return table;
+}

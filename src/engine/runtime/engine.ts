@@ -1,0 +1,210 @@
+/**
+ * The engine as its user sees it: one vCPU on a VM's memory that runs x86 code by translating it. It owns the core,
+ * the code cache and the compiled regions; it knows no device, only the EngineHost it calls.
+ */
+import { IrBlock } from "../ir/block.ts";
+import * as L from "../layout.ts";
+import type { CpuModel } from "../x86/cpu-model.ts";
+import { type CodeSource, Translator } from "../x86/translate.ts";
+import { CodeCache } from "./code-cache.ts";
+import { type Core, instantiateCore } from "./core.ts";
+import { Registers } from "./registers.ts";
+import { Regions } from "./regions.ts";
+
+/** The world outside the processor; called synchronously while run() is on the stack. */
+export interface EngineHost {
+  readPort(port: number, size: 1 | 2 | 4): number;
+  writePort(port: number, size: 1 | 2 | 4, value: number): void;
+  readMmio(gpa: number, size: 1 | 2 | 4): number;
+  writeMmio(gpa: number, size: 1 | 2 | 4, value: number): void;
+  /** Vector of the pending external interrupt. */
+  acknowledgeInterrupt(): number;
+  /** MSRs the processor does not have itself; undefined and false raise #GP. */
+  readMsr(index: number): bigint | undefined;
+  writeMsr(index: number, value: bigint): boolean;
+  /** Guest time in nanoseconds: the TSC's source. */
+  nowNs(): number;
+}
+
+export interface EngineOptions {
+  /** The compiled core (build/core.wasm). */
+  readonly core: WebAssembly.Module;
+  /** The VM's memory: the engine's prefix of ENGINE_PREFIX_BYTES, then guest RAM. */
+  readonly memory: WebAssembly.Memory;
+  readonly ramSizeBytes: number;
+  readonly host: EngineHost;
+  readonly cpu: CpuModel;
+  /** "interpreter" never compiles regions. */
+  readonly tier: "auto" | "interpreter";
+}
+
+export type EngineExit = "slice" | "halt" | "shutdown" | "requested";
+const exits: readonly EngineExit[] = ["slice", "halt", "shutdown", "requested"];
+
+/** What the engine has done so far. */
+export interface EngineStatistics {
+  readonly instructionsRetired: bigint;
+  readonly instructionsInRegions: bigint;
+  readonly blocksTranslated: number;
+  readonly codeCacheBytes: number;
+  readonly codeCacheResets: number;
+  readonly regionsCompiled: number;
+  readonly tlbFills: bigint;
+  readonly tlbFlushes: bigint;
+  readonly interrupts: bigint;
+  readonly exceptions: bigint;
+  readonly codeWrites: bigint;
+  readonly portAccesses: bigint;
+  readonly mmioAccesses: bigint;
+}
+
+/** Bytes before guest RAM that the engine needs. */
+export const ENGINE_PREFIX_BYTES = L.RAM_BASE;
+export const ENGINE_RAM_SIZE_MAX = L.RAM_SIZE_MAX;
+
+const NO_PAGE = -1;
+
+const accessSize = (size: number): 1 | 2 | 4 => (size === 1 ? 1 : size === 2 ? 2 : 4);
+
+export class Engine {
+  readonly registers: Registers;
+  private readonly core: Core;
+  private readonly codeCache: CodeCache;
+  private readonly translator: Translator;
+  private readonly block = new IrBlock();
+  private readonly source: CodeSource;
+  private readonly regions: Regions | undefined;
+  private blocksTranslated = 0;
+  private codeCacheResets = 0;
+
+  constructor(options: EngineOptions) {
+    const { memory, host, ramSizeBytes } = options;
+    this.core = instantiateCore(options.core, memory, ramSizeBytes, {
+      readPort: (port, size) => host.readPort(port, accessSize(size)),
+      writePort: (port, size, value) => host.writePort(port, accessSize(size), value),
+      readMmio: (gpa, size) => host.readMmio(gpa, accessSize(size)),
+      writeMmio: (gpa, size, value) => host.writeMmio(gpa, accessSize(size), value),
+      acknowledgeInterrupt: () => host.acknowledgeInterrupt(),
+      readMsr: (index) => this.readMsr(host, index),
+      writeMsr: (index, low, high) => (host.writeMsr(index, (BigInt(high) << 32n) | BigInt(low)) ? 1 : 0),
+      nowNs: () => host.nowNs(),
+      translateBlock: (gpa, gpa2) => this.translateBlock(gpa, gpa2),
+      translateSingle: (gpa, gpa2) => this.translateSingle(gpa, gpa2),
+      blockIsHot: (block) => this.regions?.blockIsHot(block),
+      blockInvalidated: (block) => this.regions?.blockInvalidated(block),
+    });
+    this.registers = new Registers(memory, this.core);
+    this.codeCache = new CodeCache(memory);
+    this.translator = new Translator(options.cpu);
+    this.source = { bytes: new Uint8Array(memory.buffer), start: 0, firstLimit: 0, secondStart: NO_PAGE };
+    this.regions =
+      options.tier === "interpreter"
+        ? undefined
+        : new Regions({ memory, core: this.core, translator: this.translator, source: this.source });
+    this.reset();
+    this.writeCpuid(options.cpu);
+  }
+
+  /** Power-on state; guest RAM is left alone. */
+  reset(): void {
+    this.core.exports.resetCpu();
+    this.forgetCode();
+  }
+
+  run(maxInstructions: number): EngineExit {
+    const exit = exits[this.core.exports.run(maxInstructions)];
+    if (exit === undefined) throw new Error("the core returned an unknown exit");
+    return exit;
+  }
+
+  setInterruptLine(level: boolean): void {
+    this.registers.setU32(L.INTERRUPT_LINE, level ? 1 : 0);
+    if (level) this.core.exports.stopSoon();
+  }
+
+  raiseNmi(): void {
+    this.registers.setU32(L.NMI_PENDING, 1);
+    this.core.exports.stopSoon();
+  }
+
+  requestExit(): void {
+    this.registers.setU32(L.EXIT_REQUEST, 1);
+    this.core.exports.stopSoon();
+  }
+
+  /** Guest memory is about to be changed from outside the processor (DMA, images): its translations are dropped. */
+  memoryWritten(gpa: number, sizeBytes: number): void {
+    this.core.exports.codePagesWritten(gpa, sizeBytes);
+  }
+
+  get statistics(): EngineStatistics {
+    const { registers } = this;
+    return {
+      instructionsRetired: registers.u64(L.INSTRUCTION_COUNT),
+      instructionsInRegions: registers.u64(L.STAT_INTERPRETED),
+      blocksTranslated: this.blocksTranslated,
+      codeCacheBytes: this.codeCache.usedBytes,
+      codeCacheResets: this.codeCacheResets,
+      regionsCompiled: this.regions?.compiledCount ?? 0,
+      tlbFills: registers.u64(L.STAT_TLB_FILLS),
+      tlbFlushes: registers.u64(L.STAT_TLB_FLUSHES),
+      interrupts: registers.u64(L.STAT_INTERRUPTS),
+      exceptions: registers.u64(L.STAT_EXCEPTIONS),
+      codeWrites: registers.u64(L.STAT_CODE_WRITES),
+      portAccesses: registers.u64(L.STAT_PORT_ACCESSES),
+      mmioAccesses: registers.u64(L.STAT_MMIO_ACCESSES),
+    };
+  }
+
+  private forgetCode(): void {
+    this.codeCache.reset();
+    this.regions?.reset();
+    this.core.exports.resetCaches();
+  }
+
+  private readMsr(host: EngineHost, index: number): number {
+    const value = host.readMsr(index);
+    if (value === undefined) return 0;
+    this.registers.setU64(L.SCRATCH, BigInt.asUintN(64, value));
+    return 1;
+  }
+
+  /** Translates the code at `gpa` into `this.block`; false if its first instruction needs a page that is not there. */
+  private translate(gpa: number, gpa2: number, maxInstructions: number): boolean {
+    const { block, registers, source } = this;
+    block.reset(registers.u32(L.RIP), registers.u32(L.RIP + 4), gpa, registers.u32(L.MODE));
+    source.start = L.RAM_BASE + gpa;
+    source.firstLimit = L.RAM_BASE + (gpa & ~0xfff) + L.PAGE_SIZE;
+    source.secondStart = gpa2 === NO_PAGE ? NO_PAGE : L.RAM_BASE + (gpa2 >>> 0);
+    return this.translator.translateBlock(block, source, maxInstructions);
+  }
+
+  private translateBlock(gpa: number, gpa2: number): number {
+    if (!this.translate(gpa, gpa2, INSTRUCTIONS_MAX)) return 0;
+    if (!this.codeCache.hasRoomFor(this.block)) {
+      this.codeCacheResets++;
+      this.forgetCode();
+    }
+    this.blocksTranslated++;
+    return this.codeCache.append(this.block);
+  }
+
+  private translateSingle(gpa: number, gpa2: number): number {
+    // The core has fetched this instruction before: its bytes are there.
+    this.translate(gpa, gpa2, 1);
+    return this.codeCache.writeSingle(this.block);
+  }
+
+  private writeCpuid(cpu: CpuModel): void {
+    const leaves = cpu.cpuid();
+    this.registers.setU32(L.CPUID_TABLE, leaves.length);
+    for (const [i, leaf] of leaves.entries()) {
+      const at = L.CPUID_TABLE + 8 + i * L.CPUID_ENTRY_SIZE;
+      for (const [j, value] of [leaf.leaf, leaf.subleaf, leaf.eax, leaf.ebx, leaf.ecx, leaf.edx].entries()) {
+        this.registers.setU32(at + 4 * j, value);
+      }
+    }
+  }
+}
+
+const INSTRUCTIONS_MAX = 64;
