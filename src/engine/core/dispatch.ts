@@ -27,6 +27,8 @@ export function giveBack(count: i32): void {
 }
 
 /** A 128-bit value in memory for slowWrite128. */
+// @ts-ignore: decorator
+@inline
 export function spill128(value: v128): u32 {
   v128.store(S + L.SCRATCH + 16, value);
   return S + L.SCRATCH + 16;

@@ -5,5 +5,20 @@ export { flushTlb, translate } from "./paging";
 export { updateMode } from "./mode";
 export { mulHighSigned, mulHighUnsigned } from "./arithmetic";
 export * from "./flags";
-export * from "./memory";
+export {
+  slowRead8,
+  slowRead16,
+  slowRead32,
+  slowRead64,
+  slowRead128,
+  slowReadForWrite8,
+  slowReadForWrite16,
+  slowReadForWrite32,
+  slowReadForWrite64,
+  slowWrite8,
+  slowWrite16,
+  slowWrite32,
+  slowWrite64,
+  slowWrite128,
+} from "./memory";
 export * from "./helpers";

@@ -10,6 +10,7 @@ import { conditionOf, FLAG_KIND_COUNT, flag, flagKinds, type FlagInputs, type Fl
 import * as x from "./expr.ts";
 import { opFormatWords, type Branch, type OpRow } from "./op.ts";
 import { inlineOpCount, opNumber, ops } from "./ops.ts";
+import { simdOpRows } from "./ops-simd.ts";
 
 const slotShift = { d: 16, s: 24 } as const;
 
@@ -260,13 +261,12 @@ function printBranch(row: OpRow, branch: Branch): string {
   }
 }
 
+const simdNames = new Set(simdOpRows.map((row) => row.name));
+
 /** Ops in the second switch: too rare to make the first one larger. */
 function isCold(row: OpRow): boolean {
   return row.meaning.kind === "helper" || simdNames.has(row.name);
 }
-
-import { simdOpRows } from "./ops-simd.ts";
-const simdNames = new Set(simdOpRows.map((row) => row.name));
 
 function printFlagFunctions(): string {
   const inputs: FlagInputs = {
@@ -393,6 +393,7 @@ function printInterpreter(): string {
     ...cold,
     "    default: unreachable();",
     "  }",
+    "  return 1;",
     "}",
   ].join("\n");
 }

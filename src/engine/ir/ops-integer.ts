@@ -100,7 +100,7 @@ const unaryRows: OpRow[] = widths.flatMap((w) => {
 });
 
 /** The status flags with CF and OF replaced, as FLAGS kind: what rotates leave. */
-function rotateFlags(w: Width, carry: Expr, overflow: Expr, when?: Expr): Statement {
+function rotateFlags(carry: Expr, overflow: Expr, when?: Expr): Statement {
   const kept = x.binary("i32.and", x.statusFlags, x.i32(PF | AF | ZF | SF));
   const bits = x.binary("i32.or", x.binary("i32.or", kept, carry), x.binary("i32.shl", overflow, x.i32(11)));
   return x.setFlags(FLAG_OP_FLAGS, x.i64(0), x.widen(bits), undefined, when);
@@ -175,9 +175,9 @@ const rotates: OpRow[] = widths.flatMap((w) => {
     const n = x.local("n", m.type);
     const nonZero = w === 64 ? x.binary("i64.ne", n, x.i64(0)) : n;
     return [
-      inline(`${name}i${w}`, [...body(x.imm32), rotateFlags(w, carry, overflow)], `${name}ni${w}`),
+      inline(`${name}i${w}`, [...body(x.imm32), rotateFlags(carry, overflow)], `${name}ni${w}`),
       inline(`${name}ni${w}`, body(x.imm32)),
-      inline(`${name}${w}`, [...body(x.reg("s", 8)), rotateFlags(w, carry, overflow, nonZero)], `${name}n${w}`),
+      inline(`${name}${w}`, [...body(x.reg("s", 8)), rotateFlags(carry, overflow, nonZero)], `${name}n${w}`),
       inline(`${name}n${w}`, body(x.reg("s", 8))),
     ];
   };
