@@ -246,8 +246,11 @@ function printBranch(row: OpRow, branch: Branch): string {
       ].join(" ");
     case "jump":
       return printGoto(0);
-    case "conditional":
-      return `if (${printExpr(branch.condition, row)}) { ${printGoto(0)} } else { ${printGoto(1)} }`;
+    case "conditional": {
+      const declared = new Set<string>();
+      const before = (branch.before ?? []).map((statement) => printStatement(statement, row, declared)).join(" ");
+      return `${before} if (${printExpr(branch.condition, row)}) { ${printGoto(0)} } else { ${printGoto(1)} }`;
+    }
     case "indirect":
       return [
         `const to: u64 = load<u64>(${slotAddress("s")});`,

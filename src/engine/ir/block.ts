@@ -63,6 +63,20 @@ export class IrBlock {
     return i;
   }
 
+  /** Copies op `from` over op `to`. */
+  move(from: number, to: number): void {
+    this.op[to] = this.op[from] ?? NOP;
+    this.d[to] = this.d[from] ?? 0;
+    this.s[to] = this.s[from] ?? 0;
+    this.a[to] = this.a[from] ?? 0;
+    this.scale[to] = this.scale[from] ?? 0;
+    this.imm[to] = this.imm[from] ?? 0;
+    this.immHigh[to] = this.immHigh[from] ?? 0;
+    this.target0[to] = this.target0[from] ?? 0;
+    this.target1[to] = this.target1[from] ?? 0;
+    this.pc[to] = this.pc[from] ?? 0;
+  }
+
   /** Room for the ops of one more guest instruction? */
   get isFull(): boolean {
     return this.count > CAPACITY - 128;

@@ -27,8 +27,8 @@ export type Branch =
   | { readonly kind: "syncpc" }
   /** To target 0. `call` and `next` say why, for the region compiler: a near call (target 1 is the return address). */
   | { readonly kind: "jump"; readonly why: "jump" | "call" | "next" }
-  /** To target 0 if the condition is not 0, else to target 1. */
-  | { readonly kind: "conditional"; readonly condition: Expr }
+  /** To target 0 if the condition is not 0, else to target 1. `before` runs first: fused compares set flags there. */
+  | { readonly kind: "conditional"; readonly condition: Expr; readonly before?: readonly Statement[] }
   /** To the address in slot s. For `call`, target 1 is the return address. */
   | { readonly kind: "indirect"; readonly why: "jump" | "call" | "return" }
   /** RIP = NEXT_RIP, back to the dispatcher. */

@@ -4,10 +4,11 @@
  */
 import { IrBlock } from "../ir/block.ts";
 import * as L from "../layout.ts";
-import type { CpuModel } from "../x86/cpu-model.ts";
+import type { CpuidLeaf, CpuModel } from "../x86/cpu-model.ts";
 import { type CodeSource, Translator } from "../x86/translate.ts";
 import { CodeCache } from "./code-cache.ts";
 import { type Core, instantiateCore } from "./core.ts";
+import { fuse } from "./fuse.ts";
 import { Registers } from "./registers.ts";
 import { Regions } from "./regions.ts";
 
@@ -34,6 +35,8 @@ export interface EngineOptions {
   readonly ramSizeBytes: number;
   readonly host: EngineHost;
   readonly cpu: CpuModel;
+  /** CPUID leaves of the machine around the processor: the hypervisor range. */
+  readonly hypervisorLeaves: readonly CpuidLeaf[];
   /** "interpreter" never compiles regions. */
   readonly tier: "auto" | "interpreter";
 }
@@ -102,7 +105,7 @@ export class Engine {
         ? undefined
         : new Regions({ memory, core: this.core, translator: this.translator, source: this.source });
     this.reset();
-    this.writeCpuid(options.cpu);
+    this.writeCpuid([...options.cpu.cpuid(), ...options.hypervisorLeaves]);
   }
 
   /** Power-on state; guest RAM is left alone. */
@@ -176,7 +179,9 @@ export class Engine {
     source.start = L.RAM_BASE + gpa;
     source.firstLimit = L.RAM_BASE + (gpa & ~0xfff) + L.PAGE_SIZE;
     source.secondStart = gpa2 === NO_PAGE ? NO_PAGE : L.RAM_BASE + (gpa2 >>> 0);
-    return this.translator.translateBlock(block, source, maxInstructions);
+    if (!this.translator.translateBlock(block, source, maxInstructions)) return false;
+    fuse(block);
+    return true;
   }
 
   private translateBlock(gpa: number, gpa2: number): number {
@@ -195,12 +200,11 @@ export class Engine {
     return this.codeCache.writeSingle(this.block);
   }
 
-  private writeCpuid(cpu: CpuModel): void {
-    const leaves = cpu.cpuid();
+  private writeCpuid(leaves: readonly CpuidLeaf[]): void {
     this.registers.setU32(L.CPUID_TABLE, leaves.length);
     for (const [i, leaf] of leaves.entries()) {
       const at = L.CPUID_TABLE + 8 + i * L.CPUID_ENTRY_SIZE;
-      for (const [j, value] of [leaf.leaf, leaf.subleaf, leaf.eax, leaf.ebx, leaf.ecx, leaf.edx].entries()) {
+      for (const [j, value] of [leaf.leaf, leaf.subleaf ?? 0, leaf.eax, leaf.ebx, leaf.ecx, leaf.edx].entries()) {
         this.registers.setU32(at + 4 * j, value);
       }
     }

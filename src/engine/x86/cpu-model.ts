@@ -6,8 +6,8 @@ import type { Feature } from "./row.ts";
 
 export interface CpuidLeaf {
   readonly leaf: number;
-  /** 0 where the leaf has no subleaves. */
-  readonly subleaf: number;
+  /** Absent where the leaf has no subleaves. */
+  readonly subleaf?: number;
   readonly eax: number;
   readonly ebx: number;
   readonly ecx: number;
@@ -55,6 +55,7 @@ const PGE = 1 << 13;
 const PAT = 1 << 16;
 const PSE36 = 1 << 17;
 const NX = 1 << 20;
+/** ECX bit 31 of leaf 1: leaves from 0x40000000 on describe the hypervisor. */
 const HYPERVISOR = 0x80000000;
 const CLFLUSH_LINE_8 = 8 << 8;
 const LOGICAL_PROCESSORS_1 = 1 << 16;
@@ -104,21 +105,11 @@ function leavesOf(features: ReadonlySet<Feature>): CpuidLeaf[] {
   }
   // 40 physical and 48 linear address bits.
   Object.assign(at(0x80000008), { eax: 0x3028 });
-  // The paravirtual clock's leaves: signature, then bit 3 kvmclock (new MSRs) and bit 24 its stable TSC.
-  Object.assign(at(0x40000000), {
-    eax: 0x40000010,
-    ebx: ascii("KVMKVMKVM", 0),
-    ecx: ascii("KVMKVMKVM", 4),
-    edx: ascii("KVMKVMKVM", 8),
-  });
-  Object.assign(at(0x40000001), { eax: (1 << 3) | (1 << 24) });
-  // TSC and local APIC timer frequency in kHz.
-  Object.assign(at(0x40000010), { eax: 1_000_000, ebx: 1_000_000 });
   for (const feature of features) {
     const place = featureBits[feature];
     if (place !== undefined) at(place[0])[place[1]] |= 1 << place[2];
   }
-  return [...leaves].map(([leaf, registers]) => ({ leaf, subleaf: 0, ...registers }));
+  return [...leaves].map(([leaf, registers]) => ({ leaf, ...registers }));
 }
 
 /** The default CPU model. */

@@ -1,0 +1,46 @@
+/**
+ * The last pass before a block goes to the interpreter: drops the ops that dead-flag removal left empty and fuses a
+ * compare or test with the conditional branch behind it. Compiled regions take the block as it was before.
+ */
+import type { IrBlock } from "../ir/block.ts";
+import { ops, opNumber } from "../ir/ops.ts";
+
+const NOP = opNumber("nop");
+
+/** fused[compare op * 16 + condition code] = the fused op's number, 0 if there is none. */
+const fusedOps = new Uint16Array(ops.length * 16);
+/** Condition code + 1 of the branch ops j0–j15, 0 for all other ops. */
+const conditionCodes = new Uint8Array(ops.length);
+
+for (let code = 0; code < 16; code++) conditionCodes[opNumber(`j${code}`)] = code + 1;
+let fusedCount = 0;
+for (const [number, row] of ops.entries()) {
+  const match = /^j((?:cmp|test)i?\d+)_(\d+)$/.exec(row.name);
+  if (match === null) continue;
+  const [, compare = "", code = ""] = match;
+  fusedOps[opNumber(compare) * 16 + Number(code)] = number;
+  fusedCount++;
+}
+if (fusedCount === 0) throw new Error("the op table has no fused branches");
+
+export function fuse(block: IrBlock): void {
+  const { op } = block;
+  let to = 0;
+  for (let from = 0; from < block.count; from++) {
+    const number = op[from] ?? NOP;
+    if (number === NOP) continue;
+    const code = conditionCodes[number] ?? 0;
+    if (code > 0 && to > 0) {
+      const pair = fusedOps[(op[to - 1] ?? NOP) * 16 + code - 1] ?? 0;
+      if (pair !== 0) {
+        op[to - 1] = pair;
+        block.target0[to - 1] = block.target0[from] ?? 0;
+        block.target1[to - 1] = block.target1[from] ?? 0;
+        continue;
+      }
+    }
+    if (from !== to) block.move(from, to);
+    to++;
+  }
+  block.count = to;
+}
