@@ -33,6 +33,10 @@ export class StateReader {
     return Object.hasOwn(this.#state, field);
   }
 
+  isNull(field: string): boolean {
+    return this.#field(field) === null;
+  }
+
   number(field: string): number {
     const value = this.#field(field);
     if (typeof value !== "number") throw this.#wrong(field, "a number");
@@ -63,6 +67,12 @@ export class StateReader {
   boolean(field: string): boolean {
     const value = this.#field(field);
     if (typeof value !== "boolean") throw this.#wrong(field, "true or false");
+    return value;
+  }
+
+  string(field: string): string {
+    const value = this.#field(field);
+    if (typeof value !== "string") throw this.#wrong(field, "a text");
     return value;
   }
 
