@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as aml from "./aml.ts";
-import { buildAcpiTables, MAX_PROCESSORS, PC_PLATFORM, pciLink } from "./index.ts";
+import { buildAcpiTables, MAX_PROCESSORS, PC_PLATFORM } from "./index.ts";
 import type { AcpiTables, PlatformDescription } from "./index.ts";
 
 const BASE = 0xe0000;
@@ -86,14 +86,6 @@ test("AML integers, names and packages take their shortest encoding", () => {
   // 62 bytes of content are the most that a one-byte length can hold; 63 need two.
   assert.deepEqual([...aml.buffer(new Uint8Array(60)).subarray(0, 2)], [0x11, 63]);
   assert.deepEqual([...aml.buffer(new Uint8Array(61)).subarray(0, 3)], [0x11, 0x41, 0x04]);
-});
-
-test("neighbouring PCI slots use different links", () => {
-  assert.deepEqual(
-    [1, 2, 3, 4, 5].map((slot) => pciLink(slot, 0)),
-    [0, 1, 2, 3, 0],
-  );
-  assert.equal(pciLink(1, 3), 3);
 });
 
 const hasIasl = spawnSync("iasl", ["-v"]).status === 0;

@@ -25,6 +25,7 @@ import {
   text,
 } from "./aml.ts";
 import type { Term } from "./aml.ts";
+import { PCI_PIN, pciLink } from "../pci/index.ts";
 import type { PlatformDescription } from "./platform.ts";
 import {
   dwordMemory,
@@ -47,15 +48,9 @@ const HPET_BLOCK_BYTES = 0x400;
 /** The PIIX3 is function 0 of device 1. */
 const ISA_BRIDGE_ADDRESS = 0x0001_0000;
 const PCI_DEVICES = 32;
-const PCI_PINS = 4;
 const LINK_NAMES = ["LNKA", "LNKB", "LNKC", "LNKD"] as const;
 const LINK_FIELDS = ["PRQA", "PRQB", "PRQC", "PRQD"] as const;
 const PIRQ_DISABLED = 0x80;
-
-/** Which of the four links a device's interrupt pin (0 = INTA#) drives: each slot is shifted by one from slot 1 on. */
-export function pciLink(deviceNumber: number, pin: number): number {
-  return (deviceNumber - 1 + pin) & 3;
-}
 
 export function dsdtTerms(platform: PlatformDescription): Term {
   const sleepType = integer(SLEEP_TYPE_S5);
@@ -86,11 +81,13 @@ function pciRoot(platform: PlatformDescription): Term {
   );
   const routes: Term[] = [];
   for (let number = 0; number < PCI_DEVICES; number++) {
-    for (let pin = 0; pin < PCI_PINS; pin++) {
+    for (const pin of [PCI_PIN.inta, PCI_PIN.intb, PCI_PIN.intc, PCI_PIN.intd]) {
       // The address of "any function of this device"; a link's source index is always 0.
       const address = number * 0x1_0000 + 0xffff;
       const link = LINK_NAMES[pciLink(number, pin)] ?? "LNKA";
-      routes.push(packageOf(integer(address), integer(pin), path(`\\_SB.${link}`), integer(0)));
+      routes.push(
+        packageOf(integer(address), integer(pin - PCI_PIN.inta), path(`\\_SB.${link}`), integer(0)),
+      );
     }
   }
   return device(

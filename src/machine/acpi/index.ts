@@ -1,7 +1,7 @@
 /** ACPI tables from the platform description. */
 
-export { pciLink, SLEEP_TYPE_S5 } from "./dsdt.ts";
+export { SLEEP_TYPE_S5 } from "./dsdt.ts";
 export { PC_PLATFORM } from "./platform.ts";
 export type { IsaInterruptOverride, PlatformDescription, SerialPortDescription } from "./platform.ts";
-export { ACPI_DISABLE, ACPI_ENABLE, buildAcpiTables, MAX_ACPI_BYTES, MAX_PROCESSORS } from "./tables.ts";
+export { buildAcpiTables, MAX_ACPI_BYTES, MAX_PROCESSORS } from "./tables.ts";
 export type { AcpiTable, AcpiTables } from "./tables.ts";

@@ -7,6 +7,7 @@
  */
 
 import { alignUp, assert } from "../../base/index.ts";
+import { ACPI_DISABLE, ACPI_ENABLE } from "../pci/index.ts";
 import { dsdtTerms } from "./dsdt.ts";
 import type { IsaInterruptOverride, PlatformDescription } from "./platform.ts";
 import { checksum, concatBytes, defineStruct, encodeStruct } from "./struct.ts";
@@ -106,9 +107,6 @@ const FADT_FLAG = {
   resetRegSup: 1 << 10,
 } as const;
 const BOOT_ARCH = { legacyDevices: 1 << 0, has8042: 1 << 1, vgaNotPresent: 1 << 2 } as const;
-/** What the OS writes to the APM port to enter and leave ACPI mode; the PM function obeys the same values. */
-export const ACPI_ENABLE = 0xf1;
-export const ACPI_DISABLE = 0xf0;
 /** CMOS byte of the century, as on every PC since the PS/2's successors. */
 const CMOS_CENTURY = 0x32;
 /** Latencies above 100 and 1000 µs declare the C2 and C3 states absent. */

@@ -1,0 +1,23 @@
+/** PCI: bus 0, configuration mechanism #1, the 440FX/PIIX chipset, and the kit for functions. */
+
+export { bios32Header } from "./bios32.ts";
+export { definePciRegisters, PciConfigSpace } from "./config-space.ts";
+export type { BarSpec, PciBuses, PciConfigSpec, PciIdentity } from "./config-space.ts";
+export { I440fx } from "./i440fx.ts";
+export { PCI_PORT_BASE, PCI_PORT_BYTES, PciBus, pciLink } from "./pci-bus.ts";
+export type { ResetControl } from "./pci-bus.ts";
+export { PCI_COMMAND, PCI_PIN } from "./pci-function.ts";
+export type { PciFunction, PciPin } from "./pci-function.ts";
+export { Piix3 } from "./piix3.ts";
+export type { Piix3Config } from "./piix3.ts";
+export {
+  ACPI_DISABLE,
+  ACPI_ENABLE,
+  APM_PORT_BASE,
+  APM_PORT_BYTES,
+  Piix4Pm,
+  PM_TIMER_HZ,
+} from "./piix4-pm.ts";
+export type { Piix4PmConfig } from "./piix4-pm.ts";
+export { initializePci, PIRQ_ROUTES } from "./post.ts";
+export type { PciResources } from "./post.ts";
