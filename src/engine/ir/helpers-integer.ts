@@ -27,14 +27,16 @@ export const integerHelpers: readonly HelperRow[] = [
     row(`rcli${w}`, { d: `rw${w}`, imm: "count", flags: "both" }),
     row(`rcri${w}`, { d: `rw${w}`, imm: "count", flags: "both" }),
   ]),
-  /** SHLD and SHRD of slot d from slot s by CL. */
+  /** SHLD and SHRD of slot d from slot s by the immediate, or by CL if that is 0. */
   ...([16, 32, 64] as const).flatMap((w) => [
-    row(`shldcl${w}`, { d: `rw${w}`, s: `r${w}`, gprs: "all", flags: "both" }),
-    row(`shrdcl${w}`, { d: `rw${w}`, s: `r${w}`, gprs: "all", flags: "both" }),
+    row(`shldcl${w}`, { d: `rw${w}`, s: `r${w}`, imm: "count, or 0 for CL", gprs: "all", flags: "both" }),
+    row(`shrdcl${w}`, { d: `rw${w}`, s: `r${w}`, imm: "count, or 0 for CL", gprs: "all", flags: "both" }),
   ]),
   /** CMPXCHG8B and CMPXCHG16B on the linear address in slot s (16 bytes: #GP unless aligned). */
   row("cmpxchg8b", { s: "r64", gprs: "all", faults: true, flags: "both" }),
   row("cmpxchg16b", { s: "r64", gprs: "all", faults: true, flags: "both" }),
+  /** #GP(0) unless the linear address in slot s is a multiple of 16: 128-bit operands of legacy SSE instructions. */
+  row("align16", { s: "r64", faults: true }),
   row("daa", { gprs: "all", flags: "both" }),
   row("das", { gprs: "all", flags: "both" }),
   row("aaa", { gprs: "all", flags: "both" }),

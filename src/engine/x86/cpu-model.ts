@@ -21,7 +21,9 @@ export interface CpuModel {
 }
 
 /** Leaf, register and bit of each feature that CPUID reports. */
-const featureBits: Partial<Record<Feature, readonly [leaf: number, register: "eax" | "ebx" | "ecx" | "edx", bit: number]>> = {
+const featureBits: Partial<
+  Record<Feature, readonly [leaf: number, register: "eax" | "ebx" | "ecx" | "edx", bit: number]>
+> = {
   fpu: [1, "edx", 0],
   tsc: [1, "edx", 4],
   msr: [1, "edx", 5],
