@@ -396,11 +396,18 @@ export function round(precision: u32, emin: i32, emax: i32, wrap: bool): void {
   if (exp > emax) {
     fpFlags |= FLAG_OE;
     if ((fpMasks & FLAG_OE) == 0) {
-      if (wrap && exp - EXPONENT_WRAP <= emax) {
+      // PE then speaks of the rounding alone. Without `wrap` nobody looks at the result.
+      if (!wrap) return;
+      if (exp - EXPONENT_WRAP <= emax) {
         rExp = exp - EXPONENT_WRAP;
         rSig = kept;
         return;
       }
+      // So far above the range that wrapping does not reach it (FSCALE): infinity.
+      fpFlags |= FLAG_PE;
+      rInfinite = true;
+      fpRoundedUp = true;
+      return;
     }
     fpFlags |= FLAG_PE;
     const toInfinity = fpRound == ROUND_NEAREST || fpRound == (zSign != 0 ? ROUND_DOWN : ROUND_UP);

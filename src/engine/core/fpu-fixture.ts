@@ -2,13 +2,12 @@
  * Test fixture: the core's floating-point files alone, compiled into one instance whose helpers are called on a
  * state block, and whose register state goes in and out as an FXSAVE image, the form that the native oracle has.
  */
-import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import asc from "assemblyscript/asc";
 import * as L from "../layout.ts";
 import { FpImage } from "../../../test/oracle/index.ts";
 
-const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const RAM_SIZE = 0x10_0000;
 const PAGES = (L.RAM_BASE + RAM_SIZE) / 0x1_0000;
 const BASE = L.VCPU_BASE;
@@ -16,20 +15,40 @@ const BASE = L.VCPU_BASE;
 export const TEMP = L.TEMP;
 export const XMM_TEMP = L.XMM_TEMP;
 
-const ENTRIES = ["fpu"];
+const SOURCES = ["sse-float", "sse-convert", "sse-string", "crypto", "x87", "x87-environment", "fxsave"];
+const coreFolder = import.meta.dirname;
 
-function compile(): Uint8Array<ArrayBuffer> {
-  const out = `${ROOT}build/fpu-test/core-${String(process.pid)}.wasm`;
-  mkdirSync(`${ROOT}build/fpu-test`, { recursive: true });
-  const features = "threads,simd,bulk-memory,sign-extension,mutable-globals,nontrapping-f2i";
-  execFileSync(process.execPath, [
-    `${ROOT}node_modules/assemblyscript/bin/asc.js`,
-    ...ENTRIES.map((name) => `${ROOT}src/engine/core/${name}.ts`),
-    ...["-O3", "--runtime", "stub", "--importMemory", "--sharedMemory", "--memoryBase", "1024"],
-    ...["--initialMemory", String(PAGES), "--maximumMemory", String(PAGES)],
-    ...["--enable", features, "-o", out],
+/** Compiles the floating-point files with stand-ins for what they only reach through guest memory. */
+async function compile(): Promise<Uint8Array<ArrayBuffer>> {
+  const standIns = readFileSync(join(coreFolder, "stand-ins.ts"), "utf8");
+  const given = new Map([
+    [join(coreFolder, "entry.ts"), SOURCES.map((name) => `export * from "./${name}";`).join("\n")],
+    [join(coreFolder, "blocks.ts"), standIns],
+    [join(coreFolder, "flags.ts"), standIns],
   ]);
-  return new Uint8Array(readFileSync(out));
+  let binary: Uint8Array | undefined;
+  const errors: string[] = [];
+  const { error } = await asc.main(
+    [
+      ...["entry.ts", "--baseDir", coreFolder, "--outFile", "fpu.wasm", "-O3", "--runtime", "stub"],
+      ...["--importMemory", "--sharedMemory", "--memoryBase", String(L.CORE_DATA)],
+      ...["--initialMemory", String(PAGES), "--maximumMemory", String(PAGES)],
+      ...["--enable", "threads,simd,bulk-memory,sign-extension,mutable-globals,nontrapping-f2i"],
+    ],
+    {
+      readFile: (name, base) => {
+        const path = resolve(base, name);
+        return given.get(path) ?? (existsSync(path) ? readFileSync(path, "utf8") : null);
+      },
+      writeFile: (_name, contents) => {
+        if (typeof contents !== "string") binary = contents;
+      },
+      listFiles: () => [],
+      stderr: { write: (text: string | Uint8Array) => void errors.push(String(text)) },
+    },
+  );
+  if (error !== null || binary === undefined) throw new Error(`the core does not compile:\n${errors.join("")}`);
+  return Uint8Array.from(binary);
 }
 
 type Helper = (d: number, s: number, imm: number) => number;
@@ -60,7 +79,7 @@ export class FpuFixture {
     };
     const host = new Proxy({}, { get: () => unexpected });
     const env = { memory, stateBase: BASE, ramSize: RAM_SIZE, abort: unexpected };
-    const module = await WebAssembly.compile(compile());
+    const module = await WebAssembly.compile(await compile());
     const instance = await WebAssembly.instantiate(module, { env, host });
     const fixture = new FpuFixture(memory, instance.exports);
     fixture.view.setUint32(BASE + L.CR0, 0x31, true); // PE, ET, NE; no paging

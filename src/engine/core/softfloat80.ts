@@ -106,6 +106,50 @@ export function unpackB80(se: u32, sig: u64): void {
   }
 }
 
+// Memory operands of arithmetic: like registers, but a denormal is one in its own format, and SNaNs stay signaling.
+export function unpackBF32(bits: u32): void {
+  const sign = bits >> 31;
+  const exp = i32((bits >> 23) & 0xff);
+  const fraction = u64(bits & 0x7fffff);
+  if (exp == 0xff) {
+    setB(sign, 0, SIGN64 | (fraction << 40), nanClass(fraction << 41));
+  } else if (exp != 0) {
+    setB(sign, exp - 127, SIGN64 | (fraction << 40), CLASS_NORMAL);
+  } else if (fraction == 0) {
+    setB(sign, 0, 0, CLASS_ZERO);
+  } else {
+    const shift = i32(clz(fraction));
+    setB(sign, -86 - shift, fraction << shift, CLASS_DENORMAL);
+  }
+}
+
+export function unpackBF64(bits: u64): void {
+  const sign = u32(bits >> 63);
+  const exp = i32(u32(bits >> 52) & 0x7ff);
+  const fraction = bits & 0xfffffffffffff;
+  if (exp == 0x7ff) {
+    setB(sign, 0, SIGN64 | (fraction << 11), nanClass(fraction << 12));
+  } else if (exp != 0) {
+    setB(sign, exp - 1023, SIGN64 | (fraction << 11), CLASS_NORMAL);
+  } else if (fraction == 0) {
+    setB(sign, 0, 0, CLASS_ZERO);
+  } else {
+    const shift = i32(clz(fraction));
+    setB(sign, -1011 - shift, fraction << shift, CLASS_DENORMAL);
+  }
+}
+
+/** Class of a value with all exponent bits set, its fraction at the top of a u64. */
+function nanClass(fraction: u64): u32 {
+  if (fraction == 0) return CLASS_INFINITY;
+  return fraction >> 63 != 0 ? CLASS_QNAN : CLASS_SNAN;
+}
+
+export function unpackBI32(value: i32): void {
+  fromI64(i64(value));
+  unpackB80(xSe, xSig);
+}
+
 // ---- Special results --------------------------------------------------------------------------------------------
 export function invalid80(): void {
   raiseFloat(FLAG_IE);
@@ -237,8 +281,8 @@ export function div80(): void {
     return;
   }
   if (bClass == CLASS_ZERO) {
+    // Division by zero comes before the denormal dividend.
     raiseFloat(FLAG_ZE);
-    noteDenormals();
     infinity80(sign);
     return;
   }

@@ -8,8 +8,7 @@
 // already set or seen not to arise; otherwise sse-soft.ts computes again. RCP and RSQRT give the correctly rounded
 // result, better than the 12 bits that processors promise and differ in.
 import * as L from "../layout";
-import { fpFlags, fpMasks } from "./float-core";
-import { setFlags } from "./stand-ins";
+import { setFlags } from "./flags";
 import {
   OP_ADD,
   OP_DIV,
@@ -20,6 +19,7 @@ import {
   OP_SUB,
   beginSse,
   commitSse,
+  commitStep,
   predicateHolds,
   softArith,
   softCompare,
@@ -473,21 +473,24 @@ function spread<T>(d: u32, imm: u32, sum: u64): u32 {
   return finishPacked(xmm(d));
 }
 
-/** imm: the instruction's immediate. The additions are not begun if a product raised an unmasked exception. */
+// The products and the sums are steps with exceptions of their own: a step is not begun if the one before it raised
+// an unmasked exception, and keeps the flags of the one before it even then.
+
+/** imm: the instruction's immediate. */
 export function h_dpps(d: u32, s: u32, imm: i32): u32 {
   beginSse();
   products<f32>(d, s, imm);
-  if ((fpFlags & ~fpMasks) != 0) return commitSse();
+  if (commitStep() != 0) return 1;
   const low = lane<f32>(OP_ADD, loadBits<f32>(result, 0), loadBits<f32>(result, 1));
   const high = lane<f32>(OP_ADD, loadBits<f32>(result, 2), loadBits<f32>(result, 3));
-  if ((fpFlags & ~fpMasks) != 0) return commitSse();
+  if (commitStep() != 0) return 1;
   return spread<f32>(d, imm, lane<f32>(OP_ADD, low, high));
 }
 
 export function h_dppd(d: u32, s: u32, imm: i32): u32 {
   beginSse();
   products<f64>(d, s, imm);
-  if ((fpFlags & ~fpMasks) != 0) return commitSse();
+  if (commitStep() != 0) return 1;
   return spread<f64>(d, imm, lane<f64>(OP_ADD, loadBits<f64>(result, 0), loadBits<f64>(result, 1)));
 }
 

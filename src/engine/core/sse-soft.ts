@@ -79,6 +79,13 @@ export function commitSse(): u32 {
   return raise((get32(L.CR4) & CR4_OSXMMEXCPT) != 0 ? VECTOR_XM : VECTOR_UD);
 }
 
+/** commitSse() for a step of an instruction; the next one begins without flags. */
+export function commitStep(): u32 {
+  const faulted = commitSse();
+  setFloatFlags(0);
+  return faulted;
+}
+
 // ---- Operands ---------------------------------------------------------------------------------------------------
 export let uSign: u32 = 0;
 let uExp: i32 = 0;
