@@ -323,22 +323,23 @@ export function systemWrite<T>(va: u64, value: T): u32 {
 }
 
 /**
- * Host address of RAM to write at va up to the end of its page with the rights of CPL; or NO_ADDRESS with a fault
- * pending; or 0 when the page is not RAM. The first size bytes may be stored. For helpers that end their block.
+ * For helpers that end their block and then work on a run of bytes within one page: host address of va in RAM to
+ * write, or NO_ADDRESS with a fault pending, or 0 when the page is not RAM. The run is `size` bytes long and begins
+ * `before` bytes below va, the address that a fault names.
  */
-export function writableRun(va: u64, size: u32): u32 {
+export function writableRun(va: u64, before: u32, size: u32): u32 {
   const user = isUser();
   const hit = tlbLookup(user ? L.TLB_USER_WRITE : L.TLB_KERNEL_WRITE, va, 1);
   if (hit != NO_ADDRESS) return hit;
   const gpa = walk(va, ACCESS_WRITE, user, false);
   if (gpa == WALK_FAULT) return NO_ADDRESS;
   if (!isRam(gpa)) return 0;
-  changesCode(gpa, size);
+  changesCode(gpa - before, size);
   fillTlb(va, <u32>gpa, user);
   return L.RAM_BASE + <u32>gpa;
 }
 
-/** As writableRun, to read. */
+/** The same to read. */
 export function readableRun(va: u64): u32 {
   const user = isUser();
   const hit = tlbLookup(user ? L.TLB_USER_READ : L.TLB_KERNEL_READ, va, 1);

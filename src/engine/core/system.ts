@@ -1,0 +1,343 @@
+// Control and debug registers, and the instructions about interrupts and flags. SDM 3A 2.5 (control registers), 9.9
+// (mode switching), 17.2 (debug registers), 4.4.1 (PAE pointers).
+//
+// Deliberately missing: hardware breakpoints (DR0–DR3 are kept and never match); PCIDs; CR4.VME and PVI.
+import * as L from "../layout";
+import { S, get32, get64, set32, set64, raise, raiseWithError, VECTOR_DB, VECTOR_GP, VECTOR_UD } from "./state";
+import { RAM_SIZE, writeMmio } from "./host";
+import * as C from "./control-bits";
+import { PAE_POINTER_RESERVED, PHYSICAL_ADDRESS_BITS, flushTlb, flushTlbNonGlobal, invalidatePage } from "./paging";
+import { asStackFault, writeMem } from "./memory";
+import { attributesOf, is64Bit, isLongMode, isRealMode, updateMode } from "./mode";
+import { flagsChangeable, ioPrivilege, isVirtual8086, readFlags, writeFlags } from "./rflags";
+import { commitStack, openStack, popValue, popped, pushAddress, reservePush } from "./stack";
+import { cpuidEbx, cpuidEcx, cpuidEdx, xcr0Supported } from "./cpuid";
+import { preventedByUmip } from "./tables";
+
+/** #GP(0) outside ring 0, to which real mode belongs. */
+function requireRing0(): u32 {
+  return get32(L.CPL) == 0 ? 0 : raiseWithError(VECTOR_GP, 0);
+}
+
+/** A register operand as wide as the mode has it. */
+@inline
+function operand(slot: u32): u64 {
+  return is64Bit() ? load<u64>(S + slot) : load<u32>(S + slot);
+}
+
+// ---- Control registers ------------------------------------------------------------------------------------------
+
+/** PAE paging refuses page-directory-pointer entries with reserved bits when their table is taken into use. */
+function checkPaePointers(cr3: u64): u32 {
+  const table = <u32>cr3 & 0xffffffe0;
+  for (let i: u32 = 0; i < 4; i++) {
+    const at = table + i * 8;
+    const entry: u64 = at < RAM_SIZE ? load<u64>(L.RAM_BASE + at) : <u64>-1;
+    if (entry & 1 && entry & PAE_POINTER_RESERVED) return raiseWithError(VECTOR_GP, 0);
+  }
+  return 0;
+}
+
+function writeCr0(value: u64): u32 {
+  if (value >> 32) return raiseWithError(VECTOR_GP, 0);
+  if (value & C.CR0_PG && !(value & C.CR0_PE)) return raiseWithError(VECTOR_GP, 0);
+  if (value & C.CR0_NW && !(value & C.CR0_CD)) return raiseWithError(VECTOR_GP, 0);
+  value = (value & C.CR0_DEFINED) | C.CR0_ET;
+  const changed = value ^ get64(L.CR0);
+  let efer = get64(L.EFER);
+  if (changed & C.CR0_PG) {
+    const pae = (get64(L.CR4) & C.CR4_PAE) != 0;
+    if (!(value & C.CR0_PG)) {
+      if (is64Bit()) return raiseWithError(VECTOR_GP, 0);
+      efer &= ~C.EFER_LMA;
+    } else if (efer & C.EFER_LME) {
+      const tss16 = (attributesOf(L.SEG_TR) & 0x9d) == (C.ATTRIBUTE_P | 1);
+      if (!pae || (attributesOf(L.SEG_CS) & C.ATTRIBUTE_L) != 0 || tss16) return raiseWithError(VECTOR_GP, 0);
+      efer |= C.EFER_LMA;
+    } else if (pae && checkPaePointers(get64(L.CR3))) return 1;
+  }
+  set64(L.EFER, efer);
+  set64(L.CR0, value);
+  if (changed & C.CR0_PE) set32(L.CPL, 0);
+  if (changed & (C.CR0_PG | C.CR0_PE | C.CR0_WP)) flushTlb();
+  updateMode();
+  return 0;
+}
+
+function writeCr3(value: u64): u32 {
+  if (value >> PHYSICAL_ADDRESS_BITS) return raiseWithError(VECTOR_GP, 0);
+  const pae = (get64(L.CR0) & C.CR0_PG) != 0 && (get64(L.CR4) & C.CR4_PAE) != 0 && !isLongMode();
+  if (pae && checkPaePointers(value)) return 1;
+  set64(L.CR3, value);
+  flushTlbNonGlobal();
+  return 0;
+}
+
+/** The bits of CR4 whose features CPUID advertises. */
+function cr4Supported(): u64 {
+  const edx = cpuidEdx(1);
+  const ecx = cpuidEcx(1);
+  const ebx7 = cpuidEbx(7);
+  let bits = C.CR4_PCE;
+  if (edx & (1 << 2)) bits |= C.CR4_DE;
+  if (edx & (1 << 3)) bits |= C.CR4_PSE;
+  if (edx & (1 << 4)) bits |= C.CR4_TSD;
+  if (edx & (1 << 6)) bits |= C.CR4_PAE;
+  if (edx & (1 << 7)) bits |= C.CR4_MCE;
+  if (edx & (1 << 13)) bits |= C.CR4_PGE;
+  if (edx & (1 << 24)) bits |= C.CR4_OSFXSR;
+  if (edx & (1 << 25)) bits |= C.CR4_OSXMMEXCPT;
+  if (ecx & (1 << 26)) bits |= C.CR4_OSXSAVE;
+  if (ebx7 & 1) bits |= C.CR4_FSGSBASE;
+  if (ebx7 & (1 << 7)) bits |= C.CR4_SMEP;
+  if (ebx7 & (1 << 20)) bits |= C.CR4_SMAP;
+  if (cpuidEcx(7) & (1 << 2)) bits |= C.CR4_UMIP;
+  return bits;
+}
+
+function writeCr4(value: u64): u32 {
+  if (value & ~cr4Supported()) return raiseWithError(VECTOR_GP, 0);
+  const changed = value ^ get64(L.CR4);
+  if (isLongMode()) {
+    if (!(value & C.CR4_PAE)) return raiseWithError(VECTOR_GP, 0);
+  } else if (value & C.CR4_PAE && get64(L.CR0) & C.CR0_PG) {
+    const reloads = C.CR4_PAE | C.CR4_PGE | C.CR4_PSE | C.CR4_SMEP;
+    if (changed & reloads && checkPaePointers(get64(L.CR3))) return 1;
+  }
+  set64(L.CR4, value);
+  if (changed & (C.CR4_PSE | C.CR4_PAE | C.CR4_PGE | C.CR4_SMEP | C.CR4_SMAP)) flushTlb();
+  updateMode();
+  return 0;
+}
+
+/** The task-priority register of the local APIC, which CR8 is another way to. */
+const APIC_TASK_PRIORITY: u32 = 0xfee00080;
+
+function writeCr8(value: u64): u32 {
+  if (value & ~(<u64>15)) return raiseWithError(VECTOR_GP, 0);
+  set32(L.CR8, <u32>value);
+  writeMmio(APIC_TASK_PRIORITY, 4, <u32>value << 4);
+  return 0;
+}
+
+export function h_movtocr(d: u32, s: u32, imm: i32): u32 {
+  if (requireRing0()) return 1;
+  const value = operand(s);
+  switch (imm) {
+    case 0:
+      return writeCr0(value);
+    case 2:
+      set64(L.CR2, value);
+      return 0;
+    case 3:
+      return writeCr3(value);
+    case 4:
+      return writeCr4(value);
+    case 8:
+      return writeCr8(value);
+    default:
+      return raise(VECTOR_UD);
+  }
+}
+
+export function h_movfromcr(d: u32, s: u32, imm: i32): u32 {
+  if (requireRing0()) return 1;
+  let value: u64;
+  switch (imm) {
+    case 0:
+      value = get64(L.CR0);
+      break;
+    case 2:
+      value = get64(L.CR2);
+      break;
+    case 3:
+      value = get64(L.CR3);
+      break;
+    case 4:
+      value = get64(L.CR4);
+      break;
+    case 8:
+      value = get32(L.CR8);
+      break;
+    default:
+      return raise(VECTOR_UD);
+  }
+  store<u64>(S + d, is64Bit() ? value : value & 0xffffffff);
+  return 0;
+}
+
+export function h_clts(d: u32, s: u32, imm: i32): u32 {
+  if (requireRing0()) return 1;
+  set64(L.CR0, get64(L.CR0) & ~C.CR0_TS);
+  updateMode();
+  return 0;
+}
+
+/** LMSW sets PE, MP, EM and TS but cannot clear PE. */
+export function h_lmsw(d: u32, s: u32, imm: i32): u32 {
+  if (requireRing0()) return 1;
+  const value = <u64>load<u16>(S + s) & 15;
+  const cr0 = get64(L.CR0);
+  return writeCr0((cr0 & ~(<u64>14)) | value);
+}
+
+export function h_smsw(d: u32, s: u32, imm: i32): u32 {
+  if (preventedByUmip()) return raiseWithError(VECTOR_GP, 0);
+  store<u64>(S + d, get64(L.CR0));
+  return 0;
+}
+
+export function h_invlpg(d: u32, s: u32, imm: i32): u32 {
+  if (requireRing0()) return 1;
+  invalidatePage(load<u64>(S + s));
+  return 0;
+}
+
+/** There are no caches to write back. */
+export function h_invd(d: u32, s: u32, imm: i32): u32 {
+  return requireRing0();
+}
+
+export function h_wbinvd(d: u32, s: u32, imm: i32): u32 {
+  return requireRing0();
+}
+
+export function h_xgetbv(d: u32, s: u32, imm: i32): u32 {
+  if (!(get64(L.CR4) & C.CR4_OSXSAVE)) return raise(VECTOR_UD);
+  if (<u32>get64(L.GPR_RCX) != 0) return raiseWithError(VECTOR_GP, 0);
+  const value = get64(L.XCR0);
+  set64(L.GPR_RAX, <u32>value);
+  set64(L.GPR_RDX, value >> 32);
+  return 0;
+}
+
+export function h_xsetbv(d: u32, s: u32, imm: i32): u32 {
+  if (!(get64(L.CR4) & C.CR4_OSXSAVE)) return raise(VECTOR_UD);
+  if (requireRing0()) return 1;
+  const value = (get64(L.GPR_RDX) << 32) | <u32>get64(L.GPR_RAX);
+  // x87 state is always on; AVX state (4) needs SSE state (2).
+  const avxAlone = (value & 6) == 4;
+  if (<u32>get64(L.GPR_RCX) != 0 || value & ~xcr0Supported() || !(value & 1) || avxAlone) {
+    return raiseWithError(VECTOR_GP, 0);
+  }
+  set64(L.XCR0, value);
+  return 0;
+}
+
+// ---- Debug registers --------------------------------------------------------------------------------------------
+
+const DR6 = L.DR + 6 * 8;
+const DR7 = L.DR + 7 * 8;
+const DR6_BD: u64 = 1 << 13;
+const DR6_WRITABLE: u64 = 0xe00f;
+export const DR6_FIXED: u64 = 0xffff0ff0;
+const DR7_GD: u64 = 1 << 13;
+const DR7_WRITABLE: u64 = 0xffff23ff;
+export const DR7_FIXED: u64 = 0x400;
+
+/** The register that a number names (DR4 and DR5 are DR6 and DR7 unless CR4.DE), or 8 with a fault pending. */
+function accessDebugRegister(number: u32): u32 {
+  if (number == 4 || number == 5) {
+    if (get64(L.CR4) & C.CR4_DE) {
+      raise(VECTOR_UD);
+      return 8;
+    }
+    number += 2;
+  }
+  if (requireRing0()) return 8;
+  if (get64(DR7) & DR7_GD) {
+    set64(DR7, get64(DR7) & ~DR7_GD);
+    set64(DR6, get64(DR6) | DR6_BD);
+    raise(VECTOR_DB);
+    return 8;
+  }
+  return number;
+}
+
+export function h_movtodr(d: u32, s: u32, imm: i32): u32 {
+  const number = accessDebugRegister(imm);
+  if (number == 8) return 1;
+  let value = operand(s);
+  if (number >= 6) {
+    if (value >> 32) return raiseWithError(VECTOR_GP, 0);
+    value = number == 6 ? (value & DR6_WRITABLE) | DR6_FIXED : (value & DR7_WRITABLE) | DR7_FIXED;
+  }
+  set64(L.DR + (number << 3), value);
+  return 0;
+}
+
+export function h_movfromdr(d: u32, s: u32, imm: i32): u32 {
+  const number = accessDebugRegister(imm);
+  if (number == 8) return 1;
+  const value = get64(L.DR + (number << 3));
+  store<u64>(S + d, is64Bit() ? value : value & 0xffffffff);
+  return 0;
+}
+
+// ---- Interrupts and flags ---------------------------------------------------------------------------------------
+
+export function h_hlt(d: u32, s: u32, imm: i32): u32 {
+  if (requireRing0()) return 1;
+  set32(L.HALTED, 1);
+  return 0;
+}
+
+/** CLI and STI: IOPL guards IF, except in real mode, where CPL is 0. */
+function requireInterruptControl(): u32 {
+  if (isRealMode() || get32(L.CPL) <= ioPrivilege()) return 0;
+  return raiseWithError(VECTOR_GP, 0);
+}
+
+export function h_sti(d: u32, s: u32, imm: i32): u32 {
+  if (requireInterruptControl()) return 1;
+  const flags = get32(L.RFLAGS_REST);
+  if (!(flags & C.FLAG_IF)) {
+    set32(L.RFLAGS_REST, flags | C.FLAG_IF);
+    set32(L.INTERRUPT_SHADOW, 1);
+  }
+  return 0;
+}
+
+export function h_cli(d: u32, s: u32, imm: i32): u32 {
+  if (requireInterruptControl()) return 1;
+  set32(L.RFLAGS_REST, get32(L.RFLAGS_REST) & ~C.FLAG_IF);
+  return 0;
+}
+
+export function h_pushf(d: u32, s: u32, imm: i32): u32 {
+  if (isVirtual8086() && ioPrivilege() < 3) return raiseWithError(VECTOR_GP, 0);
+  if (reservePush(imm)) return 1;
+  const flags = readFlags() & ~(C.FLAG_VM | C.FLAG_RF);
+  let failed: u32;
+  if (imm == 8) failed = writeMem<u64>(pushAddress, flags);
+  else if (imm == 4) failed = writeMem<u32>(pushAddress, flags);
+  else failed = writeMem<u16>(pushAddress, <u16>flags);
+  if (failed) return is64Bit() ? asStackFault() : 1;
+  commitStack();
+  return 0;
+}
+
+export function h_popf(d: u32, s: u32, imm: i32): u32 {
+  if (isVirtual8086() && ioPrivilege() < 3) return raiseWithError(VECTOR_GP, 0);
+  openStack();
+  if (popValue(imm)) return 1;
+  commitStack();
+  writeFlags(<u32>popped, flagsChangeable(imm));
+  updateMode();
+  return 0;
+}
+
+/** CLAC and STAC, for kernels that were told of SMAP. */
+function setAlignmentFlag(value: u32): u32 {
+  if (!(cpuidEbx(7) & (1 << 20)) || get32(L.CPL) != 0) return raise(VECTOR_UD);
+  set32(L.RFLAGS_REST, (get32(L.RFLAGS_REST) & ~C.FLAG_AC) | value);
+  return 0;
+}
+
+export function h_clac(d: u32, s: u32, imm: i32): u32 {
+  return setAlignmentFlag(0);
+}
+
+export function h_stac(d: u32, s: u32, imm: i32): u32 {
+  return setAlignmentFlag(C.FLAG_AC);
+}
