@@ -53,8 +53,4 @@ export const integerHelpers: readonly HelperRow[] = [
   /** CLD and STD. */
   row("cld"),
   row("std"),
-  row("crc32_8", { d: "rw32", s: "r8" }),
-  row("crc32_16", { d: "rw32", s: "r16" }),
-  row("crc32_32", { d: "rw32", s: "r32" }),
-  row("crc32_64", { d: "rw32", s: "r64" }),
 ];

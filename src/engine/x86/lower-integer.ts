@@ -512,16 +512,6 @@ export const bitScan = (name: "bsf" | "bsr" | "popcnt" | "tzcnt" | "lzcnt"): Mea
   };
 };
 
-const CRC32: BySize = [opNumber("crc32_8"), opNumber("crc32_16"), opNumber("crc32_32"), opNumber("crc32_64")];
-export const crc32: Meaning = (form) => {
-  const size = sizeOf(operandAt(form, 1));
-  return (t) => {
-    const w = size(t);
-    const source = t.readRm(w, T0);
-    t.emit(pick(CRC32, w), t.reg(SIZE32), source);
-  };
-};
-
 // ---- Compare and exchange, exchange and add -------------------------------------------------------------------
 const CMP = bySize("cmp");
 const ADD = bySize("add");

@@ -120,8 +120,6 @@ export const integerRows: readonly InstructionRow[] = [
   row("F3 0F BC /r", "tzcnt", "rv, rmv", m.bitScan("tzcnt"), "bmi1", { undefinedFlags: OF | SF | AF | PF }),
   row("F3 0F BD /r", "lzcnt", "rv, rmv", m.bitScan("lzcnt"), "lzcnt", { undefinedFlags: OF | SF | AF | PF }),
   row("F3 0F B8 /r", "popcnt", "rv, rmv", m.bitScan("popcnt"), "popcnt"),
-  row("F2 0F 38 F0 /r", "crc32", "ry, rm8", m.crc32, "sse4_2"),
-  row("F2 0F 38 F1 /r", "crc32", "ry, rmv", m.crc32, "sse4_2"),
 
   row("88 /r", "mov", "rm8, r8", m.move),
   row("89 /r", "mov", "rmv, rv", m.move),
