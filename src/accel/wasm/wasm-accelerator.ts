@@ -1,0 +1,128 @@
+/**
+ * The engine behind the accelerator contract of `hw`: one vCPU per machine, whose state lives in the engine's part of
+ * the VM's WebAssembly memory.
+ *
+ * Deliberately missing: the A20M# pin. As on real processors since 2013 the address line cannot be masked; what asks
+ * for it (boot sectors that test for an 8086's wrap-around) finds A20 always on.
+ */
+
+import { assert } from "../../base/index.ts";
+import type { Clock } from "../../base/index.ts";
+import { cpuModel, Engine, ENGINE_PREFIX_BYTES } from "../../engine/index.ts";
+import type { EngineStatistics } from "../../engine/index.ts";
+import type { Accelerator, CpuState, MachineBus, RunBudget, Vcpu, VcpuExit } from "../../hw/index.ts";
+import type { GuestRam } from "../../memory/index.ts";
+
+/** What the accelerator needs of the VM's memory before guest RAM. */
+export const WASM_ACCELERATOR_PREFIX_BYTES = ENGINE_PREFIX_BYTES;
+
+export interface WasmAcceleratorConfig {
+  /** The compiled core, build/core.wasm; one module serves any number of machines. */
+  readonly core: WebAssembly.Module;
+  /** Created with a reserved prefix of {@link WASM_ACCELERATOR_PREFIX_BYTES}. */
+  readonly ram: GuestRam;
+  /** Guest time: the source of the TSC. */
+  readonly clock: Clock;
+  /** "interpreter" never compiles hot regions. */
+  readonly tier: "auto" | "interpreter";
+  /** What CPUID answers in the hypervisor range, from the machine that has the paravirtual devices behind it. */
+  readonly hypervisorLeaves: readonly HypervisorLeaf[];
+}
+
+export interface HypervisorLeaf {
+  readonly leaf: number;
+  readonly eax: number;
+  readonly ebx: number;
+  readonly ecx: number;
+  readonly edx: number;
+}
+
+const EXITS: Readonly<Record<VcpuExit["kind"], VcpuExit>> = {
+  slice: { kind: "slice" },
+  halt: { kind: "halt" },
+  shutdown: { kind: "shutdown" },
+  requested: { kind: "requested" },
+};
+
+export class WasmAccelerator implements Accelerator {
+  readonly name = "wasm";
+  readonly #config: WasmAcceleratorConfig;
+
+  constructor(config: WasmAcceleratorConfig) {
+    assert(
+      config.ram.base === WASM_ACCELERATOR_PREFIX_BYTES,
+      "guest RAM begins where the engine's part ends",
+    );
+    this.#config = config;
+  }
+
+  createVcpu(bus: MachineBus): WasmVcpu {
+    return new WasmVcpu(this.#config, bus);
+  }
+}
+
+export class WasmVcpu implements Vcpu {
+  readonly #engine: Engine;
+
+  constructor(config: WasmAcceleratorConfig, bus: MachineBus) {
+    const { core, ram, clock, tier, hypervisorLeaves } = config;
+    this.#engine = new Engine({
+      core,
+      memory: ram.memory,
+      ramSizeBytes: ram.sizeBytes,
+      cpu: cpuModel(),
+      tier,
+      hypervisorLeaves: hypervisorLeaves.map((leaf) => ({ ...leaf, subleaf: 0 })),
+      host: {
+        readPort: (port, size) => bus.readPort(port, size),
+        writePort: (port, size, value) => bus.writePort(port, size, value),
+        readMmio: (gpa, size) => bus.readMmio(gpa, size),
+        writeMmio: (gpa, size, value) => bus.writeMmio(gpa, size, value),
+        acknowledgeInterrupt: () => bus.acknowledgeInterrupt(),
+        readMsr: (index) => bus.readMsr(index),
+        writeMsr: (index, value) => bus.writeMsr(index, value),
+        nowNs: () => clock.nowNs(),
+      },
+    });
+  }
+
+  run(budget: RunBudget): VcpuExit {
+    return EXITS[this.#engine.run(budget.maxInstructions)];
+  }
+
+  setInterruptLine(level: boolean): void {
+    this.#engine.setInterruptLine(level);
+  }
+
+  raiseNmi(): void {
+    this.#engine.raiseNmi();
+  }
+
+  requestExit(): void {
+    this.#engine.requestExit();
+  }
+
+  /** Without effect: see the head of this file. */
+  setA20(_enabled: boolean): void {}
+
+  reset(): void {
+    this.#engine.reset();
+  }
+
+  getState(): CpuState {
+    return this.#engine.registers.read();
+  }
+
+  setState(state: CpuState): void {
+    this.#engine.registers.write(state);
+  }
+
+  get instructionsRetired(): bigint {
+    return this.#engine.statistics.instructionsRetired;
+  }
+
+  /** What the engine has done since it was made. */
+  get statistics(): EngineStatistics {
+    return this.#engine.statistics;
+  }
+}

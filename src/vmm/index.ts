@@ -1,0 +1,22 @@
+/** One virtual machine: its definition, its lifecycle, and the loop that runs it. */
+
+export type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu } from "./accelerator.ts";
+export type { Board, BoardEvents, BoardParts, ProcessorPins, TextScreen } from "./board.ts";
+export { formatCrashDump } from "./crash-dump.ts";
+export type { CrashDump } from "./crash-dump.ts";
+export { GuestClock } from "./guest-clock.ts";
+export { WrongStateFault } from "./lifecycle.ts";
+export type { VmCommand, VmState } from "./lifecycle.ts";
+export { MachineLoop } from "./machine-loop.ts";
+export type { ExitCounts } from "./machine-loop.ts";
+export { debugExitStatus } from "./outcome.ts";
+export type { FailureReport, VmOutcome } from "./outcome.ts";
+export type { HostTimer, Scheduling } from "./scheduling.ts";
+export { SERIAL_INPUT_MAX_BYTES, SERIAL_OUTPUT_WINDOW_BYTES } from "./serial-channel.ts";
+export type { SerialConsumer } from "./serial-channel.ts";
+export type { Setting, SettingError } from "./settings.ts";
+export type { VmStatistics } from "./statistics.ts";
+export { asResult, VirtualMachine } from "./virtual-machine.ts";
+export type { BootImages, VirtualMachineParts } from "./virtual-machine.ts";
+export { MAX_MODULES, parseVmDefinition, VM_SETTINGS } from "./vm-definition.ts";
+export type { VmDefinition, VmDefinitionInput } from "./vm-definition.ts";

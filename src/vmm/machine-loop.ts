@@ -1,0 +1,168 @@
+/**
+ * The machine loop of one VM: runs its vCPU in slices of about a millisecond, runs due timers and moves host input and
+ * output between them, and while the guest halts waits in the event loop for the next timer or host event. Everything
+ * here happens on one thread; what runs between two slices sees the machine at rest.
+ */
+
+import { assert, NS_PER_MS, NS_PER_US, TimerQueue } from "../base/index.ts";
+import type { Clock, Timer, Timers } from "../base/index.ts";
+import type { Vcpu, VcpuExit } from "../hw/index.ts";
+import type { Scheduling } from "./scheduling.ts";
+
+/** A slice's goal: short enough that a key press or a packet does not wait noticeably. */
+const SLICE_NS = NS_PER_MS;
+/** However near the next timer is, a slice is worth its own cost. */
+const SLICE_MIN_NS = 20 * NS_PER_US;
+const SLICE_MIN_INSTRUCTIONS = 1_000;
+const SLICE_MAX_INSTRUCTIONS = 20_000_000;
+/** Before anything was measured: an interpreter's speed. */
+const FIRST_INSTRUCTIONS_PER_NS = 0.1;
+/** Weight of the newest slice in the measured speed. */
+const SPEED_WEIGHT = 0.25;
+
+export type ExitCounts = Readonly<Record<VcpuExit["kind"], number>>;
+
+export interface MachineLoopParts {
+  readonly clock: Clock;
+  readonly scheduling: Scheduling;
+  /** Called between slices with the machine at rest: moves input and output, acts on requests of the guest. */
+  readonly betweenSlices: (exit: VcpuExit) => void;
+}
+
+export class MachineLoop {
+  /** For the machine's devices. */
+  readonly timers: Timers = { schedule: (deadlineNs, callback) => this.#schedule(deadlineNs, callback) };
+  readonly #timers = new TimerQueue();
+  readonly #clock: Clock;
+  readonly #scheduling: Scheduling;
+  readonly #betweenSlices: (exit: VcpuExit) => void;
+  #vcpu: Vcpu | undefined;
+  #isFinished = false;
+  #isHeld = false;
+  #wakeUp: (() => void) | undefined;
+  /** Something happened for which a halted vCPU must look again. */
+  #isWoken = false;
+  #instructionsPerNs = FIRST_INSTRUCTIONS_PER_NS;
+  /** Guest time at which the running slice should end; -Infinity outside a slice. */
+  #sliceEndNs = -Infinity;
+  #lastYieldNs = 0;
+  readonly #exits = { slice: 0, halt: 0, shutdown: 0, requested: 0 };
+
+  constructor(parts: MachineLoopParts) {
+    this.#clock = parts.clock;
+    this.#scheduling = parts.scheduling;
+    this.#betweenSlices = parts.betweenSlices;
+  }
+
+  /** How often the vCPU came back, by reason. */
+  get exits(): ExitCounts {
+    return { ...this.#exits };
+  }
+
+  /** Ends the wait of a halted guest, so that its vCPU looks for interrupts again. */
+  wake(): void {
+    this.#isWoken = true;
+    this.#wakeUp?.();
+  }
+
+  /** Keeps the vCPU from running until {@link release}. From a bus callback it takes effect at the next block end. */
+  hold(): void {
+    this.#isHeld = true;
+    this.#interruptSlice();
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    this.wake();
+  }
+
+  /** Makes {@link run} return. */
+  finish(): void {
+    this.#isFinished = true;
+    this.#interruptSlice();
+    this.wake();
+  }
+
+  /** Runs `vcpu` until {@link finish}. What is thrown while it runs is our own bug and rejects. */
+  async run(vcpu: Vcpu): Promise<void> {
+    assert(this.#vcpu === undefined, "a loop runs one vCPU, once");
+    this.#vcpu = vcpu;
+    this.#lastYieldNs = this.#scheduling.nowNs();
+    while (!this.#isFinished) {
+      if (this.#isHeld) {
+        await this.#wait(undefined);
+        continue;
+      }
+      this.#timers.runDue(this.#clock.nowNs());
+      const exit = this.#runSlice(vcpu);
+      this.#exits[exit.kind]++;
+      this.#betweenSlices(exit);
+      if (exit.kind === "halt") await this.#wait(this.#timers.nextDeadlineNs());
+      else await this.#yieldIfDue();
+    }
+  }
+
+  #schedule(deadlineNs: number, callback: () => void): Timer {
+    const timer = this.#timers.schedule(deadlineNs, callback);
+    if (deadlineNs < this.#sliceEndNs) {
+      this.#sliceEndNs = deadlineNs;
+      this.#vcpu?.requestExit();
+    }
+    return timer;
+  }
+
+  #interruptSlice(): void {
+    if (this.#sliceEndNs !== -Infinity) this.#vcpu?.requestExit();
+  }
+
+  #runSlice(vcpu: Vcpu): VcpuExit {
+    const startNs = this.#clock.nowNs();
+    const dueInNs = (this.#timers.nextDeadlineNs() ?? Infinity) - startNs;
+    const lengthNs = Math.max(SLICE_MIN_NS, Math.min(SLICE_NS, dueInNs));
+    const wanted = Math.round(lengthNs * this.#instructionsPerNs);
+    const maxInstructions = Math.min(SLICE_MAX_INSTRUCTIONS, Math.max(SLICE_MIN_INSTRUCTIONS, wanted));
+    const before = vcpu.instructionsRetired;
+    this.#isWoken = false;
+    this.#sliceEndNs = startNs + lengthNs;
+    const exit = vcpu.run({ maxInstructions });
+    this.#sliceEndNs = -Infinity;
+    this.#measure(Number(vcpu.instructionsRetired - before), this.#clock.nowNs() - startNs);
+    return exit;
+  }
+
+  /** Learns the guest's speed from slices long enough to say something about it. */
+  #measure(instructions: number, elapsedNs: number): void {
+    if (instructions < SLICE_MIN_INSTRUCTIONS || elapsedNs <= 0) return;
+    this.#instructionsPerNs += SPEED_WEIGHT * (instructions / elapsedNs - this.#instructionsPerNs);
+  }
+
+  async #yieldIfDue(): Promise<void> {
+    if (this.#scheduling.nowNs() - this.#lastYieldNs < SLICE_NS / 2) return;
+    await this.#scheduling.yieldToEvents();
+    this.#lastYieldNs = this.#scheduling.nowNs();
+  }
+
+  /** Waits for {@link wake} or until guest time has reached `deadlineNs`. */
+  async #wait(deadlineNs: number | undefined): Promise<void> {
+    if (this.#isWoken) {
+      // Nobody may keep the event loop for itself, not even a guest that is woken without end.
+      this.#isWoken = false;
+      await this.#yieldIfDue();
+      return;
+    }
+    const delayNs = deadlineNs === undefined ? undefined : deadlineNs - this.#clock.nowNs();
+    if (delayNs !== undefined && delayNs <= 0) {
+      await this.#yieldIfDue();
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      const timer = delayNs === undefined ? undefined : this.#scheduling.setTimer(delayNs, resolve);
+      this.#wakeUp = () => {
+        timer?.cancel();
+        resolve();
+      };
+    });
+    this.#wakeUp = undefined;
+    this.#lastYieldNs = this.#scheduling.nowNs();
+  }
+}

@@ -1,0 +1,18 @@
+/**
+ * What a VM asks of the event loop it lives in: monotonic time, one-shot timers, and a turn for others. Injected, so
+ * that a VM runs in Node, in a browser tab, and deterministically in a test.
+ */
+
+export interface HostTimer {
+  /** Does nothing once it has run or been cancelled. */
+  cancel(): void;
+}
+
+export interface Scheduling {
+  /** Monotonic host time in nanoseconds, from any start. */
+  nowNs(): number;
+  /** Runs `callback` once, `delayNs` from now or as soon after it as the host can, never before this returns. */
+  setTimer(delayNs: number, callback: () => void): HostTimer;
+  /** Resolves after the event loop has looked for input and output that is ready, and delivered it. */
+  yieldToEvents(): Promise<void>;
+}

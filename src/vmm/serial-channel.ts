@@ -1,0 +1,105 @@
+/**
+ * A serial port's bytes on their way between the machine and whoever uses it, with back-pressure both ways and
+ * bounded buffers. Output is collected during a slice and handed over in chunks; while the consumer has not confirmed
+ * enough of them, the port is asked to hold further bytes back, and the guest sees a busy transmitter. Input waits
+ * here when the port is full.
+ */
+
+import { assert } from "../base/index.ts";
+
+/** Bytes of output that are collected or handed over but not confirmed as consumed. */
+export const SERIAL_OUTPUT_WINDOW_BYTES = 256 * 1024;
+/** Bytes of input that wait for room in the port. */
+export const SERIAL_INPUT_MAX_BYTES = 64 * 1024;
+
+export interface SerialPort {
+  /** Takes as many bytes as there is room for and returns how many. */
+  serialInput(bytes: Uint8Array): number;
+  serialReady(): void;
+}
+
+export interface SerialConsumer {
+  /** The chunk is the consumer's; it must be confirmed with confirm(chunk.length), now or later. */
+  output(chunk: Uint8Array): void;
+  /** The guest's port took this many bytes of the input. */
+  inputTaken(byteCount: number): void;
+}
+
+export class SerialChannel {
+  readonly #consumer: SerialConsumer;
+  readonly #collected = new Uint8Array(SERIAL_OUTPUT_WINDOW_BYTES);
+  #collectedCount = 0;
+  #unconfirmedCount = 0;
+  #isPortWaiting = false;
+  #port: SerialPort | undefined;
+  /** Input that the port has not taken, in order. */
+  readonly #input: Uint8Array[] = [];
+  #inputCount = 0;
+
+  constructor(consumer: SerialConsumer) {
+    this.#consumer = consumer;
+  }
+
+  connect(port: SerialPort): void {
+    this.#port = port;
+  }
+
+  /** A byte from the guest; false asks the port to wait for its serialReady(). */
+  transmit(byte: number): boolean {
+    if (this.#collectedCount < this.#collected.length) this.#collected[this.#collectedCount++] = byte;
+    this.#isPortWaiting = this.#collectedCount + this.#unconfirmedCount >= SERIAL_OUTPUT_WINDOW_BYTES;
+    return !this.#isPortWaiting;
+  }
+
+  /** Hands over what was collected, and offers waiting input to the port; between slices. */
+  move(): void {
+    if (this.#collectedCount > 0) {
+      const chunk = this.#collected.slice(0, this.#collectedCount);
+      this.#collectedCount = 0;
+      this.#unconfirmedCount += chunk.length;
+      this.#consumer.output(chunk);
+    }
+    this.#offerInput();
+  }
+
+  /** The consumer is done with `byteCount` bytes of output. */
+  confirm(byteCount: number): void {
+    assert(
+      byteCount >= 0 && byteCount <= this.#unconfirmedCount,
+      "no more is confirmed than was handed over",
+    );
+    this.#unconfirmedCount -= byteCount;
+    if (this.#isPortWaiting && this.#unconfirmedCount <= SERIAL_OUTPUT_WINDOW_BYTES / 2) {
+      this.#isPortWaiting = false;
+      this.#port?.serialReady();
+    }
+  }
+
+  /** Input for the guest; false, and nothing is taken, when it does not fit. */
+  write(bytes: Uint8Array): boolean {
+    if (this.#inputCount + bytes.length > SERIAL_INPUT_MAX_BYTES) return false;
+    if (bytes.length === 0) return true;
+    this.#input.push(bytes);
+    this.#inputCount += bytes.length;
+    this.#offerInput();
+    return true;
+  }
+
+  #offerInput(): void {
+    let takenCount = 0;
+    for (;;) {
+      const first = this.#input[0];
+      if (first === undefined || this.#port === undefined) break;
+      const taken = this.#port.serialInput(first);
+      takenCount += taken;
+      if (taken < first.length) {
+        this.#input[0] = first.subarray(taken);
+        break;
+      }
+      this.#input.shift();
+    }
+    if (takenCount === 0) return;
+    this.#inputCount -= takenCount;
+    this.#consumer.inputTaken(takenCount);
+  }
+}

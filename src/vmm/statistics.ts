@@ -1,0 +1,16 @@
+/** What a VM has done so far. Plain data with cumulative counts; rates are the reader's to compute. */
+
+import type { ExecutionStatistics } from "./accelerator.ts";
+import type { ExitCounts } from "./machine-loop.ts";
+
+export interface VmStatistics {
+  /** Host time since the start, with pauses; 0 before. */
+  readonly wallTimeNs: number;
+  /** Guest time: without pauses. */
+  readonly guestTimeNs: number;
+  readonly execution: ExecutionStatistics;
+  /** Returns of the vCPU to the machine loop. */
+  readonly exits: ExitCounts;
+  /** Resets, by the guest or the operator. */
+  readonly resets: number;
+}

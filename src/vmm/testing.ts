@@ -1,0 +1,266 @@
+/**
+ * Test doubles for VMs without an engine and without waiting: a processor whose instructions are a TypeScript
+ * function, a board with one port for each thing a guest can ask for, and an event loop in simulated time.
+ */
+
+import { MiB, ok } from "../base/index.ts";
+import type { CpuState, MachineBus, SegmentState, VcpuExit } from "../hw/index.ts";
+import { pcMemoryMap } from "../machine/boot/index.ts";
+import type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu } from "./accelerator.ts";
+import type { Board, BoardParts } from "./board.ts";
+import type { HostTimer, Scheduling } from "./scheduling.ts";
+import type { VirtualMachineParts } from "./virtual-machine.ts";
+import { parseVmDefinition } from "./vm-definition.ts";
+import type { VmDefinitionInput } from "./vm-definition.ts";
+
+/** An event loop that jumps to the next timer when everybody waits. Slices take time only if a program says so. */
+export class SimulatedScheduling implements Scheduling {
+  #nowNs = 1_000;
+  readonly #timers = new Set<{ readonly deadlineNs: number; readonly callback: () => void }>();
+  /** Times at which somebody waited for nothing but a yield. */
+  yields = 0;
+
+  nowNs(): number {
+    return this.#nowNs;
+  }
+
+  /** Host time passes, as while a slice runs. */
+  advance(deltaNs: number): void {
+    this.#nowNs += deltaNs;
+  }
+
+  setTimer(delayNs: number, callback: () => void): HostTimer {
+    const timer = { deadlineNs: this.#nowNs + delayNs, callback };
+    this.#timers.add(timer);
+    return { cancel: () => void this.#timers.delete(timer) };
+  }
+
+  async yieldToEvents(): Promise<void> {
+    this.yields++;
+    await settle();
+  }
+
+  /** Lets everybody run, and jumps from timer to timer, until `deltaNs` of host time have passed. */
+  async run(deltaNs: number): Promise<void> {
+    const endNs = this.#nowNs + deltaNs;
+    for (;;) {
+      await settle();
+      const [next] = [...this.#timers].sort((a, b) => a.deadlineNs - b.deadlineNs);
+      if (next === undefined || next.deadlineNs > endNs) break;
+      this.#timers.delete(next);
+      this.#nowNs = Math.max(this.#nowNs, next.deadlineNs);
+      next.callback();
+    }
+    this.#nowNs = Math.max(this.#nowNs, endNs);
+    await settle();
+  }
+}
+
+/** Enough turns of the microtask queue for promises that wait on promises. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+}
+
+/** One slice of a scripted guest. */
+export type GuestProgram = (cpu: ScriptedVcpu, maxInstructions: number) => VcpuExit["kind"];
+
+/** Ports of the scripted board. */
+export const SCRIPTED_PORTS = { serial: 0x3f8, powerOff: 0x600, reset: 0xcf9, debugExit: 0xf4 } as const;
+
+const FLAT: SegmentState = { selector: 8, base: 0n, limit: 0xffffffff, attributes: 0xc09b };
+
+const POWER_ON: CpuState = {
+  gpr: Array.from({ length: 16 }, () => 0n),
+  rip: 0xfff0n,
+  rflags: 2n,
+  ...{ cs: FLAT, ss: FLAT, ds: FLAT, es: FLAT, fs: FLAT, gs: FLAT, ldtr: FLAT, tr: FLAT },
+  gdtr: { base: 0n, limit: 0 },
+  idtr: { base: 0n, limit: 0 },
+  ...{ cr0: 0n, cr2: 0n, cr3: 0n, cr4: 0n, cr8: 0n, efer: 0n },
+};
+
+export class ScriptedVcpu implements MeasuredVcpu {
+  readonly bus: MachineBus;
+  readonly #program: GuestProgram;
+  #state = POWER_ON;
+  #retired = 0n;
+  #isExitRequested = false;
+  interruptLine = false;
+  resets = 0;
+  /** Budgets of the slices so far. */
+  readonly budgets: number[] = [];
+
+  constructor(bus: MachineBus, program: GuestProgram) {
+    this.bus = bus;
+    this.#program = program;
+  }
+
+  run(budget: { readonly maxInstructions: number }): VcpuExit {
+    this.budgets.push(budget.maxInstructions);
+    const kind = this.#program(this, budget.maxInstructions);
+    if (!this.#isExitRequested) return { kind };
+    this.#isExitRequested = false;
+    return { kind: "requested" };
+  }
+
+  /** For programs: instructions were retired. */
+  retire(count: number): void {
+    this.#retired += BigInt(count);
+  }
+
+  get isExitRequested(): boolean {
+    return this.#isExitRequested;
+  }
+
+  setInterruptLine(level: boolean): void {
+    this.interruptLine = level;
+  }
+
+  raiseNmi(): void {}
+
+  setA20(): void {}
+
+  requestExit(): void {
+    this.#isExitRequested = true;
+  }
+
+  reset(): void {
+    this.resets++;
+    this.#state = POWER_ON;
+  }
+
+  getState(): CpuState {
+    return this.#state;
+  }
+
+  setState(state: CpuState): void {
+    this.#state = state;
+  }
+
+  get instructionsRetired(): bigint {
+    return this.#retired;
+  }
+
+  get statistics(): ExecutionStatistics {
+    return {
+      instructionsRetired: this.#retired,
+      instructionsInRegions: 0n,
+      blocksTranslated: 0,
+      regionsCompiled: 0,
+      ...{ portAccesses: 0n, mmioAccesses: 0n, interrupts: 0n, exceptions: 0n },
+    };
+  }
+}
+
+/** A board whose ports are SCRIPTED_PORTS; serial input raises the interrupt line until it is read. */
+export class ScriptedBoard implements Board {
+  readonly bus: MachineBus;
+  readonly memoryMap;
+  readonly rsdpGpa = undefined;
+  readonly parts: BoardParts;
+  readonly input: number[] = [];
+  /** Input bytes that fit into the port. */
+  inputCapacity = 16;
+  resets = 0;
+  readyCalls = 0;
+  wasRefused = false;
+
+  constructor(parts: BoardParts) {
+    this.parts = parts;
+    this.memoryMap = pcMemoryMap(parts.ram.sizeBytes);
+    const { events, pins } = parts;
+    this.bus = {
+      readPort: () => {
+        const byte = this.input.shift();
+        pins.interrupt.set(this.input.length > 0);
+        return byte ?? 0;
+      },
+      writePort: (port, _size, value) => {
+        if (port === SCRIPTED_PORTS.serial) this.wasRefused = !events.serialOutput(value);
+        if (port === SCRIPTED_PORTS.powerOff) events.powerOff();
+        if (port === SCRIPTED_PORTS.reset) events.reset();
+        if (port === SCRIPTED_PORTS.debugExit) events.debugExit(value);
+      },
+      readMmio: () => 0,
+      writeMmio: () => undefined,
+      acknowledgeInterrupt: () => 0x20,
+      readMsr: () => undefined,
+      writeMsr: () => false,
+    };
+  }
+
+  reset(): void {
+    this.resets++;
+  }
+
+  serialInput(bytes: Uint8Array): number {
+    const taken = bytes.subarray(0, this.inputCapacity - this.input.length);
+    this.input.push(...taken);
+    if (this.input.length > 0) this.parts.pins.interrupt.set(true);
+    return taken.length;
+  }
+
+  serialReady(): void {
+    this.readyCalls++;
+  }
+
+  textScreen(): undefined {
+    return undefined;
+  }
+}
+
+/** A multiboot kernel of a page that nothing ever executes: enough for the boot loader. */
+export function smallestKernel(): Uint8Array {
+  const bytes = new Uint8Array(4096);
+  const view = new DataView(bytes.buffer);
+  const loadGpa = MiB;
+  const flags = 1 << 16;
+  const header = [0x1badb002, flags, -(0x1badb002 + flags), loadGpa, loadGpa, loadGpa + 4096, 0, loadGpa];
+  for (const [index, value] of header.entries()) view.setUint32(4 * index, value, true);
+  return bytes;
+}
+
+/** A VM's parts around a scripted guest, and the doubles to look at. */
+export interface ScriptedParts extends VirtualMachineParts {
+  readonly scheduling: SimulatedScheduling;
+  readonly outputs: Uint8Array[];
+  /** Input bytes that the guest's port took. */
+  inputTaken(): number;
+  board(): ScriptedBoard;
+  vcpu(): ScriptedVcpu;
+}
+
+export function scriptedParts(program: GuestProgram, input: VmDefinitionInput = {}): ScriptedParts {
+  const definition = parseVmDefinition({ kernel: "kernel", memory: 4 * MiB, ...input });
+  if (!definition.ok) throw new Error(definition.error.message);
+  let board: ScriptedBoard | undefined;
+  let vcpu: ScriptedVcpu | undefined;
+  let taken = 0;
+  const outputs: Uint8Array[] = [];
+  const accelerator: AcceleratorChoice = {
+    name: "scripted",
+    reservedPrefixBytes: 0,
+    createVcpu: ({ bus }) => (vcpu = new ScriptedVcpu(bus, program)),
+  };
+  const madeLater = <T>(part: T | undefined): T => {
+    if (part === undefined) throw new Error("the VM has not been created");
+    return part;
+  };
+  const unused = (): Promise<Uint8Array> => Promise.reject(new Error("nothing is compressed"));
+  return {
+    definition: definition.value,
+    readImages: () =>
+      Promise.resolve(ok({ kernel: { name: "kernel", bytes: smallestKernel() }, modules: [] })),
+    decompressors: { gunzip: unused, unzstd: unused, unxz: unused },
+    accelerator,
+    createBoard: (parts) => (board = new ScriptedBoard(parts)),
+    scheduling: new SimulatedScheduling(),
+    wallClockNs: () => 0n,
+    entropy: (byteCount) => new Uint8Array(byteCount),
+    serial: { output: (chunk) => void outputs.push(chunk), inputTaken: (count) => (taken += count) },
+    outputs,
+    inputTaken: () => taken,
+    board: () => madeLater(board),
+    vcpu: () => madeLater(vcpu),
+  };
+}

@@ -1,0 +1,266 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { err, NS_PER_MS, NS_PER_S, unwrap } from "../base/index.ts";
+import {
+  SERIAL_INPUT_MAX_BYTES,
+  SERIAL_OUTPUT_WINDOW_BYTES,
+  VirtualMachine,
+  WrongStateFault,
+} from "./index.ts";
+import { SCRIPTED_PORTS, scriptedParts } from "./testing.ts";
+import type { GuestProgram, ScriptedParts } from "./testing.ts";
+
+const halting: GuestProgram = () => "halt";
+
+/** Retires what it may in a tenth of the time an instruction is estimated to take at first. */
+function spinning(parts: () => ScriptedParts): GuestProgram {
+  return (cpu, maxInstructions) => {
+    cpu.retire(maxInstructions);
+    parts().scheduling.advance(maxInstructions);
+    return "slice";
+  };
+}
+
+async function machineOf(parts: ScriptedParts): Promise<VirtualMachine> {
+  return unwrap(await VirtualMachine.create(parts));
+}
+
+const text = (chunks: readonly Uint8Array[]): string => Buffer.concat(chunks).toString();
+
+test("a created VM has its kernel in memory and has run nothing", async () => {
+  const parts = scriptedParts(halting);
+  const vm = await machineOf(parts);
+  assert.equal(vm.state, "ready");
+  assert.equal(parts.vcpu().budgets.length, 0);
+  assert.equal(parts.vcpu().getState().rip, 0x100000n);
+  assert.equal(parts.board().parts.ram.readU32(0x100000), 0x1badb002);
+});
+
+test("a file that is no kernel refuses the VM before it exists", async () => {
+  const parts = scriptedParts(halting);
+  const created = await VirtualMachine.create({
+    ...parts,
+    readImages: () =>
+      Promise.resolve({ ok: true, value: { kernel: { name: "x", bytes: new Uint8Array(9) }, modules: [] } }),
+  });
+  assert.ok(!created.ok);
+  assert.match(created.error.message, /x is not a kernel/);
+});
+
+test("power-off, debug exit and triple fault end the VM, each in its own way", async () => {
+  const asking =
+    (port: number, value: number): GuestProgram =>
+    (cpu) => {
+      cpu.bus.writePort(port, 1, value);
+      return "halt";
+    };
+  const endings = [];
+  for (const program of [
+    asking(SCRIPTED_PORTS.powerOff, 0),
+    asking(SCRIPTED_PORTS.debugExit, 0x21),
+    (() => "shutdown") satisfies GuestProgram,
+  ]) {
+    const vm = await machineOf(scriptedParts(program, { device: ["isa-debug-exit"] }));
+    vm.start();
+    const outcome = await vm.ended;
+    assert.equal(vm.state, "ended");
+    endings.push(outcome);
+  }
+  assert.deepEqual(endings.slice(0, 2), [{ kind: "powered-off" }, { kind: "debug-exit", value: 0x21 }]);
+  const [, , crash] = endings;
+  assert.ok(crash?.kind === "crashed");
+  assert.equal(crash.dump.lastExit, "shutdown");
+  assert.equal(crash.dump.code[0], 0x02, "the code at the entry point is in the dump");
+});
+
+test("an exception of ours ends the VM with a report, and does not travel on", async () => {
+  const vm = await machineOf(
+    scriptedParts(() => {
+      throw new Error("a bug of ours");
+    }),
+  );
+  vm.start();
+  const outcome = await vm.ended;
+  assert.ok(outcome.kind === "failed");
+  assert.match(outcome.report.reason, /a bug of ours/);
+  assert.equal(outcome.report.dump?.cpu.rip, 0x100000n);
+});
+
+test("the timeout ends a guest that never does", async () => {
+  const parts: ScriptedParts = scriptedParts(
+    spinning(() => parts),
+    { timeout: 2 },
+  );
+  const vm = await machineOf(parts);
+  vm.start();
+  await parts.scheduling.run(3 * NS_PER_S);
+  assert.deepEqual(await vm.ended, { kind: "timeout", seconds: 2 });
+});
+
+test("a pause stops guest time and guest code; resuming goes on where they stood", async () => {
+  const parts = scriptedParts((cpu) => {
+    cpu.bus.writePort(SCRIPTED_PORTS.serial, 1, 0x2e);
+    const board = parts.board();
+    board.parts.timers.schedule(board.parts.clock.nowNs() + NS_PER_MS, () =>
+      board.parts.pins.interrupt.set(true),
+    );
+    return "halt";
+  });
+  const vm = await machineOf(parts);
+  vm.start();
+  await parts.scheduling.run(10 * NS_PER_MS);
+  const { guestTimeNs } = vm.statistics;
+  vm.pause();
+  const before = text(parts.outputs);
+  await parts.scheduling.run(60 * NS_PER_S);
+  assert.equal(vm.state, "paused");
+  assert.equal(vm.statistics.guestTimeNs, guestTimeNs);
+  assert.equal(text(parts.outputs), before);
+  assert.ok(before.length >= 10);
+  vm.resume();
+  await parts.scheduling.run(10 * NS_PER_MS);
+  assert.equal(vm.statistics.guestTimeNs, guestTimeNs + 10 * NS_PER_MS);
+  assert.ok(text(parts.outputs).length >= before.length + 10);
+  vm.stop();
+});
+
+test("a halted guest waits without running until its next timer", async () => {
+  const parts = scriptedParts(halting);
+  const vm = await machineOf(parts);
+  parts.board().parts.timers.schedule(NS_PER_S, () => parts.board().parts.pins.interrupt.set(true));
+  vm.start();
+  await parts.scheduling.run(NS_PER_S - NS_PER_MS);
+  assert.equal(parts.vcpu().budgets.length, 1);
+  await parts.scheduling.run(2 * NS_PER_MS);
+  assert.equal(parts.vcpu().budgets.length, 2);
+  assert.equal(vm.statistics.guestTimeNs, NS_PER_S + NS_PER_MS);
+  vm.stop();
+});
+
+test("slices grow until they take about a millisecond, and the event loop gets its turn", async () => {
+  const parts: ScriptedParts = scriptedParts(
+    spinning(() => parts),
+    { timeout: 1 },
+  );
+  const vm = await machineOf(parts);
+  vm.start();
+  for (let i = 0; i < 200; i++) await parts.scheduling.run(0);
+  const last = parts.vcpu().budgets.at(-1) ?? 0;
+  assert.ok(last > 900_000 && last < 1_100_000, `one nanosecond each: ${last} instructions`);
+  assert.ok(parts.scheduling.yields > 20);
+  vm.stop();
+});
+
+test("a timer set during a slice for before its end ends the slice", async () => {
+  let sawRequest = false;
+  const parts = scriptedParts((cpu) => {
+    const board = parts.board();
+    board.parts.timers.schedule(board.parts.clock.nowNs() + 100, () => undefined);
+    sawRequest = cpu.isExitRequested;
+    return "slice";
+  });
+  const vm = await machineOf(parts);
+  vm.start();
+  await parts.scheduling.run(0);
+  assert.equal(sawRequest, true);
+  vm.stop();
+});
+
+test("serial input wakes a halted guest, and waits while the port is full", async () => {
+  const seen: number[] = [];
+  const parts = scriptedParts((cpu) => {
+    if (cpu.interruptLine) seen.push(cpu.bus.readPort(SCRIPTED_PORTS.serial, 1));
+    return cpu.interruptLine ? "slice" : "halt";
+  });
+  const vm = await machineOf(parts);
+  vm.start();
+  await parts.scheduling.run(0);
+  assert.equal(vm.writeSerial(new TextEncoder().encode("twenty bytes of input")), true);
+  assert.equal(parts.inputTaken(), 16);
+  for (let i = 0; i < 30; i++) await parts.scheduling.run(NS_PER_MS);
+  assert.equal(String.fromCharCode(...seen), "twenty bytes of input");
+  assert.equal(parts.inputTaken(), 21);
+  vm.stop();
+});
+
+test("input beyond its limit is refused whole", async () => {
+  const vm = await machineOf(scriptedParts(halting));
+  assert.equal(vm.writeSerial(new Uint8Array(SERIAL_INPUT_MAX_BYTES - 8)), true);
+  assert.equal(vm.writeSerial(new Uint8Array(32)), false);
+});
+
+test("a consumer that does not confirm output holds the guest's transmitter", async () => {
+  const parts = scriptedParts((cpu) => {
+    while (!parts.board().wasRefused) cpu.bus.writePort(SCRIPTED_PORTS.serial, 1, 0x78);
+    return "halt";
+  });
+  const vm = await machineOf(parts);
+  vm.start();
+  await parts.scheduling.run(0);
+  assert.equal(text(parts.outputs).length, SERIAL_OUTPUT_WINDOW_BYTES);
+  assert.equal(parts.board().readyCalls, 0);
+  vm.confirmSerial(SERIAL_OUTPUT_WINDOW_BYTES / 2);
+  assert.equal(parts.board().readyCalls, 1);
+  vm.stop();
+});
+
+test("a reset loads the kernel again and keeps a paused VM paused", async () => {
+  const parts = scriptedParts(halting);
+  const vm = await machineOf(parts);
+  vm.start();
+  await parts.scheduling.run(0);
+  vm.pause();
+  parts.board().parts.ram.writeU32(0x100000, 0);
+  await vm.reset();
+  assert.equal(vm.state, "paused");
+  assert.equal(parts.board().parts.ram.readU32(0x100000), 0x1badb002);
+  assert.equal(parts.board().resets, 2);
+  assert.equal(vm.statistics.resets, 1);
+  vm.resume();
+  const slices = parts.vcpu().budgets.length;
+  await parts.scheduling.run(0);
+  assert.ok(parts.vcpu().budgets.length > slices);
+  vm.stop();
+});
+
+test("a guest resets itself and runs on", async () => {
+  const parts = scriptedParts((cpu) => {
+    if (cpu.resets < 3) cpu.bus.writePort(SCRIPTED_PORTS.reset, 1, 6);
+    return "halt";
+  });
+  const vm = await machineOf(parts);
+  vm.start();
+  await parts.scheduling.run(NS_PER_MS);
+  assert.equal(vm.statistics.resets, 2);
+  assert.equal(vm.state, "running");
+  vm.stop();
+});
+
+test("a kernel that cannot be read again ends the VM as the host's error", async () => {
+  let reads = 0;
+  const parts = scriptedParts(halting);
+  const vm = await machineOf({
+    ...parts,
+    readImages: () => (++reads === 1 ? parts.readImages() : Promise.resolve(err("no-file", "It is gone."))),
+  });
+  vm.start();
+  await vm.reset();
+  assert.deepEqual(await vm.ended, {
+    kind: "host-error",
+    error: { code: "no-file", message: "It is gone." },
+  });
+});
+
+test("commands that the state does not know are refused with the state's name; stopping twice is allowed", async () => {
+  const vm = await machineOf(scriptedParts(halting));
+  assert.throws(() => vm.pause(), WrongStateFault);
+  assert.throws(() => vm.resume(), /has not been started: it cannot be told to resume/);
+  await assert.rejects(vm.reset(), WrongStateFault);
+  vm.start();
+  assert.throws(() => vm.start(), /is running/);
+  vm.stop();
+  vm.stop();
+  assert.throws(() => vm.pause(), /has ended/);
+  assert.deepEqual(await vm.ended, { kind: "stopped" });
+});

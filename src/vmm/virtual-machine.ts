@@ -1,0 +1,347 @@
+/**
+ * One VM: guest RAM, a board, a vCPU and the machine loop that runs them, with the lifecycle of lifecycle.ts. Created
+ * in the state "ready" with its kernel in memory, so that everything that can be wrong with the files or the settings
+ * is known before a guest instruction has run.
+ *
+ * All methods are called from the event loop, never from within a slice; bus callbacks only leave requests.
+ */
+
+import { err, NS_PER_S, ok, OperatorFault } from "../base/index.ts";
+import type { OperatorError, Result } from "../base/index.ts";
+import type { CpuState, VcpuExit } from "../hw/index.ts";
+import { loadKernel, readKernel } from "../machine/boot/index.ts";
+import type { BootFile, BootModule, Decompressors } from "../machine/boot/index.ts";
+import { KVM_CPUID } from "../machine/paravirt/index.ts";
+import { createGuestRam } from "../memory/index.ts";
+import type { GuestRam } from "../memory/index.ts";
+import type { AcceleratorChoice, MeasuredVcpu } from "./accelerator.ts";
+import type { Board, BoardParts, TextScreen } from "./board.ts";
+import { crashDump } from "./crash-dump.ts";
+import type { CrashDump } from "./crash-dump.ts";
+import { GuestClock } from "./guest-clock.ts";
+import { nextState } from "./lifecycle.ts";
+import type { VmCommand, VmState } from "./lifecycle.ts";
+import { MachineLoop } from "./machine-loop.ts";
+import type { FailureReport, VmOutcome } from "./outcome.ts";
+import type { HostTimer, Scheduling } from "./scheduling.ts";
+import { SerialChannel } from "./serial-channel.ts";
+import type { SerialConsumer } from "./serial-channel.ts";
+import type { VmStatistics } from "./statistics.ts";
+import type { VmDefinition } from "./vm-definition.ts";
+
+/** Seeds Linux's random number generator. */
+const RNG_SEED_BYTES = 32;
+
+export interface BootImages {
+  readonly kernel: BootFile;
+  /** The initial RAM disk first, if there is one. */
+  readonly modules: readonly BootModule[];
+}
+
+export interface VirtualMachineParts {
+  readonly definition: VmDefinition;
+  /** Reads the files of the definition; called again for every reset, so that they need not stay in memory. */
+  readonly readImages: () => Promise<Result<BootImages>>;
+  readonly decompressors: Decompressors;
+  readonly accelerator: AcceleratorChoice;
+  readonly createBoard: (parts: BoardParts) => Board;
+  readonly scheduling: Scheduling;
+  /** Nanoseconds since 1970, UTC. */
+  readonly wallClockNs: () => bigint;
+  readonly entropy: (byteCount: number) => Uint8Array;
+  readonly serial: SerialConsumer;
+}
+
+/** What the guest asked for during a slice; the first request counts. */
+type GuestRequest =
+  | { readonly kind: "power-off" }
+  | { readonly kind: "reset" }
+  | { readonly kind: "debug-exit"; readonly value: number };
+
+export class VirtualMachine {
+  readonly name: string;
+  /** Resolves when the VM has ended, for whatever reason; never rejects. */
+  readonly ended: Promise<VmOutcome>;
+  readonly #parts: VirtualMachineParts;
+  readonly #ram: GuestRam;
+  readonly #clock: GuestClock;
+  readonly #loop: MachineLoop;
+  readonly #vcpu: MeasuredVcpu;
+  readonly #board: Board;
+  readonly #serial: SerialChannel;
+  #resolveEnded: (outcome: VmOutcome) => void = () => undefined;
+  #state: VmState = "ready";
+  #request: GuestRequest | undefined;
+  #lastExit: VcpuExit["kind"] | "none" = "none";
+  #startedAtNs: number | undefined;
+  #endedAtNs: number | undefined;
+  #timeout: HostTimer | undefined;
+  #resets = 0;
+  #onStateChange: ((state: VmState) => void) | undefined;
+
+  /** Checks everything, loads the kernel, and leaves the VM ready to start. */
+  static async create(parts: VirtualMachineParts): Promise<Result<VirtualMachine>> {
+    const ram = createGuestRam({
+      sizeBytes: parts.definition.memorySizeBytes,
+      reservedPrefixBytes: parts.accelerator.reservedPrefixBytes,
+    });
+    if (!ram.ok) return ram;
+    const machine = new VirtualMachine(parts, ram.value);
+    const booted = await machine.#boot();
+    return booted.ok ? ok(machine) : booted;
+  }
+
+  private constructor(parts: VirtualMachineParts, ram: GuestRam) {
+    this.name = parts.definition.name;
+    this.#parts = parts;
+    this.#ram = ram;
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+    this.#clock = new GuestClock(parts.scheduling);
+    this.#serial = new SerialChannel(parts.serial);
+    this.#loop = new MachineLoop({
+      clock: this.#clock,
+      scheduling: parts.scheduling,
+      betweenSlices: (exit) => this.#betweenSlices(exit),
+    });
+    // The board needs the processor's pins and the processor the board's bus: the pins find the vCPU when used.
+    this.#board = parts.createBoard({
+      ram,
+      clock: this.#clock,
+      timers: this.#loop.timers,
+      pins: {
+        interrupt: { set: (level) => this.#setInterruptLine(level) },
+        raiseNmi: () => {
+          this.#vcpu.raiseNmi();
+          this.#loop.wake();
+        },
+        setA20: (enabled) => this.#vcpu.setA20(enabled),
+      },
+      events: {
+        powerOff: () => this.#ask({ kind: "power-off" }),
+        reset: () => this.#ask({ kind: "reset" }),
+        debugExit: (value) => this.#ask({ kind: "debug-exit", value }),
+        serialOutput: (byte) => this.#serial.transmit(byte),
+      },
+      wallClockNs: parts.wallClockNs,
+      hasDebugExit: parts.definition.devices.includes("isa-debug-exit"),
+    });
+    this.#vcpu = parts.accelerator.createVcpu({
+      ram,
+      clock: this.#clock,
+      tier: parts.definition.tier,
+      bus: this.#board.bus,
+      hypervisorLeaves: KVM_CPUID,
+    });
+    this.#serial.connect(this.#board);
+  }
+
+  get state(): VmState {
+    return this.#state;
+  }
+
+  /** One listener, called after every change of {@link state}. */
+  set onStateChange(listener: ((state: VmState) => void) | undefined) {
+    this.#onStateChange = listener;
+  }
+
+  // Commands. Each throws WrongStateFault in a state that does not know it.
+
+  start(): void {
+    this.#enter("start");
+    const { scheduling, definition } = this.#parts;
+    const { timeoutSeconds: seconds } = definition;
+    this.#startedAtNs = scheduling.nowNs();
+    if (seconds !== undefined) {
+      this.#timeout = scheduling.setTimer(seconds * NS_PER_S, () => this.#end({ kind: "timeout", seconds }));
+    }
+    this.#clock.start();
+    this.#loop.run(this.#vcpu).catch((thrown: unknown) => this.#fail(thrown));
+  }
+
+  /** The guest's clock stands, and no guest code runs, from now until resume(). */
+  pause(): void {
+    this.#enter("pause");
+    this.#clock.stop();
+    this.#loop.hold();
+  }
+
+  resume(): void {
+    this.#enter("resume");
+    this.#clock.start();
+    this.#loop.release();
+  }
+
+  /** Resolves when the kernel has been loaded again; a running guest then starts anew, a paused one on resume(). */
+  async reset(): Promise<void> {
+    this.#enter("reset");
+    await this.#restart();
+  }
+
+  /** Ends the VM at once, without asking the guest. */
+  stop(): void {
+    this.#enter("stop");
+    this.#end({ kind: "stopped" });
+  }
+
+  // The first serial port.
+
+  /** Input for the guest; false, and nothing is taken, when SERIAL_INPUT_MAX_BYTES would be exceeded. */
+  writeSerial(bytes: Uint8Array): boolean {
+    return this.#state === "ended" || this.#serial.write(bytes);
+  }
+
+  /** The consumer is done with `byteCount` bytes of the output it was given. */
+  confirmSerial(byteCount: number): void {
+    this.#serial.confirm(byteCount);
+  }
+
+  textScreen(): TextScreen | undefined {
+    return this.#board.textScreen();
+  }
+
+  get statistics(): VmStatistics {
+    const endNs = this.#endedAtNs ?? this.#parts.scheduling.nowNs();
+    return {
+      wallTimeNs: this.#startedAtNs === undefined ? 0 : endNs - this.#startedAtNs,
+      guestTimeNs: this.#clock.nowNs(),
+      execution: this.#vcpu.statistics,
+      exits: this.#loop.exits,
+      resets: this.#resets,
+    };
+  }
+
+  /** Registers and surroundings of the processor as they are now. */
+  dump(): CrashDump {
+    return crashDump({
+      ram: this.#ram,
+      cpu: this.#vcpu.getState(),
+      lastExit: this.#lastExit,
+      instructionsRetired: this.#vcpu.instructionsRetired,
+      guestTimeNs: this.#clock.nowNs(),
+    });
+  }
+
+  /** A bug of ours was noticed outside the machine loop: ends the VM with a report. */
+  fail(thrown: unknown): void {
+    if (this.#state !== "ended") this.#fail(thrown);
+  }
+
+  #enter(command: VmCommand): void {
+    const next = nextState(this.name, this.#state, command);
+    if (next === this.#state || next === "ended") return;
+    this.#become(next);
+  }
+
+  #become(state: VmState): void {
+    this.#state = state;
+    this.#onStateChange?.(state);
+  }
+
+  #setInterruptLine(level: boolean): void {
+    this.#vcpu.setInterruptLine(level);
+    if (level) this.#loop.wake();
+  }
+
+  /** From a bus callback: the request is carried out when the slice has come back. */
+  #ask(request: GuestRequest): void {
+    this.#request ??= request;
+    this.#vcpu.requestExit();
+  }
+
+  #betweenSlices(exit: VcpuExit): void {
+    this.#lastExit = exit.kind;
+    this.#serial.move();
+    const request = this.#request;
+    this.#request = undefined;
+    switch (request?.kind) {
+      case "power-off":
+        this.#end({ kind: "powered-off" });
+        return;
+      case "debug-exit":
+        this.#end({ kind: "debug-exit", value: request.value });
+        return;
+      case "reset":
+        this.#restart().catch((thrown: unknown) => this.#fail(thrown));
+        return;
+      case undefined:
+        if (exit.kind === "shutdown") this.#end({ kind: "crashed", dump: this.dump() });
+    }
+  }
+
+  async #restart(): Promise<void> {
+    this.#loop.hold();
+    this.#resets++;
+    const booted = await this.#boot();
+    if (this.state === "ended") return;
+    if (!booted.ok) {
+      this.#end({ kind: "host-error", error: booted.error });
+      return;
+    }
+    if (this.state === "running") this.#loop.release();
+  }
+
+  /** Power-on state with a freshly loaded kernel. RAM keeps what the kernel does not overwrite, as hardware does. */
+  async #boot(): Promise<Result<void>> {
+    const cpu = await this.#loadKernel();
+    if (!cpu.ok) return cpu;
+    this.#request = undefined;
+    this.#vcpu.reset();
+    this.#vcpu.setState(cpu.value);
+    return ok(undefined);
+  }
+
+  async #loadKernel(): Promise<Result<CpuState, OperatorError>> {
+    const { readImages, decompressors, definition, entropy } = this.#parts;
+    const images = await readImages();
+    if (!images.ok) return images;
+    const kernel = await readKernel(images.value.kernel, decompressors);
+    if (!kernel.ok) return kernel;
+    this.#board.reset();
+    const { memoryMap, rsdpGpa } = this.#board;
+    return loadKernel(this.#ram, kernel.value, {
+      commandLine: definition.commandLine,
+      modules: images.value.modules,
+      memoryMap,
+      ...(rsdpGpa === undefined ? {} : { rsdpGpa }),
+      screen: "vga-text",
+      rngSeed: entropy(RNG_SEED_BYTES),
+    });
+  }
+
+  #end(outcome: VmOutcome): void {
+    if (this.#state === "ended") return;
+    this.#clock.stop();
+    this.#endedAtNs = this.#parts.scheduling.nowNs();
+    this.#timeout?.cancel();
+    this.#loop.finish();
+    this.#serial.move();
+    this.#become("ended");
+    this.#resolveEnded(outcome);
+  }
+
+  #fail(thrown: unknown): void {
+    this.#end({ kind: "failed", report: this.#failureReport(thrown) });
+  }
+
+  #failureReport(thrown: unknown): FailureReport {
+    const reason = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+    try {
+      return { reason, dump: this.dump() };
+    } catch {
+      return { reason, dump: undefined };
+    }
+  }
+}
+
+/** The error of a command that came in the wrong state, as a Result; anything else is our own bug and travels on. */
+export function asResult(command: () => void): Result<void> {
+  try {
+    command();
+    return ok(undefined);
+  } catch (thrown) {
+    if (thrown instanceof OperatorFault) return err(thrown.code, thrown.message);
+    throw thrown;
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * The definition of one VM: its settings, from which follow the type, the validation and the command line's help.
+ * Files are named by paths; reading them is the application's part.
+ */
+
+import { KiB, MAX_GUEST_RAM_BYTES, MIN_GUEST_RAM_BYTES } from "../base/index.ts";
+import type { Result } from "../base/index.ts";
+import {
+  choiceSetting,
+  listSetting,
+  optionalTextSetting,
+  readSettings,
+  secondsSetting,
+  sizeSetting,
+  textSetting,
+} from "./settings.ts";
+import type { SettingError, SettingReader, SettingsInput } from "./settings.ts";
+
+/** Multiboot modules of one VM. */
+export const MAX_MODULES = 16;
+/** More than any kernel takes; each boot protocol has its own, smaller limit. */
+const MAX_COMMAND_LINE_CHARACTERS = 4096;
+const MAX_NAME_CHARACTERS = 64;
+const MAX_TIMEOUT_SECONDS = 1_000_000;
+
+export const VM_SETTINGS = {
+  name: textSetting({
+    option: "name",
+    placeholder: "NAME",
+    help: "name of the VM",
+    default: "vm",
+    problem: (text) =>
+      text.length <= MAX_NAME_CHARACTERS && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(text)
+        ? undefined
+        : `must be up to ${MAX_NAME_CHARACTERS} letters, digits, dots, dashes and underscores, and begin with a ` +
+          `letter or digit; "${text}" is not`,
+  }),
+  kernel: textSetting({
+    option: "kernel",
+    placeholder: "FILE",
+    help: "kernel to start: a Linux bzImage, an ELF file with a PVH entry, or a multiboot image",
+    problem: (text) => (text === "" ? "must name a file" : undefined),
+  }),
+  initrd: optionalTextSetting({
+    option: "initrd",
+    placeholder: "FILE",
+    help: "initial RAM disk for Linux, or the first multiboot module",
+  }),
+  modules: listSetting({
+    option: "module",
+    placeholder: "FILE",
+    help: "further multiboot module; may be repeated",
+    maxCount: MAX_MODULES,
+  }),
+  commandLine: textSetting({
+    option: "append",
+    placeholder: "TEXT",
+    help: "command line of the kernel",
+    default: "",
+    problem: (text) =>
+      text.length > MAX_COMMAND_LINE_CHARACTERS || text.includes("\0")
+        ? `must have at most ${MAX_COMMAND_LINE_CHARACTERS} characters, none of them NUL`
+        : undefined,
+  }),
+  memorySizeBytes: sizeSetting({
+    option: "memory",
+    help: "memory of the VM; a number alone is in MiB",
+    defaultText: "256M",
+    minBytes: MIN_GUEST_RAM_BYTES,
+    maxBytes: MAX_GUEST_RAM_BYTES,
+    multipleOfBytes: 4 * KiB,
+  }),
+  tier: choiceSetting({
+    option: "tier",
+    help: "whether hot code is compiled, or everything interpreted",
+    choices: ["auto", "interpreter"],
+    default: "auto",
+  }),
+  timeoutSeconds: secondsSetting({
+    option: "timeout",
+    help: "end the VM after this time of the host's clock",
+    maxSeconds: MAX_TIMEOUT_SECONDS,
+  }),
+  devices: listSetting({
+    option: "device",
+    placeholder: "DEVICE",
+    help: "add a device: isa-debug-exit, through which a guest ends the VM with a status (port 0xf4)",
+    maxCount: 16,
+    choices: ["isa-debug-exit"],
+  }),
+} as const;
+
+/** What a person or a program writes; see {@link VM_SETTINGS} for each key. */
+export type VmDefinitionInput = SettingsInput<typeof VM_SETTINGS>;
+/** A checked definition. It can be sent to another process as it is. */
+export type VmDefinition = ReturnType<typeof readDefinition>;
+
+// One line per setting, so that the compiler knows each field's type without a cast.
+function readDefinition(read: SettingReader) {
+  return {
+    name: read(VM_SETTINGS.name),
+    kernel: read(VM_SETTINGS.kernel),
+    initrd: read(VM_SETTINGS.initrd),
+    modules: read(VM_SETTINGS.modules),
+    commandLine: read(VM_SETTINGS.commandLine),
+    memorySizeBytes: read(VM_SETTINGS.memorySizeBytes),
+    tier: read(VM_SETTINGS.tier),
+    timeoutSeconds: read(VM_SETTINGS.timeoutSeconds),
+    devices: read(VM_SETTINGS.devices),
+  };
+}
+
+/** Checks an input; the error is one sentence that names the setting. */
+export function parseVmDefinition(input: unknown): Result<VmDefinition, SettingError> {
+  return readSettings(VM_SETTINGS, input, readDefinition);
+}
