@@ -3,6 +3,7 @@ export { run, stopSoon, resetCaches, giveBack } from "./dispatch";
 export { codePagesWritten, findBlock, flushJumpCache, registerBlock } from "./blocks";
 export { flushTlb, translate } from "./paging";
 export { updateMode } from "./mode";
+export { resetCpu } from "./reset";
 export { mulHighSigned, mulHighUnsigned } from "./arithmetic";
 export * from "./flags";
 export {

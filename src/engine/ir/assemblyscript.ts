@@ -29,17 +29,36 @@ function isLong(row: OpRow): boolean {
 }
 
 const infix: Readonly<Record<string, string>> = {
-  add: "+", sub: "-", mul: "*", and: "&", or: "|", xor: "^", shl: "<<", shr_s: ">>", shr_u: ">>>",
+  add: "+",
+  sub: "-",
+  mul: "*",
+  and: "&",
+  or: "|",
+  xor: "^",
+  shl: "<<",
+  shr_s: ">>",
+  shr_u: ">>>",
 };
 const comparison: Readonly<Record<string, string>> = {
-  eq: "==", ne: "!=", lt_s: "<", lt_u: "<", gt_s: ">", gt_u: ">", le_s: "<=", le_u: "<=", ge_s: ">=", ge_u: ">=",
+  eq: "==",
+  ne: "!=",
+  lt_s: "<",
+  lt_u: "<",
+  gt_s: ">",
+  gt_u: ">",
+  le_s: "<=",
+  le_u: "<=",
+  ge_s: ">=",
+  ge_u: ">=",
 };
 
 export function printExpr(e: Expr, row: OpRow): string {
   const p = (inner: Expr): string => printExpr(inner, row);
   switch (e.kind) {
     case "const":
-      return e.type === "i64" ? `<i64>${e.value < 0n ? `(${e.value})` : e.value}` : `<i32>${e.value < 0n ? `(${e.value})` : e.value}`;
+      return e.type === "i64"
+        ? `<i64>${e.value < 0n ? `(${e.value})` : e.value}`
+        : `<i32>${e.value < 0n ? `(${e.value})` : e.value}`;
     case "reg":
       return printRead(slotAddress(e.role), e.width);
     case "gpr":
@@ -125,12 +144,14 @@ function printSimd(op: string, args: readonly string[], lanes: readonly number[]
   const laneText = (lanes ?? []).join(", ");
   if (op === "i8x16.shuffle") return `i8x16.shuffle(${args.join(", ")}, ${laneText})`;
   if (op === "v128.any_true") return `<i32>v128.any_true(${args.join(", ")})`;
-  if (name.startsWith("extract_lane")) return `<${shape === "i64x2" ? "i64" : "i32"}>${op}(${args.join(", ")}, ${laneText})`;
+  if (name.startsWith("extract_lane"))
+    return `<${shape === "i64x2" ? "i64" : "i32"}>${op}(${args.join(", ")}, ${laneText})`;
   if (name === "replace_lane") {
     const cast = shape === "i8x16" ? "<i8>" : shape === "i16x8" ? "<i16>" : "";
     return `${op}(${args[0]}, ${laneText}, ${cast}(${args[1]}))`;
   }
-  if (name === "splat") return `${op}(${shape === "i8x16" ? "<i8>" : shape === "i16x8" ? "<i16>" : ""}(${args[0]}))`;
+  if (name === "splat")
+    return `${op}(${shape === "i8x16" ? "<i8>" : shape === "i16x8" ? "<i16>" : ""}(${args[0]}))`;
   return `${op}(${args.join(", ")})`;
 }
 
@@ -147,7 +168,14 @@ function printLoad(name: string, size: MemorySize, address: string, forWrite: bo
   const bytes = size / 8;
   const slow = `slowRead${forWrite ? "ForWrite" : ""}${size}`;
   const type = size === 128 ? "v128" : size === 64 ? "i64" : "i32";
-  const read = size === 128 ? "v128.load(p)" : size === 64 ? "load<i64>(p)" : size === 32 ? "load<i32>(p)" : `<i32>load<u${size}>(p)`;
+  const read =
+    size === 128
+      ? "v128.load(p)"
+      : size === 64
+        ? "load<i64>(p)"
+        : size === 32
+          ? "load<i32>(p)"
+          : `<i32>load<u${size}>(p)`;
   return [
     `const va: u64 = <u64>(${address});`,
     `const e: u32 = ${forWrite ? "tlbWrite" : "tlbRead"} + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);`,
@@ -164,7 +192,12 @@ function printStore(size: MemorySize, address: string, value: string): string {
     size === 128
       ? "v128.store(load<u32>(e, 8) + <u32>va, v);"
       : `store<${size === 64 ? "i64" : `i${size}`}>(load<u32>(e, 8) + <u32>va, ${size < 32 ? `<i${size}>v` : "v"});`;
-  const slow = size === 128 ? "slowWrite128(va, spill128(v))" : size === 64 ? "slowWrite64(va, <u64>v)" : `slowWrite${size}(va, <u32>v)`;
+  const slow =
+    size === 128
+      ? "slowWrite128(va, spill128(v))"
+      : size === 64
+        ? "slowWrite64(va, <u64>v)"
+        : `slowWrite${size}(va, <u32>v)`;
   return [
     `const va: u64 = <u64>(${address});`,
     `const v: ${size === 128 ? "v128" : size === 64 ? "i64" : "i32"} = ${value};`,
@@ -248,7 +281,9 @@ function printBranch(row: OpRow, branch: Branch): string {
       return printGoto(0);
     case "conditional": {
       const declared = new Set<string>();
-      const before = (branch.before ?? []).map((statement) => printStatement(statement, row, declared)).join(" ");
+      const before = (branch.before ?? [])
+        .map((statement) => printStatement(statement, row, declared))
+        .join(" ");
       return `${before} if (${printExpr(branch.condition, row)}) { ${printGoto(0)} } else { ${printGoto(1)} }`;
     }
     case "indirect":
@@ -287,7 +322,9 @@ function printFlagFunctions(): string {
     "  switch (op >>> 2) {",
   ].join("\n");
   const cases = (text: (kind: FlagKind) => string): string =>
-    kinds.map((kind) => `    ${kind === "mul" ? "default" : `case ${flagKinds[kind]}`}: ${text(kind)}`).join("\n");
+    kinds
+      .map((kind) => `    ${kind === "mul" ? "default" : `case ${flagKinds[kind]}`}: ${text(kind)}`)
+      .join("\n");
   const conditions = Array.from({ length: 8 }, (_, half) => {
     const code = half * 2;
     return [
@@ -403,6 +440,7 @@ function printInterpreter(): string {
 
 /** The generated modules of core/, by file name without extension. */
 export function generatedCore(): Record<string, string> {
-  if (FLAG_KIND_COUNT !== Object.keys(flagKinds).length || inlineOpCount === 0) throw new Error("flag kinds or ops are missing");
+  if (FLAG_KIND_COUNT !== Object.keys(flagKinds).length || inlineOpCount === 0)
+    throw new Error("flag kinds or ops are missing");
   return { flags: printFlagFunctions(), "interpreter.gen": printInterpreter() };
 }

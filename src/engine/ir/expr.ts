@@ -27,9 +27,27 @@ export type Expr =
   | { readonly kind: "scale"; readonly type: "i32" }
   | { readonly kind: "local"; readonly type: ValueType; readonly name: string }
   | { readonly kind: "unary"; readonly type: ValueType; readonly op: UnaryOp; readonly value: Expr }
-  | { readonly kind: "binary"; readonly type: ValueType; readonly op: BinaryOp; readonly left: Expr; readonly right: Expr }
-  | { readonly kind: "select"; readonly type: ValueType; readonly condition: Expr; readonly then: Expr; readonly else: Expr }
-  | { readonly kind: "simd"; readonly type: ValueType; readonly op: SimdOp; readonly args: readonly Expr[]; readonly lanes?: readonly number[] }
+  | {
+      readonly kind: "binary";
+      readonly type: ValueType;
+      readonly op: BinaryOp;
+      readonly left: Expr;
+      readonly right: Expr;
+    }
+  | {
+      readonly kind: "select";
+      readonly type: ValueType;
+      readonly condition: Expr;
+      readonly then: Expr;
+      readonly else: Expr;
+    }
+  | {
+      readonly kind: "simd";
+      readonly type: ValueType;
+      readonly op: SimdOp;
+      readonly args: readonly Expr[];
+      readonly lanes?: readonly number[];
+    }
   /** 1 if the x86 condition code (0–15) holds for the current flags, else 0. */
   | { readonly kind: "condition"; readonly type: "i32"; readonly code: number }
   /** The six status flags in EFLAGS positions. */
@@ -37,7 +55,12 @@ export type Expr =
   /** A u32 field of the state block by offset. */
   | { readonly kind: "state"; readonly type: "i32"; readonly offset: number }
   /** A side-effect free function exported by the core. */
-  | { readonly kind: "pure"; readonly type: ValueType; readonly name: PureFunction; readonly args: readonly Expr[] };
+  | {
+      readonly kind: "pure";
+      readonly type: ValueType;
+      readonly name: PureFunction;
+      readonly args: readonly Expr[];
+    };
 
 /** Core functions that expressions may call, with their result types. */
 export const pureFunctions = {
@@ -65,15 +88,31 @@ export type Statement =
       readonly when: Expr | undefined;
     }
   /** Guest memory to a local: i32 for 8–32 bits, i64 for 64, v128; may fault. `forWrite` checks as a store would. */
-  | { readonly kind: "load"; readonly name: string; readonly size: MemorySize; readonly address: Expr; readonly forWrite: boolean }
+  | {
+      readonly kind: "load";
+      readonly name: string;
+      readonly size: MemorySize;
+      readonly address: Expr;
+      readonly forWrite: boolean;
+    }
   /** A value to guest memory; may fault. */
   | { readonly kind: "store"; readonly size: MemorySize; readonly address: Expr; readonly value: Expr };
 
 // ---- Constructors ---------------------------------------------------------------------------------------------
 export const i32 = (value: number): Expr => ({ kind: "const", type: "i32", value: BigInt(value) });
 export const i64 = (value: number | bigint): Expr => ({ kind: "const", type: "i64", value: BigInt(value) });
-export const reg = (role: Role, width: Width): Expr => ({ kind: "reg", type: width === 64 ? "i64" : "i32", role, width });
-export const gpr = (number: number, width: Width): Expr => ({ kind: "gpr", type: width === 64 ? "i64" : "i32", number, width });
+export const reg = (role: Role, width: Width): Expr => ({
+  kind: "reg",
+  type: width === 64 ? "i64" : "i32",
+  role,
+  width,
+});
+export const gpr = (number: number, width: Width): Expr => ({
+  kind: "gpr",
+  type: width === 64 ? "i64" : "i32",
+  number,
+  width,
+});
 export const xmm = (role: Role): Expr => ({ kind: "xmm", type: "v128", role });
 export const imm32: Expr = { kind: "imm", type: "i32" };
 export const immSigned64: Expr = { kind: "imm", type: "i64" };
@@ -83,7 +122,12 @@ export const local = (name: string, type: ValueType): Expr => ({ kind: "local", 
 export const condition = (code: number): Expr => ({ kind: "condition", type: "i32", code });
 export const statusFlags: Expr = { kind: "statusFlags", type: "i32" };
 export const state = (offset: number): Expr => ({ kind: "state", type: "i32", offset });
-export const pure = (name: PureFunction, ...args: Expr[]): Expr => ({ kind: "pure", type: pureFunctions[name], name, args });
+export const pure = (name: PureFunction, ...args: Expr[]): Expr => ({
+  kind: "pure",
+  type: pureFunctions[name],
+  name,
+  args,
+});
 export const select = (condition: Expr, then: Expr, otherwise: Expr): Expr => ({
   kind: "select",
   type: then.type,
@@ -91,8 +135,19 @@ export const select = (condition: Expr, then: Expr, otherwise: Expr): Expr => ({
   then,
   else: otherwise,
 });
-export const unary = (op: UnaryOp, value: Expr): Expr => ({ kind: "unary", type: unaryResult(op), op, value });
-export const binary = (op: BinaryOp, left: Expr, right: Expr): Expr => ({ kind: "binary", type: binaryResult(op), op, left, right });
+export const unary = (op: UnaryOp, value: Expr): Expr => ({
+  kind: "unary",
+  type: unaryResult(op),
+  op,
+  value,
+});
+export const binary = (op: BinaryOp, left: Expr, right: Expr): Expr => ({
+  kind: "binary",
+  type: binaryResult(op),
+  op,
+  left,
+  right,
+});
 export const simd = (op: SimdOp, type: ValueType, args: readonly Expr[], lanes?: readonly number[]): Expr =>
   lanes === undefined ? { kind: "simd", type, op, args } : { kind: "simd", type, op, args, lanes };
 
@@ -107,8 +162,18 @@ function binaryResult(op: BinaryOp): ValueType {
 }
 
 export const letLocal = (name: string, value: Expr): Statement => ({ kind: "let", name, value });
-export const setReg = (role: Role, width: Width, value: Expr): Statement => ({ kind: "setReg", role, width, value });
-export const setGpr = (number: number, width: Width, value: Expr): Statement => ({ kind: "setGpr", number, width, value });
+export const setReg = (role: Role, width: Width, value: Expr): Statement => ({
+  kind: "setReg",
+  role,
+  width,
+  value,
+});
+export const setGpr = (number: number, width: Width, value: Expr): Statement => ({
+  kind: "setGpr",
+  number,
+  width,
+  value,
+});
 export const setXmm = (role: Role, value: Expr): Statement => ({ kind: "setXmm", role, value });
 export const setState = (offset: number, value: Expr): Statement => ({ kind: "setState", offset, value });
 export const load = (name: string, size: MemorySize, address: Expr, forWrite = false): Statement => ({
@@ -118,7 +183,12 @@ export const load = (name: string, size: MemorySize, address: Expr, forWrite = f
   address,
   forWrite,
 });
-export const store = (size: MemorySize, address: Expr, value: Expr): Statement => ({ kind: "store", size, address, value });
+export const store = (size: MemorySize, address: Expr, value: Expr): Statement => ({
+  kind: "store",
+  size,
+  address,
+  value,
+});
 export const setFlags = (op: number, dst: Expr, src?: Expr, aux?: Expr, when?: Expr): Statement => ({
   kind: "flags",
   op,

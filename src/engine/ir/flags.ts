@@ -67,7 +67,8 @@ const shl = (a: Expr, n: Expr): Expr => x.binary("i64.shl", a, n);
 const zero = x.i64(0);
 /** Bit 63 of an i64 as i32 0 or 1. */
 const top = (a: Expr): Expr => x.binary("i64.lt_s", a, zero);
-const flagBit = (i: FlagInputs, bit: number): Expr => x.binary("i32.ne", x.unary("i32.wrap_i64", and(i.src, x.i64(bit))), x.i32(0));
+const flagBit = (i: FlagInputs, bit: number): Expr =>
+  x.binary("i32.ne", x.unary("i32.wrap_i64", and(i.src, x.i64(bit))), x.i32(0));
 
 /** The result of the operation in the low bits (higher bits are garbage), as i64. */
 function result(kind: FlagKind, i: FlagInputs): Expr {
@@ -86,8 +87,10 @@ function firstOperand(kind: FlagKind, i: FlagInputs): Expr {
 }
 
 /** Overflow of an addition: both operands differ in sign from the result. */
-const addOverflow = (a: Expr, b: Expr, r: Expr, i: FlagInputs): Expr => top(shl(and(xor(a, r), xor(b, r)), i.shift));
-const subOverflow = (a: Expr, b: Expr, r: Expr, i: FlagInputs): Expr => top(shl(and(xor(a, b), xor(a, r)), i.shift));
+const addOverflow = (a: Expr, b: Expr, r: Expr, i: FlagInputs): Expr =>
+  top(shl(and(xor(a, r), xor(b, r)), i.shift));
+const subOverflow = (a: Expr, b: Expr, r: Expr, i: FlagInputs): Expr =>
+  top(shl(and(xor(a, b), xor(a, r)), i.shift));
 
 function carry(kind: FlagKind, i: FlagInputs): Expr {
   const up = (e: Expr): Expr => shl(e, i.shift);
@@ -213,7 +216,9 @@ export function conditionOf(code: number, kind: FlagKind, i: FlagInputs): Expr {
     case 4:
       return kind === "sub" ? x.binary("i64.eq", up(i.dst), up(i.src)) : f("zf");
     case 6:
-      return kind === "sub" ? x.binary("i64.le_u", up(i.dst), up(i.src)) : x.binary("i32.or", f("cf"), f("zf"));
+      return kind === "sub"
+        ? x.binary("i64.le_u", up(i.dst), up(i.src))
+        : x.binary("i32.or", f("cf"), f("zf"));
     case 8:
       return f("sf");
     case 10:

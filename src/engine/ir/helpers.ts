@@ -5,4 +5,9 @@ import { systemHelpers } from "./helpers-system.ts";
 import { sseHelpers } from "./helpers-sse.ts";
 import { x87Helpers } from "./helpers-x87.ts";
 
-export const helperRows: readonly HelperRow[] = [...integerHelpers, ...systemHelpers, ...x87Helpers, ...sseHelpers];
+export const helperRows: readonly HelperRow[] = [
+  ...integerHelpers,
+  ...systemHelpers,
+  ...x87Helpers,
+  ...sseHelpers,
+];

@@ -16,7 +16,12 @@ export const opFormatWords: Record<OpFormat, number> = { short: 1, long: 2, bran
 export type OpMeaning =
   | { readonly kind: "inline"; readonly body: readonly Statement[] }
   /** A call of an exported core function h_<helper>(d, s, imm); see helper-row.ts. */
-  | { readonly kind: "helper"; readonly helper: string; readonly gprs: "none" | "all"; readonly ends: boolean }
+  | {
+      readonly kind: "helper";
+      readonly helper: string;
+      readonly gprs: "none" | "all";
+      readonly ends: boolean;
+    }
   | { readonly kind: "branch"; readonly branch: Branch };
 
 /** How a block ends, or what the dispatcher needs within it. */

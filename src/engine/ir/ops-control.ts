@@ -3,13 +3,20 @@ import { type Branch, type OpFormat, type OpRow } from "./op.ts";
 import * as x from "./expr.ts";
 import { flagOp } from "./flags.ts";
 
-const row = (name: string, format: OpFormat, branch: Branch): OpRow => ({ name, format, meaning: { kind: "branch", branch } });
+const row = (name: string, format: OpFormat, branch: Branch): OpRow => ({
+  name,
+  format,
+  meaning: { kind: "branch", branch },
+});
 
 /**
  * Conditions that a comparison of a and b decides without looking at flags, by condition code; with b = 0 they serve
  * a test's result too, except that B, AE, BE and A are then constant and left to the plain form.
  */
-const comparisons: readonly (readonly [code: number, op: "lt_u" | "ge_u" | "eq" | "ne" | "le_u" | "gt_u" | "lt_s" | "ge_s" | "le_s" | "gt_s"])[] = [
+const comparisons: readonly (readonly [
+  code: number,
+  op: "lt_u" | "ge_u" | "eq" | "ne" | "le_u" | "gt_u" | "lt_s" | "ge_s" | "le_s" | "gt_s",
+])[] = [
   [2, "lt_u"],
   [3, "ge_u"],
   [4, "eq"],
@@ -45,7 +52,11 @@ const fused: OpRow[] = fusedWidths.flatMap((w) => {
       .map(([code, op]) =>
         row(`jtest${suffix}${w}_${code}`, "branch", {
           kind: "conditional",
-          before: [...operands, x.letLocal("r", m.op("and", a, b)), x.setFlags(flagOp("logic", w), x.widen(r))],
+          before: [
+            ...operands,
+            x.letLocal("r", m.op("and", a, b)),
+            x.setFlags(flagOp("logic", w), x.widen(r)),
+          ],
           condition: m.op(op, signed(r, op), m.constant(0)),
         }),
       );
@@ -54,7 +65,8 @@ const fused: OpRow[] = fusedWidths.flatMap((w) => {
   return [...rows("", x.reg("s", w)), ...rows("i", immediate)];
 });
 
-const conditional = (name: string, condition: x.Expr): OpRow => row(name, "branch", { kind: "conditional", condition });
+const conditional = (name: string, condition: x.Expr): OpRow =>
+  row(name, "branch", { kind: "conditional", condition });
 
 export const controlOps: readonly OpRow[] = [
   row("enter", "short", { kind: "enter" }),

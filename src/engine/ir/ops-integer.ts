@@ -7,7 +7,12 @@ import { AF, CF, FLAG_OP_FLAGS, PF, SF, STATUS_FLAGS, ZF, OF, flagOp } from "./f
 export const widths = [8, 16, 32, 64] as const satisfies readonly Width[];
 const wideWidths = [16, 32, 64] as const;
 
-const inline = (name: string, body: readonly Statement[], withoutFlags?: string, format: OpRow["format"] = "short"): OpRow =>
+const inline = (
+  name: string,
+  body: readonly Statement[],
+  withoutFlags?: string,
+  format: OpRow["format"] = "short",
+): OpRow =>
   withoutFlags === undefined
     ? { name, format, meaning: { kind: "inline", body } }
     : { name, format, meaning: { kind: "inline", body }, withoutFlags };
@@ -41,7 +46,9 @@ function twoOperand(name: "add" | "sub" | "and" | "or" | "xor"): OpRow[] {
 
 /** Compare and test: flags only. */
 const compares: OpRow[] = widths.flatMap((w) => {
-  const cmp = (operand: Expr): Statement[] => [x.setFlags(flagOp("sub", w), x.widen(x.reg("d", w)), x.widen(operand))];
+  const cmp = (operand: Expr): Statement[] => [
+    x.setFlags(flagOp("sub", w), x.widen(x.reg("d", w)), x.widen(operand)),
+  ];
   const test = (operand: Expr): Statement[] => [
     x.setFlags(flagOp("logic", w), x.widen(x.truncate(w, x.arithmetic(w).op("and", x.reg("d", w), operand)))),
   ];
@@ -60,12 +67,28 @@ const carries: OpRow[] = widths.flatMap((w) => {
   const rows = (suffix: string, operand: Expr): OpRow[] => {
     const head = [x.letLocal("c", x.condition(2)), x.letLocal("b", operand), letA(w)];
     const aux = x.unary("i64.extend_i32_u", x.local("c", "i32"));
-    const adc = [...head, x.letLocal("r", x.truncate(w, m.op("add", m.op("add", a(w), b(w)), carry))), x.setReg("d", w, r(w))];
-    const sbb = [...head, x.letLocal("r", x.truncate(w, m.op("sub", m.op("sub", a(w), b(w)), carry))), x.setReg("d", w, r(w))];
+    const adc = [
+      ...head,
+      x.letLocal("r", x.truncate(w, m.op("add", m.op("add", a(w), b(w)), carry))),
+      x.setReg("d", w, r(w)),
+    ];
+    const sbb = [
+      ...head,
+      x.letLocal("r", x.truncate(w, m.op("sub", m.op("sub", a(w), b(w)), carry))),
+      x.setReg("d", w, r(w)),
+    ];
     return [
-      inline(`adc${suffix}${w}`, [...adc, x.setFlags(flagOp("adc", w), x.widen(r(w)), x.widen(b(w)), aux)], `adcn${suffix}${w}`),
+      inline(
+        `adc${suffix}${w}`,
+        [...adc, x.setFlags(flagOp("adc", w), x.widen(r(w)), x.widen(b(w)), aux)],
+        `adcn${suffix}${w}`,
+      ),
       inline(`adcn${suffix}${w}`, adc),
-      inline(`sbb${suffix}${w}`, [...sbb, x.setFlags(flagOp("sbb", w), x.widen(a(w)), x.widen(b(w)), aux)], `sbbn${suffix}${w}`),
+      inline(
+        `sbb${suffix}${w}`,
+        [...sbb, x.setFlags(flagOp("sbb", w), x.widen(a(w)), x.widen(b(w)), aux)],
+        `sbbn${suffix}${w}`,
+      ),
       inline(`sbbn${suffix}${w}`, sbb),
     ];
   };
@@ -126,7 +149,8 @@ const shifts: OpRow[] = widths.flatMap((w) => {
     const step = kind === "shl" ? "shl" : kind === "shr" ? "shr_u" : "shr_s";
     const n = x.local("n", m.type);
     const before = x.truncate(w, m.op(step, operand, m.op("sub", n, m.constant(1))));
-    const flags = (when?: Expr): Statement => x.setFlags(flagOp(kind, w), x.widen(r(w)), x.widen(x.local("before", m.type)), undefined, when);
+    const flags = (when?: Expr): Statement =>
+      x.setFlags(flagOp(kind, w), x.widen(r(w)), x.widen(x.local("before", m.type)), undefined, when);
     const value = (count: Expr): Statement[] => [
       x.letLocal("n", count),
       letA(w),
@@ -189,7 +213,8 @@ const doubleShifts: OpRow[] = wideWidths.flatMap((w) => {
   const m = x.arithmetic(w);
   const n = w === 64 ? x.immSigned64 : x.imm32;
   const back = m.op("sub", m.constant(w), n);
-  const flags = (kind: "shl" | "shr"): Statement => x.setFlags(flagOp(kind, w), x.widen(r(w)), x.widen(x.local("before", m.type)));
+  const flags = (kind: "shl" | "shr"): Statement =>
+    x.setFlags(flagOp(kind, w), x.widen(r(w)), x.widen(x.local("before", m.type)));
   const row = (name: string, kind: "shl" | "shr"): OpRow[] => {
     const left = kind === "shl";
     const body: Statement[] = [
@@ -206,7 +231,10 @@ const doubleShifts: OpRow[] = wideWidths.flatMap((w) => {
       ),
     ];
     const previous = m.op("sub", n, m.constant(1));
-    const before = x.letLocal("before", left ? x.truncate(w, m.op("shl", a(w), previous)) : m.op("shr_u", a(w), previous));
+    const before = x.letLocal(
+      "before",
+      left ? x.truncate(w, m.op("shl", a(w), previous)) : m.op("shr_u", a(w), previous),
+    );
     const set = x.setReg("d", w, r(w));
     return [
       inline(`${name}i${w}`, [...body, before, set, flags(kind)], `${name}ni${w}`),
@@ -222,7 +250,8 @@ const DX = 2;
 /** One-operand multiplications (rAX, rDX) and the truncating two- and three-operand IMUL. */
 const multiplications: OpRow[] = (() => {
   const rows: OpRow[] = [];
-  const mulFlags = (w: Width, low: Expr, overflow: Expr): Statement => x.setFlags(flagOp("mul", w), x.widen(low), x.widen(overflow));
+  const mulFlags = (w: Width, low: Expr, overflow: Expr): Statement =>
+    x.setFlags(flagOp("mul", w), x.widen(low), x.widen(overflow));
   for (const signed of [false, true]) {
     const name = signed ? "muls" : "mulu";
     const ext = (w: 8 | 16, e: Expr): Expr => (signed ? x.signExtend(w, e) : e);
@@ -235,7 +264,10 @@ const multiplications: OpRow[] = (() => {
       const set =
         w === 8
           ? [x.setGpr(AX, 16, x.truncate(16, p32))]
-          : [x.setGpr(AX, 16, x.truncate(16, p32)), x.setGpr(DX, 16, x.truncate(16, x.binary("i32.shr_u", p32, x.i32(16))))];
+          : [
+              x.setGpr(AX, 16, x.truncate(16, p32)),
+              x.setGpr(DX, 16, x.truncate(16, x.binary("i32.shr_u", p32, x.i32(16)))),
+            ];
       rows.push(
         inline(`${name}${w}`, [product, ...set, mulFlags(w, x.truncate(w, p32), overflow)], `${name}n${w}`),
         inline(`${name}n${w}`, [product, ...set]),
@@ -252,7 +284,11 @@ const multiplications: OpRow[] = (() => {
       ? x.binary("i64.ne", p64, x.unary("i64.extend32_s", p64))
       : x.binary("i64.ne", x.binary("i64.shr_u", p64, x.i64(32)), x.i64(0));
     rows.push(
-      inline(`${name}32`, [...product32, mulFlags(32, x.unary("i32.wrap_i64", p64), overflow32)], `${name}n32`),
+      inline(
+        `${name}32`,
+        [...product32, mulFlags(32, x.unary("i32.wrap_i64", p64), overflow32)],
+        `${name}n32`,
+      ),
       inline(`${name}n32`, product32),
     );
     const high = x.local("high", "i64");
@@ -277,13 +313,24 @@ const multiplications: OpRow[] = (() => {
       const operands = [x.letLocal("a", left), x.letLocal("b", right)];
       if (w === 64) {
         const body = [...operands, x.letLocal("r", m.op("mul", a(w), b(w))), x.setReg("d", w, r(w))];
-        const overflow = x.binary("i64.ne", x.pure("mulHighSigned", a(w), b(w)), x.binary("i64.shr_s", r(w), x.i64(63)));
-        return [inline(`imul${suffix}64`, [...body, mulFlags(w, r(w), overflow)], `imuln${suffix}64`), inline(`imuln${suffix}64`, body)];
+        const overflow = x.binary(
+          "i64.ne",
+          x.pure("mulHighSigned", a(w), b(w)),
+          x.binary("i64.shr_s", r(w), x.i64(63)),
+        );
+        return [
+          inline(`imul${suffix}64`, [...body, mulFlags(w, r(w), overflow)], `imuln${suffix}64`),
+          inline(`imuln${suffix}64`, body),
+        ];
       }
       const wide = (e: Expr): Expr => x.unary("i64.extend_i32_s", x.signExtend(w, e));
       const p = x.local("p", "i64");
       const low = x.truncate(w, x.unary("i32.wrap_i64", p));
-      const body = [...operands, x.letLocal("p", x.binary("i64.mul", wide(a(w)), wide(b(w)))), x.setReg("d", w, low)];
+      const body = [
+        ...operands,
+        x.letLocal("p", x.binary("i64.mul", wide(a(w)), wide(b(w)))),
+        x.setReg("d", w, low),
+      ];
       const overflow = x.binary("i64.ne", p, x.unary(w === 16 ? "i64.extend16_s" : "i64.extend32_s", p));
       return [
         inline(`imul${suffix}${w}`, [...body, mulFlags(w, low, overflow)], `imuln${suffix}${w}`),
@@ -301,7 +348,12 @@ const moves: OpRow[] = [
     inline(`mov${w}`, [x.setReg("d", w, x.reg("s", w))]),
     /** movi64 sign-extends its immediate; movi32 clears the upper half. */
     inline(`movi${w}`, [x.setReg("d", w, immOf(w))]),
-    inline(`xchg${w}`, [letA(w), x.letLocal("b", x.reg("s", w)), x.setReg("d", w, b(w)), x.setReg("s", w, a(w))]),
+    inline(`xchg${w}`, [
+      letA(w),
+      x.letLocal("b", x.reg("s", w)),
+      x.setReg("d", w, b(w)),
+      x.setReg("s", w, a(w)),
+    ]),
   ]),
   inline("movabs", [x.setReg("d", 64, x.imm64)], undefined, "long"),
   inline("zx8", [x.setReg("d", 64, x.widen(x.reg("s", 8)))]),
@@ -310,8 +362,12 @@ const moves: OpRow[] = [
   inline("sx8to16", [x.setReg("d", 16, x.truncate(16, x.unary("i32.extend8_s", x.reg("s", 8))))]),
   inline("sx8to32", [x.setReg("d", 32, x.unary("i32.extend8_s", x.reg("s", 8)))]),
   inline("sx16to32", [x.setReg("d", 32, x.unary("i32.extend16_s", x.reg("s", 16)))]),
-  inline("sx8to64", [x.setReg("d", 64, x.unary("i64.extend_i32_s", x.unary("i32.extend8_s", x.reg("s", 8))))]),
-  inline("sx16to64", [x.setReg("d", 64, x.unary("i64.extend_i32_s", x.unary("i32.extend16_s", x.reg("s", 16))))]),
+  inline("sx8to64", [
+    x.setReg("d", 64, x.unary("i64.extend_i32_s", x.unary("i32.extend8_s", x.reg("s", 8)))),
+  ]),
+  inline("sx16to64", [
+    x.setReg("d", 64, x.unary("i64.extend_i32_s", x.unary("i32.extend16_s", x.reg("s", 16)))),
+  ]),
   inline("sx32to64", [x.setReg("d", 64, x.unary("i64.extend_i32_s", x.reg("s", 32)))]),
   inline("bswap32", [
     x.letLocal("v", x.reg("d", 32)),
@@ -325,22 +381,31 @@ const moves: OpRow[] = [
       ),
     ),
   ]),
-  inline("bswap64", (() => {
-    const v = x.local("v", "i64");
-    const swapBytes = (e: Expr, n: number, mask: bigint): Expr =>
-      x.binary(
-        "i64.or",
-        x.binary("i64.shl", x.binary("i64.and", e, x.i64(mask)), x.i64(n)),
-        x.binary("i64.and", x.binary("i64.shr_u", e, x.i64(n)), x.i64(mask)),
-      );
-    return [
-      x.letLocal("v", swapBytes(x.reg("d", 64), 8, 0x00ff00ff00ff00ffn)),
-      x.letLocal("v", swapBytes(v, 16, 0x0000ffff0000ffffn)),
-      x.setReg("d", 64, x.binary("i64.rotl", v, x.i64(32))),
-    ];
-  })()),
+  inline(
+    "bswap64",
+    (() => {
+      const v = x.local("v", "i64");
+      const swapBytes = (e: Expr, n: number, mask: bigint): Expr =>
+        x.binary(
+          "i64.or",
+          x.binary("i64.shl", x.binary("i64.and", e, x.i64(mask)), x.i64(n)),
+          x.binary("i64.and", x.binary("i64.shr_u", e, x.i64(n)), x.i64(mask)),
+        );
+      return [
+        x.letLocal("v", swapBytes(x.reg("d", 64), 8, 0x00ff00ff00ff00ffn)),
+        x.letLocal("v", swapBytes(v, 16, 0x0000ffff0000ffffn)),
+        x.setReg("d", 64, x.binary("i64.rotl", v, x.i64(32))),
+      ];
+    })(),
+  ),
   /** CWD, CDQ, CQO: rDX = sign of rAX. */
-  inline("signdx16", [x.setGpr(DX, 16, x.truncate(16, x.binary("i32.shr_s", x.unary("i32.extend16_s", x.gpr(AX, 16)), x.i32(15))))]),
+  inline("signdx16", [
+    x.setGpr(
+      DX,
+      16,
+      x.truncate(16, x.binary("i32.shr_s", x.unary("i32.extend16_s", x.gpr(AX, 16)), x.i32(15))),
+    ),
+  ]),
   inline("signdx32", [x.setGpr(DX, 32, x.binary("i32.shr_s", x.gpr(AX, 32), x.i32(31)))]),
   inline("signdx64", [x.setGpr(DX, 64, x.binary("i64.shr_s", x.gpr(AX, 64), x.i64(63)))]),
 ];
@@ -390,14 +455,21 @@ const bitScans: OpRow[] = wideWidths.flatMap((w) => {
   const read = x.letLocal("s", x.reg("s", w));
   const scan = (name: string, index: Expr): OpRow[] => {
     const body = [read, x.setReg("d", w, x.select(isZero, x.reg("d", w), index))];
-    return [inline(`${name}${w}`, [...body, x.setFlags(flagOp("logic", w), x.widen(s))], `${name}n${w}`), inline(`${name}n${w}`, body)];
+    return [
+      inline(`${name}${w}`, [...body, x.setFlags(flagOp("logic", w), x.widen(s))], `${name}n${w}`),
+      inline(`${name}n${w}`, body),
+    ];
   };
   /** TZCNT and LZCNT: CF = source is zero, ZF = result is zero, the others cleared. */
   const counted = (name: string, value: Expr): OpRow[] => {
     const body = [read, x.letLocal("r", value), x.setReg("d", w, r(w))];
     const zf = x.binary("i32.shl", x.unary(`${type}.eqz`, r(w)), x.i32(6));
     return [
-      inline(`${name}${w}`, [...body, x.setFlags(FLAG_OP_FLAGS, x.i64(0), x.widen(x.binary("i32.or", isZero, zf)))], `${name}n${w}`),
+      inline(
+        `${name}${w}`,
+        [...body, x.setFlags(FLAG_OP_FLAGS, x.i64(0), x.widen(x.binary("i32.or", isZero, zf)))],
+        `${name}n${w}`,
+      ),
       inline(`${name}n${w}`, body),
     ];
   };
@@ -424,7 +496,15 @@ const flagEdits: OpRow[] = (() => {
     inline("cmc", [set(x.binary("i32.xor", x.statusFlags, x.i32(CF)))], "nop"),
     inline(
       "sahf",
-      [set(x.binary("i32.or", x.binary("i32.and", x.statusFlags, x.i32(OF)), x.binary("i32.and", AH, x.i32(sahfBits))))],
+      [
+        set(
+          x.binary(
+            "i32.or",
+            x.binary("i32.and", x.statusFlags, x.i32(OF)),
+            x.binary("i32.and", AH, x.i32(sahfBits)),
+          ),
+        ),
+      ],
       "nop",
     ),
     inline("lahf", [
@@ -432,7 +512,11 @@ const flagEdits: OpRow[] = (() => {
       x.setGpr(
         AX,
         16,
-        x.binary("i32.or", x.binary("i32.and", x.gpr(AX, 16), x.i32(0xff)), x.binary("i32.shl", x.local("f", "i32"), x.i32(8))),
+        x.binary(
+          "i32.or",
+          x.binary("i32.and", x.gpr(AX, 16), x.i32(0xff)),
+          x.binary("i32.shl", x.local("f", "i32"), x.i32(8)),
+        ),
       ),
     ]),
   ];

@@ -49,9 +49,17 @@ const loads: readonly { readonly name: string; readonly size: MemorySize; readon
   { name: "ldp16", size: 16, set: x.setReg("d", 16, v32) },
   { name: "ldsx8to16", size: 8, set: x.setReg("d", 16, x.truncate(16, x.unary("i32.extend8_s", v32))) },
   { name: "ldsx8to32", size: 8, set: x.setReg("d", 32, x.unary("i32.extend8_s", v32)) },
-  { name: "ldsx8to64", size: 8, set: x.setReg("d", 64, x.unary("i64.extend_i32_s", x.unary("i32.extend8_s", v32))) },
+  {
+    name: "ldsx8to64",
+    size: 8,
+    set: x.setReg("d", 64, x.unary("i64.extend_i32_s", x.unary("i32.extend8_s", v32))),
+  },
   { name: "ldsx16to32", size: 16, set: x.setReg("d", 32, x.unary("i32.extend16_s", v32)) },
-  { name: "ldsx16to64", size: 16, set: x.setReg("d", 64, x.unary("i64.extend_i32_s", x.unary("i32.extend16_s", v32))) },
+  {
+    name: "ldsx16to64",
+    size: 16,
+    set: x.setReg("d", 64, x.unary("i64.extend_i32_s", x.unary("i32.extend16_s", v32))),
+  },
   { name: "ldsx32to64", size: 32, set: x.setReg("d", 64, x.unary("i64.extend_i32_s", v32)) },
 ];
 
@@ -59,10 +67,16 @@ const memoryWidths = [8, 16, 32, 64] as const;
 const valueOf = (w: Width): Expr => x.local("v", w === 64 ? "i64" : "i32");
 
 const loadAndStoreRows: OpRow[] = addressForms.flatMap(({ suffix, format, address }) => [
-  ...loads.map(({ name, size, set }) => inline(`${name}_${suffix}`, [x.load("v", size, address), set], format)),
+  ...loads.map(({ name, size, set }) =>
+    inline(`${name}_${suffix}`, [x.load("v", size, address), set], format),
+  ),
   /** Loads for read-modify-write: they fault as the store would, so that the store after them cannot. */
   ...memoryWidths.map((w) =>
-    inline(`ldw${w}_${suffix}`, [x.load("v", w, address, true), x.setReg("d", 64, x.widen(valueOf(w)))], format),
+    inline(
+      `ldw${w}_${suffix}`,
+      [x.load("v", w, address, true), x.setReg("d", 64, x.widen(valueOf(w)))],
+      format,
+    ),
   ),
   ...memoryWidths.map((w) => inline(`st${w}_${suffix}`, [x.store(w, address, x.reg("d", w))], format)),
   inline(`ld128_${suffix}`, [x.load("v", 128, address), x.setXmm("d", x.local("v", "v128"))], format),

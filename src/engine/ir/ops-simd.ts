@@ -8,38 +8,82 @@ import * as x from "./expr.ts";
 import type { Expr, Statement } from "./expr.ts";
 import type { SimdOp } from "./wasm-ops.ts";
 
-const inline = (name: string, body: readonly Statement[]): OpRow => ({ name, format: "short", meaning: { kind: "inline", body } });
+const inline = (name: string, body: readonly Statement[]): OpRow => ({
+  name,
+  format: "short",
+  meaning: { kind: "inline", body },
+});
 const d = x.xmm("d");
 const s = x.xmm("s");
 const v = (op: SimdOp, ...args: Expr[]): Expr => x.simd(op, "v128", args);
 const set = (value: Expr): Statement => x.setXmm("d", value);
-const shuffle = (left: Expr, right: Expr, lanes: readonly number[]): Expr => x.simd("i8x16.shuffle", "v128", [left, right], lanes);
+const shuffle = (left: Expr, right: Expr, lanes: readonly number[]): Expr =>
+  x.simd("i8x16.shuffle", "v128", [left, right], lanes);
 const zero = v("i32x4.splat", x.i32(0));
 
 /** d = op(d, s). */
 const simple: Record<string, SimdOp> = {
-  paddb: "i8x16.add", paddw: "i16x8.add", paddd: "i32x4.add", paddq: "i64x2.add",
-  psubb: "i8x16.sub", psubw: "i16x8.sub", psubd: "i32x4.sub", psubq: "i64x2.sub",
-  paddsb: "i8x16.add_sat_s", paddsw: "i16x8.add_sat_s", paddusb: "i8x16.add_sat_u", paddusw: "i16x8.add_sat_u",
-  psubsb: "i8x16.sub_sat_s", psubsw: "i16x8.sub_sat_s", psubusb: "i8x16.sub_sat_u", psubusw: "i16x8.sub_sat_u",
-  pand: "v128.and", por: "v128.or", pxor: "v128.xor",
-  pcmpeqb: "i8x16.eq", pcmpeqw: "i16x8.eq", pcmpeqd: "i32x4.eq", pcmpeqq: "i64x2.eq",
-  pcmpgtb: "i8x16.gt_s", pcmpgtw: "i16x8.gt_s", pcmpgtd: "i32x4.gt_s", pcmpgtq: "i64x2.gt_s",
-  pminub: "i8x16.min_u", pmaxub: "i8x16.max_u", pminsw: "i16x8.min_s", pmaxsw: "i16x8.max_s",
-  pminsb: "i8x16.min_s", pmaxsb: "i8x16.max_s", pminuw: "i16x8.min_u", pmaxuw: "i16x8.max_u",
-  pminsd: "i32x4.min_s", pmaxsd: "i32x4.max_s", pminud: "i32x4.min_u", pmaxud: "i32x4.max_u",
-  pavgb: "i8x16.avgr_u", pavgw: "i16x8.avgr_u",
-  pmullw: "i16x8.mul", pmulld: "i32x4.mul", pmaddwd: "i32x4.dot_i16x8_s",
-  packsswb: "i8x16.narrow_i16x8_s", packuswb: "i8x16.narrow_i16x8_u",
-  packssdw: "i16x8.narrow_i32x4_s", packusdw: "i16x8.narrow_i32x4_u",
+  paddb: "i8x16.add",
+  paddw: "i16x8.add",
+  paddd: "i32x4.add",
+  paddq: "i64x2.add",
+  psubb: "i8x16.sub",
+  psubw: "i16x8.sub",
+  psubd: "i32x4.sub",
+  psubq: "i64x2.sub",
+  paddsb: "i8x16.add_sat_s",
+  paddsw: "i16x8.add_sat_s",
+  paddusb: "i8x16.add_sat_u",
+  paddusw: "i16x8.add_sat_u",
+  psubsb: "i8x16.sub_sat_s",
+  psubsw: "i16x8.sub_sat_s",
+  psubusb: "i8x16.sub_sat_u",
+  psubusw: "i16x8.sub_sat_u",
+  pand: "v128.and",
+  por: "v128.or",
+  pxor: "v128.xor",
+  pcmpeqb: "i8x16.eq",
+  pcmpeqw: "i16x8.eq",
+  pcmpeqd: "i32x4.eq",
+  pcmpeqq: "i64x2.eq",
+  pcmpgtb: "i8x16.gt_s",
+  pcmpgtw: "i16x8.gt_s",
+  pcmpgtd: "i32x4.gt_s",
+  pcmpgtq: "i64x2.gt_s",
+  pminub: "i8x16.min_u",
+  pmaxub: "i8x16.max_u",
+  pminsw: "i16x8.min_s",
+  pmaxsw: "i16x8.max_s",
+  pminsb: "i8x16.min_s",
+  pmaxsb: "i8x16.max_s",
+  pminuw: "i16x8.min_u",
+  pmaxuw: "i16x8.max_u",
+  pminsd: "i32x4.min_s",
+  pmaxsd: "i32x4.max_s",
+  pminud: "i32x4.min_u",
+  pmaxud: "i32x4.max_u",
+  pavgb: "i8x16.avgr_u",
+  pavgw: "i16x8.avgr_u",
+  pmullw: "i16x8.mul",
+  pmulld: "i32x4.mul",
+  pmaddwd: "i32x4.dot_i16x8_s",
+  packsswb: "i8x16.narrow_i16x8_s",
+  packuswb: "i8x16.narrow_i16x8_u",
+  packssdw: "i16x8.narrow_i32x4_s",
+  packusdw: "i16x8.narrow_i32x4_u",
 };
 
 /** d = op(s). */
 const unarySimd: Record<string, SimdOp> = {
-  pabsb: "i8x16.abs", pabsw: "i16x8.abs", pabsd: "i32x4.abs",
-  pmovsxbw: "i16x8.extend_low_i8x16_s", pmovzxbw: "i16x8.extend_low_i8x16_u",
-  pmovsxwd: "i32x4.extend_low_i16x8_s", pmovzxwd: "i32x4.extend_low_i16x8_u",
-  pmovsxdq: "i64x2.extend_low_i32x4_s", pmovzxdq: "i64x2.extend_low_i32x4_u",
+  pabsb: "i8x16.abs",
+  pabsw: "i16x8.abs",
+  pabsd: "i32x4.abs",
+  pmovsxbw: "i16x8.extend_low_i8x16_s",
+  pmovzxbw: "i16x8.extend_low_i8x16_u",
+  pmovsxwd: "i32x4.extend_low_i16x8_s",
+  pmovzxwd: "i32x4.extend_low_i16x8_u",
+  pmovsxdq: "i64x2.extend_low_i32x4_s",
+  pmovzxdq: "i64x2.extend_low_i32x4_u",
 };
 
 const interleave = (high: boolean, bytes: number): number[] =>
@@ -48,7 +92,14 @@ const interleave = (high: boolean, bytes: number): number[] =>
     return (high ? 8 : 0) + (element >> 1) * bytes + (i % bytes) + (element & 1) * 16;
   });
 
-const unpacks: OpRow[] = ([["bw", 1], ["wd", 2], ["dq", 4], ["qdq", 8]] as const).flatMap(([suffix, bytes]) => [
+const unpacks: OpRow[] = (
+  [
+    ["bw", 1],
+    ["wd", 2],
+    ["dq", 4],
+    ["qdq", 8],
+  ] as const
+).flatMap(([suffix, bytes]) => [
   inline(`punpckl${suffix}`, [set(shuffle(d, s, interleave(false, bytes)))]),
   inline(`punpckh${suffix}`, [set(shuffle(d, s, interleave(true, bytes)))]),
 ]);
@@ -58,7 +109,8 @@ const mulHigh = (low: SimdOp, high: SimdOp): Statement =>
   set(shuffle(v(low, d, s), v(high, d, s), [2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31]));
 
 /** Even doublewords of d and s moved together, for 32 × 32 → 64 products. */
-const evens = (value: Expr): Expr => shuffle(value, value, [0, 1, 2, 3, 8, 9, 10, 11, 0, 1, 2, 3, 8, 9, 10, 11]);
+const evens = (value: Expr): Expr =>
+  shuffle(value, value, [0, 1, 2, 3, 8, 9, 10, 11, 0, 1, 2, 3, 8, 9, 10, 11]);
 
 /**
  * Shifts by a count that is the low quadword of s (imm = 0) or the immediate: counts at or above the element width
@@ -66,9 +118,14 @@ const evens = (value: Expr): Expr => shuffle(value, value, [0, 1, 2, 3, 8, 9, 10
  */
 const shiftRows: OpRow[] = (
   [
-    ["psllw", "i16x8.shl", 16], ["pslld", "i32x4.shl", 32], ["psllq", "i64x2.shl", 64],
-    ["psrlw", "i16x8.shr_u", 16], ["psrld", "i32x4.shr_u", 32], ["psrlq", "i64x2.shr_u", 64],
-    ["psraw", "i16x8.shr_s", 16], ["psrad", "i32x4.shr_s", 32],
+    ["psllw", "i16x8.shl", 16],
+    ["pslld", "i32x4.shl", 32],
+    ["psllq", "i64x2.shl", 64],
+    ["psrlw", "i16x8.shr_u", 16],
+    ["psrld", "i32x4.shr_u", 32],
+    ["psrlq", "i64x2.shr_u", 64],
+    ["psraw", "i16x8.shr_s", 16],
+    ["psrad", "i32x4.shr_s", 32],
   ] as const
 ).flatMap(([name, op, width]) => {
   const arithmeticShift = op.endsWith("shr_s");
@@ -110,7 +167,9 @@ const palignr: OpRow = inline("palignr", [
 ]);
 
 /** PSHUFB: index bytes with bit 7 give zero; swizzle does so from 16 on, so only bits 7 and 3–0 are kept. */
-const pshufb: OpRow = inline("pshufb", [set(v("i8x16.swizzle", d, v("v128.and", s, byteSplat(x.i32(0x8f)))))]);
+const pshufb: OpRow = inline("pshufb", [
+  set(v("i8x16.swizzle", d, v("v128.and", s, byteSplat(x.i32(0x8f))))),
+]);
 
 /** Signed PSIGN: s < 0 negates, s = 0 clears. */
 const psign = (name: string, lanes: "i8x16" | "i16x8" | "i32x4"): OpRow => {
@@ -153,20 +212,31 @@ const shufps: OpRow = inline("shufps", [
   ),
 ]);
 const lane64 = (value: Expr, lane: Expr): Expr =>
-  x.select(lane, x.simd("i64x2.extract_lane", "i64", [value], [1]), x.simd("i64x2.extract_lane", "i64", [value], [0]));
+  x.select(
+    lane,
+    x.simd("i64x2.extract_lane", "i64", [value], [1]),
+    x.simd("i64x2.extract_lane", "i64", [value], [0]),
+  );
 const immBit = (n: number): Expr => x.binary("i32.and", x.binary("i32.shr_u", x.imm32, x.i32(n)), x.i32(1));
 const shufpd: OpRow = inline("shufpd", [
   x.letLocal("low", lane64(d, immBit(0))),
   x.letLocal("high", lane64(s, immBit(1))),
   set(
-    x.simd("i64x2.replace_lane", "v128", [x.simd("i64x2.splat", "v128", [x.local("low", "i64")]), x.local("high", "i64")], [1]),
+    x.simd(
+      "i64x2.replace_lane",
+      "v128",
+      [x.simd("i64x2.splat", "v128", [x.local("low", "i64")]), x.local("high", "i64")],
+      [1],
+    ),
   ),
 ]);
 
 const q64 = (value: Expr, lane: number): Expr => x.simd("i64x2.extract_lane", "i64", [value], [lane]);
 const d32 = (value: Expr, lane: number): Expr => x.simd("i32x4.extract_lane", "i32", [value], [lane]);
-const replace64 = (value: Expr, lane: number, e: Expr): Expr => x.simd("i64x2.replace_lane", "v128", [value, e], [lane]);
-const replace32 = (value: Expr, lane: number, e: Expr): Expr => x.simd("i32x4.replace_lane", "v128", [value, e], [lane]);
+const replace64 = (value: Expr, lane: number, e: Expr): Expr =>
+  x.simd("i64x2.replace_lane", "v128", [value, e], [lane]);
+const replace32 = (value: Expr, lane: number, e: Expr): Expr =>
+  x.simd("i32x4.replace_lane", "v128", [value, e], [lane]);
 
 /** Moves between XMM halves, and between XMM registers and slots (the slot operand is the general one). */
 const transfers: OpRow[] = [
@@ -218,15 +288,25 @@ const laneRows: OpRow[] = [
 const psadbw: OpRow = (() => {
   const difference = v("v128.or", v("i8x16.sub_sat_u", d, s), v("i8x16.sub_sat_u", s, d));
   const value = x.local("w", "v128");
-  const pairs = v("i16x8.add", v("i16x8.shr_u", value, x.i32(8)), v("v128.and", value, v("i16x8.splat", x.i32(0xff))));
+  const pairs = v(
+    "i16x8.add",
+    v("i16x8.shr_u", value, x.i32(8)),
+    v("v128.and", value, v("i16x8.splat", x.i32(0xff))),
+  );
   const w = x.local("p", "v128");
-  const quads = v("i32x4.add", v("i32x4.shr_u", w, x.i32(16)), v("v128.and", w, v("i32x4.splat", x.i32(0xffff))));
+  const quads = v(
+    "i32x4.add",
+    v("i32x4.shr_u", w, x.i32(16)),
+    v("v128.and", w, v("i32x4.splat", x.i32(0xffff))),
+  );
   const q = x.local("q", "v128");
   return inline("psadbw", [
     x.letLocal("w", difference),
     x.letLocal("p", pairs),
     x.letLocal("q", quads),
-    set(v("i64x2.add", v("i64x2.shr_u", q, x.i32(32)), v("v128.and", q, v("i64x2.splat", x.i64(0xffffffff))))),
+    set(
+      v("i64x2.add", v("i64x2.shr_u", q, x.i32(32)), v("v128.and", q, v("i64x2.splat", x.i64(0xffffffff)))),
+    ),
   ]);
 })();
 
@@ -236,7 +316,11 @@ const blend = (name: string, lanes: "i8x16" | "i32x4" | "i64x2"): OpRow =>
     x.letLocal("m", v(`${lanes}.gt_s`, zero, x.xmm("a"))),
     set(v("v128.bitselect", s, d, x.local("m", "v128"))),
   ]);
-const blends: OpRow[] = [blend("pblendvb", "i8x16"), blend("blendvps", "i32x4"), blend("blendvpd", "i64x2")].map((row) => ({
+const blends: OpRow[] = [
+  blend("pblendvb", "i8x16"),
+  blend("blendvps", "i32x4"),
+  blend("blendvpd", "i64x2"),
+].map((row) => ({
   ...row,
   format: "long",
 }));
@@ -245,7 +329,11 @@ const blends: OpRow[] = [blend("pblendvb", "i8x16"), blend("blendvps", "i32x4"),
 const ptest: OpRow = inline("ptest", [
   x.letLocal("zf", x.unary("i32.eqz", x.simd("v128.any_true", "i32", [v("v128.and", d, s)]))),
   x.letLocal("cf", x.unary("i32.eqz", x.simd("v128.any_true", "i32", [v("v128.andnot", s, d)]))),
-  x.setFlags(0, x.i64(0), x.widen(x.binary("i32.or", x.binary("i32.shl", x.local("zf", "i32"), x.i32(6)), x.local("cf", "i32")))),
+  x.setFlags(
+    0,
+    x.i64(0),
+    x.widen(x.binary("i32.or", x.binary("i32.shl", x.local("zf", "i32"), x.i32(6)), x.local("cf", "i32"))),
+  ),
 ]);
 
 /** Bytewise select of s over d by an immediate mask of words. */
@@ -258,7 +346,14 @@ const pblendw: OpRow = inline("pblendw", [
       v("i16x8.splat", x.i32(1)),
     ),
   ),
-  set(v("v128.bitselect", s, d, v("i16x8.eq", v("v128.and", x.local("m", "v128"), x.local("bits", "v128")), x.local("bits", "v128")))),
+  set(
+    v(
+      "v128.bitselect",
+      s,
+      d,
+      v("i16x8.eq", v("v128.and", x.local("m", "v128"), x.local("bits", "v128")), x.local("bits", "v128")),
+    ),
+  ),
 ]);
 
 export const simdOpRows: readonly OpRow[] = [

@@ -18,7 +18,13 @@ const helperOp = (row: HelperRow): OpRow => ({
   meaning: { kind: "helper", helper: row.name, gprs: row.gprs, ends: row.ends },
 });
 
-export const ops: readonly OpRow[] = [...controlOps, ...integerOps, ...memoryOps, ...simdOpRows, ...helperRows.map(helperOp)];
+export const ops: readonly OpRow[] = [
+  ...controlOps,
+  ...integerOps,
+  ...memoryOps,
+  ...simdOpRows,
+  ...helperRows.map(helperOp),
+];
 export const inlineOpCount = ops.length - helperRows.length;
 
 const numbers = new Map<string, number>();
@@ -97,7 +103,13 @@ function effectsOf(meaning: OpMeaning): OpEffects {
     const { branch } = meaning;
     const ends = branch.kind !== "enter" && branch.kind !== "syncpc";
     // At a block's end the flags are live: another block or the dispatcher may ask for them.
-    return { readsFlags: ends, killsFlags: false, writesFlags: false, mayFault: branch.kind === "raise", endsBlock: ends };
+    return {
+      readsFlags: ends,
+      killsFlags: false,
+      writesFlags: false,
+      mayFault: branch.kind === "raise",
+      endsBlock: ends,
+    };
   }
   let readsFlags = false;
   let killsFlags = false;

@@ -139,11 +139,16 @@ const tablePc = new Uint16Array(INSTRUCTIONS_MAX);
 let tableCount = 0;
 
 const alignTo8 = (n: number): number => (n + 7) & ~7;
-const encodedSizeMax = (block: IrBlock): number => L.BLOCK_OPS + block.count * 24 + (block.instructionCount + 2) * 4;
+const encodedSizeMax = (block: IrBlock): number =>
+  L.BLOCK_OPS + block.count * 24 + (block.instructionCount + 2) * 4;
 
 /** 1 for ops whose meaning reads the 64-bit immediate. */
 const hasImm64 = Uint8Array.from(ops, (row) =>
-  row.format === "long" && row.meaning.kind === "inline" && JSON.stringify(row.meaning.body, bigintText).includes('"imm64"') ? 1 : 0,
+  row.format === "long" &&
+  row.meaning.kind === "inline" &&
+  JSON.stringify(row.meaning.body, bigintText).includes('"imm64"')
+    ? 1
+    : 0,
 );
 
 function bigintText(_key: string, value: unknown): unknown {

@@ -5,12 +5,11 @@
 import { IrBlock } from "../ir/block.ts";
 import * as L from "../layout.ts";
 import type { CpuidLeaf, CpuModel } from "../x86/cpu-model.ts";
-import { type CodeSource, Translator } from "../x86/translate.ts";
+import { BlockTranslator, INSTRUCTIONS_MAX } from "../x86/translate.ts";
 import { CodeCache } from "./code-cache.ts";
 import { type Core, instantiateCore } from "./core.ts";
 import { fuse } from "./fuse.ts";
 import { Registers } from "./registers.ts";
-import { Regions } from "./regions.ts";
 
 /** The world outside the processor; called synchronously while run() is on the stack. */
 export interface EngineHost {
@@ -66,6 +65,7 @@ export const ENGINE_PREFIX_BYTES = L.RAM_BASE;
 export const ENGINE_RAM_SIZE_MAX = L.RAM_SIZE_MAX;
 
 const NO_PAGE = -1;
+const LONGEST_INSTRUCTION_BYTES = 15;
 
 const accessSize = (size: number): 1 | 2 | 4 => (size === 1 ? 1 : size === 2 ? 2 : 4);
 
@@ -73,10 +73,11 @@ export class Engine {
   readonly registers: Registers;
   private readonly core: Core;
   private readonly codeCache: CodeCache;
-  private readonly translator: Translator;
+  private readonly translator: BlockTranslator;
   private readonly block = new IrBlock();
-  private readonly source: CodeSource;
-  private readonly regions: Regions | undefined;
+  private readonly memory: Uint8Array;
+  /** Bytes on both sides of a page boundary, for an instruction that straddles it. */
+  private readonly straddle = new Uint8Array(2 * LONGEST_INSTRUCTION_BYTES);
   private blocksTranslated = 0;
   private codeCacheResets = 0;
 
@@ -93,17 +94,13 @@ export class Engine {
       nowNs: () => host.nowNs(),
       translateBlock: (gpa, gpa2) => this.translateBlock(gpa, gpa2),
       translateSingle: (gpa, gpa2) => this.translateSingle(gpa, gpa2),
-      blockIsHot: (block) => this.regions?.blockIsHot(block),
-      blockInvalidated: (block) => this.regions?.blockInvalidated(block),
+      blockIsHot: () => undefined,
+      blockInvalidated: () => undefined,
     });
     this.registers = new Registers(memory, this.core);
     this.codeCache = new CodeCache(memory);
-    this.translator = new Translator(options.cpu);
-    this.source = { bytes: new Uint8Array(memory.buffer), start: 0, firstLimit: 0, secondStart: NO_PAGE };
-    this.regions =
-      options.tier === "interpreter"
-        ? undefined
-        : new Regions({ memory, core: this.core, translator: this.translator, source: this.source });
+    this.translator = new BlockTranslator(options.cpu.features, this.block);
+    this.memory = new Uint8Array(memory.buffer);
     this.reset();
     this.writeCpuid([...options.cpu.cpuid(), ...options.hypervisorLeaves]);
   }
@@ -148,7 +145,7 @@ export class Engine {
       blocksTranslated: this.blocksTranslated,
       codeCacheBytes: this.codeCache.usedBytes,
       codeCacheResets: this.codeCacheResets,
-      regionsCompiled: this.regions?.compiledCount ?? 0,
+      regionsCompiled: 0,
       tlbFills: registers.u64(L.STAT_TLB_FILLS),
       tlbFlushes: registers.u64(L.STAT_TLB_FLUSHES),
       interrupts: registers.u64(L.STAT_INTERRUPTS),
@@ -161,7 +158,6 @@ export class Engine {
 
   private forgetCode(): void {
     this.codeCache.reset();
-    this.regions?.reset();
     this.core.exports.resetCaches();
   }
 
@@ -174,14 +170,29 @@ export class Engine {
 
   /** Translates the code at `gpa` into `this.block`; false if its first instruction needs a page that is not there. */
   private translate(gpa: number, gpa2: number, maxInstructions: number): boolean {
-    const { block, registers, source } = this;
+    const { block, registers, memory, straddle } = this;
     block.reset(registers.u32(L.RIP), registers.u32(L.RIP + 4), gpa, registers.u32(L.MODE));
-    source.start = L.RAM_BASE + gpa;
-    source.firstLimit = L.RAM_BASE + (gpa & ~0xfff) + L.PAGE_SIZE;
-    source.secondStart = gpa2 === NO_PAGE ? NO_PAGE : L.RAM_BASE + (gpa2 >>> 0);
-    if (!this.translator.translateBlock(block, source, maxInstructions)) return false;
-    fuse(block);
-    return true;
+    const start = L.RAM_BASE + gpa;
+    const pageLeftBytes = L.PAGE_SIZE - (gpa & (L.PAGE_SIZE - 1));
+    let translated: boolean;
+    if (gpa2 === NO_PAGE || pageLeftBytes >= LONGEST_INSTRUCTION_BYTES) {
+      translated = this.translator.translate(
+        block,
+        memory,
+        start,
+        start + pageLeftBytes,
+        NO_PAGE,
+        maxInstructions,
+      );
+    } else {
+      const second = L.RAM_BASE + (gpa2 >>> 0);
+      straddle.set(memory.subarray(start, start + pageLeftBytes));
+      straddle.set(memory.subarray(second, second + LONGEST_INSTRUCTION_BYTES), pageLeftBytes);
+      const limit = pageLeftBytes + LONGEST_INSTRUCTION_BYTES;
+      translated = this.translator.translate(block, straddle, 0, limit, gpa2, maxInstructions);
+    }
+    if (translated) fuse(block);
+    return translated;
   }
 
   private translateBlock(gpa: number, gpa2: number): number {
@@ -203,12 +214,17 @@ export class Engine {
   private writeCpuid(leaves: readonly CpuidLeaf[]): void {
     this.registers.setU32(L.CPUID_TABLE, leaves.length);
     for (const [i, leaf] of leaves.entries()) {
-      const at = L.CPUID_TABLE + 8 + i * L.CPUID_ENTRY_SIZE;
-      for (const [j, value] of [leaf.leaf, leaf.subleaf ?? 0, leaf.eax, leaf.ebx, leaf.ecx, leaf.edx].entries()) {
+      const at = L.CPUID_TABLE + 4 + i * L.CPUID_ENTRY_SIZE;
+      for (const [j, value] of [
+        leaf.leaf,
+        leaf.subleaf ?? 0,
+        leaf.eax,
+        leaf.ebx,
+        leaf.ecx,
+        leaf.edx,
+      ].entries()) {
         this.registers.setU32(at + 4 * j, value);
       }
     }
   }
 }
-
-const INSTRUCTIONS_MAX = 64;
