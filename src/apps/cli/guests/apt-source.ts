@@ -5,14 +5,21 @@
  *
  * apt verifies signatures and checksums; the checksum of every package is verified again by the caller.
  */
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { MiB } from "../../../base/index.ts";
 import { findPackage } from "../../../host/images/index.ts";
 import type { DebianArchitecture, PackageOrigin, PackageRecord } from "../../../host/images/index.ts";
 import { ImageFault, orThrow } from "./host-error.ts";
 import type { PackageSource, SourceOptions } from "./package-source.ts";
 import { runProgram } from "./run-program.ts";
 import type { ProgramOptions, ProgramOutput } from "./run-program.ts";
+
+/**
+ * Lists of two architectures, apt's caches over them and the largest package take about 230 MiB. It is asked for
+ * beforehand, because apt retries a full disk for minutes before it says so.
+ */
+const MIN_FREE_BYTES = 300 * MiB;
 
 /** Whether this machine has apt-get. */
 export async function hasApt(): Promise<boolean> {
@@ -34,6 +41,8 @@ export class AptSource implements PackageSource {
 
   async open(): Promise<void> {
     const { workFolder, report } = this.#options;
+    const { bavail, bsize } = await statfs(workFolder);
+    if (bavail * bsize < MIN_FREE_BYTES) throw diskFull(workFolder);
     await mkdir(join(workFolder, "lists", "partial"), { recursive: true });
     await mkdir(join(workFolder, "cache", "archives", "partial"), { recursive: true });
     await writeFile(join(workFolder, "status"), "");
@@ -143,5 +152,8 @@ function isDiskFull(output: ProgramOutput): boolean {
 }
 
 function diskFull(folder: string): ImageFault {
-  return new ImageFault("disk-full", `the disk that holds ${folder} is full; free some space there`);
+  return new ImageFault(
+    "disk-full",
+    `the disk that holds ${folder} is full: a fetch through apt-get needs ${MIN_FREE_BYTES / MiB} MiB free there`,
+  );
 }

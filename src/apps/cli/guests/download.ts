@@ -86,10 +86,15 @@ function networkFault(url: string, error: unknown): unknown {
     case "ECONNREFUSED":
       return new ImageFault("network", `${host} refused the connection`);
     case undefined:
-      return new ImageFault("network", `${url} cannot be downloaded: ${error.message}`);
+      return new ImageFault("network", `${url} cannot be downloaded: ${reasonOf(error)}`);
     default:
       return new ImageFault("network", `the connection to ${host} failed (${systemCodeOf(error)})`);
   }
+}
+
+/** fetch says "fetch failed" and keeps what failed as the cause. */
+function reasonOf(error: Error): string {
+  return error.cause instanceof Error ? error.cause.message : error.message;
 }
 
 export function digestOfBytes(bytes: Uint8Array): Digest {

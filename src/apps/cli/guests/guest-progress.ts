@@ -20,6 +20,7 @@ export interface ProgressTerminal {
 
 const ERASE_LINE = "\r\x1b[2K";
 const DEFAULT_COLUMNS = 80;
+const MIN_LABEL_COLUMNS = 16;
 
 /** Prints events: on a terminal one line per step, rewritten while it downloads; otherwise one plain line each. */
 export class ProgressPrinter {
@@ -59,19 +60,22 @@ export class ProgressPrinter {
 
   #showTransfer(receivedBytes: number, totalBytes: number): void {
     if (this.#step === undefined || !this.#terminal.isTTY) return;
-    const line = this.#fit(`${this.#step.label} ${amount(receivedBytes, totalBytes)}`);
+    const shown = ` ${amount(receivedBytes, totalBytes)}`;
+    const line = this.#fit(this.#step.label, shown.length) + shown;
     if (line === this.#step.lastShown) return;
     this.#step.lastShown = line;
     this.#terminal.write(ERASE_LINE + line);
   }
 
-  /** A line longer than the terminal would wrap, and could then not be rewritten. */
-  #fit(line: string): string {
-    return line.slice(0, Math.max(20, (this.#terminal.columns ?? DEFAULT_COLUMNS) - 1));
+  /** A line as wide as the terminal would wrap, and could then not be rewritten. */
+  #fit(label: string, reservedColumns = 0): string {
+    const columns = (this.#terminal.columns ?? DEFAULT_COLUMNS) - 1 - reservedColumns;
+    return label.slice(0, Math.max(MIN_LABEL_COLUMNS, columns));
   }
 }
 
+/** Always as long for the same download, so that the line does not jitter, and new at most a hundred times. */
 function amount(receivedBytes: number, totalBytes: number): string {
   const percent = totalBytes > 0 ? Math.floor((100 * receivedBytes) / totalBytes) : 100;
-  return `${(receivedBytes / MiB).toFixed(1)} of ${(totalBytes / MiB).toFixed(1)} MiB, ${percent} %`;
+  return `${String(percent).padStart(3)} % of ${(totalBytes / MiB).toFixed(1)} MiB`;
 }
