@@ -34,14 +34,15 @@ test("a file is taken out of a package that xz made", async () => {
   );
 });
 
-test("files of every size before the wanted one are passed over", { timeout: 10_000 }, async () => {
-  const sizes = [0, 1, 512, 130_000, 0, 3_000_000, 83, 130_000];
-  const kernel = Buffer.alloc(3_000_000, "kernel ");
-  const before = sizes.map((size, index) => ({ path: `lib/${index}`, data: Buffer.alloc(size, "x") }));
-  const deb = await debOf([...before, { path: "boot/kernel", data: kernel }], "none");
+for (const sizes of [[], [83], [0, 1, 512, 130_000, 0, 3_000_000, 83]]) {
+  test(`${sizes.length} files before the wanted one are passed over`, { timeout: 10_000 }, async () => {
+    const before = sizes.map((size, index) => ({ path: `lib/${index}`, data: Buffer.alloc(size, "x") }));
+    const kernel = Buffer.alloc(3_000_000, "kernel ");
+    const deb = await debOf([...before, { path: "boot/kernel", data: kernel }], "none");
 
-  assert.deepEqual(Buffer.from(await unpackDeb(deb, wanted(/^boot\/kernel$/))), kernel);
-});
+    assert.deepEqual(Buffer.from(await unpackDeb(deb, wanted(/^boot\/kernel$/))), kernel);
+  });
+}
 
 test("a file that the package holds compressed is decompressed", async () => {
   const deb = await debOf([{ path: "boot/mach.gz", data: gzipSync("mach") }]);
