@@ -8,18 +8,18 @@ export interface RegisterBlock {
   write(offset: number, size: AccessSize, value: number): void;
 }
 
-/** The block as I/O ports. */
-export function asPorts(block: RegisterBlock): PortHandler {
+/** The block as I/O ports; the claim's first port is the block's offset `first`. */
+export function asPorts(block: RegisterBlock, first = 0): PortHandler {
   return {
-    readPort: (offset, size) => block.read(offset, size),
-    writePort: (offset, size, value) => block.write(offset, size, value),
+    readPort: (offset, size) => block.read(first + offset, size),
+    writePort: (offset, size, value) => block.write(first + offset, size, value),
   };
 }
 
 /** The block as memory-mapped registers. */
-export function asMmio(block: RegisterBlock): MmioHandler {
+export function asMmio(block: RegisterBlock, first = 0): MmioHandler {
   return {
-    readMmio: (offset, size) => block.read(offset, size),
-    writeMmio: (offset, size, value) => block.write(offset, size, value),
+    readMmio: (offset, size) => block.read(first + offset, size),
+    writeMmio: (offset, size, value) => block.write(first + offset, size, value),
   };
 }

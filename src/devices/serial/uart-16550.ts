@@ -14,7 +14,7 @@
 import type { Clock, Device, DeviceState, IrqLine, RegisterHooks, Timer, Timers } from "../../hw/index.ts";
 import { defineRegisters, RegisterFile, StateReader } from "../../hw/index.ts";
 import { NS_PER_S } from "../../base/index.ts";
-import { ByteQueue } from "./byte-queue.ts";
+import { ByteQueue } from "../byte-queue.ts";
 
 /** Where a UART's output goes. */
 export interface SerialSink {

@@ -1,6 +1,6 @@
 /** A bounded first-in-first-out queue of small integers, preallocated: UART FIFOs and host input. */
 
-import { assert } from "../../base/index.ts";
+import { assert } from "../base/index.ts";
 
 export class ByteQueue {
   readonly capacity: number;

@@ -1,0 +1,230 @@
+/**
+ * PS/2 keyboard (IBM PS/2 Hardware Interface Technical Reference, "Keyboard and Auxiliary Device Controller" and
+ * "Keyboards"; the MF2 with ID 83ABh): sends scan code set 2 or 1 and obeys the commands that operating systems use.
+ *
+ * Deliberately missing: scan code set 3 with its per-key commands, and typematic repeat, which the host's own
+ * keyboard provides by pressing again.
+ */
+
+import type { Device, DeviceState } from "../../hw/index.ts";
+import { StateReader } from "../../hw/index.ts";
+import { ByteQueue } from "../byte-queue.ts";
+import { PS2_REPLY } from "./ps2-device.ts";
+import type { Ps2Device } from "./ps2-device.ts";
+import { breakCode, makeCode, SetTranslator } from "./scan-codes.ts";
+import type { KeyCode } from "./scan-codes.ts";
+import { usKeyStroke } from "./us-layout.ts";
+
+/** Key events waiting on the host's side until the guest has read what came before them. */
+export const MAX_PENDING_KEY_EVENTS = 4096;
+/** Longer than the longest reply or key sequence. */
+const OUTPUT_BYTES = 16;
+
+const COMMAND = {
+  setLeds: 0xed,
+  echo: 0xee,
+  scanCodeSet: 0xf0,
+  identify: 0xf2,
+  setTypematic: 0xf3,
+  enable: 0xf4,
+  disable: 0xf5,
+  setDefaults: 0xf6,
+  resend: 0xfe,
+  reset: 0xff,
+} as const;
+/** Commands followed by a byte of data. */
+const COMMANDS_WITH_DATA: readonly number[] = [COMMAND.setLeds, COMMAND.scanCodeSet, COMMAND.setTypematic];
+const IDENTITY = [0xab, 0x83] as const;
+
+interface KeyEvent {
+  readonly key: KeyCode;
+  readonly down: boolean;
+}
+
+export interface KeyboardLeds {
+  readonly scrollLock: boolean;
+  readonly numLock: boolean;
+  readonly capsLock: boolean;
+}
+
+export class Ps2Keyboard implements Device, Ps2Device {
+  readonly name = "keyboard";
+  onByte: () => void = () => {};
+  readonly #output = new ByteQueue(OUTPUT_BYTES);
+  readonly #events: KeyEvent[] = [];
+  #command: number | undefined;
+  #lastSent = 0;
+  #isScanning = true;
+  #set = 2;
+  #leds = 0;
+
+  // The host's side.
+
+  /** A key goes down (again, for repeat) or up. False when too many events are waiting. */
+  key(key: KeyCode, down: boolean): boolean {
+    if (this.#events.length >= MAX_PENDING_KEY_EVENTS) return false;
+    this.#events.push({ key, down });
+    this.#feed();
+    return true;
+  }
+
+  /** Types `text` as on a US keyboard and returns how many characters were typed; stops at one that cannot be. */
+  type(text: string): number {
+    let typed = 0;
+    for (const character of text) {
+      const stroke = usKeyStroke(character);
+      if (stroke === undefined || this.#events.length + 4 > MAX_PENDING_KEY_EVENTS) return typed;
+      if (stroke.shift) this.key("ShiftLeft", true);
+      this.key(stroke.key, true);
+      this.key(stroke.key, false);
+      if (stroke.shift) this.key("ShiftLeft", false);
+      typed++;
+    }
+    return typed;
+  }
+
+  get leds(): KeyboardLeds {
+    return {
+      scrollLock: (this.#leds & 1) !== 0,
+      numLock: (this.#leds & 2) !== 0,
+      capsLock: (this.#leds & 4) !== 0,
+    };
+  }
+
+  // The controller's side.
+
+  get hasByte(): boolean {
+    return this.#output.length > 0;
+  }
+
+  takeByte(): number {
+    this.#lastSent = this.#output.shift();
+    this.#feed();
+    return this.#lastSent;
+  }
+
+  receive(byte: number): void {
+    // A command interrupts what the keyboard was sending.
+    this.#output.clear();
+    const command = this.#command;
+    this.#command = undefined;
+    // A byte of data never looks like a command; one that does replaces the command that waited for it.
+    if (command !== undefined && byte < COMMAND.setLeds) this.#obeyWithData(command, byte);
+    else this.#obey(byte);
+  }
+
+  // Lifecycle.
+
+  reset(): void {
+    this.#output.clear();
+    this.#events.length = 0;
+    this.#setDefaults();
+    this.#leds = 0;
+  }
+
+  save(): DeviceState {
+    return {
+      output: this.#output.toArray(),
+      command: this.#command ?? null,
+      lastSent: this.#lastSent,
+      isScanning: this.#isScanning,
+      set: this.#set,
+      leds: this.#leds,
+    };
+  }
+
+  restore(state: DeviceState): void {
+    const reader = new StateReader(this.name, state);
+    this.#output.clear();
+    for (const byte of reader.integers("output", OUTPUT_BYTES, 0xff)) this.#output.push(byte);
+    this.#command = reader.isNull("command") ? undefined : reader.u8("command");
+    this.#lastSent = reader.u8("lastSent");
+    this.#isScanning = reader.boolean("isScanning");
+    this.#set = reader.integer("set", 2);
+    this.#leds = reader.integer("leds", 7);
+  }
+
+  // Workings.
+
+  #obey(command: number): void {
+    if (COMMANDS_WITH_DATA.includes(command)) {
+      this.#command = command;
+      this.#send(PS2_REPLY.acknowledge);
+      return;
+    }
+    switch (command) {
+      case COMMAND.echo:
+        this.#send(COMMAND.echo);
+        break;
+      case COMMAND.identify:
+        this.#send(PS2_REPLY.acknowledge, ...IDENTITY);
+        break;
+      case COMMAND.enable:
+        this.#isScanning = true;
+        this.#send(PS2_REPLY.acknowledge);
+        break;
+      case COMMAND.disable:
+        this.#setDefaults();
+        this.#isScanning = false;
+        this.#send(PS2_REPLY.acknowledge);
+        break;
+      case COMMAND.setDefaults:
+        this.#setDefaults();
+        this.#send(PS2_REPLY.acknowledge);
+        break;
+      case COMMAND.resend:
+        this.#send(this.#lastSent);
+        break;
+      case COMMAND.reset:
+        this.reset();
+        this.#send(PS2_REPLY.acknowledge, PS2_REPLY.selfTestPassed);
+        break;
+      default:
+        this.#send(PS2_REPLY.resend);
+        break;
+    }
+  }
+
+  #obeyWithData(command: number, data: number): void {
+    if (command === COMMAND.scanCodeSet && data === 0) {
+      this.#send(PS2_REPLY.acknowledge, this.#set);
+      return;
+    }
+    if (command === COMMAND.scanCodeSet && data !== 1 && data !== 2) {
+      this.#send(PS2_REPLY.resend);
+      return;
+    }
+    if (command === COMMAND.scanCodeSet) this.#set = data;
+    if (command === COMMAND.setLeds) this.#leds = data & 7;
+    this.#send(PS2_REPLY.acknowledge);
+  }
+
+  #setDefaults(): void {
+    this.#command = undefined;
+    this.#isScanning = true;
+    this.#set = 2;
+  }
+
+  #send(...bytes: readonly number[]): void {
+    for (const byte of bytes) this.#output.push(byte);
+    this.onByte();
+  }
+
+  /** Moves the next key event to the output when everything before it has been taken. */
+  #feed(): void {
+    while (this.#output.length === 0) {
+      const event = this.#events.shift();
+      if (event === undefined) return;
+      // A keyboard that is not scanning does not see its keys.
+      if (!this.#isScanning) continue;
+      this.#send(...this.#codes(event));
+    }
+  }
+
+  #codes(event: KeyEvent): readonly number[] {
+    const codes = event.down ? makeCode(event.key) : breakCode(event.key);
+    if (this.#set === 2) return codes;
+    const translator = new SetTranslator();
+    return codes.flatMap((code) => translator.translate(code) ?? []);
+  }
+}
