@@ -1,21 +1,60 @@
 /**
  * Test fixture: the core's floating-point files alone, compiled into one instance whose helpers are called on a
- * state block, and whose register state goes in and out as an FXSAVE image, the form that the native oracle has.
+ * state block, and an executor of oracle cases on top of it, so that a helper call is compared with the instruction
+ * that the real CPU executes.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import asc from "assemblyscript/asc";
 import * as L from "../layout.ts";
-import { FpImage } from "../../../test/oracle/index.ts";
+import {
+  compareOutcomes,
+  type CpuOutcome,
+  DATA,
+  describeDifferences,
+  FpImage,
+  initialContents,
+  type InstructionCase,
+  memoryChangesOf,
+  NativeExecutor,
+  resolveCase,
+} from "../../../test/oracle/index.ts";
 
 const RAM_SIZE = 0x10_0000;
 const PAGES = (L.RAM_BASE + RAM_SIZE) / 0x1_0000;
 const BASE = L.VCPU_BASE;
-/** Slots that cases use for values of helpers: temporaries of the register file. */
-export const TEMP = L.TEMP;
+/** Where in guest RAM the fixture keeps what cases have at DATA.gva. */
+const DATA_GPA = 0x1000;
+/** The temporary that holds the linear address of a case's memory operand. */
+export const SLOT_ADDRESS = L.TEMP;
+/** The temporary that holds the first eight bytes of the memory operand, or takes what is to be stored there. */
+export const SLOT_VALUE = L.TEMP + 8;
+/** The XMM temporary that holds the first sixteen bytes of the memory operand. */
 export const XMM_TEMP = L.XMM_TEMP;
 
-const SOURCES = ["sse-float", "sse-convert", "sse-string", "crypto", "x87", "x87-environment", "fxsave"];
+/** An instruction for the real CPU and the helper call that stands for it. */
+export interface FpuCase extends InstructionCase {
+  /** "": nothing is called. */
+  readonly helper: string;
+  readonly d: number;
+  readonly s: number;
+  readonly imm: number;
+  /** Size of the memory operand, which lies at DATA.gva; 0 if there is none. */
+  readonly operandBytes: number;
+  /** The translator would store SLOT_VALUE to the memory operand. */
+  readonly stores?: boolean;
+}
+
+const SOURCES = [
+  "sse-float",
+  "sse-convert",
+  "sse-string",
+  "crypto",
+  "x87",
+  "x87-environment",
+  "fxsave",
+  "mmx",
+];
 const coreFolder = import.meta.dirname;
 
 /** Compiles the floating-point files with stand-ins for what they only reach through guest memory. */
@@ -47,9 +86,13 @@ async function compile(): Promise<Uint8Array<ArrayBuffer>> {
       stderr: { write: (text: string | Uint8Array) => void errors.push(String(text)) },
     },
   );
-  if (error !== null || binary === undefined) throw new Error(`the core does not compile:\n${errors.join("")}`);
+  if (error !== null || binary === undefined)
+    throw new Error(`the core does not compile:\n${errors.join("")}`);
   return Uint8Array.from(binary);
 }
+
+const STATUS_FLAGS = 0x8d5n;
+const GARBAGE = 0xdead_beef_cafe_f00dn;
 
 type Helper = (d: number, s: number, imm: number) => number;
 
@@ -117,10 +160,6 @@ export class FpuFixture {
     this.view.setBigUint64(at, BigInt.asUintN(64, value), true);
     this.view.setBigUint64(at + 8, BigInt.asUintN(64, value >> 64n), true);
   }
-  /** Guest RAM, which is also the linear address space. */
-  ram(gpa: number, sizeBytes: number): Uint8Array {
-    return this.bytes.subarray(L.RAM_BASE + gpa, L.RAM_BASE + gpa + sizeBytes);
-  }
 
   /** The status flags, once a helper has stored them. */
   statusFlags(): number {
@@ -131,6 +170,56 @@ export class FpuFixture {
     this.setSlot(L.CC_SRC, BigInt(bits));
   }
 
+  /** What becomes of the case when its helper is called. */
+  execute(source: FpuCase): CpuOutcome {
+    const { state, code } = resolveCase(source);
+    this.load(state.fp);
+    this.setStatusFlags(Number(state.rflags));
+    state.gpr.forEach((value, index) => {
+      this.setSlot(L.GPR + index * 8, value);
+    });
+    const data = this.bytes.subarray(L.RAM_BASE + DATA_GPA, L.RAM_BASE + DATA_GPA + DATA.sizeBytes);
+    if (source.operandBytes > 0) this.#loadOperand(data, initialContents(state, DATA), source.operandBytes);
+    const { helper, d, s, imm } = source;
+    const fault = helper === "" ? undefined : this.call(helper, d, s, imm);
+    if (source.stores === true && fault === undefined) {
+      for (let i = 0; i < source.operandBytes; i++) data[i] = this.view.getUint8(BASE + SLOT_VALUE + i);
+    }
+    return {
+      exit:
+        fault === undefined
+          ? { kind: "completed" }
+          : { kind: "exception", vector: fault, ...this.#errorCode() },
+      gpr: state.gpr.map((_, index) => this.slot(L.GPR + index * 8)),
+      rip: fault === undefined ? state.rip + BigInt(code.length) : state.rip,
+      rflags: (state.rflags & ~STATUS_FLAGS) | BigInt(this.statusFlags()),
+      segments: state.segments,
+      fp: this.save().bytes,
+      memory:
+        source.operandBytes > 0
+          ? memoryChangesOf(state, (region) => (region === DATA ? data : initialContents(state, region)))
+          : [],
+    };
+  }
+
+  #errorCode(): { errorCode?: number } {
+    const has = this.view.getUint32(BASE + L.FAULT_HAS_ERROR, true) !== 0;
+    return has ? { errorCode: this.view.getUint32(BASE + L.FAULT_ERROR, true) } : {};
+  }
+
+  /** Puts a memory operand where the translator would have it, with garbage behind its end. */
+  #loadOperand(data: Uint8Array, contents: Uint8Array, sizeBytes: number): void {
+    data.set(contents);
+    this.setSlot(SLOT_ADDRESS, BigInt(DATA_GPA));
+    this.setSlot(SLOT_VALUE, GARBAGE);
+    this.setXmm(XMM_TEMP, (GARBAGE << 64n) | GARBAGE);
+    for (let i = 0; i < Math.min(sizeBytes, 16); i++) {
+      if (i < 8) this.view.setUint8(BASE + SLOT_VALUE + i, contents[i] ?? 0);
+      this.view.setUint8(BASE + L.XMM + XMM_TEMP * L.XMM_STRIDE + i, contents[i] ?? 0);
+    }
+  }
+
+  /** The register state from an FXSAVE image. */
   load(bytes: Uint8Array): void {
     const image = new FpImage(bytes);
     this.view.setUint16(BASE + L.X87_CW, image.fcw, true);
@@ -160,4 +249,17 @@ export class FpuFixture {
     for (let i = 0; i < 16; i++) image.setXmm(i, this.xmm(i));
     return image;
   }
+}
+
+/** The differences between the helpers and the real CPU, as text for people: none is the expectation. */
+export async function differencesFromCpu(fixture: FpuFixture, cases: readonly FpuCase[]): Promise<string[]> {
+  await using cpu = new NativeExecutor();
+  const outcomes = await cpu.execute(cases);
+  return cases.flatMap((source, index) => {
+    const expected = outcomes[index];
+    if (expected === undefined) return [`${source.name}: no answer`];
+    const actual = fixture.execute(source);
+    const differences = compareOutcomes(source, expected, actual);
+    return differences.length === 0 ? [] : [describeDifferences(source, differences)];
+  });
 }

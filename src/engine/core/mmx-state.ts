@@ -17,7 +17,7 @@ export function mmxSource(s: u32): usize {
   return s < MMX_MEMORY ? mmxAddress(s) : S + L.XMM + L.XMM_TEMP * L.XMM_STRIDE;
 }
 
-/** What every MMX instruction but EMMS does to the x87 state: TOP = 0, all registers in use. */
+/** The transition that every MMX instruction makes in the x87 state: TOP = 0, all registers in use. */
 @inline
 export function commitMmx(): void {
   store<u16>(S + L.X87_SW, load<u16>(S + L.X87_SW) & 0xc7ff);

@@ -202,15 +202,20 @@ export function h_cvttpd2dq(d: u32, s: u32, imm: i32): u32 {
 }
 
 // ---- MMX registers ----------------------------------------------------------------------------------------------
-/** CVTPI2PS; the high half of the destination stays. A transition to MMX even with a memory source. */
+// The transition to MMX happens even if the conversion raises #XM.
+
+/**
+ * CVTPI2PS; the high half of the destination stays. With a memory source there is a transition to MMX too, as the
+ * manual says; AMD processors make none.
+ */
 export function h_cvtpi2ps(d: u32, s: u32, imm: i32): u32 {
   const p = mmxSource(s);
+  commitMmx();
   beginSse();
   const low = softFromI64(i64(load<i32>(p)), true);
   const high = softFromI64(i64(load<i32>(p, 4)), true);
   if (commitSse() != 0) return 1;
   store<u64>(xmm(d), pair(low, high));
-  commitMmx();
   return 0;
 }
 
@@ -228,8 +233,8 @@ export function h_cvtpi2pd(d: u32, s: u32, imm: i32): u32 {
 /** Ends a conversion to MMX register d. */
 @inline
 function finishMmx(d: u32, value: u64): u32 {
-  if (commitSse() != 0) return 1;
   commitMmx();
+  if (commitSse() != 0) return 1;
   store<u64>(mmxAddress(d), value);
   store<u16>(mmxAddress(d), 0xffff, 8);
   return 0;

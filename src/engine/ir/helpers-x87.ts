@@ -3,6 +3,7 @@
  * helper call (SDM vol. 2 appendix A.5.2). #NM and #UD from CR0 and CR4 are the translator's to check.
  */
 import type { HelperOperand, HelperRow } from "./helper-row.ts";
+import { mmxHelpers } from "./helpers-mmx.ts";
 
 /** A row of a helper that only touches the x87 state; `address`: it accesses guest memory and can fault. */
 const x87 = <const Name extends string>(
@@ -73,6 +74,8 @@ export const x87Helpers = [
   x87("x87_extract", "none", "none", "none"),
   x87("x87_scale", "none", "none", "none"),
   x87("x87_remainder", "none", "none", "0 FPREM, 1 FPREM1"),
+  // MMX lives in the x87 registers.
+  ...mmxHelpers,
 ] as const satisfies readonly HelperRow[];
 
 /** What the translator passes as d or s. */
