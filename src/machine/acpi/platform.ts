@@ -5,6 +5,10 @@
  * Missing on purpose: more than one I/O APIC or PCI root, NUMA, hot plug.
  */
 
+import { IO_APIC_GPA } from "../irq/ioapic.ts";
+import { LOCAL_APIC_GPA } from "../irq/lapic.ts";
+import { HPET_BLOCK_ID, HPET_GPA } from "../timer/hpet.ts";
+
 export interface IsaInterruptOverride {
   readonly irq: number;
   /** Global system interrupt: the I/O APIC's input. */
@@ -53,14 +57,13 @@ const PIIX_OVERRIDES: readonly IsaInterruptOverride[] = [
 /** One processor, all parts, the first serial port. */
 export const PC_PLATFORM: PlatformDescription = {
   apicIds: [0],
-  localApicGpa: 0xfee00000,
-  ioApic: { id: 1, gpa: 0xfec00000, gsiBase: 0 },
+  localApicGpa: LOCAL_APIC_GPA,
+  ioApic: { id: 1, gpa: IO_APIC_GPA, gsiBase: 0 },
   overrides: PIIX_OVERRIDES,
-  // Intel, 64-bit counter, three comparators, legacy replacement, revision 1: the HPET's own capability register.
-  hpet: { gpa: 0xfed00000, blockId: 0x8086a201 },
+  hpet: { gpa: HPET_GPA, blockId: HPET_BLOCK_ID },
   pm: { ioBase: 0x600, sciIrq: 9, apmPort: 0xb2 },
   reset: { port: 0xcf9, value: 0x06 },
-  pci: { holeGpa: 0xc0000000, holeEndGpa: 0xfec00000, linkIrqs: [5, 10, 11] },
+  pci: { holeGpa: 0xc0000000, holeEndGpa: IO_APIC_GPA, linkIrqs: [5, 10, 11] },
   serialPorts: [{ ioBase: 0x3f8, irq: 4 }],
   hasKeyboardController: true,
   hasVga: true,
