@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { ManualClock, MiB, unwrap } from "../../base/index.ts";
+import { asPorts, PortBus } from "../../hw/index.ts";
+import { createGuestRam } from "../../memory/index.ts";
+import { CODE_PAGE_437, Vga, VGA_PORT_BASE, VGA_PORT_RANGES } from "./index.ts";
+import type { TextScreen } from "./index.ts";
+
+const BUFFER = 0xb8000;
+
+function vga() {
+  const ram = unwrap(createGuestRam({ sizeBytes: 2 * MiB, reservedPrefixBytes: 0 }));
+  const clock = new ManualClock();
+  const chip = new Vga(ram, clock);
+  const bus = new PortBus();
+  for (const [base, length] of VGA_PORT_RANGES) {
+    bus.claim("vga", base, length, asPorts(chip.registers, base - VGA_PORT_BASE));
+  }
+  const out = (port: number, value: number): void => bus.writePort(port, 1, value);
+  return {
+    chip,
+    ram,
+    clock,
+    out,
+    in: (port: number) => bus.readPort(port, 1),
+    /** Index and data of a pair of ports in one 16-bit write, as drivers do. */
+    indexed: (port: number, index: number, value: number) => bus.writePort(port, 2, index | (value << 8)),
+    print(row: number, column: number, text: string, attribute = 0x07) {
+      [...text].forEach((character, i) => {
+        ram.writeU16(BUFFER + 2 * (row * 80 + column + i), character.charCodeAt(0) | (attribute << 8));
+      });
+    },
+    text(): TextScreen {
+      const screen = chip.screen();
+      assert.equal(screen.kind, "text");
+      return screen;
+    },
+  };
+}
+
+test("after reset the screen is 80 × 25 characters with the usual colours", () => {
+  const v = vga();
+  v.print(0, 0, "Hello", 0x1e);
+  v.print(24, 75, "end..");
+  const screen = v.text();
+  assert.equal(screen.columns, 80);
+  assert.equal(screen.rows.length, 25);
+  assert.equal(screen.rows[0]?.text.slice(0, 6), "Hello ");
+  assert.equal(screen.rows[0]?.attributes[4], 0x1e);
+  assert.equal(v.chip.textScreen()?.[24], " ".repeat(75) + "end..");
+  assert.deepEqual(
+    screen.colors.slice(0, 9),
+    [0x000000, 0x0000aa, 0x00aa00, 0x00aaaa, 0xaa0000, 0xaa00aa, 0xaa5500, 0xaaaaaa, 0x555555],
+  );
+  assert.equal(screen.colors[15], 0xffffff);
+});
+
+test("the code page has 256 characters of one UTF-16 unit", () => {
+  assert.equal(CODE_PAGE_437.length, 256);
+  assert.ok(CODE_PAGE_437.every((character) => character.length === 1));
+  assert.equal(new Set(CODE_PAGE_437).size, 255, "0 and 20h are both blank");
+  assert.equal(CODE_PAGE_437[0x41], "A");
+  assert.equal(CODE_PAGE_437[0x7f], "⌂");
+  assert.equal(CODE_PAGE_437[0xb0], "░");
+  assert.equal(CODE_PAGE_437[0xdb], "█");
+});
+
+test("the start address scrolls and the buffer wraps at 32 KiB", () => {
+  const v = vga();
+  v.print(3, 0, "third");
+  v.indexed(0x3d4, 0x0c, (3 * 80) >> 8);
+  v.indexed(0x3d4, 0x0d, (3 * 80) & 0xff);
+  assert.equal(v.chip.textScreen()?.[0], "third");
+  v.indexed(0x3d4, 0x0c, (0x4000 - 80) >> 8);
+  v.indexed(0x3d4, 0x0d, (0x4000 - 80) & 0xff);
+  assert.equal(v.chip.textScreen()?.[4], "third");
+});
+
+test("the cursor is where the CRTC puts it and can be hidden", () => {
+  const v = vga();
+  v.indexed(0x3d4, 0x0e, 0x01);
+  v.indexed(0x3d4, 0x0f, 0x45);
+  assert.deepEqual(v.text().cursor, { row: 4, column: 5 });
+  v.indexed(0x3d4, 0x0a, 0x20);
+  assert.equal(v.text().cursor, undefined);
+  v.out(0x3d4, 0x0f);
+  assert.equal(v.in(0x3d5), 0x45);
+});
+
+test("an 8-line font makes 50 rows", () => {
+  const v = vga();
+  v.indexed(0x3d4, 0x09, 0x47);
+  assert.equal(v.text().rows.length, 50);
+});
+
+test("CRTC registers 0 to 7 are protected until register 11h allows", () => {
+  const v = vga();
+  v.indexed(0x3d4, 0x01, 0x27);
+  assert.equal(v.text().columns, 80);
+  v.indexed(0x3d4, 0x11, 0x0e);
+  v.indexed(0x3d4, 0x01, 0x27);
+  assert.equal(v.text().columns, 40);
+});
+
+test("the attribute port alternates between index and data, and 3DAh makes it expect an index", () => {
+  const v = vga();
+  v.in(0x3da);
+  v.out(0x3c0, 0x31);
+  v.out(0x3c0, 0x2a);
+  assert.equal(v.in(0x3c0), 0x31);
+  assert.equal(v.in(0x3c1), 0x2a);
+  v.out(0x3c0, 0x07);
+  v.in(0x3da);
+  v.out(0x3c0, 0x0b);
+  assert.equal(v.chip.screen().kind, "off", "index without bit 5 blanks the screen");
+  v.in(0x3da);
+  v.out(0x3c0, 0x20);
+  assert.equal(v.chip.screen().kind, "text");
+});
+
+test("the DAC is written and read in threes and changes the colours", () => {
+  const v = vga();
+  v.out(0x3c8, 0x02);
+  for (const component of [0x3f, 0x20, 0x7f]) v.out(0x3c9, component);
+  assert.equal(v.in(0x3c8), 3);
+  assert.equal(v.text().colors[2], 0xff82ff);
+  v.out(0x3c7, 0x02);
+  assert.equal(v.in(0x3c7), 3);
+  assert.deepEqual([v.in(0x3c9), v.in(0x3c9), v.in(0x3c9)], [0x3f, 0x20, 0x3f]);
+});
+
+test("the miscellaneous register moves the CRTC to its monochrome ports", () => {
+  const v = vga();
+  assert.equal(v.in(0x3cc), 0x67);
+  v.out(0x3c2, 0x66);
+  assert.equal(v.in(0x3d4), 0xff);
+  v.indexed(0x3b4, 0x0a, 0x20);
+  assert.equal(v.text().cursor, undefined);
+});
+
+test("a mode of graphics is reported as such, and no text is invented for it", () => {
+  const v = vga();
+  v.indexed(0x3ce, 0x06, 0x05);
+  assert.equal(v.chip.screen().kind, "graphics");
+  assert.equal(v.chip.textScreen(), undefined);
+});
+
+test("input status 1 shows the retraces of a 70 Hz picture", () => {
+  const v = vga();
+  let retraces = 0;
+  let before = 0;
+  for (let us = 0; us < 1_000_000; us += 10) {
+    const now = v.in(0x3da) & 0x08;
+    if (now !== 0 && before === 0) retraces++;
+    before = now;
+    v.clock.advance(10_000);
+  }
+  assert.equal(retraces, 70);
+});
+
+test("saved state shows the same screen in another VGA", () => {
+  const v = vga();
+  v.indexed(0x3d4, 0x0f, 0x10);
+  v.out(0x3c8, 0x01);
+  v.out(0x3c9, 0x11);
+  const other = vga();
+  other.chip.restore(v.chip.save());
+  assert.deepEqual(other.chip.screen(), v.chip.screen());
+  other.chip.reset();
+  assert.deepEqual(other.text().cursor, { row: 0, column: 0 });
+});
