@@ -1,0 +1,460 @@
+/**
+ * Compiled regions: chooses the blocks around a hot one, has them compiled (wasm/region.ts), installs the function
+ * where the interpreter and other regions find it, and takes it away when its code or its mapping changes.
+ *
+ * A region's blocks all lie near its entry and are registered with the core, whose write protection tells when one
+ * changes. Blocks are reached by jumps, branches and behind calls, and only those that have run several times: code
+ * that never ran stays outside. What compiling may cost is estimated, not timed, so that runs can be repeated.
+ */
+import { assert, defined } from "../../base/index.ts";
+import { IrBlock } from "../ir/block.ts";
+import { opNumber, ops } from "../ir/ops.ts";
+import * as L from "../layout.ts";
+import { buildGraph, type RegionBlock } from "../wasm/graph.ts";
+import { factsOfOp } from "../wasm/op-facts.ts";
+import { REGION_EXPORT, RegionCompiler, jumpCacheIndex } from "../wasm/region.ts";
+import { RegionOps } from "../wasm/region-ops.ts";
+import { HEAT_OF_A_HOT_BLOCK } from "./code-cache.ts";
+import type { Core } from "./core.ts";
+
+/** How large one region may become, and how many there may be. */
+export const regionLimits = {
+  blocks: 64,
+  instructions: 400,
+  pages: 3,
+  /** Distance of any instruction from the entry; fault words have 16 signed bits for it. */
+  spanBytes: 0x6000,
+  regions: 30_000,
+  /** Failed checks of its mapping after which an entry gets a region within its page only. */
+  remapFailures: 2,
+} as const;
+
+/** Executions without which a block counts as cold and stays outside. */
+const EXECUTIONS_OF_A_WARM_BLOCK = 6;
+/** Executions until a block is asked for again whose compilation was put off. */
+const HEAT_AFTER_PUTTING_OFF = 400;
+
+/** What compiling is taken to cost, and the share of the estimated run time it may take. */
+const COST_PER_REGION_NS = 120_000;
+const COST_PER_BYTE_NS = 150;
+const NS_PER_INSTRUCTION = 4;
+const COMPILE_SHARE = 0.2;
+const COMPILE_CREDIT_NS = 30_000_000;
+
+const TABLE_GROWTH = 1024;
+const NO_PAGE = 0xffffffff;
+const ACCESS_EXECUTE = 2;
+const ENTER = opNumber("enter");
+/** The interpreter's op for a block whose region is compiled (ir/assemblyscript.ts). */
+const OP_REGION = ops.length + 1;
+const NO_REGION = 0;
+const SEG_BASE_CS = L.SEG_BASE + 8 * L.SEG_CS;
+
+/** Guest code as the translator reads it (x86/translate.ts). */
+export interface CodeBytes {
+  readonly bytes: Uint8Array;
+  start: number;
+  firstLimit: number;
+  secondStart: number;
+}
+
+/** Fills an IrBlock from guest code; false if the first instruction cannot be fetched. */
+export interface BlockTranslator<Source extends CodeBytes> {
+  translateBlock(block: IrBlock, source: Source, maxInstructions: number): boolean;
+}
+
+export interface RegionsOptions<Source extends CodeBytes> {
+  readonly memory: WebAssembly.Memory;
+  readonly core: Core;
+  readonly translator: BlockTranslator<Source>;
+  readonly source: Source;
+  /** "all": compile whatever is hot at once, whatever it costs: for tests. */
+  readonly eager?: boolean;
+}
+
+interface MappedPage {
+  readonly linear: bigint;
+  readonly gpa: number;
+}
+
+class Region {
+  readonly id: number;
+  readonly slot: number;
+  readonly entry: number;
+  readonly rip: bigint;
+  readonly blocks: readonly number[];
+  readonly pages: readonly MappedPage[];
+
+  constructor(
+    id: number,
+    slot: number,
+    entry: number,
+    rip: bigint,
+    blocks: readonly number[],
+    pages: readonly MappedPage[],
+  ) {
+    this.id = id;
+    this.slot = slot;
+    this.entry = entry;
+    this.rip = rip;
+    this.blocks = blocks;
+    this.pages = pages;
+  }
+}
+
+/** A block that may become part of a region. */
+interface Candidate {
+  readonly address: number;
+  readonly offset: number;
+}
+
+export class Regions<Source extends CodeBytes = CodeBytes> {
+  /** Regions compiled since the start, and the size of their modules. */
+  compiledCount = 0;
+  compiledBytes = 0;
+  readonly #core: Core;
+  readonly #translator: BlockTranslator<Source>;
+  readonly #source: Source;
+  readonly #eager: boolean;
+  readonly #view: DataView;
+  readonly #imports: WebAssembly.Imports;
+  readonly #ops = new RegionOps();
+  readonly #compiler: RegionCompiler;
+  readonly #block = new IrBlock();
+  readonly #regions = new Map<number, Region>();
+  readonly #regionsOfBlock = new Map<number, Set<Region>>();
+  readonly #remapFailures = new Map<number, number>();
+  readonly #freeSlots: number[] = [];
+  #nextId = 0;
+  #spentNs = 0;
+
+  constructor(options: RegionsOptions<Source>) {
+    const { memory, core } = options;
+    this.#core = core;
+    this.#translator = options.translator;
+    this.#source = options.source;
+    this.#eager = options.eager ?? false;
+    this.#view = new DataView(memory.buffer);
+    this.#compiler = new RegionCompiler(core.stateBase, MEMORY_PAGES_MAX, this.#ops);
+    this.#imports = {
+      core: core.all,
+      engine: { memory, table: core.exports.table, remap: (id: number) => (this.#remap(id) ? 1 : 0) },
+    };
+  }
+
+  get installedCount(): number {
+    return this.#regions.size;
+  }
+
+  /** Forgets all regions; the block addresses they know are about to become invalid. */
+  reset(): void {
+    for (const { slot } of this.#regions.values()) this.#releaseSlot(slot);
+    this.#regions.clear();
+    this.#regionsOfBlock.clear();
+    this.#remapFailures.clear();
+  }
+
+  /** A block has been executed often: compiles a region for it, unless that costs too much just now. */
+  blockIsHot(entry: number): void {
+    if (!this.#mayCompile(entry)) {
+      this.#view.setInt32(entry + L.BLOCK_HEAT, HEAT_AFTER_PUTTING_OFF, true);
+      return;
+    }
+    const forming = this.#form(entry);
+    if (forming === undefined) return;
+    const { blocks, pages, cold, baseRip } = forming;
+    const id = ++this.#nextId;
+    const bytes = this.#compiler.compile({
+      id,
+      baseRip,
+      mode: this.#mode(entry),
+      severalPages: pages.length > 1,
+      nodes: buildGraph(blocks),
+      ops: this.#ops,
+      isCold: (offset) => cold.has(offset),
+    });
+    this.#spentNs += COST_PER_REGION_NS + bytes.length * COST_PER_BYTE_NS;
+    this.compiledCount++;
+    this.compiledBytes += bytes.length;
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports);
+    this.#install(
+      new Region(id, this.#takeSlot(), entry, baseRip, forming.addresses, pages),
+      instance.exports,
+    );
+  }
+
+  /** A block that regions contain has been dropped. */
+  blockInvalidated(block: number): void {
+    const regions = this.#regionsOfBlock.get(block);
+    if (regions === undefined) return;
+    for (const region of regions) this.#uninstall(region);
+  }
+
+  #mayCompile(entry: number): boolean {
+    if (this.#regions.size >= regionLimits.regions) return false;
+    // Single-stepped blocks run one instruction and come back.
+    if ((this.#mode(entry) & L.MODE_STEP) !== 0) return false;
+    if (this.#eager) return true;
+    const retired = Number(this.#view.getBigUint64(this.#core.stateBase + L.INSTRUCTION_COUNT, true));
+    return this.#spentNs < COMPILE_CREDIT_NS + retired * NS_PER_INSTRUCTION * COMPILE_SHARE;
+  }
+
+  // ---- Forming ----------------------------------------------------------------------------------------------------
+  #mode(block: number): number {
+    return this.#view.getUint32(block + L.BLOCK_MODE, true);
+  }
+
+  #rip(block: number): bigint {
+    return this.#view.getBigUint64(block + L.BLOCK_RIP, true);
+  }
+
+  /** Chooses and translates the blocks around an entry into #ops. */
+  #form(entry: number) {
+    const baseRip = this.#rip(entry);
+    const mode = this.#mode(entry);
+    const pagesMax =
+      (this.#remapFailures.get(entry) ?? 0) >= regionLimits.remapFailures ? 1 : regionLimits.pages;
+    const addressSpace = new AddressSpace(this.#core, this.#view, mode, pagesMax);
+    const blocks: RegionBlock[] = [];
+    const addresses: number[] = [];
+    const cold = new Set<number>();
+    const seen = new Set<number>([0]);
+    const queue: Candidate[] = [{ address: entry, offset: 0 }];
+    let instructions = 0;
+    this.#ops.clear();
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const { address, offset } = next;
+      if (blocks.length === regionLimits.blocks) break;
+      const count = this.#view.getUint16(address + L.BLOCK_INSTRUCTION_COUNT, true);
+      if (blocks.length > 0 && instructions + count > regionLimits.instructions) break;
+      if (
+        !addressSpace.include(
+          baseRip + BigInt(offset),
+          this.#view.getUint32(address + L.BLOCK_GPA, true),
+          this.#secondPage(address),
+        )
+      )
+        continue;
+      if (!this.#translate(address, count)) continue;
+      instructions += count;
+      const start = this.#ops.append(this.#block);
+      const successors = this.#successors(offset, start + this.#block.count - 1);
+      blocks.push({
+        offset,
+        start,
+        end: this.#ops.count,
+        instructionCount: this.#block.instructionCount,
+        successors,
+      });
+      addresses.push(address);
+      for (const successor of successors) {
+        if (seen.has(successor)) continue;
+        seen.add(successor);
+        const block = this.#warmBlock(baseRip, successor, mode, addressSpace);
+        if (block === NO_REGION) cold.add(successor);
+        else queue.push({ address: block, offset: successor });
+      }
+    }
+    if (blocks.length === 0) return undefined;
+    return { blocks, addresses, cold, baseRip, pages: addressSpace.pages };
+  }
+
+  #secondPage(block: number): number {
+    return this.#view.getUint32(block + L.BLOCK_GPA2, true);
+  }
+
+  /** Translates a registered block again; false if it does not fit or its code has gone. */
+  #translate(address: number, instructionCount: number): boolean {
+    const view = this.#view;
+    const block = this.#block;
+    const source = this.#source;
+    const gpa = view.getUint32(address + L.BLOCK_GPA, true);
+    const gpa2 = this.#secondPage(address);
+    block.reset(
+      view.getUint32(address + L.BLOCK_RIP, true),
+      view.getUint32(address + L.BLOCK_RIP + 4, true),
+      gpa,
+      this.#mode(address),
+    );
+    source.start = L.RAM_BASE + gpa;
+    source.firstLimit = L.RAM_BASE + (gpa - (gpa % L.PAGE_SIZE)) + L.PAGE_SIZE;
+    source.secondStart = gpa2 === NO_PAGE ? -1 : L.RAM_BASE + gpa2;
+    if (!this.#translator.translateBlock(block, source, instructionCount)) return false;
+    return this.#ops.hasRoomFor(block);
+  }
+
+  /** Offsets of the code that may follow the block whose last op this is; behind a call, where it returns to. */
+  #successors(offset: number, last: number): number[] {
+    const { op, target0, target1 } = this.#ops;
+    const branch = factsOfOp(op[last] ?? 0).branch;
+    const first = offset + (target0[last] ?? 0);
+    const second = offset + (target1[last] ?? 0);
+    if (branch?.kind === "conditional") return [first, second];
+    if (branch?.kind === "jump") return [branch.why === "call" ? second : first];
+    if (branch?.kind === "indirect" && branch.why === "call") return [second];
+    return [];
+  }
+
+  /** The registered block at an offset if it is near and has run often enough, else NO_REGION. */
+  #warmBlock(baseRip: bigint, offset: number, mode: number, addressSpace: AddressSpace): number {
+    if (Math.abs(offset) > regionLimits.spanBytes) return NO_REGION;
+    const rip = baseRip + BigInt(offset);
+    if (rip < 0n || rip >= addressSpace.end) return NO_REGION;
+    const gpa = addressSpace.gpaOf(rip);
+    if (gpa === NO_PAGE) return NO_REGION;
+    const block = this.#core.exports.findBlock(BigInt.asIntN(64, rip), gpa, mode) >>> 0;
+    if (block === 0) return NO_REGION;
+    const executions = HEAT_OF_A_HOT_BLOCK - this.#view.getInt32(block + L.BLOCK_HEAT, true);
+    const isWarm =
+      executions >= EXECUTIONS_OF_A_WARM_BLOCK ||
+      this.#view.getUint32(block + L.BLOCK_IN_REGIONS, true) !== 0;
+    return isWarm ? block : NO_REGION;
+  }
+
+  // ---- Installing -------------------------------------------------------------------------------------------------
+  #takeSlot(): number {
+    const { table } = this.#core.exports;
+    if (this.#freeSlots.length === 0) {
+      const first = table.grow(TABLE_GROWTH);
+      for (let slot = first + TABLE_GROWTH - 1; slot >= Math.max(first, NO_REGION + 1); slot--)
+        this.#freeSlots.push(slot);
+    }
+    return defined(this.#freeSlots.pop(), "the table has just grown");
+  }
+
+  #releaseSlot(slot: number): void {
+    this.#core.exports.table.set(slot, null);
+    this.#freeSlots.push(slot);
+  }
+
+  #install(region: Region, exports: WebAssembly.Exports): void {
+    this.#core.exports.table.set(region.slot, exports[REGION_EXPORT]);
+    this.#regions.set(region.id, region);
+    for (const block of region.blocks) {
+      this.#view.setUint32(block + L.BLOCK_IN_REGIONS, 1, true);
+      const regions = this.#regionsOfBlock.get(block);
+      if (regions === undefined) this.#regionsOfBlock.set(block, new Set([region]));
+      else regions.add(region);
+    }
+    assert(
+      this.#view.getUint16(region.entry + L.BLOCK_OPS, true) === ENTER,
+      "a region's entry is an ordinary block",
+    );
+    this.#setEntry(region, OP_REGION, region.slot);
+  }
+
+  #uninstall(region: Region): void {
+    const { entry } = region;
+    for (const block of region.blocks) {
+      const regions = this.#regionsOfBlock.get(block);
+      regions?.delete(region);
+      if (regions?.size !== 0) continue;
+      this.#regionsOfBlock.delete(block);
+      this.#view.setUint32(block + L.BLOCK_IN_REGIONS, 0, true);
+    }
+    // An entry that has itself been dropped has another op there by now.
+    const isValid = this.#view.getUint16(entry + L.BLOCK_OPS, true) === OP_REGION;
+    this.#setEntry(region, isValid ? ENTER : undefined, NO_REGION);
+    this.#view.setInt32(entry + L.BLOCK_HEAT, HEAT_OF_A_HOT_BLOCK, true);
+    this.#regions.delete(region.id);
+    this.#releaseSlot(region.slot);
+  }
+
+  /** Makes the interpreter and the jump cache see a region at its entry, or none. */
+  #setEntry(region: Region, op: number | undefined, slot: number): void {
+    const view = this.#view;
+    const { entry } = region;
+    if (op !== undefined) view.setUint16(entry + L.BLOCK_OPS, op, true);
+    view.setUint32(entry + L.BLOCK_REGION, slot, true);
+    const cached = this.#core.stateBase + L.JUMP_CACHE + (jumpCacheIndex(region.rip) << L.JUMP_CACHE_SHIFT);
+    if (view.getUint32(cached + 8, true) === entry) view.setUint32(cached + 12, slot, true);
+  }
+
+  // ---- Mapping ----------------------------------------------------------------------------------------------------
+  /** Called by a region of several pages when page tables may have changed: are its pages where they were? */
+  #remap(id: number): boolean {
+    const region = this.#regions.get(id);
+    if (region === undefined) return false;
+    const addressSpace = new AddressSpace(
+      this.#core,
+      this.#view,
+      this.#mode(region.entry),
+      regionLimits.pages,
+    );
+    if (region.pages.every(({ linear, gpa }) => addressSpace.translate(linear) === gpa)) return true;
+    this.#remapFailures.set(region.entry, (this.#remapFailures.get(region.entry) ?? 0) + 1);
+    this.#uninstall(region);
+    return false;
+  }
+}
+
+/** WebAssembly's own limit of a memory32, which every memory's maximum is within. */
+const MEMORY_PAGES_MAX = 65536;
+
+/** Where code lies in guest-physical memory, in the current address space. */
+class AddressSpace {
+  readonly pages: MappedPage[] = [];
+  /** The first address behind all code. */
+  readonly end: bigint;
+  readonly #core: Core;
+  readonly #view: DataView;
+  readonly #user: number;
+  readonly #base: bigint;
+  readonly #pagesMax: number;
+  readonly #known = new Map<bigint, number>();
+
+  constructor(core: Core, view: DataView, mode: number, pagesMax: number) {
+    this.#core = core;
+    this.#view = view;
+    this.#user = (mode & L.MODE_USER) !== 0 ? 1 : 0;
+    const size = mode & L.MODE_CODE_SIZE;
+    this.end = size === 2 ? 1n << 64n : size === 1 ? 1n << 32n : 1n << 16n;
+    this.#base = size === 2 ? 0n : view.getBigUint64(core.stateBase + SEG_BASE_CS, true);
+    this.#pagesMax = pagesMax;
+  }
+
+  #linear(rip: bigint): bigint {
+    return this.end === 1n << 64n ? rip : BigInt.asUintN(32, rip + this.#base);
+  }
+
+  /** Guest-physical address of a linear page, or NO_PAGE. */
+  translate(page: bigint): number {
+    const gpa = this.#core.exports.translate(BigInt.asIntN(64, page), ACCESS_EXECUTE, this.#user) >>> 0;
+    if (gpa === NO_PAGE) this.#view.setUint32(this.#core.stateBase + L.FAULT_VECTOR, L.FAULT_NONE, true);
+    return gpa;
+  }
+
+  #pageGpa(page: bigint): number {
+    const known = this.#known.get(page);
+    if (known !== undefined) return known;
+    const gpa = this.translate(page);
+    this.#known.set(page, gpa);
+    return gpa;
+  }
+
+  /** Guest-physical address of the code at RIP, or NO_PAGE. */
+  gpaOf(rip: bigint): number {
+    const linear = this.#linear(rip);
+    const page = this.#pageGpa(linear & ~PAGE_OFFSET);
+    return page === NO_PAGE ? NO_PAGE : page + Number(linear & PAGE_OFFSET);
+  }
+
+  /** Adds the page or pages of a block to the region's; false if they would be too many or are not where it says. */
+  include(rip: bigint, gpa: number, secondGpa: number): boolean {
+    const page = this.#linear(rip) & ~PAGE_OFFSET;
+    const wanted: MappedPage[] = [{ linear: page, gpa: gpa - (gpa % L.PAGE_SIZE) }];
+    if (secondGpa !== NO_PAGE) {
+      wanted.push({
+        linear: this.#linear((rip & ~PAGE_OFFSET) + BigInt(L.PAGE_SIZE)),
+        gpa: secondGpa - (secondGpa % L.PAGE_SIZE),
+      });
+    }
+    const added = wanted.filter(({ linear }) => !this.pages.some((known) => known.linear === linear));
+    if (this.pages.length > 0 && this.pages.length + added.length > this.#pagesMax) return false;
+    if (added.some(({ linear, gpa: expected }) => this.#pageGpa(linear) !== expected)) return false;
+    this.pages.push(...added);
+    return true;
+  }
+}
+
+const PAGE_OFFSET = BigInt(L.PAGE_SIZE - 1);

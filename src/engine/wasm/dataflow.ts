@@ -1,0 +1,169 @@
+/**
+ * What is where in a compiled region. Forward: which general registers are newer in their locals than in the state
+ * block ("dirty"; where paths meet, on any of them), and in which state the lazy flags are. Backward: which locals
+ * must hold their register's value ("live"): it is read, or stored at an exit because it is dirty there.
+ *
+ * Masks have one bit for each general register. lower.ts and region.ts write the code that this describes.
+ */
+import { OUTSIDE, type RegionNode } from "./graph.ts";
+import { FLAGS_IN_MEMORY, FLAGS_MIXED } from "./lazy-flags.ts";
+import {
+  NO_FLAGS,
+  ROLE_A,
+  ROLE_D,
+  ROLE_S,
+  factsOfOp,
+  helperPartialRoles,
+  helperReadRoles,
+  helperWriteRoles,
+} from "./op-facts.ts";
+import { REGION_OPS_MAX, type RegionOps } from "./region-ops.ts";
+import { gprBit } from "./slots.ts";
+
+const ALL_GPRS = 0xffff;
+/** Not reached yet; no state of LazyFlags. */
+const FLAGS_UNKNOWN = -3;
+
+export class DataFlow {
+  dirtyIn = new Int32Array(0);
+  dirtyOut = new Int32Array(0);
+  flagsIn = new Int32Array(0);
+  liveIn = new Int32Array(0);
+  /** By op: live behind it; only for helpers. */
+  readonly liveAfter = new Int32Array(REGION_OPS_MAX);
+  readonly #dirtyBefore = new Int32Array(REGION_OPS_MAX);
+  /** The state while a node's ops are walked. */
+  #dirty = 0;
+  #flags = 0;
+
+  analyze(nodes: readonly RegionNode[], ops: RegionOps): void {
+    this.dirtyIn = new Int32Array(nodes.length);
+    this.dirtyOut = new Int32Array(nodes.length);
+    this.flagsIn = new Int32Array(nodes.length).fill(FLAGS_UNKNOWN);
+    this.liveIn = new Int32Array(nodes.length);
+    this.flagsIn[0] = FLAGS_IN_MEMORY;
+    for (let changed = true; changed;) {
+      changed = false;
+      for (const [number, node] of nodes.entries()) changed = this.#forward(number, node, ops) || changed;
+    }
+    for (let changed = true; changed;) {
+      changed = false;
+      for (let number = nodes.length - 1; number >= 0; number--) {
+        const node = nodes[number];
+        if (node !== undefined) changed = this.#backward(number, node, ops) || changed;
+      }
+    }
+  }
+
+  /** Union of the general registers written anywhere in the region. */
+  static written(ops: RegionOps): number {
+    let mask = 0;
+    for (let i = 0; i < ops.count; i++) mask |= writtenBy(ops, i);
+    return mask;
+  }
+
+  // ---- Forward ----------------------------------------------------------------------------------------------------
+  #forward(number: number, node: RegionNode, ops: RegionOps): boolean {
+    const flagsIn = this.flagsIn[number] ?? FLAGS_UNKNOWN;
+    if (flagsIn === FLAGS_UNKNOWN) return false;
+    this.#dirty = this.dirtyIn[number] ?? 0;
+    this.#flags = flagsIn;
+    const { start, end } = node.block;
+    for (let i = start; i < end; i++) {
+      this.#dirtyBefore[i] = this.#dirty;
+      this.#step(ops, i);
+    }
+    this.dirtyOut[number] = this.#dirty;
+    const afterCall = isCall(ops, end - 1);
+    const dirty = afterCall ? 0 : this.#dirty;
+    const flags = afterCall ? FLAGS_IN_MEMORY : this.#flags;
+    let changed = false;
+    for (const { to } of node.edges) {
+      if (to === OUTSIDE) continue;
+      const dirtyBefore = this.dirtyIn[to] ?? 0;
+      const flagsBefore = this.flagsIn[to] ?? FLAGS_UNKNOWN;
+      const flagsAfter = flagsBefore === FLAGS_UNKNOWN || flagsBefore === flags ? flags : FLAGS_MIXED;
+      if ((dirtyBefore | dirty) === dirtyBefore && flagsAfter === flagsBefore) continue;
+      this.dirtyIn[to] = dirtyBefore | dirty;
+      this.flagsIn[to] = flagsAfter;
+      changed = true;
+    }
+    return changed;
+  }
+
+  #step(ops: RegionOps, i: number): void {
+    const number = ops.op[i] ?? 0;
+    const { helper, flagOp, flagsConditional } = factsOfOp(number);
+    if (helper !== undefined) {
+      const touched =
+        (helperReadRoles[number] ?? 0) | (helperWriteRoles[number] ?? 0) | (helperPartialRoles[number] ?? 0);
+      this.#dirty = helper.gprs === "all" ? 0 : this.#dirty & ~roleMask(ops, i, touched);
+      if (helper.flags !== "none") this.#flags = FLAGS_IN_MEMORY;
+      return;
+    }
+    this.#dirty |= writtenBy(ops, i);
+    if (flagOp === NO_FLAGS) return;
+    this.#flags = flagsConditional && this.#flags !== flagOp ? FLAGS_MIXED : flagOp;
+  }
+
+  // ---- Backward ---------------------------------------------------------------------------------------------------
+  #backward(number: number, node: RegionNode, ops: RegionOps): boolean {
+    const { start, end } = node.block;
+    let live = this.#liveAtEnd(number, node, ops);
+    for (let i = end - 1; i >= start; i--) live = this.#stepBack(ops, i, live);
+    // A loop's header may leave the region because the budget is used up.
+    if (node.isHeader) live |= this.dirtyIn[number] ?? 0;
+    if (live === this.liveIn[number]) return false;
+    this.liveIn[number] = live;
+    return true;
+  }
+
+  #liveAtEnd(number: number, node: RegionNode, ops: RegionOps): number {
+    const dirty = this.dirtyOut[number] ?? 0;
+    // Behind a call everything that is live is read from the state block again.
+    if (node.edges.length === 0 || isCall(ops, node.block.end - 1)) return dirty;
+    let live = 0;
+    for (const { to } of node.edges) live |= to === OUTSIDE ? dirty : (this.liveIn[to] ?? 0);
+    return live;
+  }
+
+  #stepBack(ops: RegionOps, i: number, liveAfter: number): number {
+    const number = ops.op[i] ?? 0;
+    const facts = factsOfOp(number);
+    const dirty = this.#dirtyBefore[i] ?? 0;
+    const { helper } = facts;
+    if (helper !== undefined) {
+      this.liveAfter[i] = liveAfter;
+      if (helper.gprs === "all") return dirty;
+      const stored = roleMask(ops, i, (helperReadRoles[number] ?? 0) | (helperPartialRoles[number] ?? 0));
+      const loaded = roleMask(ops, i, helperWriteRoles[number] ?? 0);
+      return (liveAfter & ~loaded) | (dirty & (helper.faults ? ALL_GPRS : stored));
+    }
+    const full = facts.fullGprs | roleMask(ops, i, facts.fullRoles);
+    const partial = facts.partialGprs | roleMask(ops, i, facts.partialRoles);
+    const read = facts.readGprs | roleMask(ops, i, facts.readRoles);
+    return (liveAfter & ~full) | partial | read | (facts.faults ? dirty : 0);
+  }
+}
+
+/** The general registers that operands name. */
+function roleMask(ops: RegionOps, i: number, roles: number): number {
+  let mask = 0;
+  if ((roles & ROLE_D) !== 0) mask |= gprBit(ops.d[i] ?? 0);
+  if ((roles & ROLE_S) !== 0) mask |= gprBit(ops.s[i] ?? 0);
+  if ((roles & ROLE_A) !== 0) mask |= gprBit(ops.a[i] ?? 0);
+  return mask;
+}
+
+function writtenBy(ops: RegionOps, i: number): number {
+  const facts = factsOfOp(ops.op[i] ?? 0);
+  return facts.fullGprs | facts.partialGprs | roleMask(ops, i, facts.fullRoles | facts.partialRoles);
+}
+
+/** Is the op a guest call, direct or indirect? */
+export function isCall(ops: RegionOps, i: number): boolean {
+  const branch = factsOfOp(ops.op[i] ?? 0).branch;
+  return (
+    branch !== undefined && (branch.kind === "jump" || branch.kind === "indirect") && branch.why === "call"
+  );
+}

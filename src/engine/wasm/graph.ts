@@ -1,0 +1,133 @@
+/**
+ * The control-flow graph of a region: its blocks in reverse postorder, immediate dominators, and which edges stay
+ * inside. An edge back to a block that does not dominate its source (irreducible flow) leaves the region: that is
+ * always correct. Dominators: Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm".
+ */
+import { defined } from "../../base/index.ts";
+
+/** The target of an edge that leaves the region. */
+export const OUTSIDE = -1;
+
+export interface RegionBlock {
+  /** Offset of the block's first instruction from the region's base. */
+  readonly offset: number;
+  /** Its ops in RegionOps: [start, end); the last one is its branch. */
+  readonly start: number;
+  readonly end: number;
+  readonly instructionCount: number;
+  /** Offsets from the base of the blocks that follow by jump or branch, or after a call returns. */
+  readonly successors: readonly number[];
+}
+
+export interface RegionEdge {
+  /** Number of the node it leads to, or OUTSIDE. */
+  readonly to: number;
+  /** Where it leads to, from the base. */
+  readonly offset: number;
+}
+
+export class RegionNode {
+  readonly block: RegionBlock;
+  /** In the order of the block's successors. */
+  readonly edges: RegionEdge[] = [];
+  /** The first block of a loop: an edge leads back to it. */
+  isHeader = false;
+  /** Reached by several forward edges. */
+  isMerge = false;
+  /** The merges among the nodes it immediately dominates, last in reverse postorder first. */
+  readonly mergeChildren: number[] = [];
+
+  constructor(block: RegionBlock) {
+    this.block = block;
+  }
+}
+
+const nodeAt = (nodes: readonly RegionNode[], i: number): RegionNode =>
+  defined(nodes[i], `there is no node ${i}`);
+
+/** The graph of blocks that are all reachable from the first one. Nodes are numbered in reverse postorder. */
+export function buildGraph(blocks: readonly RegionBlock[]): RegionNode[] {
+  const nodes = reversePostorder(blocks).map((block) => new RegionNode(block));
+  const numbers = new Map(nodes.map((node, number) => [node.block.offset, number]));
+  for (const node of nodes) {
+    for (const offset of node.block.successors)
+      node.edges.push({ to: numbers.get(offset) ?? OUTSIDE, offset });
+  }
+  const dominators = immediateDominators(nodes);
+  const forwardEdges = new Int32Array(nodes.length);
+  for (const [from, node] of nodes.entries()) {
+    for (const [i, { to, offset }] of node.edges.entries()) {
+      if (to === OUTSIDE) continue;
+      if (to > from) {
+        forwardEdges[to] = (forwardEdges[to] ?? 0) + 1;
+      } else if (dominates(dominators, to, from)) {
+        nodeAt(nodes, to).isHeader = true;
+      } else {
+        node.edges[i] = { to: OUTSIDE, offset };
+      }
+    }
+  }
+  for (let number = nodes.length - 1; number > 0; number--) {
+    if ((forwardEdges[number] ?? 0) < 2) continue;
+    nodeAt(nodes, number).isMerge = true;
+    nodeAt(nodes, dominators[number] ?? 0).mergeChildren.push(number);
+  }
+  return nodes;
+}
+
+function reversePostorder(blocks: readonly RegionBlock[]): RegionBlock[] {
+  const byOffset = new Map(blocks.map((block) => [block.offset, block]));
+  const visited = new Set<RegionBlock>();
+  const postorder: RegionBlock[] = [];
+  const visit = (block: RegionBlock): void => {
+    visited.add(block);
+    for (const offset of block.successors) {
+      const next = byOffset.get(offset);
+      if (next !== undefined && !visited.has(next)) visit(next);
+    }
+    postorder.push(block);
+  };
+  visit(defined(blocks[0], "a region has a first block"));
+  return postorder.reverse();
+}
+
+/** For each node the number of its immediate dominator; the entry is its own. */
+function immediateDominators(nodes: readonly RegionNode[]): Int32Array {
+  const predecessors: number[][] = nodes.map(() => []);
+  for (const [from, node] of nodes.entries()) {
+    for (const { to } of node.edges) predecessors[to]?.push(from);
+  }
+  const UNKNOWN = -1;
+  const dominator = new Int32Array(nodes.length).fill(UNKNOWN);
+  dominator[0] = 0;
+  const common = (a: number, b: number): number => {
+    let left = a;
+    let right = b;
+    while (left !== right) {
+      if (left > right) left = dominator[left] ?? 0;
+      else right = dominator[right] ?? 0;
+    }
+    return left;
+  };
+  for (let changed = true; changed;) {
+    changed = false;
+    for (let number = 1; number < nodes.length; number++) {
+      let best = UNKNOWN;
+      for (const from of predecessors[number] ?? []) {
+        if (dominator[from] === UNKNOWN) continue;
+        best = best === UNKNOWN ? from : common(best, from);
+      }
+      if (dominator[number] !== best) {
+        dominator[number] = best;
+        changed = true;
+      }
+    }
+  }
+  return dominator;
+}
+
+function dominates(dominators: Int32Array, a: number, b: number): boolean {
+  let node = b;
+  while (node > a) node = dominators[node] ?? 0;
+  return node === a;
+}

@@ -1,0 +1,216 @@
+/**
+ * The lazy flags inside a compiled region (ir/flags.ts). At each point they are in one of three states:
+ *   an operation number ≥ 0   its values are in locals, and which operation it was is known at compile time;
+ *   FLAGS_IN_MEMORY           the state block is current;
+ *   FLAGS_MIXED               all is in locals, the operation number too: where known ones meet.
+ * Reading flags never changes the state.
+ */
+import { CC_AUX, CC_DST, CC_OP, CC_SRC } from "../layout.ts";
+import type { Expr } from "../ir/expr.ts";
+import * as x from "../ir/expr.ts";
+import {
+  AF,
+  CF,
+  OF,
+  PF,
+  SF,
+  ZF,
+  conditionOf,
+  flag,
+  type FlagInputs,
+  type FlagKind,
+  flagKinds,
+} from "../ir/flags.ts";
+import { binaryOps } from "../ir/wasm-ops.ts";
+import type { Signature } from "./encode.ts";
+import type { FunctionEncoder } from "./function.ts";
+import { opcode } from "./opcodes.ts";
+import { simplify } from "./simplify.ts";
+
+export const FLAGS_IN_MEMORY = -1;
+export const FLAGS_MIXED = -2;
+
+/** Names under which expressions find the locals of the lazy values. */
+export const FLAG_LOCALS = { dst: "cc.dst", src: "cc.src", aux: "cc.aux" } as const;
+
+const kindNames = Object.keys(flagKinds).filter((k): k is FlagKind => k in flagKinds);
+const FLAG_NAMES = [
+  ["cf", CF, 0],
+  ["pf", PF, 2],
+  ["af", AF, 4],
+  ["zf", ZF, 6],
+  ["sf", SF, 7],
+  ["of", OF, 11],
+] as const;
+
+const returnsI32: Signature = { parameters: [], results: ["i32"] };
+
+export const kindOf = (op: number): FlagKind => {
+  const name = kindNames[op >> 2];
+  if (name === undefined) throw new Error(`there is no lazy-flag operation ${op}`);
+  return name;
+};
+
+/** Which of the three lazy values a kind uses. */
+export const usesDst = (kind: FlagKind): boolean => kind !== "flags";
+export const usesSrc = (kind: FlagKind): boolean => kind !== "logic";
+export const usesAux = (kind: FlagKind): boolean => kind === "adc" || kind === "sbb";
+
+function inputs(op: number): FlagInputs {
+  return {
+    dst: x.local(FLAG_LOCALS.dst, "i64"),
+    src: x.local(FLAG_LOCALS.src, "i64"),
+    aux: x.local(FLAG_LOCALS.aux, "i64"),
+    shift: x.i64(64 - (8 << (op & 3))),
+  };
+}
+
+const conditions = new Map<number, Expr>();
+/** A condition code after a known operation. */
+function knownCondition(code: number, op: number): Expr {
+  const key = op * 16 + code;
+  const before = conditions.get(key);
+  if (before !== undefined) return before;
+  const e = simplify(conditionOf(code, kindOf(op), inputs(op)));
+  conditions.set(key, e);
+  return e;
+}
+
+const statuses = new Map<number, Expr>();
+/** The status flags of `mask` after a known operation. */
+function knownStatus(mask: number, op: number): Expr {
+  const key = op * 0x1000 + mask;
+  const before = statuses.get(key);
+  if (before !== undefined) return before;
+  const kind = kindOf(op);
+  const at = inputs(op);
+  let e: Expr | undefined;
+  if (kind === "flags") {
+    e = x.binary("i32.and", x.unary("i32.wrap_i64", at.src), x.i32(mask));
+  } else {
+    for (const [name, bit, shift] of FLAG_NAMES) {
+      if ((mask & bit) === 0) continue;
+      const value = x.binary("i32.shl", simplify(flag(name, kind, at)), x.i32(shift));
+      e = e === undefined ? value : x.binary("i32.or", e, value);
+    }
+  }
+  const result = e ?? x.i32(0);
+  statuses.set(key, result);
+  return result;
+}
+
+/** What the flags need of the code around them. */
+export interface FlagsHost {
+  emit(e: Expr): void;
+  coreFunction(name: string, signature: Signature): number;
+}
+
+export class LazyFlags {
+  state = FLAGS_IN_MEMORY;
+  readonly #host: FlagsHost;
+  readonly #stateBase: number;
+  #f: FunctionEncoder;
+  dst = 0;
+  src = 0;
+  aux = 0;
+  /** The operation number, an i32: set when the state is FLAGS_MIXED. */
+  op = 0;
+
+  constructor(stateBase: number, f: FunctionEncoder, host: FlagsHost) {
+    this.#stateBase = stateBase;
+    this.#f = f;
+    this.#host = host;
+  }
+
+  begin(f: FunctionEncoder): void {
+    this.#f = f;
+    this.op = f.local("i32");
+    this.dst = f.local("i64");
+    this.src = f.local("i64");
+    this.aux = f.local("i64");
+    this.state = FLAGS_IN_MEMORY;
+  }
+
+  /** Pushes 1 if the condition code holds, else 0. */
+  condition(code: number): void {
+    if (this.state >= 0) return this.#host.emit(knownCondition(code, this.state));
+    this.#storeIfMixed();
+    this.#f.call(this.#host.coreFunction(`condition${code}`, returnsI32));
+  }
+
+  /** Pushes those status flags that are in `mask`, in their EFLAGS positions. */
+  status(mask: number): void {
+    if (this.state >= 0) return this.#host.emit(knownStatus(mask, this.state));
+    this.#storeIfMixed();
+    this.#f.call(this.#host.coreFunction("computeFlags", returnsI32));
+    this.#f.i32Const(mask);
+    this.#f.op(binaryOps["i32.and"]);
+  }
+
+  #storeIfMixed(): void {
+    if (this.state === FLAGS_MIXED) this.store();
+  }
+
+  /** Pops aux, src and dst, as far as the operation's kind has them (dst was pushed first). */
+  set(op: number): void {
+    const kind = kindOf(op);
+    if (usesAux(kind)) this.#f.localSet(this.aux);
+    if (usesSrc(kind)) this.#f.localSet(this.src);
+    if (usesDst(kind)) this.#f.localSet(this.dst);
+    this.state = op;
+  }
+
+  /** Writes the state block's lazy flags; the state stays as it is. */
+  store(): void {
+    const f = this.#f;
+    if (this.state === FLAGS_IN_MEMORY) return;
+    if (this.state === FLAGS_MIXED) return this.storeMixed();
+    const kind = kindOf(this.state);
+    f.i32Const(0);
+    f.i32Const(this.state);
+    f.access(opcode.i32Store, this.#stateBase + CC_OP);
+    if (usesDst(kind)) this.#storeLocal(this.dst, CC_DST);
+    if (usesSrc(kind)) this.#storeLocal(this.src, CC_SRC);
+    if (usesAux(kind)) this.#storeLocal(this.aux, CC_AUX);
+  }
+
+  /** Writes all four, whatever the state: for shared exits. */
+  storeMixed(): void {
+    const f = this.#f;
+    f.i32Const(0);
+    f.localGet(this.op);
+    f.access(opcode.i32Store, this.#stateBase + CC_OP);
+    this.#storeLocal(this.dst, CC_DST);
+    this.#storeLocal(this.src, CC_SRC);
+    this.#storeLocal(this.aux, CC_AUX);
+  }
+
+  #storeLocal(local: number, offset: number): void {
+    this.#f.i32Const(0);
+    this.#f.localGet(local);
+    this.#f.access(opcode.i64Store, this.#stateBase + offset);
+  }
+
+  #loadLocal(local: number, offset: number): void {
+    this.#f.i32Const(0);
+    this.#f.access(opcode.i64Load, this.#stateBase + offset);
+    this.#f.localSet(local);
+  }
+
+  /** Goes from this state to FLAGS_MIXED. */
+  mix(): void {
+    const f = this.#f;
+    if (this.state >= 0) {
+      f.i32Const(this.state);
+      f.localSet(this.op);
+    } else if (this.state === FLAGS_IN_MEMORY) {
+      f.i32Const(0);
+      f.access(opcode.i32Load, this.#stateBase + CC_OP);
+      f.localSet(this.op);
+      this.#loadLocal(this.dst, CC_DST);
+      this.#loadLocal(this.src, CC_SRC);
+      this.#loadLocal(this.aux, CC_AUX);
+    }
+    this.state = FLAGS_MIXED;
+  }
+}

@@ -1,0 +1,549 @@
+/**
+ * Lowers IR ops to WebAssembly from the same expression trees from which the interpreter is printed (ir/expr.ts,
+ * ir/assemblyscript.ts): register-file slots are locals (slots.ts), lazy flags are locals (lazy-flags.ts), XMM
+ * registers and other state stay in the state block at addresses known now, guest memory is accessed through the TLB
+ * with both arms in place (layout.ts describes an entry), helpers are calls into the core.
+ *
+ * An op that faults leaves through the region's fault exit with a word that says what was dirty (FaultWord).
+ */
+import * as L from "../layout.ts";
+import type { Expr, MemorySize, Statement, ValueType } from "../ir/expr.ts";
+import { binaryOps, simdOps, unaryOps } from "../ir/wasm-ops.ts";
+import {
+  CORE_MODULE,
+  helperSignature,
+  mulHighSignature,
+  slowReadSignature,
+  slowWriteSignature,
+} from "./core-calls.ts";
+import type { ModuleEncoder, Signature } from "./encode.ts";
+import type { FunctionEncoder } from "./function.ts";
+import {
+  FLAGS_IN_MEMORY,
+  FLAGS_MIXED,
+  FLAG_LOCALS,
+  LazyFlags,
+  kindOf,
+  usesAux,
+  usesDst,
+  usesSrc,
+} from "./lazy-flags.ts";
+import {
+  ROLE_D,
+  ROLE_S,
+  factsOfOp,
+  helperPartialRoles,
+  helperReadRoles,
+  helperWriteRoles,
+} from "./op-facts.ts";
+import type { HelperRow } from "../ir/helper-row.ts";
+import { opcode } from "./opcodes.ts";
+import { CurrentOp, type RegionOps } from "./region-ops.ts";
+import { Slots, gprBit, isGpr } from "./slots.ts";
+import { isStatic, staticInteger, staticVector } from "./static-value.ts";
+
+/**
+ * What an op tells a shared exit, packed in an i64: low half dirty GPRs (16 bits) and the instruction's offset from
+ * the region's base (signed 16 bits); high half instructions of the block not retired (8 bits) and the flags'
+ * operation (8 bits, or one of the two values below).
+ */
+export const WORD_PC_SHIFT = 16;
+export const WORD_FLAGS_SHIFT = 8;
+export const WORD_FLAGS_IN_MEMORY = 0xfe;
+export const WORD_FLAGS_MIXED = 0xff;
+export const WORD_NOT_RETIRED_MASK = 0xff;
+
+const TLB_TAG_MASK = -L.PAGE_SIZE;
+const TLB_ENTRY_ADDEND = 8;
+const TLB_INDEX_SHIFT = 8;
+const NO_ADDRESS = -1;
+/** Where a 128-bit value is put for slowWrite128: the second half, the first may hold what was read. */
+const STORE_SCRATCH = L.SCRATCH + 16;
+
+const roleField = { d: "d", s: "s", a: "a" } as const;
+
+/** Locals of one type that ops borrow for their own values. */
+class LocalPool {
+  readonly #type: ValueType;
+  readonly #locals: number[] = [];
+  #used = 0;
+
+  constructor(type: ValueType) {
+    this.#type = type;
+  }
+
+  forget(): void {
+    this.#locals.length = 0;
+    this.#used = 0;
+  }
+
+  release(): void {
+    this.#used = 0;
+  }
+
+  borrow(f: FunctionEncoder): number {
+    const known = this.#locals[this.#used];
+    const local = known ?? f.local(this.#type);
+    if (known === undefined) this.#locals.push(local);
+    this.#used++;
+    return local;
+  }
+}
+
+/** What stands around the ops of a region. */
+export interface RegionFrame {
+  /** Label of the fault exit, and the local it takes its word from. */
+  readonly faultLabel: number;
+  readonly wordLocal: number;
+  readonly mode: number;
+}
+
+export class Lowering {
+  readonly slots: Slots;
+  readonly flags: LazyFlags;
+  readonly #stateBase: number;
+  readonly #module: ModuleEncoder;
+  #f: FunctionEncoder;
+  #frame: RegionFrame;
+  readonly #op = new CurrentOp();
+  readonly #pools = { i32: new LocalPool("i32"), i64: new LocalPool("i64"), v128: new LocalPool("v128") };
+  /** Locals of the current op's expressions, and how many of their low bits may be set. */
+  readonly #names = new Map<string, number>();
+  readonly #bits = new Map<string, number>();
+  /** Offset of the current op's instruction from the base, and instructions from it to the block's end. */
+  #pcOffset = 0;
+  #notRetired = 0;
+  #tlbRead = 0;
+  #tlbWrite = 0;
+
+  constructor(stateBase: number, module: ModuleEncoder, f: FunctionEncoder) {
+    this.#stateBase = stateBase;
+    this.#module = module;
+    this.#f = f;
+    this.#frame = { faultLabel: 0, wordLocal: 0, mode: 0 };
+    this.slots = new Slots(stateBase, f);
+    this.flags = new LazyFlags(stateBase, f, this);
+  }
+
+  /** Before the first op of a region's function. */
+  begin(f: FunctionEncoder): void {
+    this.#f = f;
+    this.slots.begin(f);
+    this.flags.begin(f);
+    for (const pool of Object.values(this.#pools)) pool.forget();
+    this.#names.clear();
+  }
+
+  enterFrame(frame: RegionFrame): void {
+    this.#frame = frame;
+    const user = (frame.mode & L.MODE_USER) !== 0;
+    this.#tlbRead = this.#stateBase + (user ? L.TLB_USER_READ : L.TLB_KERNEL_READ);
+    this.#tlbWrite = this.#stateBase + (user ? L.TLB_USER_WRITE : L.TLB_KERNEL_WRITE);
+  }
+
+  coreFunction(name: string, signature: Signature): number {
+    return this.#module.import(`${CORE_MODULE}.${name}`, signature);
+  }
+
+  /** Where op `i` stands: for faults. */
+  locate(pcOffset: number, notRetired: number): void {
+    this.#pcOffset = pcOffset;
+    this.#notRetired = notRetired;
+  }
+
+  // ---- Ops --------------------------------------------------------------------------------------------------------
+  /** Lowers an inline op or a helper; of a conditional branch, what comes before the decision. */
+  lower(ops: RegionOps, i: number): void {
+    const op = this.#op;
+    op.select(ops, i);
+    const facts = factsOfOp(op.number);
+    if (facts.helper !== undefined) return this.#helper(facts.helper);
+    for (const pool of Object.values(this.#pools)) pool.release();
+    this.#names.clear();
+    this.#bits.clear();
+    for (const statement of facts.body) {
+      // A branch's decision is its last value: it stays on the stack.
+      if (facts.branch !== undefined && statement.kind === "let" && statement.name === "condition")
+        this.emit(statement.value);
+      else this.#statement(statement);
+    }
+  }
+
+  /** Pushes slot s of op `i` as i64: the target of an indirect branch. */
+  pushIndirectTarget(ops: RegionOps, i: number): void {
+    this.slots.get(ops.s[i] ?? 0, 64);
+  }
+
+  #helper(row: HelperRow): void {
+    const f = this.#f;
+    const { slots, flags } = this;
+    const { number, d, s, imm } = this.#op;
+    const reads = helperReadRoles[number] ?? 0;
+    const writes = helperWriteRoles[number] ?? 0;
+    const partial = helperPartialRoles[number] ?? 0;
+    if (row.gprs === "all") slots.storeAll(slots.dirty);
+    for (const [role, slot] of [[ROLE_D, d] as const, [ROLE_S, s] as const]) {
+      if (((reads | partial) & role) === 0) continue;
+      if (!isGpr(slot) || (slots.dirty & gprBit(slot)) !== 0) slots.store(slot);
+    }
+    if (row.flags === "reads" || row.flags === "both") {
+      flags.store();
+      flags.state = FLAGS_IN_MEMORY;
+    }
+    f.i32Const(d);
+    f.i32Const(s);
+    f.i32Const(imm);
+    f.call(this.coreFunction(`h_${row.name}`, helperSignature));
+    if (row.faults) {
+      f.if("unlikely");
+      this.fault();
+      f.end();
+    } else {
+      f.op(opcode.drop);
+    }
+    if (row.flags === "writes" || row.flags === "both") flags.state = FLAGS_IN_MEMORY;
+    for (const [role, slot] of [[ROLE_D, d] as const, [ROLE_S, s] as const]) {
+      if ((writes & role) !== 0) this.#reload(slot);
+    }
+    if (row.gprs === "all") slots.loadAll(this.liveAfter);
+  }
+
+  /** General registers whose value is needed behind the current op: the ones worth reloading. */
+  liveAfter = 0;
+
+  #reload(slot: number): void {
+    if (isGpr(slot) && (this.liveAfter & gprBit(slot)) === 0) {
+      this.slots.dirty &= ~gprBit(slot);
+      return;
+    }
+    this.slots.load(slot);
+    this.slots.dirty &= ~gprBit(slot);
+  }
+
+  /** Leaves the region with a fault pending at the current op. */
+  fault(): void {
+    const f = this.#f;
+    f.i64Const(...this.exitWord(this.#pcOffset, this.#notRetired));
+    f.localSet(this.#frame.wordLocal);
+    f.br(this.#frame.faultLabel);
+  }
+
+  /** What a shared exit has to know, as low and high half. */
+  exitWord(pcOffset: number, notRetired: number): [number, number] {
+    const { state } = this.flags;
+    const flags =
+      state === FLAGS_IN_MEMORY ? WORD_FLAGS_IN_MEMORY : state === FLAGS_MIXED ? WORD_FLAGS_MIXED : state;
+    return [this.slots.dirty | (pcOffset << WORD_PC_SHIFT), (flags << WORD_FLAGS_SHIFT) | notRetired];
+  }
+
+  // ---- Statements -------------------------------------------------------------------------------------------------
+  #name(name: string, type: ValueType, bits: number): number {
+    this.#bits.set(name, Math.max(bits, this.#bits.get(name) ?? 0));
+    const known = this.#names.get(name);
+    if (known !== undefined) return known;
+    const local = this.#pools[type].borrow(this.#f);
+    this.#names.set(name, local);
+    return local;
+  }
+
+  #statement(statement: Statement): void {
+    const f = this.#f;
+    switch (statement.kind) {
+      case "let": {
+        this.emit(statement.value);
+        f.localSet(this.#name(statement.name, statement.value.type, this.#bitsOf(statement.value)));
+        return;
+      }
+      case "setReg":
+        return this.#setSlot(this.#op[roleField[statement.role]], statement);
+      case "setGpr":
+        return this.#setSlot(8 * statement.number, statement);
+      case "setXmm":
+        f.i32Const(0);
+        this.emit(statement.value);
+        return f.v128Store(this.#xmmAddress(statement.role));
+      case "setState":
+        f.i32Const(0);
+        this.emit(statement.value);
+        return f.access(opcode.i32Store, this.#stateBase + statement.offset);
+      case "flags":
+        return this.#setFlags(statement);
+      case "load":
+        return this.#load(statement.name, statement.size, statement.address, statement.forWrite);
+      case "store":
+        return this.#store(statement.size, statement.address, statement.value);
+    }
+  }
+
+  #setSlot(slot: number, statement: Extract<Statement, { kind: "setReg" | "setGpr" }>): void {
+    this.slots.beginSet(slot, statement.width);
+    this.emit(statement.value);
+    this.slots.set(slot, statement.width, this.#bitsOf(statement.value));
+  }
+
+  #setFlags(statement: Extract<Statement, { kind: "flags" }>): void {
+    const { flags } = this;
+    if (statement.when === undefined) {
+      this.#pushFlagValues(statement);
+      return flags.set(statement.op);
+    }
+    const before = flags.state;
+    if (before !== statement.op) flags.mix();
+    this.emit(statement.when);
+    this.#f.if();
+    // The values read the flags as they were: in the mixed state that is a call, so ask while the kind is known.
+    const mixed = flags.state;
+    if (before >= 0) flags.state = before;
+    this.#pushFlagValues(statement);
+    flags.set(statement.op);
+    if (mixed === FLAGS_MIXED) flags.mix();
+    this.#f.end();
+  }
+
+  #pushFlagValues(statement: Extract<Statement, { kind: "flags" }>): void {
+    const kind = kindOf(statement.op);
+    const push = (e: Expr | undefined): void => {
+      if (e === undefined) this.#f.i64Const(0, 0);
+      else this.emit(e);
+    };
+    if (usesDst(kind)) push(statement.dst);
+    if (usesSrc(kind)) push(statement.src);
+    if (usesAux(kind)) push(statement.aux);
+  }
+
+  // ---- Guest memory -----------------------------------------------------------------------------------------------
+  /** Pops nothing; pushes 1 if the address, kept in the local va, hits the TLB at `tlb`; its entry's place is in `entry`. */
+  #lookUp(tlb: number, size: MemorySize, address: Expr, va: number, entry: number): void {
+    const f = this.#f;
+    this.emit(address);
+    f.localTee(va);
+    f.op(unaryOps["i32.wrap_i64"]);
+    f.i32Const(TLB_INDEX_SHIFT);
+    f.op(binaryOps["i32.shr_u"]);
+    f.i32Const(L.TLB_INDEX_MASK);
+    f.op(binaryOps["i32.and"]);
+    f.localTee(entry);
+    f.access(opcode.i64Load, tlb);
+    f.localGet(va);
+    if (size > 8) {
+      f.i64ConstNumber(size / 8 - 1);
+      f.op(binaryOps["i64.add"]);
+    }
+    f.i64ConstNumber(TLB_TAG_MASK);
+    f.op(binaryOps["i64.and"]);
+    f.op(binaryOps["i64.eq"]);
+  }
+
+  #pushHostAddress(tlb: number, va: number, entry: number): void {
+    const f = this.#f;
+    f.localGet(entry);
+    f.access(opcode.i32Load, tlb + TLB_ENTRY_ADDEND);
+    f.localGet(va);
+    f.op(unaryOps["i32.wrap_i64"]);
+    f.op(binaryOps["i32.add"]);
+  }
+
+  #load(name: string, size: MemorySize, address: Expr, forWrite: boolean): void {
+    const f = this.#f;
+    const tlb = forWrite ? this.#tlbWrite : this.#tlbRead;
+    const va = this.#pools.i64.borrow(f);
+    const entry = this.#pools.i32.borrow(f);
+    const type = size === 128 ? "v128" : size === 64 ? "i64" : "i32";
+    const read = (): void => {
+      if (size === 128) f.v128Load();
+      else f.access(loadOpcodes[size]);
+    };
+    this.#lookUp(tlb, size, address, va, entry);
+    f.if("likely", type);
+    this.#pushHostAddress(tlb, va, entry);
+    read();
+    f.else();
+    f.localGet(va);
+    f.call(this.coreFunction(`slowRead${forWrite ? "ForWrite" : ""}${size}`, slowReadSignature));
+    f.localTee(entry);
+    f.i32Const(NO_ADDRESS);
+    f.op(binaryOps["i32.eq"]);
+    f.if("unlikely");
+    this.fault();
+    f.end();
+    f.localGet(entry);
+    read();
+    f.end();
+    f.localSet(this.#name(name, type, size));
+  }
+
+  #store(size: MemorySize, address: Expr, value: Expr): void {
+    const f = this.#f;
+    const tlb = this.#tlbWrite;
+    const va = this.#pools.i64.borrow(f);
+    const entry = this.#pools.i32.borrow(f);
+    const type = size === 128 ? "v128" : size === 64 ? "i64" : "i32";
+    const kept = this.#pools[type].borrow(f);
+    this.emit(value);
+    f.localSet(kept);
+    this.#lookUp(tlb, size, address, va, entry);
+    f.if("likely");
+    this.#pushHostAddress(tlb, va, entry);
+    f.localGet(kept);
+    if (size === 128) f.v128Store();
+    else f.access(storeOpcodes[size]);
+    f.else();
+    if (size === 128) {
+      f.i32Const(0);
+      f.localGet(kept);
+      f.v128Store(this.#stateBase + STORE_SCRATCH);
+    }
+    f.localGet(va);
+    if (size === 128) f.i32Const(this.#stateBase + STORE_SCRATCH);
+    else f.localGet(kept);
+    f.call(this.coreFunction(`slowWrite${size}`, slowWriteSignature(size)));
+    f.if("unlikely");
+    this.fault();
+    f.end();
+    f.end();
+  }
+
+  // ---- Expressions ------------------------------------------------------------------------------------------------
+  #xmmAddress(role: "d" | "s" | "a"): number {
+    return this.#stateBase + L.XMM + this.#op[roleField[role]] * L.XMM_STRIDE;
+  }
+
+  #localNamed(name: string): number {
+    if (name === FLAG_LOCALS.dst) return this.flags.dst;
+    if (name === FLAG_LOCALS.src) return this.flags.src;
+    if (name === FLAG_LOCALS.aux) return this.flags.aux;
+    const local = this.#names.get(name);
+    if (local === undefined) throw new Error(`local ${name} is read before it is set`);
+    return local;
+  }
+
+  /** Pushes the value of an expression. */
+  emit(e: Expr): void {
+    const f = this.#f;
+    if (isStatic(e)) return this.#emitStatic(e);
+    switch (e.kind) {
+      case "reg":
+        return this.slots.get(this.#op[roleField[e.role]], e.width);
+      case "gpr":
+        return this.slots.get(8 * e.number, e.width);
+      case "xmm":
+        f.i32Const(0);
+        return f.v128Load(this.#xmmAddress(e.role));
+      case "local":
+        return f.localGet(this.#localNamed(e.name));
+      case "unary":
+        this.emit(e.value);
+        return f.op(unaryOps[e.op]);
+      case "binary":
+        return this.#emitBinary(e);
+      case "select":
+        this.emit(e.then);
+        this.emit(e.else);
+        this.emit(e.condition);
+        return f.select(e.type);
+      case "simd":
+        for (const argument of e.args) this.emit(argument);
+        f.simd(simdOps[e.op]);
+        for (const lane of e.lanes ?? []) f.lane(lane);
+        return;
+      case "condition":
+        return this.flags.condition(e.code);
+      case "statusFlags":
+        return this.flags.status(STATUS_MASK_ALL);
+      case "state":
+        f.i32Const(0);
+        return f.access(opcode.i32Load, this.#stateBase + e.offset);
+      case "pure":
+        for (const argument of e.args) this.emit(argument);
+        return f.call(this.coreFunction(e.name, mulHighSignature));
+      default:
+        throw new Error(`${e.kind} is static`);
+    }
+  }
+
+  #emitStatic(e: Expr): void {
+    if (e.type === "v128") return this.#f.v128Const(staticVector(e, this.#op));
+    const value = staticInteger(e, this.#op);
+    if (e.type === "i64") this.#f.i64ConstBig(value);
+    else this.#f.i32Const(Number(value));
+  }
+
+  #emitBinary(e: Extract<Expr, { kind: "binary" }>): void {
+    const f = this.#f;
+    if (isStatic(e.right)) {
+      const right = staticInteger(e.right, this.#op);
+      if (e.op === "i32.and" && e.left.kind === "statusFlags") return this.flags.status(Number(right));
+      // Displacements and scales are often 0.
+      if (right === 0n && neutralZero.has(e.op)) return this.emit(e.left);
+      if (right === 0n && e.op.endsWith(".and")) {
+        if (e.type === "i64") return f.i64Const(0, 0);
+        return f.i32Const(0);
+      }
+    }
+    if ((e.op === "i64.add" || e.op === "i32.add") && this.#isZeroSlot(e.left)) return this.emit(e.right);
+    this.emit(e.left);
+    this.emit(e.right);
+    f.op(binaryOps[e.op]);
+  }
+
+  #isZeroSlot(e: Expr): boolean {
+    return e.kind === "reg" && this.#op[roleField[e.role]] === L.SLOT_ZERO;
+  }
+
+  /** How many low bits of an expression may be set: to leave out masks. */
+  #bitsOf(e: Expr): number {
+    const all = e.type === "i64" ? 64 : 32;
+    if (isStatic(e) && e.type !== "v128") {
+      const value = staticInteger(e, this.#op);
+      return value < 0n ? all : value.toString(2).length;
+    }
+    switch (e.kind) {
+      case "reg":
+      case "gpr":
+        return e.width;
+      case "local":
+        return this.#bits.get(e.name) ?? all;
+      case "condition":
+        return 1;
+      case "select":
+        return Math.max(this.#bitsOf(e.then), this.#bitsOf(e.else));
+      case "binary":
+        if (e.op === "i32.and" || e.op === "i64.and")
+          return Math.min(this.#bitsOf(e.left), this.#bitsOf(e.right));
+        if (e.op === "i32.or" || e.op === "i32.xor")
+          return Math.max(this.#bitsOf(e.left), this.#bitsOf(e.right));
+        return COMPARISON.test(e.op) ? 1 : all;
+      case "unary":
+        return e.op.endsWith(".eqz") ? 1 : all;
+      default:
+        return all;
+    }
+  }
+}
+
+const STATUS_MASK_ALL = 0x8d5;
+const neutralZero = new Set<string>([
+  "i32.add",
+  "i64.add",
+  "i32.sub",
+  "i64.sub",
+  "i32.shl",
+  "i64.shl",
+  "i32.or",
+  "i64.or",
+]);
+
+const COMPARISON = /\.(eq|ne|lt_s|lt_u|gt_s|gt_u|le_s|le_u|ge_s|ge_u)$/;
+
+const loadOpcodes = {
+  8: opcode.i32Load8U,
+  16: opcode.i32Load16U,
+  32: opcode.i32Load,
+  64: opcode.i64Load,
+} as const;
+const storeOpcodes = {
+  8: opcode.i32Store8,
+  16: opcode.i32Store16,
+  32: opcode.i32Store,
+  64: opcode.i64Store,
+} as const;

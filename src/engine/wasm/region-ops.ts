@@ -1,0 +1,68 @@
+/** The IR ops of one region: those of its blocks, one behind the other, in arrays that all regions reuse. */
+import type { IrBlock } from "../ir/block.ts";
+import type { Immediates } from "./static-value.ts";
+
+/** More ops than a region may have. */
+export const REGION_OPS_MAX = 8192;
+
+export class RegionOps {
+  count = 0;
+  readonly op = new Uint16Array(REGION_OPS_MAX);
+  readonly d = new Uint8Array(REGION_OPS_MAX);
+  readonly s = new Uint8Array(REGION_OPS_MAX);
+  readonly a = new Uint8Array(REGION_OPS_MAX);
+  readonly scale = new Uint8Array(REGION_OPS_MAX);
+  readonly imm = new Int32Array(REGION_OPS_MAX);
+  readonly immHigh = new Int32Array(REGION_OPS_MAX);
+  readonly target0 = new Int32Array(REGION_OPS_MAX);
+  readonly target1 = new Int32Array(REGION_OPS_MAX);
+  /** Offset of the op's instruction from its block's RIP. */
+  readonly pc = new Uint16Array(REGION_OPS_MAX);
+
+  clear(): void {
+    this.count = 0;
+  }
+
+  hasRoomFor(block: IrBlock): boolean {
+    return this.count + block.count <= REGION_OPS_MAX;
+  }
+
+  /** Appends a block's ops; gives the index of the first. */
+  append(block: IrBlock): number {
+    const start = this.count;
+    const { count } = block;
+    this.op.set(block.op.subarray(0, count), start);
+    this.d.set(block.d.subarray(0, count), start);
+    this.s.set(block.s.subarray(0, count), start);
+    this.a.set(block.a.subarray(0, count), start);
+    this.scale.set(block.scale.subarray(0, count), start);
+    this.imm.set(block.imm.subarray(0, count), start);
+    this.immHigh.set(block.immHigh.subarray(0, count), start);
+    this.target0.set(block.target0.subarray(0, count), start);
+    this.target1.set(block.target1.subarray(0, count), start);
+    this.pc.set(block.pc.subarray(0, count), start);
+    this.count += count;
+    return start;
+  }
+}
+
+/** The operand fields of the op that is being compiled. */
+export class CurrentOp implements Immediates {
+  number = 0;
+  d = 0;
+  s = 0;
+  a = 0;
+  scale = 0;
+  imm = 0;
+  immHigh = 0;
+
+  select(ops: RegionOps, i: number): void {
+    this.number = ops.op[i] ?? 0;
+    this.d = ops.d[i] ?? 0;
+    this.s = ops.s[i] ?? 0;
+    this.a = ops.a[i] ?? 0;
+    this.scale = ops.scale[i] ?? 0;
+    this.imm = ops.imm[i] ?? 0;
+    this.immHigh = ops.immHigh[i] ?? 0;
+  }
+}

@@ -1,0 +1,511 @@
+/**
+ * Compiles a region, the hot blocks around one entry, to a WebAssembly function (depth: i32) -> i64 that returns the
+ * next RIP or one of layout.ts' REGION_* results. Control flow is structured from the dominator tree, after Ramsey,
+ * "Beyond Relooper" (ICFP 2022): loops are wasm loops, merges are the ends of blocks, an edge out of the region
+ * returns.
+ *
+ * A guest call is a wasm call: registers and flags go to the state block, the callee's region is called through the
+ * jump cache, and if it comes back with the return address this region goes on; with anything else it returns that,
+ * which is always correct. A callee without a region is left to the dispatcher.
+ *
+ * Instructions are counted in a local and taken from the budget at exits and calls; loops leave when it is used up,
+ * so that run() ends in time and the engine below can replace a loop's code by better code.
+ */
+import { defined } from "../../base/index.ts";
+import * as L from "../layout.ts";
+import { binaryOps, unaryOps } from "../ir/wasm-ops.ts";
+import { ENGINE_MODULE, regionSignature, remapSignature } from "./core-calls.ts";
+import { DataFlow, isCall } from "./dataflow.ts";
+import { ModuleEncoder } from "./encode.ts";
+import { FunctionEncoder } from "./function.ts";
+import { OUTSIDE, type RegionEdge, type RegionNode } from "./graph.ts";
+import { FLAGS_IN_MEMORY, FLAGS_MIXED } from "./lazy-flags.ts";
+import {
+  Lowering,
+  WORD_FLAGS_IN_MEMORY,
+  WORD_FLAGS_MIXED,
+  WORD_FLAGS_SHIFT,
+  WORD_NOT_RETIRED_MASK,
+  WORD_PC_SHIFT,
+} from "./lower.ts";
+import { factsOfOp } from "./op-facts.ts";
+import { opcode } from "./opcodes.ts";
+import type { RegionOps } from "./region-ops.ts";
+
+/** What is compiled. */
+export interface RegionPlan {
+  /** What remap() is called with. */
+  readonly id: number;
+  /** RIP of the entry, from which all offsets count, and the translation mode of all blocks. */
+  readonly baseRip: bigint;
+  readonly mode: number;
+  /** Its blocks lie in several pages, whose mapping has to be looked at again after it may have changed. */
+  readonly severalPages: boolean;
+  readonly nodes: readonly RegionNode[];
+  readonly ops: RegionOps;
+  /** Is the code at an offset outside the region unlikely to be reached? */
+  isCold(offset: number): boolean;
+}
+
+/** The name under which a region's module exports its function. */
+export const REGION_EXPORT = "region";
+
+const DEPTH = 0;
+const JUMP_CACHE_TAG = 0;
+const JUMP_CACHE_REGION = 12;
+/** No jump cache entry gives a region this table slot. */
+const NO_REGION = 0;
+
+export class RegionCompiler {
+  readonly #stateBase: number;
+  readonly #module: ModuleEncoder;
+  readonly #lowering: Lowering;
+  readonly #flow = new DataFlow();
+  #f = new FunctionEncoder();
+  #plan: RegionPlan | undefined;
+  #nodes: readonly RegionNode[] = [];
+  #ops: RegionOps;
+  #base = 0n;
+  #mode = 0;
+  /** Labels of the loops and merges that are open, by node. */
+  #loopLabels: number[] = [];
+  #mergeLabels: number[] = [];
+  #doneLabel = 0;
+  #coldLabel = 0;
+  #count = 0;
+  #word = 0;
+  #result = 0;
+  #slot = 0;
+
+  constructor(stateBase: number, memoryMaximumPages: number, ops: RegionOps) {
+    this.#stateBase = stateBase;
+    this.#module = new ModuleEncoder(
+      { module: ENGINE_MODULE, name: "memory", maximumPages: memoryMaximumPages },
+      { module: ENGINE_MODULE, name: "table" },
+    );
+    this.#lowering = new Lowering(stateBase, this.#module, this.#f);
+    this.#ops = ops;
+  }
+
+  /** The module of a region; the view is invalid after the next call. */
+  compile(plan: RegionPlan): Uint8Array<ArrayBuffer> {
+    this.#module.reset();
+    const f = this.#module.function(REGION_EXPORT, regionSignature);
+    this.#f = f;
+    this.#plan = plan;
+    this.#nodes = plan.nodes;
+    this.#ops = plan.ops;
+    this.#base = plan.baseRip;
+    this.#mode = plan.mode;
+    this.#loopLabels = [];
+    this.#mergeLabels = [];
+    this.#flow.analyze(plan.nodes, plan.ops);
+    this.#lowering.begin(f);
+    this.#count = f.local("i32");
+    this.#slot = f.local("i32");
+    this.#word = f.local("i64");
+    this.#result = f.local("i64");
+
+    if (plan.severalPages) this.#checkMapping(plan.id);
+    this.#lowering.slots.loadAll(this.#flow.liveIn[0] ?? 0);
+    this.#doneLabel = f.block("i64");
+    this.#coldLabel = f.block();
+    const faultLabel = f.block();
+    this.#lowering.enterFrame({ faultLabel, wordLocal: this.#word, mode: plan.mode });
+    this.#tree(0);
+    f.op(opcode.unreachable);
+    f.end();
+    this.#faultExit();
+    f.end();
+    this.#sharedStores();
+    f.end();
+    f.localSet(this.#result);
+    this.#settle();
+    f.localGet(this.#result);
+    return this.#module.finish();
+  }
+
+  // ---- Entry and exits --------------------------------------------------------------------------------------------
+  /** Leaves at once for the dispatcher if the pages of the region are no longer mapped as they were. */
+  #checkMapping(id: number): void {
+    const f = this.#f;
+    const epoch = this.#module.global();
+    f.globalGet(epoch);
+    this.#loadState32(L.MAPPING_EPOCH);
+    f.op(binaryOps["i32.ne"]);
+    f.if("unlikely");
+    f.i32Const(id);
+    f.call(this.#module.import(`${ENGINE_MODULE}.remap`, remapSignature));
+    f.op(unaryOps["i32.eqz"]);
+    f.if("unlikely");
+    this.#pushRip(0);
+    f.op(opcode.return);
+    f.end();
+    this.#loadState32(L.MAPPING_EPOCH);
+    f.globalSet(epoch);
+    f.end();
+  }
+
+  /** Behind the fault label: RIP is the faulting instruction's, those behind it are not retired. */
+  #faultExit(): void {
+    const f = this.#f;
+    f.i32Const(0);
+    this.#pushRip(0);
+    f.localGet(this.#word);
+    f.op(unaryOps["i32.wrap_i64"]);
+    f.i32Const(WORD_PC_SHIFT);
+    f.op(binaryOps["i32.shr_s"]);
+    f.op(unaryOps["i64.extend_i32_s"]);
+    f.op(binaryOps["i64.add"]);
+    f.access(opcode.i64Store, this.#stateBase + L.RIP);
+    f.localGet(this.#count);
+    this.#pushWordHigh();
+    f.i32Const(WORD_NOT_RETIRED_MASK);
+    f.op(binaryOps["i32.and"]);
+    f.op(binaryOps["i32.sub"]);
+    f.localSet(this.#count);
+    f.i64Const(L.REGION_FAULT_LOW, L.REGION_RESULT_HIGH);
+    f.localSet(this.#result);
+  }
+
+  #pushWordHigh(): void {
+    const f = this.#f;
+    f.localGet(this.#word);
+    f.i64Const(32, 0);
+    f.op(binaryOps["i64.shr_u"]);
+    f.op(unaryOps["i32.wrap_i64"]);
+  }
+
+  /** Behind the cold label: stores what the word calls dirty, then pushes the result. */
+  #sharedStores(): void {
+    const f = this.#f;
+    const { slots, flags } = this.#lowering;
+    slots.storeChosen(DataFlow.written(this.#ops), this.#word);
+    // The operation number, or what stands in its place.
+    this.#pushWordHigh();
+    f.i32Const(WORD_FLAGS_SHIFT);
+    f.op(binaryOps["i32.shr_u"]);
+    f.localTee(this.#slot);
+    f.i32Const(WORD_FLAGS_IN_MEMORY);
+    f.op(binaryOps["i32.ne"]);
+    f.if();
+    f.localGet(this.#slot);
+    f.i32Const(WORD_FLAGS_MIXED);
+    f.op(binaryOps["i32.ne"]);
+    f.if();
+    f.localGet(this.#slot);
+    f.localSet(flags.op);
+    f.end();
+    flags.storeMixed();
+    f.end();
+    f.localGet(this.#result);
+  }
+
+  /** Takes the instructions counted so far from the budget. */
+  #settle(): void {
+    const f = this.#f;
+    f.i32Const(0);
+    this.#loadState32(L.BUDGET);
+    f.localGet(this.#count);
+    f.op(binaryOps["i32.sub"]);
+    f.access(opcode.i32Store, this.#stateBase + L.BUDGET);
+  }
+
+  #loadState32(offset: number): void {
+    this.#f.i32Const(0);
+    this.#f.access(opcode.i32Load, this.#stateBase + offset);
+  }
+
+  #ripAt(offset: number): bigint {
+    return BigInt.asUintN(64, this.#base + BigInt(offset));
+  }
+
+  #pushRip(offset: number): void {
+    this.#f.i64ConstBig(this.#ripAt(offset));
+  }
+
+  #storeDirty(): void {
+    const { slots, flags } = this.#lowering;
+    slots.storeAll(slots.dirty);
+    flags.store();
+  }
+
+  /** Leaves the region; the next RIP (or a REGION_* result) is pushed by `push`. */
+  #leave(push: () => void): void {
+    this.#storeDirty();
+    push();
+    this.#f.br(this.#doneLabel);
+  }
+
+  /** Leaves for the code at an offset, seldom: through the exit that all such edges share. */
+  #leaveCold(offset: number): void {
+    const f = this.#f;
+    f.i64Const(...this.#lowering.exitWord(0, 0));
+    f.localSet(this.#word);
+    this.#pushRip(offset);
+    f.localSet(this.#result);
+    f.br(this.#coldLabel);
+  }
+
+  // ---- Structured control flow ------------------------------------------------------------------------------------
+  #node(number: number): RegionNode {
+    return defined(this.#nodes[number], "an edge to a node that is not there");
+  }
+
+  /** The code of a node and of all it dominates; control never comes out at its end. */
+  #tree(number: number): void {
+    const f = this.#f;
+    const node = this.#node(number);
+    if (!node.isHeader) return this.#within(number, 0);
+    this.#loopLabels[number] = f.loop();
+    this.#enterState(number);
+    this.#checkBudget(node);
+    this.#within(number, 0);
+    f.end();
+  }
+
+  /** The node inside the blocks at whose ends the merges it dominates stand, from the `next`th on. */
+  #within(number: number, next: number): void {
+    const f = this.#f;
+    const merge = this.#node(number).mergeChildren[next];
+    if (merge === undefined) return this.#body(number);
+    this.#mergeLabels[merge] = f.block();
+    this.#within(number, next + 1);
+    f.end();
+    this.#tree(merge);
+  }
+
+  #enterState(number: number): void {
+    const { slots, flags } = this.#lowering;
+    slots.dirty = this.#flow.dirtyIn[number] ?? 0;
+    flags.state = this.#flow.flagsIn[number] ?? FLAGS_IN_MEMORY;
+  }
+
+  #checkBudget(node: RegionNode): void {
+    const f = this.#f;
+    this.#loadState32(L.BUDGET);
+    f.localGet(this.#count);
+    f.op(binaryOps["i32.lt_s"]);
+    f.if("unlikely");
+    this.#leaveCold(node.block.offset);
+    f.end();
+  }
+
+  #body(number: number): void {
+    const node = this.#node(number);
+    const { start, end, offset, instructionCount } = node.block;
+    this.#enterState(number);
+    let lastPc = 0;
+    let notRetired = instructionCount;
+    for (let i = start; i < end; i++) {
+      const pc = this.#ops.pc[i] ?? 0;
+      if (pc !== lastPc) {
+        lastPc = pc;
+        notRetired--;
+      }
+      this.#lowering.locate(offset + pc, notRetired);
+      this.#lowering.liveAfter = this.#flow.liveAfter[i] ?? 0;
+      this.#op(node, i);
+    }
+  }
+
+  #op(node: RegionNode, i: number): void {
+    const f = this.#f;
+    const { branch } = factsOfOp(this.#ops.op[i] ?? 0);
+    const imm = this.#ops.imm[i] ?? 0;
+    switch (branch?.kind) {
+      case undefined:
+        return this.#lowering.lower(this.#ops, i);
+      case "enter":
+        f.localGet(this.#count);
+        f.i32Const(node.block.instructionCount);
+        f.op(binaryOps["i32.add"]);
+        return f.localSet(this.#count);
+      case "syncpc":
+        return this.#syncPc(node, imm);
+      case "jump":
+        if (isCall(this.#ops, i)) return this.#directCall(node, i);
+        return this.#edge(node.edges[0]);
+      case "conditional":
+        return this.#conditional(node, i);
+      case "indirect":
+        if (isCall(this.#ops, i)) return this.#indirectCall(node, i);
+        return this.#leave(() => this.#lowering.pushIndirectTarget(this.#ops, i));
+      case "sysend":
+        f.i32Const(0);
+        f.i32Const(0);
+        f.access(opcode.i64Load, this.#stateBase + L.NEXT_RIP);
+        f.access(opcode.i64Store, this.#stateBase + L.RIP);
+        return this.#leave(() => f.i64Const(L.REGION_DISPATCH_LOW, L.REGION_RESULT_HIGH));
+      case "raise":
+        this.#storeState32(L.FAULT_VECTOR, imm);
+        this.#storeState32(L.FAULT_HAS_ERROR, 0);
+        this.#storeState32(L.FAULT_ERROR, 0);
+        return this.#lowering.fault();
+    }
+  }
+
+  #storeState32(offset: number, value: number): void {
+    this.#f.i32Const(0);
+    this.#f.i32Const(value);
+    this.#f.access(opcode.i32Store, this.#stateBase + offset);
+  }
+
+  #storeState64(offset: number, value: bigint): void {
+    this.#f.i32Const(0);
+    this.#f.i64ConstBig(value);
+    this.#f.access(opcode.i64Store, this.#stateBase + offset);
+  }
+
+  /** imm: the instruction's offset from its block, its length in the high half. */
+  #syncPc(node: RegionNode, imm: number): void {
+    const rip = node.block.offset + (imm & 0xffff);
+    const next = this.#ripAt(rip + (imm >>> 16));
+    const size = this.#mode & L.MODE_CODE_SIZE;
+    this.#storeState64(L.RIP, this.#ripAt(rip));
+    this.#storeState64(L.NEXT_RIP, size === 2 ? next : BigInt.asUintN(size === 1 ? 32 : 16, next));
+  }
+
+  #conditional(node: RegionNode, i: number): void {
+    const f = this.#f;
+    const { slots, flags } = this.#lowering;
+    this.#lowering.lower(this.#ops, i);
+    const { dirty } = slots;
+    const { state } = flags;
+    const [taken, notTaken] = node.edges;
+    f.if(this.#isCold(taken) ? "unlikely" : this.#isCold(notTaken) ? "likely" : "none");
+    this.#edge(taken);
+    f.else();
+    slots.dirty = dirty;
+    flags.state = state;
+    this.#edge(notTaken);
+    f.end();
+  }
+
+  #isCold(edge: RegionEdge | undefined): boolean {
+    return edge?.to === OUTSIDE && this.#plan?.isCold(edge.offset) === true;
+  }
+
+  /** Goes to where an edge leads, from the state the lowering is in. */
+  #edge(edge: RegionEdge | undefined): void {
+    if (edge === undefined) throw new Error("a branch without its edge");
+    const { to, offset } = edge;
+    if (to === OUTSIDE) {
+      if (this.#isCold(edge)) return this.#leaveCold(offset);
+      return this.#leave(() => this.#pushRip(offset));
+    }
+    const { flags } = this.#lowering;
+    if (this.#flow.flagsIn[to] === FLAGS_MIXED) flags.mix();
+    // An open loop with this header, else a merge whose block is open, else code that stands right here.
+    const target = this.#node(to);
+    const loop = this.#loopLabels[to];
+    if (target.isHeader && loop !== undefined) return this.#f.br(loop);
+    if (!target.isMerge) return this.#tree(to);
+    this.#f.br(defined(this.#mergeLabels[to], "a merge whose block is not open"));
+  }
+
+  // ---- Guest calls ------------------------------------------------------------------------------------------------
+  #directCall(node: RegionNode, i: number): void {
+    const f = this.#f;
+    const callee = node.block.offset + (this.#ops.target0[i] ?? 0);
+    const [back] = node.edges;
+    if (back === undefined || back.to === OUTSIDE) return this.#leave(() => this.#pushRip(callee));
+    const rip = this.#ripAt(callee);
+    const entry = this.#stateBase + L.JUMP_CACHE + (jumpCacheIndex(rip) << L.JUMP_CACHE_SHIFT);
+    this.#storeDirty();
+    this.#settle();
+    const miss = this.#enterCall();
+    f.i32Const(0);
+    f.access(opcode.i64Load, entry + JUMP_CACHE_TAG);
+    f.i64ConstBig(rip ^ (BigInt(this.#mode) << 48n));
+    f.op(binaryOps["i64.ne"]);
+    f.brIf(miss, "unlikely");
+    f.i32Const(0);
+    f.access(opcode.i32Load, entry + JUMP_CACHE_REGION);
+    this.#callSlot(back, miss);
+    f.end();
+    this.#pushRip(callee);
+    f.op(opcode.return);
+  }
+
+  #indirectCall(node: RegionNode, i: number): void {
+    const f = this.#f;
+    const [back] = node.edges;
+    if (back === undefined || back.to === OUTSIDE) {
+      return this.#leave(() => this.#lowering.pushIndirectTarget(this.#ops, i));
+    }
+    this.#lowering.pushIndirectTarget(this.#ops, i);
+    f.localSet(this.#result);
+    this.#storeDirty();
+    this.#settle();
+    const miss = this.#enterCall();
+    // The entry's address: index = (low ^ rip >>> 12) & (count - 1).
+    f.localGet(this.#result);
+    f.op(unaryOps["i32.wrap_i64"]);
+    f.localGet(this.#result);
+    f.i64Const(12, 0);
+    f.op(binaryOps["i64.shr_u"]);
+    f.op(unaryOps["i32.wrap_i64"]);
+    f.op(binaryOps["i32.xor"]);
+    f.i32Const(L.JUMP_CACHE_COUNT - 1);
+    f.op(binaryOps["i32.and"]);
+    f.i32Const(L.JUMP_CACHE_SHIFT);
+    f.op(binaryOps["i32.shl"]);
+    f.localTee(this.#slot);
+    f.access(opcode.i64Load, this.#stateBase + L.JUMP_CACHE + JUMP_CACHE_TAG);
+    f.localGet(this.#result);
+    f.i64ConstBig(BigInt(this.#mode) << 48n);
+    f.op(binaryOps["i64.xor"]);
+    f.op(binaryOps["i64.ne"]);
+    f.brIf(miss, "unlikely");
+    f.localGet(this.#slot);
+    f.access(opcode.i32Load, this.#stateBase + L.JUMP_CACHE + JUMP_CACHE_REGION);
+    this.#callSlot(back, miss);
+    f.end();
+    f.localGet(this.#result);
+    f.op(opcode.return);
+  }
+
+  /** Opens the block that is left when the callee cannot be called; the first reason is depth. */
+  #enterCall(): number {
+    const f = this.#f;
+    const miss = f.block();
+    f.localGet(DEPTH);
+    f.op(unaryOps["i32.eqz"]);
+    f.brIf(miss, "unlikely");
+    return miss;
+  }
+
+  /** Pops the callee's table slot and calls it; goes on at `back` if it returns to there. */
+  #callSlot(back: RegionEdge, miss: number): void {
+    const f = this.#f;
+    f.localTee(this.#slot);
+    f.i32Const(NO_REGION);
+    f.op(binaryOps["i32.eq"]);
+    f.brIf(miss);
+    f.localGet(DEPTH);
+    f.i32Const(1);
+    f.op(binaryOps["i32.sub"]);
+    f.localGet(this.#slot);
+    f.callIndirect(this.#module.type(regionSignature));
+    f.localTee(this.#result);
+    this.#pushRip(back.offset);
+    f.op(binaryOps["i64.ne"]);
+    f.if("unlikely");
+    f.localGet(this.#result);
+    f.op(opcode.return);
+    f.end();
+    f.i32Const(0);
+    f.localSet(this.#count);
+    const { slots, flags } = this.#lowering;
+    slots.dirty = 0;
+    flags.state = FLAGS_IN_MEMORY;
+    slots.loadAll(this.#flow.liveIn[back.to] ?? 0);
+    this.#edge(back);
+  }
+}
+
+/** The jump cache entry of an address, as core/blocks.ts counts them. */
+export function jumpCacheIndex(rip: bigint): number {
+  return Number((rip ^ (rip >> 12n)) & BigInt(L.JUMP_CACHE_COUNT - 1));
+}
