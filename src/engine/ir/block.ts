@@ -7,6 +7,9 @@ import { opEffects, opNumber, opWithoutFlags } from "./ops.ts";
 /** More ops than any block: the translator ends a block after INSTRUCTIONS_MAX instructions of at most ~20 ops. */
 const CAPACITY = 4096;
 
+/** Guest instructions of a block at most. */
+export const INSTRUCTIONS_MAX = 64;
+
 const NOP = opNumber("nop");
 
 export class IrBlock {
@@ -25,6 +28,9 @@ export class IrBlock {
   readonly target1 = new Int32Array(CAPACITY);
   /** Offset from the block's RIP of the guest instruction an op belongs to. */
   readonly pc = new Uint16Array(CAPACITY);
+
+  /** Offset from the block's RIP of each guest instruction, those without ops too; instructionCount of them. */
+  readonly instructionPc = new Uint16Array(INSTRUCTIONS_MAX);
 
   /** RIP of the first instruction as hi:lo pair, its guest-physical address, the translation mode. */
   ripLow = 0;
@@ -45,6 +51,11 @@ export class IrBlock {
     this.gpa2 = -1;
     this.guestSizeBytes = 0;
     this.instructionCount = 0;
+  }
+
+  /** Notes that the next guest instruction begins at offset `pc`. */
+  beginInstruction(pc: number): void {
+    this.instructionPc[this.instructionCount++] = pc;
   }
 
   /** Appends an op for the guest instruction at offset `pc`; returns its index. */

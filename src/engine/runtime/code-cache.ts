@@ -3,7 +3,7 @@
  * BLOCK_* header and op.ts' words; a block, once written, stays where it is until the whole cache is reset.
  */
 import { assert } from "../../base/index.ts";
-import type { IrBlock } from "../ir/block.ts";
+import { INSTRUCTIONS_MAX, type IrBlock } from "../ir/block.ts";
 import { opFormatWords } from "../ir/op.ts";
 import { opNumber, ops } from "../ir/ops.ts";
 import * as L from "../layout.ts";
@@ -59,16 +59,15 @@ export class CodeCache {
     assert(block.op[0] === ENTER, "a block begins with enter");
     let word = (address + L.BLOCK_OPS) >>> 2;
     const firstOp = word;
-    // Instruction table, collected behind the ops once their size is known: positions first.
-    tableCount = 0;
-    let lastPc = -1;
+    // Each instruction's first op; one without ops shares that of the instruction behind it.
+    let instruction = 0;
     for (let i = 0; i < block.count; i++) {
       const op = block.op[i] ?? 0;
-      const pc = block.pc[i] ?? 0;
-      if (i > 0 && pc !== lastPc) {
-        lastPc = pc;
-        tableOp[tableCount] = (word - firstOp) >>> 1;
-        tablePc[tableCount++] = pc;
+      if (i > 0) {
+        const pc = block.pc[i] ?? 0;
+        while (instruction < block.instructionCount && (block.instructionPc[instruction] ?? 0) <= pc) {
+          tableOp[instruction++] = (word - firstOp) >>> 1;
+        }
       }
       u32[word] = op | ((block.d[i] ?? 0) << 16) | ((block.s[i] ?? 0) << 24);
       if (wordsOf[op] === 1) {
@@ -87,9 +86,9 @@ export class CodeCache {
       }
     }
     const table = word << 2;
-    for (let i = 0; i < tableCount; i++) {
+    for (let i = 0; i < block.instructionCount; i++) {
       this.u16[word * 2] = tableOp[i] ?? 0;
-      this.u16[word * 2 + 1] = tablePc[i] ?? 0;
+      this.u16[word * 2 + 1] = block.instructionPc[i] ?? 0;
       word++;
     }
     this.writeHeader(block, address, table);
@@ -133,10 +132,7 @@ export class CodeCache {
 }
 
 const FIRST = L.CODE_CACHE + L.SINGLE_BLOCK_SIZE;
-const INSTRUCTIONS_MAX = 256;
 const tableOp = new Uint16Array(INSTRUCTIONS_MAX);
-const tablePc = new Uint16Array(INSTRUCTIONS_MAX);
-let tableCount = 0;
 
 const alignTo8 = (n: number): number => (n + 7) & ~7;
 const encodedSizeMax = (block: IrBlock): number =>

@@ -4,15 +4,12 @@
  * page, INSTRUCTIONS_MAX instructions, or the first one if single-stepping.
  */
 import { MODE_CODE_SIZE, MODE_STEP, PAGE_SIZE } from "../layout.ts";
-import { removeDeadFlags, type IrBlock } from "../ir/block.ts";
+import { INSTRUCTIONS_MAX, removeDeadFlags, type IrBlock } from "../ir/block.ts";
 import { opNumber } from "../ir/ops.ts";
 import { DECODED, DECODE_NEEDS_MORE, DECODE_TOO_LONG, Decoder } from "./decode.ts";
 import type { Feature } from "./row.ts";
 import { instructionRows } from "./spec.ts";
 import { Translator, VECTOR_GP, VECTOR_UD } from "./translator.ts";
-
-/** Instructions of a block at most. */
-export const INSTRUCTIONS_MAX = 64;
 
 const ENTER = opNumber("enter");
 
@@ -68,13 +65,13 @@ export class BlockTranslator {
       }
       t.pc = pc;
       t.nextPc = end;
+      block.beginInstruction(pc);
       count++;
       if (result === DECODED) decoder.row.lower(t);
       else t.raise(result === DECODE_TOO_LONG ? VECTOR_GP : VECTOR_UD);
       pc = end;
     }
     block.imm[0] = count;
-    block.instructionCount = count;
     block.guestSizeBytes = pc;
     removeDeadFlags(block);
     return true;
