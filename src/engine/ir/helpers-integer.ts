@@ -50,6 +50,11 @@ export const integerHelpers: readonly HelperRow[] = [
   row("enter_frame", { imm: "frame size, nesting level, operand size", gprs: "all", faults: true }),
   /** BOUND: index in slot d against the pair of bounds at the linear address in slot s; imm = operand size in bits. */
   row("bound", { d: "r32", s: "r64", imm: "operand size in bits", faults: true }),
+  /** Integer SIMD that WebAssembly has no instructions for: core/simd-integer.ts. */
+  row("phminposuw", { d: "xmm", s: "xmm" }),
+  row("mpsadbw", { d: "xmm", s: "xmm", imm: "offsets" }),
+  /** MASKMOVDQU: bytes of XMM d to the linear address in slot s where the mask's sign bits are set. */
+  row("maskmovdqu", { d: "xmm", s: "r64", imm: "XMM register with the mask", faults: true }),
   /** CLD and STD. */
   row("cld"),
   row("std"),

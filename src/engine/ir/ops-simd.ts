@@ -356,6 +356,33 @@ const pblendw: OpRow = inline("pblendw", [
   ),
 ]);
 
+/** The even (odd) elements of d, then of s. */
+const alternate = (bytes: 2 | 4, odd: boolean): Expr => {
+  const lanes = Array.from({ length: 16 }, (_, i) => Math.floor(i / bytes) * 2 * bytes + (odd ? bytes : 0) + (i % bytes));
+  return shuffle(d, s, lanes);
+};
+/** Horizontal operations on neighbouring elements of d, then of s. */
+const horizontal = (name: string, op: SimdOp, bytes: 2 | 4): OpRow =>
+  inline(name, [set(v(op, alternate(bytes, false), alternate(bytes, true)))]);
+
+/** PMADDUBSW: unsigned bytes of d by signed bytes of s; a product fits 16 bits, the sum of two saturates. */
+const pmaddubsw: OpRow = (() => {
+  const eight = x.i32(8);
+  const signExtendedEvens = v("i16x8.shr_s", v("i16x8.shl", s, eight), eight);
+  const evenProducts = v("i16x8.mul", v("v128.and", d, v("i16x8.splat", x.i32(0xff))), signExtendedEvens);
+  const oddProducts = v("i16x8.mul", v("i16x8.shr_u", d, eight), v("i16x8.shr_s", s, eight));
+  return inline("pmaddubsw", [set(v("i16x8.add_sat_s", evenProducts, oddProducts))]);
+})();
+
+/** PMULHRSW: bits 30–15 of each product, rounded. */
+const pmulhrsw: OpRow = (() => {
+  const rounded = (product: Expr): Expr =>
+    v("i32x4.shr_s", v("i32x4.add", v("i32x4.shr_s", product, x.i32(14)), v("i32x4.splat", x.i32(1))), x.i32(1));
+  const low = rounded(v("i32x4.extmul_low_i16x8_s", d, s));
+  const high = rounded(v("i32x4.extmul_high_i16x8_s", d, s));
+  return inline("pmulhrsw", [set(shuffle(low, high, [0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29]))]);
+})();
+
 export const simdOpRows: readonly OpRow[] = [
   ...Object.entries(simple).map(([name, op]) => inline(name, [set(v(op, d, s))])),
   ...Object.entries(unarySimd).map(([name, op]) => inline(name, [set(v(op, s))])),
@@ -390,6 +417,14 @@ export const simdOpRows: readonly OpRow[] = [
   ...transfers,
   ...laneRows,
   psadbw,
+  pmaddubsw,
+  pmulhrsw,
+  horizontal("phaddw", "i16x8.add", 2),
+  horizontal("phaddd", "i32x4.add", 4),
+  horizontal("phaddsw", "i16x8.add_sat_s", 2),
+  horizontal("phsubw", "i16x8.sub", 2),
+  horizontal("phsubd", "i32x4.sub", 4),
+  horizontal("phsubsw", "i16x8.sub_sat_s", 2),
   ...blends,
   ptest,
   pblendw,

@@ -92,6 +92,8 @@ const ATTRIBUTE_MODRM = 1;
 const ATTRIBUTE_LOCK = 2;
 const ATTRIBUTE_DEFAULT64 = 4;
 const ATTRIBUTE_FORCE64 = 8;
+/** ModRM.mod is taken for 3. */
+const ATTRIBUTE_IGNORES_MOD = 16;
 
 // Lookup: primary[(is64, map, opcode)] is a row, INVALID, or -2 - g for group g; groups[g * 128 + key] with key =
 // prefix << 5 | REX.W << 4 | (mod = 3) << 3 | reg is a row, INVALID or -2 - l for leaf l; leaves[l * 8 + rm] is a row
@@ -177,7 +179,7 @@ function bestRow(
   return best.row;
 }
 
-const modOf = (operands: readonly Operand[]): "any" | "memory" | "register" =>
+const modOf = (operands: readonly Operand[]): "any" | "memory" | "register" | "ignored" =>
   operands.find(({ at }) => at === "rm")?.mod ?? "any";
 
 /** How specifically a row covers the point prefix << 8 | W << 7 | mod3 << 6 | reg << 3 | rm; -1 if it does not. */
@@ -269,11 +271,12 @@ export class Decoder {
     this.#immediateCodes = Uint8Array.from(this.rows, immediateCode);
     this.#attributes = Uint8Array.from(
       this.rows,
-      ({ encoding, traits }) =>
+      ({ encoding, operands, traits }) =>
         (encoding.hasModrm ? ATTRIBUTE_MODRM : 0) |
         (traits.has("lock") ? ATTRIBUTE_LOCK : 0) |
         (traits.has("d64") ? ATTRIBUTE_DEFAULT64 : 0) |
-        (traits.has("f64") ? ATTRIBUTE_FORCE64 : 0),
+        (traits.has("f64") ? ATTRIBUTE_FORCE64 : 0) |
+        (modOf(operands) === "ignored" ? ATTRIBUTE_IGNORES_MOD : 0),
     );
   }
 
@@ -370,7 +373,7 @@ export class Decoder {
     if ((attributes & ATTRIBUTE_MODRM) !== 0) {
       at++;
       this.reg = ((modrm >> 3) & 7) | ((rex & 4) << 1);
-      if (modrm >= 0xc0) {
+      if (modrm >= 0xc0 || (attributes & ATTRIBUTE_IGNORES_MOD) !== 0) {
         this.isRegister = true;
         this.rm = (modrm & 7) | ((rex & 1) << 3);
       } else {

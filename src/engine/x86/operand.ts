@@ -16,8 +16,8 @@ export interface Operand {
   readonly at: OperandPlace;
   readonly file: OperandFile;
   readonly width: OperandWidth;
-  /** For operands in r/m: whether a register (mod = 3), memory or both are valid. */
-  readonly mod?: "any" | "memory" | "register";
+  /** For operands in r/m: whether a register (mod = 3), memory or both are valid; "ignored": a register whatever mod is. */
+  readonly mod?: "any" | "memory" | "register" | "ignored";
   readonly immediate?: ImmediateToken;
   /** Sign-extended from its encoded width to the operand size. */
   readonly signed?: boolean;
@@ -60,6 +60,8 @@ export const operandKinds = {
   ur64: rmRegister("gpr", 64),
   urv: rmRegister("gpr", "v"),
   ury: rmRegister("gpr", "y"),
+  /** The general register of MOV to and from control and debug registers. */
+  rcr: { at: "rm", file: "gpr", width: 64, mod: "ignored" },
   m: memory("none"),
   m8: memory(8),
   m16: memory(16),

@@ -125,6 +125,8 @@ const FORM_X32 = 3;
 
 /** imm of the `seglin` helper: access size in bytes, and whether it writes. */
 const SEGLIN_WRITE = 0x100;
+/** The size field is a byte; FXSAVE's area is the only larger operand. */
+const SEGLIN_SPAN_MAX = 0xff;
 
 const fitsI32 = (value: number): boolean => value === (value | 0);
 
@@ -316,7 +318,7 @@ export class Translator {
       return;
     }
     this.#toSlot();
-    this.emit(SEGLIN, ADDRESS, segment, spanBytes | (writes ? SEGLIN_WRITE : 0));
+    this.emit(SEGLIN, ADDRESS, segment, Math.min(spanBytes, SEGLIN_SPAN_MAX) | (writes ? SEGLIN_WRITE : 0));
   }
 
   #addBase(baseSlot: number): void {
@@ -361,6 +363,11 @@ export class Translator {
   /** Leaves the linear address in a slot, for helpers that take one; returns the slot. */
   linearAddress(spanBytes: number, writes: boolean): number {
     this.address(spanBytes, writes);
+    return this.preparedAddress();
+  }
+
+  /** A slot with the prepared address. */
+  preparedAddress(): number {
     this.#toSlot();
     return ADDRESS;
   }
