@@ -50,7 +50,13 @@ for (const [pattern, description] of EXPECTED) {
     const ram = unwrap(createGuestRam({ sizeBytes: 128 * MiB, reservedPrefixBytes: 0 }));
     const memoryMap = pcMemoryMap(ram.sizeBytes);
     const state = unwrap(
-      loadKernel(ram, image, { commandLine: "", modules: [], memoryMap, screen: "vga-text" }),
+      loadKernel(ram, image, {
+        commandLine: "",
+        modules: [],
+        memoryMap,
+        screen: "vga-text",
+        serialPorts: [],
+      }),
     );
     assert.notEqual(ram.readU32(Number(state.rip)), 0);
   });
