@@ -79,8 +79,10 @@ function operandProblem(use: FieldUse, value: number): string | undefined {
     case "xmm":
       return value < XMM_COUNT + XMM_TEMPORARIES ? undefined : `there is no xmm${value}`;
     case "st":
+      return value < 8 ? undefined : `there is no st${value}`;
     case "mm":
-      return value < 8 ? undefined : `there is no ${use}${value}`;
+      // 8: the memory operand in the XMM temporary.
+      return value <= 8 ? undefined : `there is no mm${value}`;
     case "slot": {
       const isHighByte = value < 32 && value % 8 === 1;
       const isSlot = value % 8 === 0 && value < TEMP + 8 * TEMP_COUNT;

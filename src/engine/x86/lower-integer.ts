@@ -668,6 +668,12 @@ export const translateByte: Meaning = () => (t) => {
   t.memory(LOAD_REGISTER[0], GPR_RAX);
 };
 
+const SBBN8 = opNumber("sbbn8");
+/** SALC, undocumented: AL = CF ? FF : 0. */
+export const setAlOnCarry: Meaning = () => (t) => {
+  t.emit(SBBN8, GPR_RAX, GPR_RAX);
+};
+
 /** CBW, CWDE, CDQE. */
 export const extendAccumulator: Meaning = plainBySize("sx8to16", "sx16to32", "sx32to64", GPR_RAX, GPR_RAX);
 /** CWD, CDQ, CQO. */

@@ -296,7 +296,9 @@ export class Translator {
         if (slot !== this.#slot || this.#disp !== 0) this.emit(LEA.m64, slot, this.#slot, this.#disp);
         break;
       case FORM_M32:
-        this.emit(LEA.m32, slot, this.#slot, this.#disp);
+        // The address slot is truncated already.
+        if (slot !== this.#slot || this.#disp !== 0 || slot !== ADDRESS)
+          this.emit(LEA.m32, slot, this.#slot, this.#disp);
         break;
       case FORM_X64:
         this.emitLong(LEA.x64, slot, this.#slot, this.#index, this.#scale, this.#disp);
