@@ -50,10 +50,7 @@ export function crashDump(context: CrashContext): CrashDump {
   };
 }
 
-const GPR_NAMES = [
-  ...["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"],
-  ...["r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"],
-];
+const GPR_NAMES = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" ");
 
 /** Several lines, each ending in a newline. */
 export function formatCrashDump(dump: CrashDump): string {

@@ -1,7 +1,10 @@
 /** One virtual machine: its definition, its lifecycle, and the loop that runs it. */
 
+export { CODE_PAGE_437, MAX_TEXT_COLUMNS, MAX_TEXT_ROWS, textLines } from "../devices/index.ts";
+export type { TextScreen } from "../devices/index.ts";
+export { createBoard } from "../machine/pc/index.ts";
 export type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu } from "./accelerator.ts";
-export type { Board, BoardEvents, BoardParts, ProcessorPins, TextScreen } from "./board.ts";
+export type { Board } from "./board.ts";
 export { formatCrashDump } from "./crash-dump.ts";
 export type { CrashDump } from "./crash-dump.ts";
 export { GuestClock } from "./guest-clock.ts";
@@ -16,7 +19,7 @@ export { SERIAL_INPUT_MAX_BYTES, SERIAL_OUTPUT_WINDOW_BYTES } from "./serial-cha
 export type { SerialConsumer } from "./serial-channel.ts";
 export type { Setting, SettingError } from "./settings.ts";
 export type { VmStatistics } from "./statistics.ts";
-export { asResult, VirtualMachine } from "./virtual-machine.ts";
+export { VirtualMachine } from "./virtual-machine.ts";
 export type { BootImages, VirtualMachineParts } from "./virtual-machine.ts";
 export { MAX_MODULES, parseVmDefinition, VM_SETTINGS } from "./vm-definition.ts";
 export type { VmDefinition, VmDefinitionInput } from "./vm-definition.ts";

@@ -4,10 +4,15 @@
  * text (from a command line).
  */
 
-import { err, GiB, KiB, MiB, ok } from "../base/index.ts";
+import { GiB, KiB, MiB, ok } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
 
-export type SettingError = OperatorError<"bad-setting">;
+/** What is wrong with a setting: `option` and `problem` make a sentence in whatever words name settings there. */
+export interface SettingError extends OperatorError<"bad-setting"> {
+  readonly option: string;
+  /** To follow the setting's name, without a full stop. */
+  readonly problem: string;
+}
 
 export interface Setting<Out, In, Option extends string = string> {
   /** Its name on the command line (with two dashes) and as a key of the input. */
@@ -30,12 +35,17 @@ interface Words<Option extends string> {
   readonly help: string;
 }
 
-export function settingError(message: string): Result<never, SettingError> {
-  return err("bad-setting", message);
+function wrong(option: string, problem: string): { readonly ok: false; readonly error: SettingError } {
+  const message = `The setting ${option} ${problem}.`;
+  return { ok: false, error: { code: "bad-setting", message, option, problem } };
 }
 
-const missing = (option: string): Result<never, SettingError> =>
-  settingError(`The setting ${option} is missing.`);
+const missing = (option: string): Result<never, SettingError> => wrong(option, "is missing");
+
+/** A value as its sentence quotes it. */
+function shown(value: unknown): string {
+  return typeof value === "string" || typeof value === "number" ? String(value) : typeof value;
+}
 
 /** Some text, with a test of its own; required unless a default is given. */
 export function textSetting<const Option extends string>(
@@ -56,9 +66,9 @@ export function textSetting<const Option extends string>(
     parse(value: unknown) {
       const text = value ?? fallback;
       if (text === undefined) return missing(option);
-      if (typeof text !== "string") return settingError(`The setting ${option} must be text.`);
-      const wrong = problem?.(text);
-      return wrong === undefined ? ok(text) : settingError(`The setting ${option} ${wrong}.`);
+      if (typeof text !== "string") return wrong(option, "must be text");
+      const isWrong = problem?.(text);
+      return isWrong === undefined ? ok(text) : wrong(option, isWrong);
     },
   };
 }
@@ -76,7 +86,7 @@ export function optionalTextSetting<const Option extends string>(
     isList: false,
     parse(value: unknown) {
       if (value === undefined || typeof value === "string") return ok(value);
-      return settingError(`The setting ${option} must be text.`);
+      return wrong(option, "must be text");
     },
   };
 }
@@ -108,16 +118,14 @@ export function sizeSetting<const Option extends string>(
     parse(value: unknown) {
       const bytes = bytesOf(value ?? defaultText);
       if (bytes === undefined || !Number.isSafeInteger(bytes)) {
-        return settingError(
-          `The setting ${option} must be a size like 256M or 1G; "${String(value)}" is none.`,
-        );
+        return wrong(option, `must be a size like 256M or 1G; "${shown(value)}" is none`);
       }
       if (bytes < minBytes || bytes > maxBytes) {
         const range = `between ${minBytes / MiB} and ${maxBytes / MiB} MiB`;
-        return settingError(`The setting ${option} must be ${range}; "${String(value)}" is not.`);
+        return wrong(option, `must be ${range}; "${shown(value)}" is not`);
       }
       if (bytes % multipleOfBytes !== 0) {
-        return settingError(`The setting ${option} must be a multiple of ${multipleOfBytes / KiB} KiB.`);
+        return wrong(option, `must be a multiple of ${multipleOfBytes / KiB} KiB`);
       }
       return ok(bytes);
     },
@@ -139,9 +147,9 @@ export function secondsSetting<const Option extends string>(
       if (value === undefined) return ok(undefined);
       const seconds = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
       if (typeof seconds === "number" && seconds > 0 && seconds <= maxSeconds) return ok(seconds);
-      return settingError(
-        `The setting ${option} must be a number of seconds above 0 and at most ${maxSeconds}; ` +
-          `"${String(value)}" is not.`,
+      return wrong(
+        option,
+        `must be a number of seconds above 0 and at most ${maxSeconds}; "${shown(value)}" is not`,
       );
     },
   };
@@ -161,9 +169,7 @@ export function choiceSetting<const Option extends string, const Choice extends 
     parse(value: unknown = fallback) {
       const chosen = choices.find((choice) => choice === value);
       if (chosen !== undefined) return ok(chosen);
-      return settingError(
-        `The setting ${option} must be one of ${choices.join(", ")}; "${String(value)}" is not.`,
-      );
+      return wrong(option, `must be one of ${choices.join(", ")}; "${shown(value)}" is not`);
     },
   };
 }
@@ -188,13 +194,13 @@ export function listSetting<const Option extends string, Item extends string = s
     parse(value: unknown = []) {
       const given: unknown[] = Array.isArray(value) ? value : [value];
       if (given.length > maxCount) {
-        return settingError(`The setting ${option} may be given at most ${maxCount} times.`);
+        return wrong(option, `may be given at most ${maxCount} times`);
       }
       const items: Item[] = [];
       for (const item of given) {
         if (!isItem(item)) {
           const expected = choices === undefined ? "text" : `one of ${choices.join(", ")}`;
-          return settingError(`The setting ${option} must be ${expected}; "${String(item)}" is not.`);
+          return wrong(option, `must be ${expected}; "${shown(item)}" is not`);
         }
         if (choices === undefined || !items.includes(item)) items.push(item);
       }
@@ -220,24 +226,24 @@ export function readSettings<T>(
   read: (reader: SettingReader) => T,
 ): Result<T, SettingError> {
   if (typeof input !== "object" || input === null || Array.isArray(input)) {
-    return settingError("The settings must be an object.");
+    return wrong("settings", "must be an object");
   }
   const values = new Map<string, unknown>(Object.entries(input));
   const known = Object.values(settings).map(({ option }) => option);
   const unknown = [...values.keys()].find((key) => !known.includes(key));
   if (unknown !== undefined) {
-    return settingError(`There is no setting ${unknown}; there are ${known.join(", ")}.`);
+    return wrong(unknown, `is not known; there are ${known.join(", ")}`);
   }
   try {
     return ok(
       read((setting) => {
         const parsed = setting.parse(values.get(setting.option));
-        if (!parsed.ok) throw new SettingFault(parsed.error.message);
+        if (!parsed.ok) throw new SettingFault(parsed.error);
         return parsed.value;
       }),
     );
   } catch (thrown) {
-    if (thrown instanceof SettingFault) return settingError(thrown.message);
+    if (thrown instanceof SettingFault) return { ok: false, error: thrown.error };
     throw thrown;
   }
 }
@@ -245,4 +251,10 @@ export function readSettings<T>(
 /** A SettingError on its way out of a reader. */
 class SettingFault extends Error {
   override readonly name = "SettingFault";
+  readonly error: SettingError;
+
+  constructor(error: SettingError) {
+    super(error.message);
+    this.error = error;
+  }
 }

@@ -5,9 +5,11 @@
 
 import { MiB, ok } from "../base/index.ts";
 import type { CpuState, MachineBus, SegmentState, VcpuExit } from "../hw/index.ts";
+import { PC_PLATFORM } from "../machine/acpi/index.ts";
 import { pcMemoryMap } from "../machine/boot/index.ts";
+import type { BoardConfig } from "../machine/pc/index.ts";
 import type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu } from "./accelerator.ts";
-import type { Board, BoardParts } from "./board.ts";
+import type { Board } from "./board.ts";
 import type { HostTimer, Scheduling } from "./scheduling.ts";
 import type { VirtualMachineParts } from "./virtual-machine.ts";
 import { parseVmDefinition } from "./vm-definition.ts";
@@ -73,10 +75,22 @@ const POWER_ON: CpuState = {
   gpr: Array.from({ length: 16 }, () => 0n),
   rip: 0xfff0n,
   rflags: 2n,
-  ...{ cs: FLAT, ss: FLAT, ds: FLAT, es: FLAT, fs: FLAT, gs: FLAT, ldtr: FLAT, tr: FLAT },
+  cs: FLAT,
+  ss: FLAT,
+  ds: FLAT,
+  es: FLAT,
+  fs: FLAT,
+  gs: FLAT,
+  ldtr: FLAT,
+  tr: FLAT,
   gdtr: { base: 0n, limit: 0 },
   idtr: { base: 0n, limit: 0 },
-  ...{ cr0: 0n, cr2: 0n, cr3: 0n, cr4: 0n, cr8: 0n, efer: 0n },
+  cr0: 0n,
+  cr2: 0n,
+  cr3: 0n,
+  cr4: 0n,
+  cr8: 0n,
+  efer: 0n,
 };
 
 export class ScriptedVcpu implements MeasuredVcpu {
@@ -147,7 +161,10 @@ export class ScriptedVcpu implements MeasuredVcpu {
       instructionsInRegions: 0n,
       blocksTranslated: 0,
       regionsCompiled: 0,
-      ...{ portAccesses: 0n, mmioAccesses: 0n, interrupts: 0n, exceptions: 0n },
+      portAccesses: 0n,
+      mmioAccesses: 0n,
+      interrupts: 0n,
+      exceptions: 0n,
     };
   }
 }
@@ -156,8 +173,9 @@ export class ScriptedVcpu implements MeasuredVcpu {
 export class ScriptedBoard implements Board {
   readonly bus: MachineBus;
   readonly memoryMap;
+  readonly platform = PC_PLATFORM;
   readonly rsdpGpa = undefined;
-  readonly parts: BoardParts;
+  readonly parts: BoardConfig;
   readonly input: number[] = [];
   /** Input bytes that fit into the port. */
   inputCapacity = 16;
@@ -165,7 +183,7 @@ export class ScriptedBoard implements Board {
   readyCalls = 0;
   wasRefused = false;
 
-  constructor(parts: BoardParts) {
+  constructor(parts: BoardConfig) {
     this.parts = parts;
     this.memoryMap = pcMemoryMap(parts.ram.sizeBytes);
     const { events, pins } = parts;

@@ -6,16 +6,18 @@
  * All methods are called from the event loop, never from within a slice; bus callbacks only leave requests.
  */
 
-import { err, NS_PER_S, ok, OperatorFault } from "../base/index.ts";
+import { NS_PER_S, ok } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
 import type { CpuState, VcpuExit } from "../hw/index.ts";
 import { loadKernel, readKernel } from "../machine/boot/index.ts";
 import type { BootFile, BootModule, Decompressors } from "../machine/boot/index.ts";
+import type { TextScreen } from "../devices/index.ts";
 import { KVM_CPUID } from "../machine/paravirt/index.ts";
+import type { BoardConfig } from "../machine/pc/index.ts";
 import { createGuestRam } from "../memory/index.ts";
 import type { GuestRam } from "../memory/index.ts";
 import type { AcceleratorChoice, MeasuredVcpu } from "./accelerator.ts";
-import type { Board, BoardParts, TextScreen } from "./board.ts";
+import type { Board } from "./board.ts";
 import { crashDump } from "./crash-dump.ts";
 import type { CrashDump } from "./crash-dump.ts";
 import { GuestClock } from "./guest-clock.ts";
@@ -44,7 +46,7 @@ export interface VirtualMachineParts {
   readonly readImages: () => Promise<Result<BootImages>>;
   readonly decompressors: Decompressors;
   readonly accelerator: AcceleratorChoice;
-  readonly createBoard: (parts: BoardParts) => Board;
+  readonly createBoard: (config: BoardConfig) => Board;
   readonly scheduling: Scheduling;
   /** Nanoseconds since 1970, UTC. */
   readonly wallClockNs: () => bigint;
@@ -299,13 +301,14 @@ export class VirtualMachine {
     const kernel = await readKernel(images.value.kernel, decompressors);
     if (!kernel.ok) return kernel;
     this.#board.reset();
-    const { memoryMap, rsdpGpa } = this.#board;
+    const { memoryMap, platform, rsdpGpa } = this.#board;
     return loadKernel(this.#ram, kernel.value, {
       commandLine: definition.commandLine,
       modules: images.value.modules,
       memoryMap,
       ...(rsdpGpa === undefined ? {} : { rsdpGpa }),
       screen: "vga-text",
+      serialPorts: platform.serialPorts.map(({ ioBase }) => ioBase),
       rngSeed: entropy(RNG_SEED_BYTES),
     });
   }
@@ -332,16 +335,5 @@ export class VirtualMachine {
     } catch {
       return { reason, dump: undefined };
     }
-  }
-}
-
-/** The error of a command that came in the wrong state, as a Result; anything else is our own bug and travels on. */
-export function asResult(command: () => void): Result<void> {
-  try {
-    command();
-    return ok(undefined);
-  } catch (thrown) {
-    if (thrown instanceof OperatorFault) return err(thrown.code, thrown.message);
-    throw thrown;
   }
 }

@@ -1,5 +1,8 @@
-/** What a VM needs of Node.js: time and the event loop, the compiled core, decompression. */
+/** What VMs need of Node.js: time and the event loop, processes, the compiled core, decompression. */
 
 export { nodeDecompressors } from "./decompress.ts";
 export { loadCore } from "./load-core.ts";
+export { readBootFile } from "./read-boot-file.ts";
 export { nodeScheduling, wallClockNs } from "./scheduling.ts";
+export { forkVmProcess, parentChannel, processResources } from "./vm-process.ts";
+export type { ForkedEnding, ForkedProcess, ForkListeners } from "./vm-process.ts";

@@ -1,0 +1,133 @@
+/**
+ * The command line: what commands and options there are, made from the same declarations that check them. The commands
+ * themselves stand in their own files; here a wrong line becomes one sentence and the status 1.
+ */
+
+import { Command, CommanderError, Option } from "commander";
+import { VM_SETTINGS } from "../../vmm/index.ts";
+import type { Setting } from "../../vmm/index.ts";
+import type { CliParts } from "./cli-parts.ts";
+import { EXIT } from "./exit-status.ts";
+import { guestsHelp, LIST_FORMATS, runGuestsFetch, runGuestsList } from "./guests/index.ts";
+import type { ListFormat } from "./guests/index.ts";
+import { packageVersion } from "./package-version.ts";
+import { runVm, settingsAmong } from "./run-command.ts";
+import { SERIAL_HELP } from "./serial-target.ts";
+import { STATS_FORMATS } from "./stats-report.ts";
+import type { StatsFormat } from "./stats-report.ts";
+
+type Finish = (status: number) => void;
+
+/** Runs one command line and returns the exit status; nothing it meets in `argv` makes it throw. */
+export async function runCli(argv: readonly string[], parts: CliParts): Promise<number> {
+  let status: number = EXIT.ok;
+  const program = buildProgram(parts, (code) => {
+    status = code;
+  });
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return status;
+  } catch (thrown) {
+    // Commander has already said what was wrong; --help and --version also arrive here.
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.error;
+    throw thrown;
+  }
+}
+
+/** The whole program; each command reports its exit status to `finish`. */
+export function buildProgram(parts: CliParts, finish: Finish): Command {
+  const program = new Command("typevisor")
+    .description("Runs virtual machines: unmodified operating systems, in plain Node.js.")
+    .version(packageVersion(), "--version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand(false)
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .configureOutput({
+      // Commander's own errors begin with "error: "; every error of ours begins with the program's name.
+      outputError: (text, write) => write(text.replace(/^error: /, "typevisor: ")),
+    });
+  // No command at all is an incomplete line: the help is the answer, and the status that of an error.
+  program.action(() => program.help({ error: true }));
+  addRun(program, parts, finish);
+  addGuests(program, finish);
+  return program;
+}
+
+/** An option for each setting of a VM: commander collects the text, the settings themselves check it. */
+function settingOption(setting: Setting<unknown, unknown>): Option {
+  const { option, placeholder, help, defaultText, isList } = setting;
+  const shownDefault = defaultText === undefined ? "" : ` (default: ${defaultText})`;
+  const flag = new Option(`--${option} <${placeholder}>`, `${help}${shownDefault}`);
+  if (isList) flag.argParser((value: string, previous: string[] | undefined) => [...(previous ?? []), value]);
+  return flag;
+}
+
+interface RunFlags {
+  readonly serial: string;
+  readonly stats?: true;
+  readonly format: StatsFormat;
+}
+
+function addRun(program: Command, parts: CliParts, finish: Finish): void {
+  const command = program
+    .command("run")
+    .summary("run one VM in the foreground")
+    .description(
+      "Runs one VM in the foreground, with its first serial port on the terminal.\n" +
+        "Ctrl-] and then q ends it; Ctrl-] twice sends one Ctrl-] to the guest.",
+    )
+    .usage("--kernel FILE [options]");
+  for (const setting of Object.values(VM_SETTINGS)) command.addOption(settingOption(setting));
+  command
+    .addOption(new Option("--serial <TARGET>", SERIAL_HELP).default("stdio", "stdio"))
+    .option("--stats", "print what the VM has done, on standard error, when it has ended")
+    .addOption(new Option("--format <FORMAT>", "format of --stats").choices(STATS_FORMATS).default("text"))
+    .addHelpText(
+      "after",
+      "\nExit status: 0 the guest powered off or was stopped; 1 bad input or an error of the host;\n" +
+        "3 the guest crashed (triple fault); 124 timeout; with isa-debug-exit, (value << 1) | 1.",
+    )
+    .action(async (flags: RunFlags) => {
+      const { serial, stats = false, format } = flags;
+      finish(await runVm({ settings: settingsAmong({ ...flags }), serial, stats, format }, parts));
+    });
+}
+
+interface ListFlags {
+  readonly format: ListFormat;
+}
+
+interface FetchFlags extends ListFlags {
+  readonly all?: true;
+  readonly mirror?: string;
+  readonly suite?: string;
+  readonly refresh?: true;
+}
+
+function addGuests(program: Command, finish: Finish): void {
+  const format = (): Option =>
+    new Option("--format <FORMAT>", "format of the result").choices(LIST_FORMATS).default("table");
+  const list = async ({ format }: ListFlags): Promise<void> => finish(await runGuestsList({ format }));
+  const guests = program
+    .command("guests")
+    .summary("list and fetch ready-made guests")
+    .description("Lists the ready-made guests, or fetches them from Debian packages, without root.")
+    .addOption(format())
+    .addHelpText("after", () => `\n${guestsHelp()}`)
+    .action(list);
+  guests.command("list").description("Lists the ready-made guests.").addOption(format()).action(list);
+  guests
+    .command("fetch")
+    .description("Fetches guests into the user's cache folder.")
+    .argument("[NAME...]", "names of guests")
+    .option("--all", "every guest of the catalogue")
+    .option("--mirror <URL>", "a Debian mirror to use instead of apt-get")
+    .option("--suite <SUITE>", "release of Debian on the mirror")
+    .option("--refresh", "fetch again what is already in the cache")
+    .addOption(format())
+    .action(async (names: string[], flags: FetchFlags) => {
+      const { all = false, refresh = false, mirror, suite, format } = flags;
+      finish(await runGuestsFetch({ names, all, refresh, mirror, suite, format }));
+    });
+}

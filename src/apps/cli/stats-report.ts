@@ -1,0 +1,107 @@
+/** What `--stats` prints: a report for people, or the same figures as JSON. */
+
+import { MiB, NS_PER_S } from "../../base/index.ts";
+import type { VmSample } from "../../host/index.ts";
+
+export const STATS_FORMATS = ["text", "json"] as const;
+export type StatsFormat = (typeof STATS_FORMATS)[number];
+
+interface Figures {
+  readonly wallSeconds: number;
+  readonly guestSeconds: number;
+  readonly cpuSeconds: number;
+  readonly instructions: number;
+  readonly instructionsPerSecond: number;
+  readonly compiledShare: number;
+  readonly interpretedShare: number;
+  readonly regionsCompiled: number;
+  readonly blocksTranslated: number;
+  readonly exits: Readonly<Record<string, number>>;
+  readonly resets: number;
+  readonly peakMemoryBytes: number;
+}
+
+export function figuresOf({ statistics, cpuTimeNs, peakResidentBytes }: VmSample): Figures {
+  const { execution, exits, wallTimeNs, guestTimeNs, resets } = statistics;
+  const instructions = Number(execution.instructionsRetired);
+  const compiledShare = instructions === 0 ? 0 : Number(execution.instructionsInRegions) / instructions;
+  return {
+    wallSeconds: wallTimeNs / NS_PER_S,
+    guestSeconds: guestTimeNs / NS_PER_S,
+    cpuSeconds: cpuTimeNs / NS_PER_S,
+    instructions,
+    instructionsPerSecond: wallTimeNs === 0 ? 0 : (instructions / wallTimeNs) * NS_PER_S,
+    compiledShare,
+    interpretedShare: instructions === 0 ? 0 : 1 - compiledShare,
+    regionsCompiled: execution.regionsCompiled,
+    blocksTranslated: execution.blocksTranslated,
+    exits: {
+      portAccess: Number(execution.portAccesses),
+      mmioAccess: Number(execution.mmioAccesses),
+      interrupt: Number(execution.interrupts),
+      exception: Number(execution.exceptions),
+      halt: exits.halt,
+      slice: exits.slice,
+      requested: exits.requested,
+      shutdown: exits.shutdown,
+    },
+    resets,
+    peakMemoryBytes: peakResidentBytes,
+  };
+}
+
+export function statsReport(sample: VmSample, format: StatsFormat): string {
+  const figures = figuresOf(sample);
+  if (format === "json") return `${JSON.stringify(figures, undefined, 2)}\n`;
+  const rows: [string, string][] = [
+    ["wall time", `${figures.wallSeconds.toFixed(3)} s`],
+    ["guest time", `${figures.guestSeconds.toFixed(3)} s`],
+    ["processor time", `${figures.cpuSeconds.toFixed(3)} s`],
+    ["instructions", `${grouped(figures.instructions)} (${metric(figures.instructionsPerSecond)}/s)`],
+    ["  interpreted", percent(figures.interpretedShare)],
+    ["  compiled", percent(figures.compiledShare)],
+    ["blocks translated", grouped(figures.blocksTranslated)],
+    ["regions compiled", grouped(figures.regionsCompiled)],
+    ...Object.entries(figures.exits).map(([kind, count]): [string, string] => [
+      EXIT_NAMES[kind] ?? kind,
+      grouped(count),
+    ]),
+    ["resets", grouped(figures.resets)],
+    ["peak memory", `${(figures.peakMemoryBytes / MiB).toFixed(1)} MiB`],
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join("");
+}
+
+const EXIT_NAMES: Readonly<Record<string, string>> = {
+  portAccess: "port accesses",
+  mmioAccess: "MMIO accesses",
+  interrupt: "interrupts",
+  exception: "exceptions",
+  halt: "exits: halt",
+  slice: "exits: slice",
+  requested: "exits: requested",
+  shutdown: "exits: shutdown",
+};
+
+/** 1234567 as "1,234,567". */
+function grouped(count: number): string {
+  return count.toLocaleString("en-US");
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+/** A rate with a metric prefix: "123 M". */
+export function metric(value: number): string {
+  const units = ["", "k", "M", "G", "T"];
+  let unit = 0;
+  let scaled = value;
+  while (scaled >= 1000 && unit < units.length - 1) {
+    scaled /= 1000;
+    unit++;
+  }
+  const digits = scaled >= 100 || unit === 0 ? 0 : 1;
+  return `${scaled.toFixed(digits)} ${units[unit] ?? ""}`.trimEnd();
+}

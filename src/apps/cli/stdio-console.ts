@@ -1,0 +1,76 @@
+/**
+ * A VM's serial console on standard input and output. On a terminal every key goes to the guest except the escape
+ * key's commands; from a pipe the guest gets the bytes at the speed at which it takes them, and the end of the pipe
+ * is not the end of the VM.
+ */
+
+import { once } from "node:events";
+import { ReleaseStack } from "../../base/index.ts";
+import type { Releasable } from "../../base/index.ts";
+import type { VmHandle } from "../../host/index.ts";
+import { EscapeKeys } from "./escape-keys.ts";
+import { rawTerminal } from "./terminal.ts";
+
+/** Connects until released. `quit` is called for Ctrl-] q, and when nobody reads the output any more. */
+export function attachStdio(vm: VmHandle, quit: () => void): Releasable {
+  const attached = new ReleaseStack();
+  attached.adopt(outputTo(vm, process.stdout, quit));
+  const raw = attached.adopt(rawTerminal());
+  attached.adopt(inputFrom(vm, process.stdin, quit));
+  void vm.ended.then(() => raw.release());
+  return attached;
+}
+
+/** Serial output to a stream, no faster than it takes it. */
+export function outputTo(
+  vm: VmHandle,
+  stream: NodeJS.WritableStream,
+  failed: (error: Error) => void,
+): Releasable {
+  let isBroken = false;
+  const onError = (error: Error): void => {
+    isBroken = true;
+    failed(error);
+  };
+  stream.on("error", onError);
+  const listening = vm.serial.listen((chunk) => {
+    if (isBroken || stream.write(chunk)) return undefined;
+    return once(stream, "drain").then(
+      () => undefined,
+      () => undefined,
+    );
+  });
+  return {
+    release() {
+      listening.release();
+      stream.off("error", onError);
+    },
+  };
+}
+
+function inputFrom(vm: VmHandle, stdin: NodeJS.ReadStream, quit: () => void): Releasable {
+  // The handle keeps the order of writes; the stream waits while the guest does not take what it was given.
+  const give = (bytes: Uint8Array): void => {
+    stdin.pause();
+    void vm.serial.write(bytes).then(() => stdin.resume());
+  };
+  const keys = new EscapeKeys({
+    input: give,
+    command: (letter) => {
+      if (letter === "q") quit();
+    },
+  });
+  const onData = (chunk: Buffer): void => {
+    if (stdin.isTTY) keys.receive(chunk);
+    else give(chunk);
+  };
+  stdin.on("data", onData);
+  return {
+    release() {
+      stdin.off("data", onData);
+      stdin.pause();
+      // A terminal or a pipe that is still open must not keep the process alive.
+      stdin.unref();
+    },
+  };
+}

@@ -1,0 +1,67 @@
+/** Puts a VM together from the parts that Node.js has: the engine, the PC board, files. */
+
+import { randomBytes } from "node:crypto";
+import { WASM_ACCELERATOR_PREFIX_BYTES, WasmAccelerator } from "../../accel/wasm/index.ts";
+import { ok } from "../../base/index.ts";
+import type { Result } from "../../base/index.ts";
+import {
+  loadCore,
+  nodeDecompressors,
+  nodeScheduling,
+  readBootFile,
+  wallClockNs,
+} from "../../platform/node/index.ts";
+import { createBoard, VirtualMachine } from "../../vmm/index.ts";
+import type { AcceleratorChoice, BootImages, SerialConsumer, VmDefinition } from "../../vmm/index.ts";
+
+export async function createVm(
+  definition: VmDefinition,
+  serial: SerialConsumer,
+): Promise<Result<VirtualMachine>> {
+  // Wrong files are the likeliest mistake, so they are looked at before the engine is prepared.
+  const firstImages = await readImages(definition);
+  if (!firstImages.ok) return firstImages;
+  const core = await loadCore();
+  if (!core.ok) return core;
+  let readAhead: typeof firstImages | undefined = firstImages;
+  return await VirtualMachine.create({
+    definition,
+    readImages: () => {
+      const images = readAhead;
+      readAhead = undefined;
+      return images === undefined ? readImages(definition) : Promise.resolve(images);
+    },
+    decompressors: nodeDecompressors,
+    accelerator: wasmAccelerator(core.value),
+    createBoard,
+    scheduling: nodeScheduling,
+    wallClockNs,
+    entropy: (byteCount) => randomBytes(byteCount),
+    serial,
+  });
+}
+
+function wasmAccelerator(core: WebAssembly.Module): AcceleratorChoice {
+  return {
+    name: "wasm",
+    reservedPrefixBytes: WASM_ACCELERATOR_PREFIX_BYTES,
+    createVcpu: ({ bus, ...parts }) => new WasmAccelerator({ core, ...parts }).createVcpu(bus),
+  };
+}
+
+/** The definition's files; the initial RAM disk is the first module. */
+async function readImages(definition: VmDefinition): Promise<Result<BootImages>> {
+  const kernel = await readBootFile("kernel", definition.kernel);
+  if (!kernel.ok) return kernel;
+  const named = [
+    ...(definition.initrd === undefined ? [] : [{ what: "initrd", path: definition.initrd }]),
+    ...definition.modules.map((path) => ({ what: "module", path })),
+  ];
+  const modules = [];
+  for (const { what, path } of named) {
+    const file = await readBootFile(what, path);
+    if (!file.ok) return file;
+    modules.push(file.value);
+  }
+  return ok({ kernel: kernel.value, modules });
+}

@@ -1,0 +1,6 @@
+/** The program that runs one VM; started by the typevisor command and by the library, never by hand. */
+
+import { createVm } from "./create-vm.ts";
+import { serveVm } from "./serve-vm.ts";
+
+serveVm(createVm);

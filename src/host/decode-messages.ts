@@ -1,0 +1,177 @@
+/**
+ * Messages as they come out of a channel, checked. A VM's process may have been taken over by its guest, so its parent
+ * believes nothing: every field that is used later is looked at, and sizes are bounded. What comes from the parent is
+ * trusted, and only told apart by its kind.
+ */
+
+import {
+  MAX_TEXT_COLUMNS,
+  MAX_TEXT_ROWS,
+  SERIAL_INPUT_MAX_BYTES,
+  SERIAL_OUTPUT_WINDOW_BYTES,
+} from "../vmm/index.ts";
+import type { FromVmMessage, ToVmMessage } from "./messages.ts";
+
+/** Characters of any text from a child. */
+const MAX_TEXT_CHARACTERS = 64 * 1024;
+/** Bytes of code or stack in a dump. */
+const MAX_DUMP_BYTES = 4096;
+
+type Fields = Readonly<Record<string, unknown>>;
+type Check = (value: unknown) => boolean;
+
+const isObject = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !ArrayBuffer.isView(value) && !Array.isArray(value);
+const isText: Check = (value) => typeof value === "string" && value.length <= MAX_TEXT_CHARACTERS;
+const isNumber: Check = (value) => typeof value === "number" && Number.isFinite(value);
+const isCount: Check = (value) => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+const isBigint: Check = (value) => typeof value === "bigint" && value >= 0n && value < 1n << 64n;
+const isBytes =
+  (maxBytes: number): Check =>
+  (value) =>
+    value instanceof Uint8Array && value.length <= maxBytes;
+const isUndefined: Check = (value) => value === undefined;
+const oneOf =
+  (...values: readonly unknown[]): Check =>
+  (value) =>
+    values.includes(value);
+const either =
+  (...checks: readonly Check[]): Check =>
+  (value) =>
+    checks.some((check) => check(value));
+const listOf =
+  (count: number, check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.length === count && value.every(check);
+/** An object with (at least) these fields. */
+const shape =
+  (fields: Readonly<Record<string, Check>>): Check =>
+  (value) =>
+    isObject(value) && Object.entries(fields).every(([name, check]) => check(value[name]));
+
+const error = shape({ code: isText, message: isText });
+
+const segment = shape({ selector: isCount, base: isBigint, limit: isCount, attributes: isCount });
+const table = shape({ base: isBigint, limit: isCount });
+const cpu = shape({
+  gpr: listOf(16, isBigint),
+  rip: isBigint,
+  rflags: isBigint,
+  cs: segment,
+  ss: segment,
+  ds: segment,
+  es: segment,
+  fs: segment,
+  gs: segment,
+  ldtr: segment,
+  tr: segment,
+  gdtr: table,
+  idtr: table,
+  cr0: isBigint,
+  cr2: isBigint,
+  cr3: isBigint,
+  cr4: isBigint,
+  cr8: isBigint,
+  efer: isBigint,
+});
+const dump = shape({
+  cpu,
+  lastExit: oneOf("none", "slice", "halt", "shutdown", "requested"),
+  instructionsRetired: isBigint,
+  guestTimeNs: isNumber,
+  codeBefore: isBytes(MAX_DUMP_BYTES),
+  code: isBytes(MAX_DUMP_BYTES),
+  stack: isBytes(MAX_DUMP_BYTES),
+});
+
+const outcomes: Readonly<Record<string, Check>> = {
+  "powered-off": shape({}),
+  stopped: shape({}),
+  "debug-exit": shape({ value: isCount }),
+  timeout: shape({ seconds: isNumber }),
+  crashed: shape({ dump }),
+  "host-error": shape({ error }),
+  failed: shape({ report: shape({ reason: isText, dump: either(isUndefined, dump) }) }),
+};
+const outcome: Check = (value) =>
+  isObject(value) && typeof value["kind"] === "string" && outcomes[value["kind"]]?.(value) === true;
+
+const statistics = shape({
+  wallTimeNs: isNumber,
+  guestTimeNs: isNumber,
+  execution: shape({
+    instructionsRetired: isBigint,
+    instructionsInRegions: isBigint,
+    blocksTranslated: isCount,
+    regionsCompiled: isCount,
+    portAccesses: isBigint,
+    mmioAccesses: isBigint,
+    interrupts: isBigint,
+    exceptions: isBigint,
+  }),
+  exits: shape({ slice: isCount, halt: isCount, shutdown: isCount, requested: isCount }),
+  resets: isCount,
+});
+const sample = shape({
+  atNs: isNumber,
+  cpuTimeNs: isNumber,
+  residentBytes: isCount,
+  peakResidentBytes: isCount,
+  statistics,
+});
+
+const screen: Check = (value) => {
+  if (!isObject(value)) return false;
+  const { kind, columns, rows, cells, cursor, colors, blinks } = value;
+  return (
+    kind === "text" &&
+    typeof blinks === "boolean" &&
+    listOf(16, isCount)(colors) &&
+    typeof columns === "number" &&
+    typeof rows === "number" &&
+    isCount(columns) &&
+    isCount(rows) &&
+    columns <= MAX_TEXT_COLUMNS &&
+    rows <= MAX_TEXT_ROWS &&
+    cells instanceof Uint8Array &&
+    cells.length === 2 * columns * rows &&
+    either(isUndefined, shape({ column: isCount, row: isCount }))(cursor)
+  );
+};
+
+const messagesFromVm: Readonly<Record<FromVmMessage["kind"], Check>> = {
+  created: shape({}),
+  refused: shape({ error }),
+  reply: shape({ id: isCount, error: either(isUndefined, error) }),
+  state: shape({ state: oneOf("ready", "running", "paused", "ended") }),
+  serialOutput: shape({ bytes: isBytes(SERIAL_OUTPUT_WINDOW_BYTES) }),
+  inputTaken: shape({ byteCount: (value) => isCount(value) && Number(value) <= SERIAL_INPUT_MAX_BYTES }),
+  sample: shape({ sample }),
+  screen: shape({ screen: either(isUndefined, screen) }),
+  ended: shape({ outcome, sample }),
+};
+
+/** The message, or undefined when the child sent something else. */
+export function decodeFromVm(value: unknown): FromVmMessage | undefined {
+  if (
+    !isObject(value) ||
+    typeof value["kind"] !== "string" ||
+    !Object.hasOwn(messagesFromVm, value["kind"])
+  ) {
+    return undefined;
+  }
+  const check = messagesFromVm[value["kind"] as FromVmMessage["kind"]];
+  return check(value) ? (value as FromVmMessage) : undefined;
+}
+
+const kindsToVm = new Set<unknown>([
+  "create",
+  "command",
+  "serialInput",
+  "serialConsumed",
+  "observe",
+] satisfies ToVmMessage["kind"][]);
+
+export function decodeToVm(value: unknown): ToVmMessage | undefined {
+  return isObject(value) && kindsToVm.has(value["kind"]) ? (value as ToVmMessage) : undefined;
+}

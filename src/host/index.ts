@@ -1,0 +1,15 @@
+/** Virtual machines in processes of their own, and the images of ready-made guests. */
+
+export * from "./images/index.ts";
+export { decodeToVm } from "./decode-messages.ts";
+export { Listeners } from "./listeners.ts";
+export type { FromVmMessage, Observation, ToVmMessage, VmProcessCommand, VmSample } from "./messages.ts";
+export type { ProcessEnding, SpawnVmProcess, VmProcessLink } from "./process-link.ts";
+export { SERIAL_HISTORY_BYTES, SerialConsole } from "./serial-console.ts";
+export type { SerialListener } from "./serial-console.ts";
+export { VmHandle } from "./vm-handle.ts";
+export type { VmEnd, VmEnding, VmHandleParts } from "./vm-handle.ts";
+export { VmServer } from "./vm-server.ts";
+export type { ProcessResources, VmServerParts } from "./vm-server.ts";
+export { waitForScreen, waitForSerial } from "./wait-for-text.ts";
+export type { WaitForOptions } from "./wait-for-text.ts";

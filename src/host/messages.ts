@@ -1,0 +1,52 @@
+/**
+ * The protocol between a VM's process and whoever started it: typed messages over a channel that keeps their order.
+ *
+ * The parent sends "create" first and gets "created" or "refused"; then commands, each answered by "reply" with its
+ * id. Serial bytes flow both ways under windows that both sides keep, so that neither can flood the other: output is
+ * confirmed by "serialConsumed", input by "inputTaken". "ended" is the child's last message.
+ */
+
+import type { OperatorError } from "../base/index.ts";
+import type { TextScreen, VmDefinition, VmOutcome, VmState, VmStatistics } from "../vmm/index.ts";
+
+export type VmProcessCommand = "start" | "pause" | "resume" | "reset" | "stop";
+
+/** What the child should report by itself, until told otherwise. */
+export interface Observation {
+  /** Milliseconds between samples; undefined for none. */
+  readonly sampleEveryMs: number | undefined;
+  /** Milliseconds between looks at the text screen, which is sent when it has changed; undefined for none. */
+  readonly screenEveryMs: number | undefined;
+}
+
+export type ToVmMessage =
+  | { readonly kind: "create"; readonly definition: VmDefinition }
+  | { readonly kind: "command"; readonly id: number; readonly command: VmProcessCommand }
+  | { readonly kind: "serialInput"; readonly bytes: Uint8Array }
+  | { readonly kind: "serialConsumed"; readonly byteCount: number }
+  | { readonly kind: "observe"; readonly observation: Observation };
+
+/** The resources of a VM's process and what the VM has done, all since its start. */
+export interface VmSample {
+  /** Monotonic host time of the child; only differences mean something. */
+  readonly atNs: number;
+  /** Processor time of the whole process. */
+  readonly cpuTimeNs: number;
+  readonly residentBytes: number;
+  readonly peakResidentBytes: number;
+  readonly statistics: VmStatistics;
+}
+
+export type FromVmMessage =
+  | { readonly kind: "created" }
+  | { readonly kind: "refused"; readonly error: OperatorError }
+  | { readonly kind: "reply"; readonly id: number; readonly error: OperatorError | undefined }
+  | { readonly kind: "state"; readonly state: VmState }
+  | { readonly kind: "serialOutput"; readonly bytes: Uint8Array }
+  | { readonly kind: "inputTaken"; readonly byteCount: number }
+  | { readonly kind: "sample"; readonly sample: VmSample }
+  | { readonly kind: "screen"; readonly screen: TextScreen | undefined }
+  | { readonly kind: "ended"; readonly outcome: VmOutcome; readonly sample: VmSample };
+
+/** Shorter would only heat the room. */
+export const MIN_OBSERVATION_MS = 20;

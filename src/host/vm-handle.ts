@@ -1,0 +1,243 @@
+/**
+ * One VM in its own process, seen from the parent: its state, its commands, its console and its resources. Whatever
+ * the child does (dies, sends nonsense, stops answering) ends in an outcome here and never in an exception.
+ */
+
+import { defined, err, NS_PER_S, ok, OperatorFault } from "../base/index.ts";
+import type { OperatorError, Result } from "../base/index.ts";
+import type { HostTimer, Scheduling, TextScreen, VmDefinition, VmOutcome, VmState } from "../vmm/index.ts";
+import { decodeFromVm } from "./decode-messages.ts";
+import { Listeners } from "./listeners.ts";
+import type { FromVmMessage, Observation, VmProcessCommand, VmSample } from "./messages.ts";
+import type { ProcessEnding, VmProcessLink } from "./process-link.ts";
+import { SerialConsole } from "./serial-console.ts";
+
+/** A child that is later than this with its own timeout does not work any more. */
+const TIMEOUT_GRACE_NS = 5 * NS_PER_S;
+/** How long a child may take to stop before it is killed. */
+const STOP_GRACE_NS = 3 * NS_PER_S;
+
+/** How a VM or its process ended. */
+export type VmEnding =
+  | VmOutcome
+  /** The VM's process went without a word of the VM: killed, out of memory, or a fault in the JavaScript engine. */
+  | { readonly kind: "process-died"; readonly ending: ProcessEnding }
+  /** The process broke the protocol, as one would that its guest has taken over; it was killed. */
+  | { readonly kind: "process-hostile" };
+
+export interface VmEnd {
+  readonly outcome: VmEnding;
+  /** Taken by the child when it ended; missing when it died. */
+  readonly sample: VmSample | undefined;
+}
+
+interface PendingCommand {
+  readonly command: VmProcessCommand;
+  readonly settle: (error: OperatorError | undefined) => void;
+}
+
+export interface VmHandleParts {
+  readonly definition: VmDefinition;
+  readonly link: VmProcessLink;
+  readonly scheduling: Scheduling;
+}
+
+export class VmHandle {
+  readonly definition: VmDefinition;
+  readonly serial: SerialConsole;
+  /** Resolves once, never rejects. All output of the serial port has been given to its listeners before. */
+  readonly ended: Promise<VmEnd>;
+  readonly states = new Listeners<VmState>();
+  readonly samples = new Listeners<VmSample>();
+  /** The text screen whenever it has changed; undefined when there is none to show. */
+  readonly screens = new Listeners<TextScreen | undefined>();
+  readonly #link: VmProcessLink;
+  readonly #scheduling: Scheduling;
+  readonly #pending = new Map<number, PendingCommand>();
+  #resolveEnded: (end: VmEnd) => void = () => undefined;
+  #created: ((result: Result<void>) => void) | undefined;
+  #nextId = 1;
+  #state: VmState = "ready";
+  #isKilledFor: VmEnding | undefined;
+  #timeout: HostTimer | undefined;
+
+  /** Starts the VM's process and checks the definition there; the VM is then "ready". */
+  static async create(parts: VmHandleParts): Promise<Result<VmHandle>> {
+    const handle = new VmHandle(parts);
+    const created = await new Promise<Result<void>>((resolve) => {
+      handle.#created = resolve;
+      parts.link.send({ kind: "create", definition: parts.definition });
+    });
+    return created.ok ? ok(handle) : created;
+  }
+
+  private constructor({ definition, link, scheduling }: VmHandleParts) {
+    this.definition = definition;
+    this.#link = link;
+    this.#scheduling = scheduling;
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+    this.serial = new SerialConsole({
+      input: (bytes) => link.send({ kind: "serialInput", bytes }),
+      consumed: (byteCount) => link.send({ kind: "serialConsumed", byteCount }),
+    });
+    link.listen({
+      message: (message) => this.#receive(message),
+      ended: (ending) => this.#processEnded(ending),
+    });
+  }
+
+  get name(): string {
+    return this.definition.name;
+  }
+
+  get state(): VmState {
+    return this.#state;
+  }
+
+  get pid(): number | undefined {
+    return this.#link.pid;
+  }
+
+  // Commands. Each rejects with an OperatorFault when the VM's state does not know it.
+
+  async start(): Promise<void> {
+    const { timeoutSeconds: seconds } = this.definition;
+    if (seconds !== undefined) {
+      this.#timeout = this.#scheduling.setTimer(seconds * NS_PER_S + TIMEOUT_GRACE_NS, () =>
+        this.#killFor({ kind: "timeout", seconds }),
+      );
+    }
+    await this.#command("start");
+  }
+
+  async pause(): Promise<void> {
+    await this.#command("pause");
+  }
+
+  async resume(): Promise<void> {
+    await this.#command("resume");
+  }
+
+  async reset(): Promise<void> {
+    await this.#command("reset");
+  }
+
+  /** Resolves when the VM has ended and its process is gone; a process that does not answer is killed. */
+  async stop(): Promise<VmEnd> {
+    const patience = this.#scheduling.setTimer(STOP_GRACE_NS, () => this.#killFor({ kind: "stopped" }));
+    await this.#command("stop");
+    const end = await this.ended;
+    patience.cancel();
+    return end;
+  }
+
+  /** Ends the process at once, in whatever state it is. */
+  kill(): void {
+    this.#killFor({ kind: "stopped" });
+  }
+
+  /** What the VM's process reports by itself from now on. */
+  observe(observation: Observation): void {
+    this.#link.send({ kind: "observe", observation });
+  }
+
+  async #command(command: VmProcessCommand): Promise<void> {
+    const error = await new Promise<OperatorError | undefined>((settle) => {
+      if (this.#state === "ended") {
+        settle(this.#endedError(command));
+        return;
+      }
+      const id = this.#nextId++;
+      this.#pending.set(id, { command, settle });
+      this.#link.send({ kind: "command", id, command });
+    });
+    if (error !== undefined) throw new OperatorFault(error.code, error.message);
+  }
+
+  #endedError(command: VmProcessCommand): OperatorError | undefined {
+    if (command === "stop") return undefined;
+    return {
+      code: "wrong-state",
+      message: `The VM ${this.name} has ended: it cannot be told to ${command}.`,
+    };
+  }
+
+  #receive(raw: unknown): void {
+    if (this.#isKilledFor !== undefined) return;
+    const message = decodeFromVm(raw);
+    if (message === undefined) this.#killFor({ kind: "process-hostile" });
+    else this.#handle(message);
+  }
+
+  #handle(message: FromVmMessage): void {
+    switch (message.kind) {
+      case "created":
+        this.#created?.(ok(undefined));
+        this.#created = undefined;
+        break;
+      case "refused":
+        this.#created?.({ ok: false, error: message.error });
+        this.#created = undefined;
+        break;
+      case "reply":
+        this.#pending.get(message.id)?.settle(message.error);
+        this.#pending.delete(message.id);
+        break;
+      case "state":
+        // "ended" is announced with the outcome, which follows.
+        if (message.state !== "ended") this.#become(message.state);
+        break;
+      case "serialOutput":
+        void this.serial.output(message.bytes);
+        break;
+      case "inputTaken":
+        this.serial.inputTaken(message.byteCount);
+        break;
+      case "sample":
+        this.samples.emit(message.sample);
+        break;
+      case "screen":
+        this.screens.emit(message.screen);
+        break;
+      case "ended":
+        this.#end({ outcome: message.outcome, sample: message.sample });
+        break;
+    }
+  }
+
+  #become(state: VmState): void {
+    this.#state = state;
+    this.states.emit(state);
+  }
+
+  #killFor(outcome: VmEnding): void {
+    if (this.#state === "ended" || this.#isKilledFor !== undefined) return;
+    this.#isKilledFor = outcome;
+    this.#link.kill();
+  }
+
+  #processEnded(ending: ProcessEnding): void {
+    this.#end({ outcome: this.#isKilledFor ?? { kind: "process-died", ending }, sample: undefined });
+  }
+
+  #end(end: VmEnd): void {
+    if (this.#state === "ended") return;
+    this.#timeout?.cancel();
+    this.#become("ended");
+    this.serial.close();
+    for (const { command, settle } of this.#pending.values()) settle(this.#endedError(command));
+    this.#pending.clear();
+    this.#created?.(diedAtStart(end.outcome));
+    this.#created = undefined;
+    this.#resolveEnded(end);
+  }
+}
+
+function diedAtStart(outcome: VmEnding): Result<never> {
+  const words = outcome.kind === "process-died" ? outcome.ending.lastWords.trim() : "";
+  const lastLine =
+    words === "" ? "it gave no reason" : defined(words.split("\n").at(-1), "a text has a last line");
+  return err("process-died", `The VM's process could not be started: ${lastLine}.`);
+}

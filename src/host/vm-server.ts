@@ -1,0 +1,164 @@
+/**
+ * The child's side of the protocol: carries out what the parent asks of the one VM in this process, and reports what
+ * happens to it.
+ */
+
+import { NS_PER_MS, OperatorFault } from "../base/index.ts";
+import type { OperatorError, Result } from "../base/index.ts";
+import type {
+  HostTimer,
+  Scheduling,
+  SerialConsumer,
+  TextScreen,
+  VirtualMachine,
+  VmDefinition,
+} from "../vmm/index.ts";
+import { MIN_OBSERVATION_MS } from "./messages.ts";
+import type { FromVmMessage, Observation, ToVmMessage, VmProcessCommand, VmSample } from "./messages.ts";
+
+export interface ProcessResources {
+  readonly cpuTimeNs: number;
+  readonly residentBytes: number;
+  readonly peakResidentBytes: number;
+}
+
+export interface VmServerParts {
+  readonly send: (message: FromVmMessage) => void;
+  readonly createVm: (definition: VmDefinition, serial: SerialConsumer) => Promise<Result<VirtualMachine>>;
+  readonly resources: () => ProcessResources;
+  readonly scheduling: Scheduling;
+  /** Called once "ended" or "refused" has been sent: the process may go. */
+  readonly finished: () => void;
+}
+
+export class VmServer {
+  readonly #parts: VmServerParts;
+  #vm: VirtualMachine | undefined;
+  #sampling: HostTimer | undefined;
+  #watching: HostTimer | undefined;
+  #lastScreen: TextScreen | undefined;
+
+  constructor(parts: VmServerParts) {
+    this.#parts = parts;
+  }
+
+  /** Handles one message. What it throws or rejects with is a bug of ours. */
+  async receive(message: ToVmMessage): Promise<void> {
+    switch (message.kind) {
+      case "create":
+        await this.#create(message.definition);
+        break;
+      case "command":
+        await this.#command(message.id, message.command);
+        break;
+      case "serialInput":
+        // The parent keeps to the window, so a refusal could only be its bug; the bytes would be lost.
+        this.#vm?.writeSerial(message.bytes);
+        break;
+      case "serialConsumed":
+        this.#vm?.confirmSerial(message.byteCount);
+        break;
+      case "observe":
+        this.#observe(message.observation);
+        break;
+    }
+  }
+
+  /** A bug of ours that was noticed outside the VM; false when there is no VM that could end with a report. */
+  fail(thrown: unknown): boolean {
+    this.#vm?.fail(thrown);
+    return this.#vm !== undefined;
+  }
+
+  async #create(definition: VmDefinition): Promise<void> {
+    const { send, createVm, finished } = this.#parts;
+    const created = await createVm(definition, {
+      output: (bytes) => send({ kind: "serialOutput", bytes }),
+      inputTaken: (byteCount) => send({ kind: "inputTaken", byteCount }),
+    });
+    if (!created.ok) {
+      send({ kind: "refused", error: created.error });
+      finished();
+      return;
+    }
+    const vm = created.value;
+    this.#vm = vm;
+    vm.onStateChange = (state) => send({ kind: "state", state });
+    void vm.ended.then((outcome) => {
+      this.#observe({ sampleEveryMs: undefined, screenEveryMs: undefined });
+      send({ kind: "ended", outcome, sample: this.#sample(vm) });
+      finished();
+    });
+    send({ kind: "created" });
+  }
+
+  async #command(id: number, command: VmProcessCommand): Promise<void> {
+    const error = await refusalOf(async () => await this.#vm?.[command]());
+    this.#parts.send({ kind: "reply", id, error });
+  }
+
+  #sample(vm: VirtualMachine): VmSample {
+    const { scheduling, resources } = this.#parts;
+    return { atNs: scheduling.nowNs(), ...resources(), statistics: vm.statistics };
+  }
+
+  #observe({ sampleEveryMs, screenEveryMs }: Observation): void {
+    this.#sampling?.cancel();
+    this.#watching?.cancel();
+    this.#lastScreen = undefined;
+    this.#sampling = this.#repeat(
+      sampleEveryMs,
+      (timer) => (this.#sampling = timer),
+      (vm) => {
+        this.#parts.send({ kind: "sample", sample: this.#sample(vm) });
+      },
+    );
+    this.#watching = this.#repeat(
+      screenEveryMs,
+      (timer) => (this.#watching = timer),
+      (vm) => {
+        const screen = vm.textScreen();
+        if (isSameScreen(screen, this.#lastScreen)) return;
+        this.#lastScreen = screen;
+        this.#parts.send({ kind: "screen", screen });
+      },
+    );
+  }
+
+  /** Calls `look` every so many milliseconds while there is a VM; `keep` gets each new timer. */
+  #repeat(
+    everyMs: number | undefined,
+    keep: (timer: HostTimer) => void,
+    look: (vm: VirtualMachine) => void,
+  ): HostTimer | undefined {
+    if (everyMs === undefined) return undefined;
+    const delayNs = Math.max(MIN_OBSERVATION_MS, everyMs) * NS_PER_MS;
+    return this.#parts.scheduling.setTimer(delayNs, () => {
+      if (this.#vm !== undefined && this.#vm.state !== "ended") look(this.#vm);
+      const next = this.#repeat(everyMs, keep, look);
+      if (next !== undefined) keep(next);
+    });
+  }
+}
+
+/** The error with which a command was refused; anything else that is thrown is a bug of ours and travels on. */
+async function refusalOf(command: () => Promise<void>): Promise<OperatorError | undefined> {
+  try {
+    await command();
+    return undefined;
+  } catch (thrown) {
+    if (thrown instanceof OperatorFault) return { code: thrown.code, message: thrown.message };
+    throw thrown;
+  }
+}
+
+function isSameScreen(a: TextScreen | undefined, b: TextScreen | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return (
+    a.columns === b.columns &&
+    a.rows === b.rows &&
+    a.cursor?.column === b.cursor?.column &&
+    a.cursor?.row === b.cursor?.row &&
+    a.cells.every((cell, index) => cell === b.cells[index])
+  );
+}

@@ -1,0 +1,111 @@
+/**
+ * The processes of VMs under Node.js: `forkVmProcess` starts one and talks to it, in the shape of the host's
+ * `VmProcessLink`; `parentChannel` is the other end, inside it. (This layer may not import the host's types:
+ * applications pass both on, and the compiler compares the shapes there.)
+ *
+ * Messages travel by Node's IPC channel with structured-clone serialization, which carries bigints and byte arrays.
+ * When the parent dies the channel closes, and the child ends itself.
+ */
+
+import { fork } from "node:child_process";
+import { constants } from "node:os";
+import { fileURLToPath } from "node:url";
+
+/** Bytes of the child's standard error that are kept for the report of its death. */
+const MAX_LAST_WORDS = 8 * 1024;
+
+export interface ForkedEnding {
+  readonly exitCode: number | undefined;
+  readonly signal: string | undefined;
+  readonly lastWords: string;
+}
+
+export interface ForkListeners {
+  readonly message: (message: unknown) => void;
+  readonly ended: (ending: ForkedEnding) => void;
+}
+
+export interface ForkedProcess<Message extends object> {
+  readonly pid: number | undefined;
+  send(message: Message): void;
+  kill(): void;
+  listen(listeners: ForkListeners): void;
+}
+
+/** Starts the program `entry`, a module of this package, as the process of the VM called `vmName`. */
+export function forkVmProcess<Message extends object>(entry: URL, vmName: string): ForkedProcess<Message> {
+  const child = fork(fileURLToPath(entry), [], {
+    serialization: "advanced",
+    // Options of our own process (a debugger's port, a test runner's flags) are not the child's.
+    execArgv: ["--disable-warning=ExperimentalWarning", `--title=typevisor: ${vmName}`],
+    // Nobody but the child writes to its standard output; what it says there is as good as its standard error.
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+  let lastWords = "";
+  let listeners: ForkListeners | undefined;
+  let hasEnded = false;
+  const end = (ending: ForkedEnding): void => {
+    if (hasEnded) return;
+    hasEnded = true;
+    listeners?.ended(ending);
+  };
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (text: string) => {
+      lastWords = (lastWords + text).slice(-MAX_LAST_WORDS);
+    });
+  }
+  child.on("message", (message: unknown) => listeners?.message(message));
+  child.on("error", (error) => end({ exitCode: undefined, signal: undefined, lastWords: error.message }));
+  // "close" comes after "exit" and after all output and messages have been read.
+  child.on("close", (exitCode, signal) =>
+    end({ exitCode: exitCode ?? undefined, signal: signal ?? undefined, lastWords }),
+  );
+  return {
+    pid: child.pid,
+    send(message) {
+      // The callback keeps an error (the child is gone, which "close" will report) from becoming an exception.
+      if (child.connected) child.send(message, () => undefined);
+    },
+    kill() {
+      child.kill("SIGKILL");
+    },
+    listen(wanted) {
+      listeners = wanted;
+    },
+  };
+}
+
+/** The child's end of the channel; undefined when this process was not started by {@link forkVmProcess}. */
+export function parentChannel<Message extends object>(listeners: {
+  readonly message: (message: unknown) => void;
+}): { send(message: Message): void; close(): void } | undefined {
+  if (process.send === undefined) return undefined;
+  process.on("message", listeners.message);
+  // Without a parent nobody can end this VM or hear of it.
+  process.on("disconnect", () => process.exit(0));
+  // A terminal's Ctrl-C reaches the whole process group; what it means is the parent's to decide.
+  process.on("SIGINT", () => undefined);
+  process.on("SIGTERM", () => process.exit(constants.signals.SIGTERM + 128));
+  return {
+    send(message) {
+      process.send?.(message, undefined, undefined, () => undefined);
+    },
+    close() {
+      process.disconnect?.();
+    },
+  };
+}
+
+/** What this process has used since its start. */
+export function processResources(): {
+  readonly cpuTimeNs: number;
+  readonly residentBytes: number;
+  readonly peakResidentBytes: number;
+} {
+  const { user, system } = process.cpuUsage();
+  return {
+    cpuTimeNs: (user + system) * 1000,
+    residentBytes: process.memoryUsage.rss(),
+    peakResidentBytes: process.resourceUsage().maxRSS * 1024,
+  };
+}
