@@ -12,6 +12,7 @@ import { updateMode } from "./mode";
 import { cpuidEdx } from "./cpuid";
 
 const IA32_TSC: u32 = 0x10;
+const IA32_PLATFORM_ID: u32 = 0x17;
 const IA32_BIOS_SIGN_ID: u32 = 0x8b;
 const IA32_MTRRCAP: u32 = 0xfe;
 const IA32_SYSENTER_CS: u32 = 0x174;
@@ -115,7 +116,8 @@ function read(index: u32): bool {
     case IA32_BIOS_SIGN_ID:
       msrValue = MICROCODE_REVISION;
       return true;
-    // No machine-check banks; no branch tracing.
+    // One kind of socket; no machine-check banks; no branch tracing.
+    case IA32_PLATFORM_ID:
     case IA32_MCG_CAP:
     case IA32_MCG_STATUS:
     case IA32_DEBUGCTL:
@@ -194,6 +196,7 @@ function write(index: u32, value: u64): bool {
       return true;
     case IA32_EFER:
       return writeEfer(value);
+    case IA32_PLATFORM_ID:
     case IA32_MTRRCAP:
     case IA32_MCG_CAP:
       return false;

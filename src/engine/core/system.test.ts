@@ -119,9 +119,13 @@ describe("CR0", () => {
 });
 
 describe("CR4 and the others", () => {
-  it("CR4 has the bits that CPUID advertises", () => {
+  it("CR4 has the basic bits and, of later ones, those that CPUID advertises", () => {
     assert.equal(writeCr(4, 0x2000), "#13(0)");
     assert.equal(writeCr(4, 0x1), "#13(0)");
+    assert.equal(writeCr(4, 0x10_0000), "ok");
+    assert.equal(writeCr(4, 0x4_0000), "#13(0)");
+    cpu.setCpuid([]);
+    assert.equal(writeCr(4, 0x10_0000), "#13(0)");
     assert.equal(writeCr(4, 0x6b0), "ok");
     assert.equal(cpu.state32(L.MODE) & L.MODE_NO_SSE, 0);
   });

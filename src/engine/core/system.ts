@@ -11,7 +11,7 @@ import { asStackFault, writeMem } from "./memory";
 import { attributesOf, is64Bit, isLongMode, isRealMode, updateMode } from "./mode";
 import { flagsChangeable, ioPrivilege, isVirtual8086, readFlags, writeFlags } from "./rflags";
 import { commitStack, openStack, popValue, popped, pushAddress, reservePush } from "./stack";
-import { cpuidEbx, cpuidEcx, cpuidEdx, xcr0Supported } from "./cpuid";
+import { cpuidEbx, cpuidEcx, xcr0Supported } from "./cpuid";
 import { preventedByUmip } from "./tables";
 
 /** #GP(0) outside ring 0, to which real mode belongs. */
@@ -73,21 +73,15 @@ function writeCr3(value: u64): u32 {
   return 0;
 }
 
-/** The bits of CR4 whose features CPUID advertises. */
+/** What this core has whatever CPUID says: firmware sets DE and MCE without asking. There are no machine checks. */
+const CR4_ALWAYS: u64 =
+  C.CR4_TSD | C.CR4_DE | C.CR4_PSE | C.CR4_PAE | C.CR4_MCE | C.CR4_PGE | C.CR4_PCE | C.CR4_OSFXSR | C.CR4_OSXMMEXCPT;
+
+/** The bits of CR4 that may be set; those that stand for later features only if CPUID advertises them. */
 function cr4Supported(): u64 {
-  const edx = cpuidEdx(1);
-  const ecx = cpuidEcx(1);
   const ebx7 = cpuidEbx(7);
-  let bits = C.CR4_PCE;
-  if (edx & (1 << 2)) bits |= C.CR4_DE;
-  if (edx & (1 << 3)) bits |= C.CR4_PSE;
-  if (edx & (1 << 4)) bits |= C.CR4_TSD;
-  if (edx & (1 << 6)) bits |= C.CR4_PAE;
-  if (edx & (1 << 7)) bits |= C.CR4_MCE;
-  if (edx & (1 << 13)) bits |= C.CR4_PGE;
-  if (edx & (1 << 24)) bits |= C.CR4_OSFXSR;
-  if (edx & (1 << 25)) bits |= C.CR4_OSXMMEXCPT;
-  if (ecx & (1 << 26)) bits |= C.CR4_OSXSAVE;
+  let bits = CR4_ALWAYS;
+  if (cpuidEcx(1) & (1 << 26)) bits |= C.CR4_OSXSAVE;
   if (ebx7 & 1) bits |= C.CR4_FSGSBASE;
   if (ebx7 & (1 << 7)) bits |= C.CR4_SMEP;
   if (ebx7 & (1 << 20)) bits |= C.CR4_SMAP;
