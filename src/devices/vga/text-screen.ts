@@ -5,17 +5,15 @@ import type { RegisterValues } from "../../hw/index.ts";
 import { CODE_PAGE_437 } from "./code-page-437.ts";
 import type { CRTC_REGISTERS } from "./registers.ts";
 
-export interface TextRow {
-  /** One UTF-16 unit per column. */
-  readonly text: string;
-  /** One per column: foreground in bits 0–3, background in 4–6, and bit 7 as `blinks` says. */
-  readonly attributes: Uint8Array;
-}
-
 export interface TextScreen {
   readonly kind: "text";
   readonly columns: number;
-  readonly rows: readonly TextRow[];
+  readonly rows: number;
+  /**
+   * Two bytes per cell, row by row, as in the buffer: code page 437, then foreground in bits 0–3, background in
+   * bits 4–6, and bit 7 as `blinks` says. A copy.
+   */
+  readonly cells: Uint8Array;
   /** Undefined when it is hidden or outside the screen. */
   readonly cursor: { readonly column: number; readonly row: number } | undefined;
   /** The sixteen colours that attributes choose from, as 0xRRGGBB. */
@@ -60,29 +58,39 @@ export function readTextScreen(source: TextScreenSource): TextScreen {
   const { crtc, ram } = source;
   const buffer = BUFFERS[source.memoryMap & 3] ?? BUFFERS[3];
   const columns = Math.min(crtc.horizontalDisplayEnd + 1, MAX_TEXT_COLUMNS);
-  const rowCount = Math.min(Math.max(1, Math.floor(displayedLines(crtc) / rowLines(crtc))), MAX_TEXT_ROWS);
+  const rows = Math.min(Math.max(1, Math.floor(displayedLines(crtc) / rowLines(crtc))), MAX_TEXT_ROWS);
   // Addresses count characters; the offset register counts pairs of them per row.
   const start = (crtc.startAddressHigh << 8) | crtc.startAddressLow;
   const pitch = crtc.offset * 2;
-  const rows: TextRow[] = [];
-  for (let row = 0; row < rowCount; row++) {
-    let text = "";
-    const attributes = new Uint8Array(columns);
+  const cells = new Uint8Array(rows * columns * 2);
+  for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
-      const at = ((start + row * pitch + column) * 2) % buffer.sizeBytes;
-      text += CODE_PAGE_437[ram.readU8(buffer.gpa + at)] ?? " ";
-      attributes[column] = ram.readU8(buffer.gpa + at + 1);
+      const at = buffer.gpa + (((start + row * pitch + column) * 2) % buffer.sizeBytes);
+      const cell = (row * columns + column) * 2;
+      cells[cell] = ram.readU8(at);
+      cells[cell + 1] = ram.readU8(at + 1);
     }
-    rows.push({ text, attributes });
   }
   return {
     kind: "text",
     columns,
     rows,
-    cursor: cursorOf(crtc, start, pitch, columns, rowCount),
+    cells,
+    cursor: cursorOf(crtc, start, pitch, columns, rows),
     colors: source.colors,
     blinks: (source.attributeMode & ATTRIBUTE_BLINK) !== 0,
   };
+}
+
+/** The characters of the screen, a line per row without trailing blanks. */
+export function textLines(screen: Pick<TextScreen, "columns" | "rows" | "cells">): string[] {
+  return Array.from({ length: screen.rows }, (_, row) => {
+    let line = "";
+    for (let column = 0; column < screen.columns; column++) {
+      line += CODE_PAGE_437[screen.cells[(row * screen.columns + column) * 2] ?? 0] ?? " ";
+    }
+    return line.trimEnd();
+  });
 }
 
 type Crtc = TextScreenSource["crtc"];

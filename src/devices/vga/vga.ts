@@ -19,7 +19,7 @@ import {
   SEQUENCER_REGISTERS,
 } from "./registers.ts";
 import { readTextScreen } from "./text-screen.ts";
-import type { VgaScreen } from "./text-screen.ts";
+import type { TextScreen, VgaScreen } from "./text-screen.ts";
 
 /** The first port, and how many belong to the block; only those of VGA_PORT_RANGES are decoded. */
 export const VGA_PORT_BASE = 0x3b0;
@@ -92,10 +92,10 @@ export class Vga implements Device, RegisterHooks<typeof PORT_REGISTERS> {
     });
   }
 
-  /** The text on the screen, a line per row without trailing blanks; undefined when it shows no text. */
-  textScreen(): string[] | undefined {
+  /** The screen while it shows text; undefined when it shows graphics or nothing. */
+  textScreen(): TextScreen | undefined {
     const screen = this.screen();
-    return screen.kind === "text" ? screen.rows.map((row) => row.text.trimEnd()) : undefined;
+    return screen.kind === "text" ? screen : undefined;
   }
 
   // Lifecycle. The characters are in guest RAM, which the board owns.

@@ -119,6 +119,8 @@ export class Pic8259 implements RegisterHooks<typeof REGISTERS> {
     this.#irr = this.#inputs & this.#levelTriggered;
     this.#vectorBase = 0;
     this.#stage = "mask";
+    this.#hasIcw3 = false;
+    this.#hasIcw4 = false;
     // Before its first ICW1 the chip answers nothing.
     this.#imr = 0xff;
     this.#update();

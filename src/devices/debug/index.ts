@@ -1,0 +1,3 @@
+/** Ports for kernel developers. */
+
+export { DebugExitPort, PostCodePort } from "./debug-ports.ts";

@@ -1,0 +1,6 @@
+/** Device models, each a chip apart from the bus it is attached to. */
+
+export * from "./debug/index.ts";
+export * from "./ps2/index.ts";
+export * from "./serial/index.ts";
+export * from "./vga/index.ts";

@@ -1,0 +1,349 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { ManualClock, MiB, NS_PER_MS, NS_PER_S, TimerQueue, unwrap } from "../../base/index.ts";
+import { RecordedLine } from "../../hw/index.ts";
+import type { AccessSize } from "../../hw/index.ts";
+import { textLines } from "../../devices/index.ts";
+import { createGuestRam } from "../../memory/index.ts";
+import { createBoard } from "./index.ts";
+
+const RAM_BYTES = 32 * MiB;
+const LAPIC_SVR = 0xfee000f0;
+const LAPIC_EOI = 0xfee000b0;
+const LAPIC_LVT_LINT0 = 0xfee00350;
+const IO_APIC_SELECT = 0xfec00000;
+const IO_APIC_WINDOW = 0xfec00010;
+const APIC_BASE_MSR = 0x1b;
+
+function pc({ hasDebugExit = false, isReset = true } = {}) {
+  const ram = unwrap(createGuestRam({ sizeBytes: RAM_BYTES, reservedPrefixBytes: 0 }));
+  const clock = new ManualClock();
+  const timers = new TimerQueue();
+  const interrupt = new RecordedLine();
+  const log: string[] = [];
+  const serial: number[] = [];
+  const board = createBoard({
+    ram,
+    clock,
+    timers,
+    pins: {
+      interrupt,
+      raiseNmi: () => log.push("nmi"),
+      setA20: (enabled) => log.push(`a20 ${enabled}`),
+    },
+    events: {
+      powerOff: () => log.push("power off"),
+      reset: () => log.push("reset"),
+      debugExit: (value) => log.push(`debug exit ${value}`),
+      serialOutput: (byte) => serial.push(byte) > 0,
+    },
+    wallClockNs: () => BigInt(Date.UTC(2026, 10, 22, 12)) * 1_000_000n + BigInt(clock.nowNs()),
+    hasDebugExit,
+  });
+  if (isReset) board.reset();
+  log.length = 0;
+  const { bus } = board;
+  const out = (port: number, value: number, size: AccessSize = 1): void => bus.writePort(port, size, value);
+  return {
+    board,
+    bus,
+    ram,
+    clock,
+    timers,
+    interrupt,
+    log,
+    serial,
+    out,
+    in: (port: number, size: AccessSize = 1) => bus.readPort(port, size),
+    /** Vectors 20h and 28h, only `irqs` unmasked. */
+    initializePics(...irqs: number[]) {
+      const mask = irqs.reduce((bits, irq) => bits & ~(1 << irq), 0xffff);
+      const isSecondUsed = mask >> 8 !== 0xff;
+      for (const value of [0x20, 0x04, 0x01]) {
+        if (value === 0x20) out(0x20, 0x11);
+        out(0x21, value);
+      }
+      for (const value of [0x28, 0x02, 0x01]) {
+        if (value === 0x28) out(0xa0, 0x11);
+        out(0xa1, value);
+      }
+      out(0x21, mask & (isSecondUsed ? 0xfb : 0xff));
+      out(0xa1, mask >> 8);
+    },
+    /** The 8254's counter 0 at 1000 Hz. */
+    startTicks() {
+      out(0x43, 0x34);
+      out(0x40, 0xa9);
+      out(0x40, 0x04);
+    },
+    /** Entry `input` of the I/O APIC: edge, fixed, to APIC 0. */
+    route(input: number, vector: number) {
+      bus.writeMmio(IO_APIC_SELECT, 4, 0x10 + 2 * input);
+      bus.writeMmio(IO_APIC_WINDOW, 4, vector);
+    },
+    pass(ns: number) {
+      const endNs = clock.nowNs() + ns;
+      for (let due = timers.nextDeadlineNs(); due !== undefined && due <= endNs;) {
+        clock.advanceTo(Math.max(due, clock.nowNs()));
+        timers.runDue(clock.nowNs());
+        due = timers.nextDeadlineNs();
+      }
+      clock.advanceTo(endNs);
+    },
+  };
+}
+
+test("the pins are not touched before the first reset, and A20 is open after it", () => {
+  const built = pc({ isReset: false });
+  assert.deepEqual(built.log, []);
+  built.board.reset();
+  assert.equal(built.log.at(-1), "a20 true");
+  assert.equal(built.interrupt.level, false);
+});
+
+test("the timer's interrupt comes through the 8259s as ExtINT in virtual wire mode", () => {
+  const m = pc();
+  m.initializePics(0);
+  m.startTicks();
+  m.bus.acknowledgeInterrupt();
+  m.out(0x20, 0x20);
+  assert.equal(m.interrupt.level, false);
+  m.pass(1.01 * NS_PER_MS);
+  assert.equal(m.interrupt.level, true);
+  assert.equal(m.bus.acknowledgeInterrupt(), 0x20);
+  assert.equal(m.interrupt.level, false);
+  m.out(0x20, 0x20);
+  m.pass(NS_PER_MS);
+  assert.equal(m.bus.acknowledgeInterrupt(), 0x20);
+});
+
+test("with LINT0 masked the 8259s are silent, with the APIC disabled they are heard directly", () => {
+  const m = pc();
+  m.initializePics(4);
+  m.bus.writeMmio(LAPIC_LVT_LINT0, 4, 0x10700);
+  m.out(0x3fc, 0x08);
+  m.out(0x3f9, 0x02);
+  assert.equal(m.interrupt.level, false);
+  assert.equal(m.bus.readMsr(APIC_BASE_MSR), 0xfee00900n);
+  assert.equal(m.bus.writeMsr(APIC_BASE_MSR, 0xfee00000n), true);
+  assert.equal(m.interrupt.level, true);
+  assert.equal(m.bus.acknowledgeInterrupt(), 0x24);
+});
+
+test("the timer reaches input 2 of the I/O APIC, other ISA lines the input of their number", () => {
+  const m = pc();
+  m.bus.writeMmio(LAPIC_SVR, 4, 0x1ff);
+  m.route(2, 0x30);
+  m.route(1, 0x31);
+  m.startTicks();
+  m.pass(2 * NS_PER_MS);
+  assert.equal(m.bus.acknowledgeInterrupt(), 0x30);
+  m.bus.writeMmio(LAPIC_EOI, 4, 0);
+  m.board.keyboard.key("KeyA", true);
+  m.route(2, 0x10000);
+  m.pass(NS_PER_MS);
+  assert.equal(m.bus.acknowledgeInterrupt(), 0x31);
+  assert.equal(m.in(0x60), 0x1e);
+});
+
+test("the HPET takes the timer's place in legacy replacement mode", () => {
+  const m = pc();
+  m.initializePics(0);
+  m.startTicks();
+  m.bus.acknowledgeInterrupt();
+  m.out(0x20, 0x20);
+  m.bus.writeMmio(0xfed00010, 4, 0x3);
+  m.pass(5 * NS_PER_MS);
+  assert.equal(m.interrupt.level, false);
+  m.bus.writeMmio(0xfed00108, 4, 1_000_000);
+  m.bus.writeMmio(0xfed0010c, 4, 0);
+  m.bus.writeMmio(0xfed00100, 4, 0x4);
+  m.pass(5 * NS_PER_MS + 1);
+  assert.equal(m.bus.acknowledgeInterrupt(), 0x20);
+});
+
+test("the first serial port sends to the host and interrupts on input", () => {
+  const m = pc();
+  m.initializePics(4);
+  for (const byte of new TextEncoder().encode("ok\n")) m.out(0x3f8, byte);
+  assert.deepEqual(m.serial, [0x6f, 0x6b, 0x0a]);
+  m.out(0x3fc, 0x0b);
+  m.out(0x3f9, 0x01);
+  assert.equal(m.board.serialInput(Uint8Array.of(0x78)), 1);
+  assert.equal(m.interrupt.level, true);
+  assert.equal(m.bus.acknowledgeInterrupt(), 0x24);
+  assert.equal(m.in(0x3f8), 0x78);
+});
+
+test("the real-time clock interrupts through the second 8259", () => {
+  const m = pc();
+  m.initializePics(8);
+  m.out(0x70, 0x0b);
+  m.out(0x71, 0x12);
+  m.pass(NS_PER_S);
+  assert.equal(m.bus.acknowledgeInterrupt(), 0x28);
+  m.out(0x70, 0x04);
+  assert.equal(m.in(0x71), 0x12);
+});
+
+test("every way to reset asks for it once", () => {
+  const m = pc();
+  m.out(0xcf9, 0x02);
+  m.out(0xcf9, 0x06);
+  assert.deepEqual(m.log, ["reset"]);
+  m.out(0x64, 0xfe);
+  assert.deepEqual(m.log, ["reset", "reset"]);
+  m.out(0x92, 0x01);
+  assert.equal(m.log.filter((entry) => entry === "reset").length, 3);
+});
+
+test("A20 is open while the keyboard controller or port 92h opens it", () => {
+  const m = pc();
+  m.out(0x92, 0x02);
+  m.out(0x64, 0xdd);
+  assert.equal(m.log.at(-1), "a20 true");
+  m.out(0x92, 0x00);
+  assert.equal(m.log.at(-1), "a20 false");
+  m.out(0x64, 0xdf);
+  assert.equal(m.log.at(-1), "a20 true");
+});
+
+test("the soft-off state that the tables name powers the machine off", () => {
+  const m = pc();
+  const { ioBase } = m.board.platform.pm;
+  assert.equal(m.board.ports.ownerOf(ioBase + 4), "piix4-pm");
+  m.out(ioBase + 4, 1 << 13, 2);
+  assert.deepEqual(m.log, ["power off"]);
+});
+
+test("the power button raises the SCI when the guest wants it", () => {
+  const m = pc();
+  m.initializePics(9);
+  const { ioBase } = m.board.platform.pm;
+  m.out(ioBase + 2, 1 << 8, 2);
+  m.out(0xb2, 0xf1);
+  m.board.pressPowerButton();
+  assert.equal(m.interrupt.level, true);
+  assert.equal(m.bus.acknowledgeInterrupt(), 0x29);
+});
+
+test("isa-debug-exit is there only when asked for", () => {
+  const without = pc();
+  without.out(0xf4, 0x10);
+  assert.deepEqual(without.log, []);
+  const m = pc({ hasDebugExit: true });
+  m.out(0xf4, 0x10, 4);
+  assert.deepEqual(m.log, ["debug exit 16"]);
+});
+
+test("Linux's calibration reads the timer through port 61h", () => {
+  const m = pc();
+  m.out(0x61, (m.in(0x61) & ~0x02) | 0x01);
+  m.out(0x43, 0xb0);
+  m.out(0x42, 0x9b);
+  m.out(0x42, 0x2e);
+  const startNs = m.clock.nowNs();
+  while ((m.in(0x61) & 0x20) === 0) m.clock.advance(1000);
+  assert.ok(Math.abs(m.clock.nowNs() - startNs - 10 * NS_PER_MS) < 5000);
+});
+
+test("port 61h's refresh bit toggles each 15 µs", () => {
+  const m = pc();
+  let toggles = 0;
+  let before = m.in(0x61) & 0x10;
+  for (let us = 0; us < 1000; us++) {
+    m.clock.advance(1000);
+    const now = m.in(0x61) & 0x10;
+    if (now !== before) toggles++;
+    before = now;
+  }
+  assert.equal(toggles, 66);
+});
+
+test("firmware's data is in RAM: root pointer, BIOS data area, CMOS sizes, a blank screen", () => {
+  const m = pc();
+  const rsdpGpa = m.board.rsdpGpa ?? 0;
+  assert.equal(new TextDecoder().decode(m.ram.slice(rsdpGpa, 8).slice()), "RSD PTR ");
+  assert.equal(m.ram.readU16(0x413), 639);
+  assert.equal(m.ram.readU16(0x400), 0x3f8);
+  const cmos = (index: number): number => {
+    m.out(0x70, index);
+    return m.in(0x71);
+  };
+  assert.equal(cmos(0x34) | (cmos(0x35) << 8), 16 * 16);
+  assert.equal(cmos(0x17) | (cmos(0x18) << 8), 31 * 1024);
+  const screen = m.board.textScreen();
+  assert.ok(screen !== undefined);
+  assert.deepEqual([screen.columns, screen.rows, screen.cells.length], [80, 25, 4000]);
+  assert.deepEqual(new Set(textLines(screen)), new Set([""]));
+});
+
+test("PCI shows the chipset, and the power management block where the tables say", () => {
+  const m = pc();
+  const config = (slot: number, pciFunction: number, register: number): number => {
+    m.out(0xcf8, 0x8000_0000 + (slot << 11) + (pciFunction << 8) + register, 4);
+    return m.in(0xcfc, 4);
+  };
+  assert.equal(config(0, 0, 0), 0x1237_8086);
+  assert.equal(config(1, 0, 0), 0x7000_8086);
+  assert.equal(config(1, 3, 0), 0x7113_8086);
+  assert.equal(config(2, 0, 0), 0xffff_ffff);
+  assert.equal(config(1, 3, 0x40) & 0xffc0, m.board.platform.pm.ioBase);
+});
+
+test("what is not there reads as all ones and is counted", () => {
+  const m = pc();
+  assert.equal(m.in(0x2f8), 0xff);
+  assert.equal(m.in(0x00), 0xff);
+  assert.equal(m.bus.readMmio(0xe000_0000, 4), 0xffff_ffff);
+  assert.equal(m.board.ports.unclaimedReads, 2);
+  assert.equal(m.board.mmio.unclaimedReads, 1);
+  assert.equal(m.bus.readMsr(0xc000_0080), undefined);
+  assert.equal(m.bus.writeMsr(0xc000_0080, 0n), false);
+});
+
+test("a saved board goes on in another one", () => {
+  const m = pc();
+  m.initializePics(0, 4, 8);
+  m.startTicks();
+  m.out(0x3fc, 0x0b);
+  m.out(0x3f9, 0x03);
+  m.board.serialInput(Uint8Array.of(0x61, 0x62));
+  m.pass(3.5 * NS_PER_MS);
+  const saved = m.board.save();
+  const other = pc({ isReset: false });
+  other.clock.advanceTo(m.clock.nowNs());
+  other.board.restore(saved);
+  assert.deepEqual(other.board.save(), saved);
+  assert.equal(other.interrupt.level, m.interrupt.level);
+  assert.equal(other.bus.acknowledgeInterrupt(), m.bus.acknowledgeInterrupt());
+  other.out(0x20, 0x20);
+  assert.equal(other.bus.acknowledgeInterrupt(), 0x24);
+  assert.equal(other.in(0x3f8), 0x61);
+});
+
+test("a snapshot without a device is refused in one sentence", () => {
+  const m = pc();
+  const others = Object.entries(m.board.save()).filter(([name]) => name !== "pit");
+  assert.throws(() => m.board.restore(Object.fromEntries(others)), /field board\.pit should be present/);
+});
+
+test("reset brings every device back to its power-on state", () => {
+  const fresh = pc();
+  const used = pc();
+  used.initializePics(0, 1, 4);
+  used.startTicks();
+  used.out(0x3fb, 0x83);
+  used.out(0x3f8, 0x01);
+  used.out(0x64, 0xad);
+  used.out(0x3d4, 0x0a20, 2);
+  used.out(0x61, 0x01);
+  used.out(0x80, 0x42);
+  used.bus.writeMmio(LAPIC_SVR, 4, 0x1ff);
+  used.route(2, 0x30);
+  used.bus.writeMmio(0xfed00010, 4, 1);
+  used.board.reset();
+  assert.deepEqual(used.board.save(), fresh.board.save());
+  assert.equal(used.interrupt.level, false);
+});

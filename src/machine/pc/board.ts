@@ -1,0 +1,367 @@
+/**
+ * The PC: builds every device of the i440FX/PIIX-style machine that the platform description declares, wires their
+ * interrupts and address ranges, and is what an accelerator's vCPU runs against (MachineBus). One processor.
+ *
+ * Interrupts: ISA lines reach the 8259s and the I/O APIC; the 8259s' INTR is the local APIC's LINT0, which passes it
+ * on as ExtINT, or directly while the APIC is disabled; the local APIC drives the processor's pin.
+ *
+ * Deliberately missing: DMA controllers (ports 00h–0Fh, 81h–8Fh and C0h–DFh are unclaimed and read as all ones),
+ * disk and diskette controllers, a speaker, firmware.
+ */
+
+import type { Clock, Device, DeviceState, IrqLine, MachineBus, PortHandler, Timers } from "../../hw/index.ts";
+import { asPorts, MmioBus, PortBus, StateReader } from "../../hw/index.ts";
+import {
+  DebugExitPort,
+  I8042,
+  I8042_COMMAND_OFFSET,
+  I8042_DATA_OFFSET,
+  PostCodePort,
+  Ps2Keyboard,
+  Ps2Mouse,
+  Uart16550,
+  Vga,
+  VGA_PORT_BASE,
+  VGA_PORT_RANGES,
+} from "../../devices/index.ts";
+import type { TextScreen } from "../../devices/index.ts";
+import type { GuestRam } from "../../memory/index.ts";
+import { PC_PLATFORM } from "../acpi/index.ts";
+import type { PlatformDescription } from "../acpi/index.ts";
+import { pcMemoryMap } from "../boot/index.ts";
+import type { MemoryRange } from "../boot/index.ts";
+import { IO_APIC_BYTES, IoApic } from "../irq/ioapic.ts";
+import { ApicBus } from "../irq/lapic-bus.ts";
+import { LOCAL_APIC_BYTES, LocalApic } from "../irq/lapic.ts";
+import { PicPair } from "../irq/pic-pair.ts";
+import { KvmClock } from "../paravirt/index.ts";
+import {
+  APM_PORT_BYTES,
+  I440fx,
+  initializePci,
+  PCI_PORT_BASE,
+  PCI_PORT_BYTES,
+  PciBus,
+  Piix3,
+  Piix4Pm,
+} from "../pci/index.ts";
+import { Hpet, HPET_BYTES } from "../timer/hpet.ts";
+import { Pit8254 } from "../timer/pit-8254.ts";
+import { Rtc } from "../timer/rtc.ts";
+import { cmosImage } from "./cmos.ts";
+import { IsaInterrupts } from "./isa-interrupts.ts";
+import { writeFirmwareData } from "./power-on-self-test.ts";
+import { SystemControlPortA, SystemControlPortB } from "./system-control-ports.ts";
+
+/** The processor's pins, which the board drives. */
+export interface ProcessorPins {
+  /** INTR. */
+  readonly interrupt: IrqLine;
+  raiseNmi(): void;
+  /** A20M#. */
+  setA20(enabled: boolean): void;
+}
+
+/** What the guest asks of the world outside. Called from within its port writes, to be acted on after the slice. */
+export interface BoardEvents {
+  powerOff(): void;
+  reset(): void;
+  /** isa-debug-exit was written. */
+  debugExit(value: number): void;
+  /** A byte of the first serial port; false asks it to wait for serialReady(). */
+  serialOutput(byte: number): boolean;
+}
+
+export interface BoardConfig {
+  readonly ram: GuestRam;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly pins: ProcessorPins;
+  readonly events: BoardEvents;
+  /** Nanoseconds since 1970, UTC: the real-time clock's source. */
+  readonly wallClockNs: () => bigint;
+  readonly hasDebugExit: boolean;
+  /** Absent: the standard PC. */
+  readonly platform?: PlatformDescription;
+}
+
+/** Ports at which every PC has these parts; what the platform description places is not among them. */
+const PC_PORTS = {
+  pic1: { base: 0x20, lengthBytes: 2 },
+  pit: { base: 0x40, lengthBytes: 4 },
+  i8042Data: { base: 0x60, lengthBytes: 1 },
+  systemControlB: { base: 0x61, lengthBytes: 1 },
+  i8042Command: { base: 0x64, lengthBytes: 1 },
+  rtc: { base: 0x70, lengthBytes: 2 },
+  postCode: { base: 0x80, lengthBytes: 1 },
+  systemControlA: { base: 0x92, lengthBytes: 1 },
+  pic2: { base: 0xa0, lengthBytes: 2 },
+  debugExit: { base: 0xf4, lengthBytes: 4 },
+  elcr: { base: 0x4d0, lengthBytes: 2 },
+} as const;
+const UART_PORTS = 8;
+
+const IRQ = { pit: 0, keyboard: 1, rtc: 8, aux: 12 } as const;
+/** I/O APIC inputs above the ISA lines, which HPET timers may be routed to. */
+const FIRST_FREE_INPUT = 16;
+/** PCI device numbers on bus 0. */
+const HOST_BRIDGE_SLOT = 0;
+const PIIX_SLOT = 1;
+const PIIX_PM_FUNCTION = 3;
+
+/** Builds the board; the guest sees it from the first reset() on. */
+export function createBoard(config: BoardConfig): PcBoard {
+  return new PcBoard(config);
+}
+
+export class PcBoard {
+  readonly bus: MachineBus;
+  readonly ports = new PortBus();
+  readonly mmio = new MmioBus();
+  readonly platform: PlatformDescription;
+  readonly memoryMap: readonly MemoryRange[];
+  readonly keyboard = new Ps2Keyboard();
+  readonly mouse = new Ps2Mouse();
+  readonly vga: Vga;
+  /** By COM number less one. */
+  readonly serialPorts: readonly Uart16550[];
+  readonly postCode = new PostCodePort();
+
+  readonly #config: BoardConfig;
+  readonly #pic: PicPair;
+  readonly #localApic: LocalApic;
+  readonly #pci: PciBus;
+  readonly #power: Piix4Pm;
+  /** In the order of reset and restore: interrupt controllers before what drives them. */
+  readonly #devices: readonly Device[];
+
+  /** Pins are not driven while the board is being built: the processor may be built after it. */
+  #isPowered = false;
+  #interrupt = false;
+  #a20 = { i8042: true, port92: false };
+  #rsdpGpa: number | undefined;
+
+  constructor(config: BoardConfig) {
+    const { ram, clock, timers, events, wallClockNs } = config;
+    const platform = config.platform ?? PC_PLATFORM;
+    this.#config = config;
+    this.platform = platform;
+    this.memoryMap = pcMemoryMap(ram.sizeBytes);
+
+    const apicBus = new ApicBus();
+    this.#localApic = new LocalApic({
+      apicId: platform.apicIds[0] ?? 0,
+      clock,
+      timers,
+      bus: apicBus,
+      cpu: {
+        setInterruptLine: (level) => this.#setInterrupt(level),
+        raiseNmi: () => config.pins.raiseNmi(),
+      },
+      acknowledgeExternal: () => this.#pic.acknowledge(),
+    });
+    this.#pic = new PicPair(this.#localApic.lint0);
+    const ioApic = new IoApic(apicBus, platform.ioApic.id);
+    const isa = new IsaInterrupts(platform, this.#pic, ioApic.inputs);
+    const hpet = new Hpet({
+      clock,
+      timers,
+      irq0: isa.driver(IRQ.pit),
+      irq8: isa.driver(IRQ.rtc),
+      ioApicInputs: ioApic.inputs.map((line, input) => (input < FIRST_FREE_INPUT ? undefined : line)),
+    });
+
+    const pit = new Pit8254({ clock, timers, irq: hpet.pitOutput });
+    const rtc = new Rtc({ clock, timers, irq: hpet.rtcOutput, wallClockNs, cmos: cmosImage(ram.sizeBytes) });
+    const portB = new SystemControlPortB(clock, pit);
+    const portA = new SystemControlPortA(
+      (on) => this.#setA20("port92", on),
+      () => events.reset(),
+    );
+    const i8042 = new I8042({
+      clock,
+      timers,
+      keyboardIrq: isa.driver(IRQ.keyboard),
+      auxIrq: isa.driver(IRQ.aux),
+      keyboard: this.keyboard,
+      aux: this.mouse,
+      onA20: (on) => this.#setA20("i8042", on),
+      onReset: () => events.reset(),
+    });
+    this.serialPorts = platform.serialPorts.map(
+      (port, index) =>
+        new Uart16550({
+          name: `com${index + 1}`,
+          clock,
+          timers,
+          irq: isa.driver(port.irq),
+          // Only the first port leads somewhere; the others send into the void, as unplugged ones do.
+          sink: { transmit: index === 0 ? (byte) => events.serialOutput(byte) : () => true },
+        }),
+    );
+    this.vga = new Vga(ram, clock);
+
+    const piix3 = new Piix3({ isaIrqs: isa.drivers(), onReset: () => events.reset() });
+    const hostBridge = new I440fx();
+    this.#power = new Piix4Pm({
+      clock,
+      timers,
+      ports: this.ports,
+      sci: isa.driver(platform.pm.sciIrq),
+      onPowerOff: () => events.powerOff(),
+    });
+    this.#pci = new PciBus(piix3.links);
+    this.#pci.attach(HOST_BRIDGE_SLOT, 0, hostBridge);
+    this.#pci.attach(PIIX_SLOT, 0, piix3);
+    this.#pci.attach(PIIX_SLOT, PIIX_PM_FUNCTION, this.#power);
+    this.#pci.attachResetControl(piix3);
+
+    const kvmClock = new KvmClock({ ram, clock, wallClockNs });
+    this.bus = this.#createBus(kvmClock);
+    this.#devices = [
+      this.#localApic,
+      ioApic,
+      this.#pic,
+      hpet,
+      pit,
+      rtc,
+      portB,
+      portA,
+      this.keyboard,
+      this.mouse,
+      i8042,
+      ...this.serialPorts,
+      this.vga,
+      this.postCode,
+      piix3,
+      hostBridge,
+      this.#power,
+      this.#pci,
+      kvmClock,
+    ];
+
+    this.#claim("pic1", asPorts(this.#pic.first.registers));
+    this.#claim("pic2", asPorts(this.#pic.second.registers));
+    this.#claim("elcr", asPorts(this.#pic.elcr));
+    this.#claim("pit", asPorts(pit.registers));
+    this.#claim("rtc", asPorts(rtc.registers));
+    this.#claim("systemControlB", asPorts(portB.registers));
+    this.#claim("systemControlA", asPorts(portA.registers));
+    this.#claim("postCode", this.postCode);
+    if (config.hasDebugExit) this.#claim("debugExit", new DebugExitPort((value) => events.debugExit(value)));
+    if (platform.hasKeyboardController) {
+      this.#claim("i8042Data", asPorts(i8042.registers, I8042_DATA_OFFSET));
+      this.#claim("i8042Command", asPorts(i8042.registers, I8042_COMMAND_OFFSET));
+    }
+    platform.serialPorts.forEach((port, index) => {
+      const uart = this.serialPorts[index];
+      if (uart !== undefined) this.ports.claim(uart.name, port.ioBase, UART_PORTS, asPorts(uart.registers));
+    });
+    if (platform.hasVga) {
+      for (const [base, lengthBytes] of VGA_PORT_RANGES) {
+        this.ports.claim("vga", base, lengthBytes, asPorts(this.vga.registers, base - VGA_PORT_BASE));
+      }
+    }
+    this.ports.claim("pci", PCI_PORT_BASE, PCI_PORT_BYTES, this.#pci);
+    this.ports.claim("apm", platform.pm.apmPort, APM_PORT_BYTES, this.#power.apmPorts);
+    this.mmio.claim("lapic", platform.localApicGpa, LOCAL_APIC_BYTES, this.#localApic);
+    this.mmio.claim("ioapic", platform.ioApic.gpa, IO_APIC_BYTES, ioApic);
+    if (platform.hpet !== undefined) this.mmio.claim("hpet", platform.hpet.gpa, HPET_BYTES, hpet);
+  }
+
+  // Lifecycle.
+
+  /** The hardware reset of every device, then what firmware would do before it starts an operating system. */
+  reset(): void {
+    this.#isPowered = true;
+    for (const device of this.#devices) device.reset();
+    this.#drivePins();
+    this.#localApic.enterVirtualWireMode();
+    const { pci, pm } = this.platform;
+    initializePci(this.#pci, this.ports, {
+      memoryStartGpa: pci.holeGpa,
+      memoryEndGpa: pci.holeEndGpa,
+      pmIoBase: pm.ioBase,
+      sciIrq: pm.sciIrq,
+    });
+    this.#rsdpGpa = writeFirmwareData(this.#config.ram, this.platform);
+  }
+
+  /** The state of every device under its name. Guest RAM and the processor are saved by their owners. */
+  save(): DeviceState {
+    return Object.fromEntries(this.#devices.map((device) => [device.name, device.save()]));
+  }
+
+  /** Puts back what a board of the same configuration saved; guest RAM and the processor come from their owners. */
+  restore(state: DeviceState): void {
+    this.#isPowered = true;
+    const reader = new StateReader("board", state);
+    for (const device of this.#devices) device.restore(reader.object(device.name));
+    this.#drivePins();
+  }
+
+  /** The ACPI root pointer, once reset() has written the tables. */
+  get rsdpGpa(): number | undefined {
+    return this.#rsdpGpa;
+  }
+
+  // The host's side.
+
+  /** Input of the first serial port; returns how many bytes it took. */
+  serialInput(bytes: Uint8Array): number {
+    return this.serialPorts[0]?.receive(bytes) ?? 0;
+  }
+
+  /** After serialOutput() returned false: bytes are taken again. */
+  serialReady(): void {
+    this.serialPorts[0]?.transmitReady();
+  }
+
+  /** The text screen as it is now; undefined while the VGA shows graphics or nothing. */
+  textScreen(): TextScreen | undefined {
+    return this.platform.hasVga ? this.vga.textScreen() : undefined;
+  }
+
+  /** The power button: an ACPI guest shuts down, others take no notice. */
+  pressPowerButton(): void {
+    this.#power.pressPowerButton();
+  }
+
+  // Wiring.
+
+  #claim(name: keyof typeof PC_PORTS, handler: PortHandler): void {
+    const { base, lengthBytes } = PC_PORTS[name];
+    this.ports.claim(name, base, lengthBytes, handler);
+  }
+
+  #createBus(kvmClock: KvmClock): MachineBus {
+    const { ports, mmio } = this;
+    const localApic = this.#localApic;
+    return {
+      readPort: (port, size) => ports.readPort(port, size),
+      writePort: (port, size, value) => ports.writePort(port, size, value),
+      readMmio: (gpa, size) => mmio.readMmio(gpa, size),
+      writeMmio: (gpa, size, value) => mmio.writeMmio(gpa, size, value),
+      acknowledgeInterrupt: () => localApic.acknowledgeInterrupt(),
+      readMsr: (index) => localApic.readMsr(index) ?? kvmClock.readMsr(index),
+      writeMsr: (index, value) => localApic.writeMsr(index, value) || kvmClock.writeMsr(index, value),
+    };
+  }
+
+  #setInterrupt(level: boolean): void {
+    if (level === this.#interrupt) return;
+    this.#interrupt = level;
+    if (this.#isPowered) this.#config.pins.interrupt.set(level);
+  }
+
+  /** The address line is open while either of its two gates is. */
+  #setA20(gate: "i8042" | "port92", enabled: boolean): void {
+    this.#a20 = { ...this.#a20, [gate]: enabled };
+    if (this.#isPowered) this.#config.pins.setA20(this.#a20.i8042 || this.#a20.port92);
+  }
+
+  #drivePins(): void {
+    this.#config.pins.interrupt.set(this.#interrupt);
+    this.#config.pins.setA20(this.#a20.i8042 || this.#a20.port92);
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * What firmware keeps in CMOS memory (the indices of Ralf Brown's CMOS list that operating systems and firmware
+ * read): memory sizes, installed equipment. There are no drives yet.
+ */
+
+import { KiB, MiB } from "../../base/index.ts";
+
+const INDEX = {
+  diskettes: 0x10,
+  equipment: 0x14,
+  baseMemory: 0x15,
+  extendedMemory: 0x17,
+  checksum: 0x2e,
+  extendedMemoryFound: 0x30,
+  memoryAbove16MiB: 0x34,
+} as const;
+/** The checksum covers 10h–2Dh, high byte first. */
+const CHECKED = { first: 0x10, last: 0x2d } as const;
+
+/** Numeric coprocessor and pointing device; the display is a VGA, which has its own BIOS. */
+const EQUIPMENT = 0x06;
+const BASE_MEMORY_BYTES = 640 * KiB;
+const U16_MAX = 0xffff;
+
+/** CMOS memory at power-on of a PC with `ramBytes` of RAM, by index. */
+export function cmosImage(ramBytes: number): Map<number, number> {
+  const image = new Map<number, number>([
+    [INDEX.diskettes, 0],
+    [INDEX.equipment, EQUIPMENT],
+  ]);
+  const set16 = (index: number, value: number): void => {
+    image.set(index, value & 0xff);
+    image.set(index + 1, value >> 8);
+  };
+  const extendedKib = Math.min(Math.floor((ramBytes - MiB) / KiB), U16_MAX);
+  set16(INDEX.baseMemory, BASE_MEMORY_BYTES / KiB);
+  set16(INDEX.extendedMemory, extendedKib);
+  set16(INDEX.extendedMemoryFound, extendedKib);
+  set16(INDEX.memoryAbove16MiB, Math.min(Math.floor(Math.max(0, ramBytes - 16 * MiB) / (64 * KiB)), U16_MAX));
+  let sum = 0;
+  for (let index: number = CHECKED.first; index <= CHECKED.last; index++) sum += image.get(index) ?? 0;
+  image.set(INDEX.checksum, sum >> 8);
+  image.set(INDEX.checksum + 1, sum & 0xff);
+  return image;
+}
