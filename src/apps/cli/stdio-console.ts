@@ -68,9 +68,8 @@ function inputFrom(vm: VmHandle, stdin: NodeJS.ReadStream, quit: () => void): Re
   return {
     release() {
       stdin.off("data", onData);
+      // A terminal or a pipe that is still open does not keep the process alive while it is not read.
       stdin.pause();
-      // A terminal or a pipe that is still open must not keep the process alive.
-      stdin.unref();
     },
   };
 }
