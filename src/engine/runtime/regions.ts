@@ -50,25 +50,20 @@ const OP_REGION = ops.length + 1;
 const NO_REGION = 0;
 const SEG_BASE_CS = L.SEG_BASE + 8 * L.SEG_CS;
 
-/** Guest code as the translator reads it (x86/translate.ts). */
-export interface CodeBytes {
-  readonly bytes: Uint8Array;
-  start: number;
-  firstLimit: number;
-  secondStart: number;
+/** Where regions get their IR from. */
+export interface BlockSource {
+  /**
+   * Translates the code at block.gpa into `block`, which has been reset to it, as for the interpreter but not fused;
+   * gpa2 is the page it straddles into, or -1. False if its first instruction cannot be fetched.
+   */
+  translate(block: IrBlock, gpa2: number, maxInstructions: number): boolean;
 }
 
-/** Fills an IrBlock from guest code; false if the first instruction cannot be fetched. */
-export interface BlockTranslator<Source extends CodeBytes> {
-  translateBlock(block: IrBlock, source: Source, maxInstructions: number): boolean;
-}
-
-export interface RegionsOptions<Source extends CodeBytes> {
+export interface RegionsOptions {
   readonly memory: WebAssembly.Memory;
   readonly core: Core;
-  readonly translator: BlockTranslator<Source>;
-  readonly source: Source;
-  /** "all": compile whatever is hot at once, whatever it costs: for tests. */
+  readonly source: BlockSource;
+  /** Compile whatever is hot at once, whatever it costs: for tests. */
   readonly eager?: boolean;
 }
 
@@ -108,13 +103,12 @@ interface Candidate {
   readonly offset: number;
 }
 
-export class Regions<Source extends CodeBytes = CodeBytes> {
+export class Regions {
   /** Regions compiled since the start, and the size of their modules. */
   compiledCount = 0;
   compiledBytes = 0;
   readonly #core: Core;
-  readonly #translator: BlockTranslator<Source>;
-  readonly #source: Source;
+  readonly #source: BlockSource;
   readonly #eager: boolean;
   readonly #view: DataView;
   readonly #imports: WebAssembly.Imports;
@@ -128,10 +122,9 @@ export class Regions<Source extends CodeBytes = CodeBytes> {
   #nextId = 0;
   #spentNs = 0;
 
-  constructor(options: RegionsOptions<Source>) {
+  constructor(options: RegionsOptions) {
     const { memory, core } = options;
     this.#core = core;
-    this.#translator = options.translator;
     this.#source = options.source;
     this.#eager = options.eager ?? false;
     this.#view = new DataView(memory.buffer);
@@ -267,19 +260,14 @@ export class Regions<Source extends CodeBytes = CodeBytes> {
   #translate(address: number, instructionCount: number): boolean {
     const view = this.#view;
     const block = this.#block;
-    const source = this.#source;
-    const gpa = view.getUint32(address + L.BLOCK_GPA, true);
-    const gpa2 = this.#secondPage(address);
     block.reset(
       view.getUint32(address + L.BLOCK_RIP, true),
       view.getUint32(address + L.BLOCK_RIP + 4, true),
-      gpa,
+      view.getUint32(address + L.BLOCK_GPA, true),
       this.#mode(address),
     );
-    source.start = L.RAM_BASE + gpa;
-    source.firstLimit = L.RAM_BASE + (gpa - (gpa % L.PAGE_SIZE)) + L.PAGE_SIZE;
-    source.secondStart = gpa2 === NO_PAGE ? -1 : L.RAM_BASE + gpa2;
-    if (!this.#translator.translateBlock(block, source, instructionCount)) return false;
+    if (!this.#source.translate(block, view.getInt32(address + L.BLOCK_GPA2, true), instructionCount))
+      return false;
     return this.#ops.hasRoomFor(block);
   }
 

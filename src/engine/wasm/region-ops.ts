@@ -18,6 +18,8 @@ export class RegionOps {
   readonly target1 = new Int32Array(REGION_OPS_MAX);
   /** Offset of the op's instruction from its block's RIP. */
   readonly pc = new Uint16Array(REGION_OPS_MAX);
+  /** Instructions of its block that are not retired when the op faults: its own and those behind it. */
+  readonly notRetired = new Uint8Array(REGION_OPS_MAX);
 
   clear(): void {
     this.count = 0;
@@ -41,6 +43,12 @@ export class RegionOps {
     this.target0.set(block.target0.subarray(0, count), start);
     this.target1.set(block.target1.subarray(0, count), start);
     this.pc.set(block.pc.subarray(0, count), start);
+    let begun = 0;
+    for (let i = 0; i < count; i++) {
+      const pc = block.pc[i] ?? 0;
+      while (begun < block.instructionCount && (block.instructionPc[begun] ?? 0) <= pc) begun++;
+      this.notRetired[start + i] = block.instructionCount - Math.max(begun - 1, 0);
+    }
     this.count += count;
     return start;
   }

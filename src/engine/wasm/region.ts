@@ -293,17 +293,10 @@ export class RegionCompiler {
 
   #body(number: number): void {
     const node = this.#node(number);
-    const { start, end, offset, instructionCount } = node.block;
+    const { start, end, offset } = node.block;
     this.#enterState(number);
-    let lastPc = 0;
-    let notRetired = instructionCount;
     for (let i = start; i < end; i++) {
-      const pc = this.#ops.pc[i] ?? 0;
-      if (pc !== lastPc) {
-        lastPc = pc;
-        notRetired--;
-      }
-      this.#lowering.locate(offset + pc, notRetired);
+      this.#lowering.locate(offset + (this.#ops.pc[i] ?? 0), this.#ops.notRetired[i] ?? 0);
       this.#lowering.liveAfter = this.#flow.liveAfter[i] ?? 0;
       this.#op(node, i);
     }

@@ -1,0 +1,383 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as L from "../layout.ts";
+import {
+  CODE,
+  DATA,
+  END,
+  HOLE,
+  MMIO,
+  STACK,
+  TierMachine,
+  type TestBlock,
+  type TierState,
+  seeded,
+} from "./testing.ts";
+
+const RAX = 0;
+const RCX = 8;
+const RDX = 16;
+const RSP = 32;
+const FS_BASE = L.SEG_BASE + 32;
+const T0 = L.TEMP;
+
+const machine = new TierMachine();
+
+/** Runs a program in the interpreter, then from the same state with a region at its start. */
+function bothTiers(
+  blocks: readonly TestBlock[],
+  gpr: Record<number, bigint>,
+  options: { budget?: number; regionsAt?: readonly number[] } = {},
+): [TierState, TierState] {
+  const start = blocks[0]?.rip ?? CODE;
+  machine.load(blocks);
+  machine.prepare(start, seeded(7), gpr);
+  const interpreted = machine.run(options.budget);
+  const entries = options.regionsAt ?? [start];
+  for (const rip of entries) machine.compile(rip);
+  const before = entries.map((rip) => machine.timesInterpreted(rip));
+  machine.prepare(start, seeded(7), gpr);
+  const compiled = machine.run(options.budget);
+  assert.deepEqual(
+    entries.map((rip) => machine.timesInterpreted(rip)),
+    before,
+    "a region's entry was interpreted",
+  );
+  return [interpreted, compiled];
+}
+
+test("a straight block gives the same state", () => {
+  const [interpreted, compiled] = bothTiers(
+    [
+      {
+        rip: CODE,
+        ops: [
+          { op: "add64", d: RAX, s: RCX },
+          { op: "movi8", d: 1, imm: 0x5a },
+          { op: "jmp", to: END },
+        ],
+      },
+    ],
+    {},
+  );
+  assert.deepEqual(compiled, interpreted);
+  assert.equal(interpreted.exit, L.EXIT_HALT);
+});
+
+test("a loop with a memory access runs to its end inside the region", () => {
+  const before = machine.regions.compiledCount;
+  const [interpreted, compiled] = bothTiers(
+    [
+      { rip: CODE, ops: [{ op: "next", to: CODE + 0x10 }] },
+      {
+        rip: CODE + 0x10,
+        ops: [
+          { op: "add32", d: RAX, s: RCX },
+          { op: "st32_x64", d: RAX, s: FS_BASE, a: RCX, scale: 2 },
+          { op: "subi64", d: RCX, imm: 1 },
+          { op: "j5", to: CODE + 0x10, else: END },
+        ],
+      },
+    ],
+    { 1: 1000n },
+  );
+  assert.deepEqual(compiled, interpreted);
+  assert.equal(interpreted.gpr[1], 0n);
+  assert.equal(machine.regions.compiledCount, before + 1);
+});
+
+test("a page fault in the middle of a region leaves registers, flags and RIP as they were at its instruction", () => {
+  const [interpreted, compiled] = bothTiers(
+    [
+      {
+        rip: CODE,
+        ops: [
+          { op: "add64", d: RAX, s: RCX },
+          { op: "subi64", d: RCX, imm: 1 },
+          { op: "ld64_x64", d: RDX, s: FS_BASE, a: RCX, scale: 3, imm: 0 },
+          { op: "xori64", d: RDX, imm: 3 },
+          { op: "jmp", to: CODE },
+        ],
+      },
+    ],
+    // The index runs down from the hole's first bytes... the first access is behind DATA, in the hole.
+    { 1: BigInt((HOLE - DATA) / 8) + 1n },
+  );
+  assert.deepEqual(compiled, interpreted);
+  assert.equal(interpreted.exit, L.EXIT_SHUTDOWN);
+  assert.equal(interpreted.rip, BigInt(CODE + 2));
+});
+
+test("a guest call is a call, and its return goes on behind it", () => {
+  const blocks: TestBlock[] = [
+    {
+      rip: CODE,
+      ops: [
+        { op: "pushi64", imm: CODE + 2 },
+        { op: "call", to: CODE + 0x100, else: CODE + 2 },
+      ],
+    },
+    {
+      rip: CODE + 2,
+      ops: [
+        { op: "subi64", d: RCX, imm: 1 },
+        { op: "j5", to: CODE, else: END },
+      ],
+    },
+    {
+      rip: CODE + 0x100,
+      ops: [
+        { op: "addi64", d: RAX, imm: 3 },
+        { op: "pop64", d: T0 },
+        { op: "ret", s: T0 },
+      ],
+    },
+  ];
+  const [interpreted, compiled] = bothTiers(
+    blocks,
+    { 0: 0n, 1: 500n, 4: BigInt(STACK) },
+    { regionsAt: [CODE + 0x100, CODE] },
+  );
+  assert.deepEqual(compiled, interpreted);
+  assert.equal(compiled.gpr[0], 1500n);
+});
+
+test("a callee that returns to another place is followed there", () => {
+  const blocks: TestBlock[] = [
+    {
+      rip: CODE,
+      ops: [
+        { op: "pushi64", imm: CODE + 2 },
+        { op: "call", to: CODE + 0x100, else: CODE + 2 },
+      ],
+    },
+    {
+      rip: CODE + 2,
+      ops: [
+        { op: "subi64", d: RCX, imm: 1 },
+        { op: "j5", to: CODE, else: END },
+      ],
+    },
+    {
+      rip: CODE + 0x100,
+      ops: [
+        { op: "pop64", d: T0 },
+        { op: "addi64", d: T0, imm: 0x1fe },
+        { op: "ret", s: T0 },
+      ],
+    },
+    {
+      rip: CODE + 0x200,
+      ops: [
+        { op: "addi64", d: RAX, imm: 5 },
+        { op: "jmp", to: CODE + 2 },
+      ],
+    },
+  ];
+  const [interpreted, compiled] = bothTiers(
+    blocks,
+    { 0: 0n, 1: 100n, 4: BigInt(STACK) },
+    { regionsAt: [CODE + 0x100, CODE] },
+  );
+  assert.deepEqual(compiled, interpreted);
+  assert.equal(compiled.gpr[0], 500n);
+});
+
+test("recursion deeper than regions may nest ends as it should", () => {
+  const DEPTH = 1000n;
+  const blocks: TestBlock[] = [
+    {
+      rip: CODE,
+      ops: [
+        { op: "pushi64", imm: CODE + 2 },
+        { op: "call", to: CODE + 0x100, else: CODE + 2 },
+      ],
+    },
+    { rip: CODE + 2, ops: [{ op: "next", to: END }] },
+    {
+      rip: CODE + 0x100,
+      ops: [
+        { op: "subi64", d: RCX, imm: 1 },
+        { op: "j4", to: CODE + 0x180, else: CODE + 0x110 },
+      ],
+    },
+    {
+      rip: CODE + 0x110,
+      ops: [
+        { op: "pushi64", imm: CODE + 0x112 },
+        { op: "call", to: CODE + 0x100, else: CODE + 0x112 },
+      ],
+    },
+    {
+      rip: CODE + 0x112,
+      ops: [
+        { op: "addi64", d: RAX, imm: 1 },
+        { op: "next", to: CODE + 0x180 },
+      ],
+    },
+    {
+      rip: CODE + 0x180,
+      ops: [
+        { op: "pop64", d: T0 },
+        { op: "ret", s: T0 },
+      ],
+    },
+  ];
+  const [interpreted, compiled] = bothTiers(
+    blocks,
+    { 0: 0n, 1: DEPTH, 4: BigInt(STACK) },
+    { regionsAt: [CODE + 0x100] },
+  );
+  assert.deepEqual(compiled, interpreted);
+  assert.equal(compiled.gpr[0], DEPTH - 1n);
+});
+
+test("an endless loop comes back when the budget is used up", () => {
+  const [, compiled] = bothTiers(
+    [
+      {
+        rip: CODE,
+        ops: [
+          { op: "addi64", d: RAX, imm: 1 },
+          { op: "jmp", to: CODE },
+        ],
+      },
+    ],
+    { 0: 0n },
+    { budget: 10_000 },
+  );
+  assert.equal(compiled.exit, L.EXIT_SLICE);
+  assert.equal(compiled.rip, BigInt(CODE));
+  assert.ok(compiled.instructions >= 10_000n && compiled.instructions < 10_010n);
+  assert.equal((compiled.gpr[0] ?? 0n) * 2n, compiled.instructions);
+});
+
+test("a device access in a loop ends it when the device asks for it", () => {
+  let writes = 0;
+  machine.onMmioWrite = () => {
+    if (++writes % 10 === 0) {
+      machine.registers.setU32(L.EXIT_REQUEST, 1);
+      machine.core.exports.stopSoon();
+    }
+  };
+  const [interpreted, compiled] = bothTiers(
+    [
+      {
+        rip: CODE,
+        ops: [
+          { op: "addi64", d: RAX, imm: 1 },
+          { op: "st32_m64", d: RAX, s: L.SLOT_ZERO, imm: MMIO },
+          { op: "jmp", to: CODE },
+        ],
+      },
+    ],
+    { 0: 0n },
+  );
+  machine.onMmioWrite = () => {};
+  assert.equal(compiled.exit, L.EXIT_REQUESTED);
+  assert.deepEqual(compiled, interpreted);
+  assert.equal(compiled.gpr[0], 10n);
+});
+
+test("a store to the region's own code takes the region away", () => {
+  const blocks: TestBlock[] = [
+    {
+      rip: CODE,
+      ops: [
+        { op: "subi64", d: RCX, imm: 1 },
+        { op: "j5", to: CODE, else: END },
+      ],
+    },
+  ];
+  bothTiers(blocks, { 1: 50n });
+  assert.equal(machine.regions.installedCount, 1);
+  machine.core.exports.codePagesWritten(CODE, 4);
+  assert.equal(machine.regions.installedCount, 0);
+  machine.prepare(CODE, seeded(7), { 1: 50n });
+  assert.equal(machine.run().exit, L.EXIT_HALT);
+});
+
+test("a region of two pages is given up when one of them is mapped elsewhere", () => {
+  const second = CODE + L.PAGE_SIZE;
+  const blocks: TestBlock[] = [
+    {
+      rip: CODE,
+      ops: [
+        { op: "subi64", d: RCX, imm: 1 },
+        { op: "j5", to: second, else: END },
+      ],
+    },
+    {
+      rip: second,
+      ops: [
+        { op: "addi64", d: RAX, imm: 1 },
+        { op: "jmp", to: CODE },
+      ],
+    },
+  ];
+  const [interpreted, compiled] = bothTiers(blocks, { 0: 0n, 1: 50n });
+  assert.deepEqual(compiled, interpreted);
+  assert.equal(machine.regions.installedCount, 1);
+  // The second page's entry goes to another page.
+  const entry = L.RAM_BASE + 0x4000 + 8 * (second / L.PAGE_SIZE);
+  const before = machine.view.getBigUint64(entry, true);
+  machine.view.setBigUint64(entry, BigInt(second + L.PAGE_SIZE) | 3n, true);
+  machine.core.exports.flushTlb();
+  machine.prepare(CODE, seeded(7), { 0: 0n, 1: 50n });
+  machine.run();
+  machine.view.setBigUint64(entry, before, true);
+  machine.core.exports.flushTlb();
+  assert.equal(machine.regions.installedCount, 0);
+});
+
+test("irreducible flow leaves the region and stays correct", () => {
+  // Two entries into the loop A ↔ B: from the start to A by way of a branch, and to B.
+  const A = CODE + 0x20;
+  const B = CODE + 0x30;
+  const blocks: TestBlock[] = [
+    {
+      rip: CODE,
+      ops: [
+        { op: "testi64", d: RDX, imm: 1 },
+        { op: "j4", to: A, else: B },
+      ],
+    },
+    {
+      rip: A,
+      ops: [
+        { op: "addi64", d: RAX, imm: 1 },
+        { op: "subi64", d: RCX, imm: 1 },
+        { op: "j4", to: END, else: B },
+      ],
+    },
+    {
+      rip: B,
+      ops: [
+        { op: "addi64", d: RAX, imm: 100 },
+        { op: "subi64", d: RCX, imm: 1 },
+        { op: "j4", to: END, else: A },
+      ],
+    },
+  ];
+  for (const rdx of [0n, 1n]) {
+    const [interpreted, compiled] = bothTiers(blocks, { 0: 0n, 1: 77n, 2: rdx }, { regionsAt: [A] });
+    assert.deepEqual(compiled, interpreted);
+    const [again, whole] = bothTiers(
+      [
+        {
+          rip: CODE - 0x10,
+          ops: [
+            { op: "subi64", d: RSP, imm: 1 },
+            { op: "j4", to: END, else: CODE },
+          ],
+        },
+        ...blocks.map((b) => ({
+          ...b,
+          ops: b.ops.map((op) => (op.else === undefined || op.to !== END ? op : { ...op, to: CODE - 0x10 })),
+        })),
+      ],
+      { 0: 0n, 1: 3n, 2: rdx, 4: 40n },
+    );
+    assert.deepEqual(whole, again);
+  }
+});
