@@ -66,7 +66,7 @@ export function printExpr(e: Expr, row: OpRow): string {
     case "xmm":
       return `v128.load(${xmmAddress(e.role)})`;
     case "imm": {
-      const value = isLong(row) ? "load<i32>(ip, 12)" : "<i32>(w >> 32)";
+      const value = isLong(row) ? "<i32>load<u32>(ip, 12)" : "<i32>(w >> 32)";
       return e.type === "i64" ? `<i64>(${value})` : value;
     }
     case "imm64":
@@ -88,7 +88,7 @@ export function printExpr(e: Expr, row: OpRow): string {
     case "statusFlags":
       return "<i32>computeFlags()";
     case "state":
-      return `load<i32>(S + ${e.offset})`;
+      return `<i32>load<u32>(S + ${e.offset})`;
     case "pure":
       return `${e.name}(${e.args.map(p).join(", ")})`;
   }
@@ -96,7 +96,8 @@ export function printExpr(e: Expr, row: OpRow): string {
 
 function printRead(address: string, width: Width): string {
   if (width === 64) return `load<i64>(${address})`;
-  return width === 32 ? `load<i32>(${address})` : `<i32>load<u${width}>(${address})`;
+  // load<i32> here would be a trap: binaryen merges a zero extension into it and keeps the load's own signedness.
+  return `<i32>load<u${width}>(${address})`;
 }
 
 function printUnary(op: string, value: string): string {
