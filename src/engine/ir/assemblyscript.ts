@@ -175,7 +175,7 @@ function printLoad(name: string, size: MemorySize, address: string, forWrite: bo
       : size === 64
         ? "load<i64>(p)"
         : size === 32
-          ? "load<i32>(p)"
+          ? "<i32>load<u32>(p)"
           : `<i32>load<u${size}>(p)`;
   return [
     `const va: u64 = <u64>(${address});`,
