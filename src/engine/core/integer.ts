@@ -377,6 +377,10 @@ export function h_align16(d: u32, s: u32, imm: i32): u32 {
   return load<u64>(S + s) & 15 ? raiseWithError(VECTOR_GP, 0) : 0;
 }
 
+export function h_raise_gp0(d: u32, s: u32, imm: i32): u32 {
+  return raiseWithError(VECTOR_GP, 0);
+}
+
 // ---- Decimal arithmetic -----------------------------------------------------------------------------------------
 /** SF, ZF and PF of a byte. */
 function byteFlags(value: u32): u32 {

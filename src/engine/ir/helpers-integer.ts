@@ -37,6 +37,8 @@ export const integerHelpers: readonly HelperRow[] = [
   row("cmpxchg16b", { s: "r64", gprs: "all", faults: true, flags: "both" }),
   /** #GP(0) unless the linear address in slot s is a multiple of 16: 128-bit operands of legacy SSE instructions. */
   row("align16", { s: "r64", faults: true }),
+  /** #GP(0) in place of an instruction: the `raise` op knows no error codes. */
+  row("raise_gp0", { faults: true }),
   row("daa", { gprs: "all", flags: "both" }),
   row("das", { gprs: "all", flags: "both" }),
   row("aaa", { gprs: "all", flags: "both" }),

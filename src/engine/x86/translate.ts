@@ -9,7 +9,7 @@ import { opNumber } from "../ir/ops.ts";
 import { DECODED, DECODE_NEEDS_MORE, DECODE_TOO_LONG, Decoder } from "./decode.ts";
 import type { Feature } from "./row.ts";
 import { instructionRows } from "./spec.ts";
-import { Translator, VECTOR_GP, VECTOR_UD } from "./translator.ts";
+import { Translator, VECTOR_UD } from "./translator.ts";
 
 const ENTER = opNumber("enter");
 
@@ -68,7 +68,8 @@ export class BlockTranslator {
       block.beginInstruction(pc);
       count++;
       if (result === DECODED) decoder.row.lower(t);
-      else t.raise(result === DECODE_TOO_LONG ? VECTOR_GP : VECTOR_UD);
+      else if (result === DECODE_TOO_LONG) t.raiseGp0();
+      else t.raise(VECTOR_UD);
       pc = end;
     }
     block.imm[0] = count;

@@ -31,7 +31,6 @@ const STACK_ADDRESS = L.TEMP + 56;
 
 export const VECTOR_UD = 6;
 export const VECTOR_NM = 7;
-export const VECTOR_GP = 13;
 
 /** The numbers of an op for 8, 16, 32 and 64 bits. */
 export type BySize = readonly [number, number, number, number];
@@ -101,6 +100,7 @@ const POP32 = opNumber("pop32");
 const SEGLIN = opNumber("seglin");
 const ALIGN16 = opNumber("align16");
 const RAISE = opNumber("raise");
+const RAISE_GP0 = opNumber("raise_gp0");
 const SYNCPC = opNumber("syncpc");
 const SYSEND = opNumber("sysend");
 const JMP = opNumber("jmp");
@@ -513,10 +513,15 @@ export class Translator {
   }
 
   // ---- Control ------------------------------------------------------------------------------------------------
-  /** Raises an exception in place of the instruction and ends the block. */
+  /** Raises an exception without an error code in place of the instruction and ends the block. */
   raise(vector: number): void {
     this.emit(RAISE, 0, 0, vector);
     this.ended = true;
+  }
+
+  /** #GP(0) in place of the instruction. */
+  raiseGp0(): void {
+    this.endWithHelper(RAISE_GP0);
   }
 
   /** A helper that ends the block: it may change RIP (through NEXT_RIP), the mode, paging or interrupts. */
