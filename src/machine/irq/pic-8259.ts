@@ -44,6 +44,8 @@ export class Pic8259 implements RegisterHooks<typeof REGISTERS> {
   /** Inputs that carry the INT of another chip; special fully nested mode lets them interrupt themselves. */
   readonly #cascadeInputs: number;
 
+  /** Level of the INT pin. */
+  #isInterrupting = false;
   #inputs = 0;
   #irr = 0;
   #isr = 0;
@@ -102,7 +104,7 @@ export class Pic8259 implements RegisterHooks<typeof REGISTERS> {
     if (!this.#autoEoi) this.#isr |= bit;
     else if (this.#rotateOnAutoEoi) this.#highest = (input + 1) & 7;
     // INT falls for each acknowledge, so that a chip this one is cascaded to sees an edge for the next request.
-    this.#int.set(false);
+    this.#setInt(false);
     this.#update();
     return input;
   }
@@ -285,6 +287,12 @@ export class Pic8259 implements RegisterHooks<typeof REGISTERS> {
   }
 
   #update(): void {
-    this.#int.set(this.requested !== undefined);
+    this.#setInt(this.requested !== undefined);
+  }
+
+  #setInt(level: boolean): void {
+    if (level === this.#isInterrupting) return;
+    this.#isInterrupting = level;
+    this.#int.set(level);
   }
 }
