@@ -12,12 +12,21 @@ const XZ = Buffer.from(
 );
 
 const FORMATS = [
-  { name: "gzip", packed: zlib.gzipSync(ZEROS), unpack: nodeDecompressors.gunzip },
-  { name: "zstd", packed: zlib.zstdCompressSync(ZEROS), unpack: nodeDecompressors.unzstd },
-  { name: "xz", packed: XZ, unpack: nodeDecompressors.unxz },
+  { name: "gzip", packed: zlib.gzipSync(ZEROS) },
+  { name: "zstd", packed: zlib.zstdCompressSync(ZEROS) },
+  { name: "xz", packed: XZ },
 ] as const;
 
-for (const { name, packed, unpack } of FORMATS) {
+function unpackerOf(
+  name: "gzip" | "zstd" | "xz",
+): (packed: Uint8Array, limitBytes: number) => Promise<Uint8Array> {
+  if (name === "gzip") return (packed, limitBytes) => nodeDecompressors.gunzip(packed, limitBytes);
+  if (name === "zstd") return (packed, limitBytes) => nodeDecompressors.unzstd(packed, limitBytes);
+  return (packed, limitBytes) => nodeDecompressors.unxz(packed, limitBytes);
+}
+
+for (const { name, packed } of FORMATS) {
+  const unpack = unpackerOf(name);
   test(`${name} unpacks up to its limit and not beyond`, async () => {
     const unpacked = await unpack(packed, ZEROS.length);
     assert.deepEqual([unpacked.length, unpacked.every((byte) => byte === 0)], [ZEROS.length, true]);
