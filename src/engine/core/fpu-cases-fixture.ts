@@ -140,6 +140,9 @@ function x87Stack(form: X87Form, from: FloatSource): bigint[] {
     const exponent = ((first >> 64n) + BigInt(random.below(150) - 130)) & 0x7fffn;
     stack[1] = (exponent << 64n) | significand;
   }
+  // Beyond [-1, 1] F2XM1 is undefined, and 1 itself processors round down under RC = down.
+  if (form.helper === "x87_power")
+    stack[0] = (first & (1n << 79n)) | (BigInt(0x3fc0 + random.below(0x3f)) << 64n) | significand;
   return stack;
 }
 

@@ -54,6 +54,7 @@ const SOURCES = [
   "x87-environment",
   "fxsave",
   "mmx",
+  "x87-transcendental",
 ];
 const coreFolder = import.meta.dirname;
 

@@ -74,6 +74,14 @@ export const x87Helpers = [
   x87("x87_extract", "none", "none", "none"),
   x87("x87_scale", "none", "none", "none"),
   x87("x87_remainder", "none", "none", "0 FPREM, 1 FPREM1"),
+  x87("x87_sine", "none", "none", "0 FSIN, 1 FCOS"),
+  x87("x87_sincos", "none", "none", "none"),
+  x87("x87_tangent", "none", "none", "none"),
+  x87("x87_arctangent", "none", "none", "none"),
+  x87("x87_power", "none", "none", "none"),
+  x87("x87_logarithm", "none", "none", "none"),
+  x87("x87_logarithm_plus_one", "none", "none", "none"),
+
   // MMX lives in the x87 registers.
   ...mmxHelpers,
 ] as const satisfies readonly HelperRow[];
@@ -247,14 +255,22 @@ export const x87Forms: readonly X87Form[] = [
     (mnemonic, index) =>
       ({ opcode: `D9 ${hex(0xe8 + index)}`, mnemonic, helper: "x87_load_constant", imm: index }) as const,
   ),
+  { opcode: "D9 F0", mnemonic: "f2xm1", helper: "x87_power" },
+  { opcode: "D9 F1", mnemonic: "fyl2x", helper: "x87_logarithm" },
+  { opcode: "D9 F2", mnemonic: "fptan", helper: "x87_tangent" },
+  { opcode: "D9 F3", mnemonic: "fpatan", helper: "x87_arctangent" },
   { opcode: "D9 F4", mnemonic: "fxtract", helper: "x87_extract" },
   { opcode: "D9 F5", mnemonic: "fprem1", helper: "x87_remainder", imm: 1 },
   { opcode: "D9 F6", mnemonic: "fdecstp", helper: "x87_rotate", imm: -1 },
   { opcode: "D9 F7", mnemonic: "fincstp", helper: "x87_rotate", imm: 1 },
   { opcode: "D9 F8", mnemonic: "fprem", helper: "x87_remainder", imm: 0 },
+  { opcode: "D9 F9", mnemonic: "fyl2xp1", helper: "x87_logarithm_plus_one" },
   { opcode: "D9 FA", mnemonic: "fsqrt", helper: "x87_sqrt" },
+  { opcode: "D9 FB", mnemonic: "fsincos", helper: "x87_sincos" },
   { opcode: "D9 FC", mnemonic: "frndint", helper: "x87_round" },
   { opcode: "D9 FD", mnemonic: "fscale", helper: "x87_scale" },
+  { opcode: "D9 FE", mnemonic: "fsin", helper: "x87_sine", imm: 0 },
+  { opcode: "D9 FF", mnemonic: "fcos", helper: "x87_sine", imm: 1 },
 
   ...memoryArithmetic("DA", "i", 4, "x87_arith_integer", 32),
   ...conditionalMoves("DA", false),
