@@ -108,6 +108,7 @@ export class RegionCompiler {
 
     if (plan.severalPages) this.#checkMapping(plan.id);
     this.#lowering.slots.loadAll(this.#flow.liveIn[0] ?? 0);
+    if (this.#flow.flagsIn[0] === FLAGS_MIXED) this.#lowering.flags.mix();
     this.#doneLabel = f.block("i64");
     this.#coldLabel = f.block();
     const faultLabel = f.block();

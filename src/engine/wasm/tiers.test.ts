@@ -49,7 +49,6 @@ const GPRS = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14].map((n) => 8 * n);
 const BYTES = [...GPRS, 1, 9, 17, 25];
 const FS_BASE = L.SEG_BASE + 32;
 const GS_BASE = L.SEG_BASE + 40;
-const TEMPS = [0, 1, 2].map((n) => L.TEMP + 8 * n);
 
 class Generator {
   readonly #random: () => number;
