@@ -272,6 +272,21 @@ function printBranch(row: OpRow, branch: Branch): string {
         "if (heat == 0) { blockIsHot(blk); if (load<u32>(blk, L.BLOCK_REGION) != 0) { giveBack(<i32>(w >> 32)); continue; } }",
         advance(row),
       ].join(" ");
+    case "stale":
+      return [
+        "const old: u32 = ip - L.BLOCK_OPS; const b: u32 = cachedBlock(load<u64>(old));",
+        "if (b != 0 && b != old) { ip = b + L.BLOCK_OPS; continue; }",
+        "store<u64>(S + L.RIP, load<u64>(old)); return 0;",
+      ].join(" ");
+    case "region":
+      return [
+        "blk = ip - L.BLOCK_OPS;",
+        "if (load<i32>(S + L.BUDGET) < 0) { store<u64>(S + L.RIP, load<u64>(blk)); return 0; }",
+        "const to: u64 = runRegion(load<u32>(blk, L.BLOCK_REGION));",
+        "if (<u32>(to >>> 32) == L.REGION_RESULT_HIGH) return <u32>to == L.REGION_FAULT_LOW ? 1 : 0;",
+        "const b: u32 = cachedBlock(to); if (b != 0) { ip = b + L.BLOCK_OPS; continue; }",
+        "store<u64>(S + L.RIP, to); return 0;",
+      ].join(" ");
     case "syncpc":
       return [
         "const rip: u64 = load<u64>(blk) + <u64>(<u32>(w >> 32) & 0xffff);",
@@ -395,8 +410,7 @@ function printInterpreter(): string {
     `import { computeFlags, ${Array.from({ length: 16 }, (_, i) => `condition${i}`).join(", ")} } from "./flags";`,
     `import { ${[...used].map((name) => `h_${name}`).join(", ")} } from "./helpers";`,
     "",
-    `export const OP_STALE: u32 = ${ops.length};`,
-    `export const OP_REGION: u32 = ${ops.length + 1};`,
+    `export const OP_STALE: u32 = ${opNumber("stale")};`,
     "",
     "/** Runs ops from `ip`, the first op of a block: 0 = RIP is set, back to the dispatcher; 1 = a fault is pending at RIP. */",
     "export function interpret(ip: u32): u32 {",
@@ -409,15 +423,6 @@ function printInterpreter(): string {
     "    const op: u32 = <u32>w & 0xffff;",
     "    switch (op) {",
     ...hot,
-    `      case ${ops.length}: { const b: u32 = cachedBlock(load<u64>(ip - L.BLOCK_OPS)); if (b != 0 && b != ip - L.BLOCK_OPS) { ip = b + L.BLOCK_OPS; continue; } store<u64>(S + L.RIP, load<u64>(ip - L.BLOCK_OPS)); return 0; } // stale`,
-    `      case ${ops.length + 1}: {`,
-    "        blk = ip - L.BLOCK_OPS;",
-    "        if (load<i32>(S + L.BUDGET) < 0) { store<u64>(S + L.RIP, load<u64>(blk)); return 0; }",
-    "        const to: u64 = runRegion(load<u32>(blk, L.BLOCK_REGION));",
-    "        if (<u32>(to >>> 32) == L.REGION_RESULT_HIGH) return <u32>to == L.REGION_FAULT_LOW ? 1 : 0;",
-    "        const b: u32 = cachedBlock(to); if (b != 0) { ip = b + L.BLOCK_OPS; continue; }",
-    "        store<u64>(S + L.RIP, to); return 0;",
-    "      } // region",
     "      default: {",
     `        if (interpretCold(op, w, ip)) break;`,
     `        ip += ${coldLong.length === 0 ? "8" : `(${coldLong.join(" || ")}) ? 16 : 8`}; continue;`,
@@ -439,8 +444,13 @@ function printInterpreter(): string {
   ].join("\n");
 }
 
+/** Binaryen makes a br_table only of a switch whose cases span less than this. */
+const SWITCH_RANGE_MAX = 1024;
+
 /** The generated modules of core/, by file name without extension. */
 export function generatedCore(): Record<string, string> {
+  const lastHot = ops.findLastIndex((row) => !isCold(row));
+  if (lastHot >= SWITCH_RANGE_MAX) throw new Error(`op ${lastHot} is interpreted: the switch would be no br_table`);
   if (FLAG_KIND_COUNT !== Object.keys(flagKinds).length || inlineOpCount === 0)
     throw new Error("flag kinds or ops are missing");
   return { flags: printFlagFunctions(), "interpreter.gen": printInterpreter() };

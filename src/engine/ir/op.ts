@@ -28,6 +28,10 @@ export type OpMeaning =
 export type Branch =
   /** First op of a block: counts instructions and heat, polls for exits. */
   | { readonly kind: "enter" }
+  /** First op of a block that has been dropped: finds the translation that replaced it. Never appended. */
+  | { readonly kind: "stale" }
+  /** First op of a block that a compiled region enters: calls the region. Never appended. */
+  | { readonly kind: "region" }
   /** RIP and NEXT_RIP := this instruction and the next (imm = offset | length << 16). */
   | { readonly kind: "syncpc" }
   /** To target 0. `call` and `next` say why, for the region compiler: a near call (target 1 is the return address). */

@@ -70,6 +70,8 @@ const conditional = (name: string, condition: x.Expr): OpRow =>
 
 export const controlOps: readonly OpRow[] = [
   row("enter", "short", { kind: "enter" }),
+  row("stale", "short", { kind: "stale" }),
+  row("region", "short", { kind: "region" }),
   row("syncpc", "short", { kind: "syncpc" }),
   row("jmp", "branch", { kind: "jump", why: "jump" }),
   row("call", "branch", { kind: "jump", why: "call" }),

@@ -8,7 +8,7 @@
  */
 import { assert, defined } from "../../base/index.ts";
 import { IrBlock } from "../ir/block.ts";
-import { opNumber, ops } from "../ir/ops.ts";
+import { opNumber } from "../ir/ops.ts";
 import * as L from "../layout.ts";
 import { buildGraph, type RegionBlock } from "../wasm/graph.ts";
 import { factsOfOp } from "../wasm/op-facts.ts";
@@ -46,7 +46,7 @@ const NO_PAGE = 0xffffffff;
 const ACCESS_EXECUTE = 2;
 const ENTER = opNumber("enter");
 /** The interpreter's op for a block whose region is compiled (ir/assemblyscript.ts). */
-const OP_REGION = ops.length + 1;
+const OP_REGION = opNumber("region");
 const NO_REGION = 0;
 const SEG_BASE_CS = L.SEG_BASE + 8 * L.SEG_CS;
 
