@@ -227,7 +227,10 @@ export class VmHandle {
     this.#timeout?.cancel();
     this.#become("ended");
     this.serial.close();
-    for (const { command, settle } of this.#pending.values()) settle(this.#endedError(command));
+    for (const { command, settle } of this.#pending.values()) {
+      // A VM may end as soon as it is started; how is told by the outcome.
+      settle(command === "start" ? undefined : this.#endedError(command));
+    }
     this.#pending.clear();
     this.#created?.(diedAtStart(end.outcome));
     this.#created = undefined;

@@ -4,6 +4,7 @@
  */
 
 import { MiB, ok } from "../base/index.ts";
+import type { TextScreen } from "../devices/index.ts";
 import type { CpuState, MachineBus, SegmentState, VcpuExit } from "../hw/index.ts";
 import { PC_PLATFORM } from "../machine/acpi/index.ts";
 import { pcMemoryMap } from "../machine/boot/index.ts";
@@ -183,8 +184,11 @@ export class ScriptedBoard implements Board {
   readyCalls = 0;
   wasRefused = false;
 
-  constructor(parts: BoardConfig) {
+  readonly #screen: () => TextScreen | undefined;
+
+  constructor(parts: BoardConfig, screen: () => TextScreen | undefined = () => undefined) {
     this.parts = parts;
+    this.#screen = screen;
     this.memoryMap = pcMemoryMap(parts.ram.sizeBytes);
     const { events, pins } = parts;
     this.bus = {
@@ -222,8 +226,8 @@ export class ScriptedBoard implements Board {
     this.readyCalls++;
   }
 
-  textScreen(): undefined {
-    return undefined;
+  textScreen(): TextScreen | undefined {
+    return this.#screen();
   }
 }
 

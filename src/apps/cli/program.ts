@@ -4,11 +4,11 @@
  */
 
 import { Command, CommanderError, Option } from "commander";
+import { GUEST_CATALOGUE } from "../../host/index.ts";
 import { VM_SETTINGS } from "../../vmm/index.ts";
 import type { Setting } from "../../vmm/index.ts";
 import type { CliParts } from "./cli-parts.ts";
 import { EXIT } from "./exit-status.ts";
-import { guestsHelp, LIST_FORMATS, runGuestsFetch, runGuestsList } from "./guests/index.ts";
 import type { ListFormat } from "./guests/index.ts";
 import { packageVersion } from "./package-version.ts";
 import { runVm, settingsAmong } from "./run-command.ts";
@@ -34,7 +34,7 @@ export async function runCli(argv: readonly string[], parts: CliParts): Promise<
   }
 }
 
-/** The whole program; each command reports its exit status to `finish`. */
+/** The whole program; each command reports its exit status to `finish`. No command at all gives the help and 1. */
 export function buildProgram(parts: CliParts, finish: Finish): Command {
   const program = new Command("typevisor")
     .description("Runs virtual machines: unmodified operating systems, in plain Node.js.")
@@ -47,8 +47,6 @@ export function buildProgram(parts: CliParts, finish: Finish): Command {
       // Commander's own errors begin with "error: "; every error of ours begins with the program's name.
       outputError: (text, write) => write(text.replace(/^error: /, "typevisor: ")),
     });
-  // No command at all is an incomplete line: the help is the answer, and the status that of an error.
-  program.action(() => program.help({ error: true }));
   addRun(program, parts, finish);
   addGuests(program, finish);
   return program;
@@ -105,16 +103,23 @@ interface FetchFlags extends ListFlags {
   readonly refresh?: true;
 }
 
+const LIST_FORMATS: readonly ListFormat[] = ["table", "json"];
+
 function addGuests(program: Command, finish: Finish): void {
+  // What unpacks packages is loaded only when it is used: "run" shall start quickly.
+  const load = () => import("./guests/index.ts");
   const format = (): Option =>
     new Option("--format <FORMAT>", "format of the result").choices(LIST_FORMATS).default("table");
-  const list = async ({ format }: ListFlags): Promise<void> => finish(await runGuestsList({ format }));
+  const list = async ({ format }: ListFlags): Promise<void> => {
+    const { runGuestsList } = await load();
+    finish(await runGuestsList({ format }));
+  };
   const guests = program
     .command("guests")
     .summary("list and fetch ready-made guests")
     .description("Lists the ready-made guests, or fetches them from Debian packages, without root.")
     .addOption(format())
-    .addHelpText("after", () => `\n${guestsHelp()}`)
+    .addHelpText("after", `\nGuests: ${GUEST_CATALOGUE.map(({ name }) => name).join(", ")}.`)
     .action(list);
   guests.command("list").description("Lists the ready-made guests.").addOption(format()).action(list);
   guests
@@ -128,6 +133,7 @@ function addGuests(program: Command, finish: Finish): void {
     .addOption(format())
     .action(async (names: string[], flags: FetchFlags) => {
       const { all = false, refresh = false, mirror, suite, format } = flags;
+      const { runGuestsFetch } = await load();
       finish(await runGuestsFetch({ names, all, refresh, mirror, suite, format }));
     });
 }

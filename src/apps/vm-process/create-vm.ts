@@ -12,17 +12,27 @@ import {
   wallClockNs,
 } from "../../platform/node/index.ts";
 import { createBoard, VirtualMachine } from "../../vmm/index.ts";
-import type { AcceleratorChoice, BootImages, SerialConsumer, VmDefinition } from "../../vmm/index.ts";
+import type {
+  AcceleratorChoice,
+  BootImages,
+  SerialConsumer,
+  VirtualMachineParts,
+  VmDefinition,
+} from "../../vmm/index.ts";
+
+/** What a VM's code runs on; by default the engine and the PC. */
+export type Hardware = Pick<VirtualMachineParts, "accelerator" | "createBoard">;
 
 export async function createVm(
   definition: VmDefinition,
   serial: SerialConsumer,
+  hardware: () => Promise<Result<Hardware>> = enginePc,
 ): Promise<Result<VirtualMachine>> {
   // Wrong files are the likeliest mistake, so they are looked at before the engine is prepared.
   const firstImages = await readImages(definition);
   if (!firstImages.ok) return firstImages;
-  const core = await loadCore();
-  if (!core.ok) return core;
+  const runsOn = await hardware();
+  if (!runsOn.ok) return runsOn;
   let readAhead: typeof firstImages | undefined = firstImages;
   return await VirtualMachine.create({
     definition,
@@ -32,8 +42,7 @@ export async function createVm(
       return images === undefined ? readImages(definition) : Promise.resolve(images);
     },
     decompressors: nodeDecompressors,
-    accelerator: wasmAccelerator(core.value),
-    createBoard,
+    ...runsOn.value,
     scheduling: nodeScheduling,
     wallClockNs,
     entropy: (byteCount) => randomBytes(byteCount),
@@ -41,12 +50,15 @@ export async function createVm(
   });
 }
 
-function wasmAccelerator(core: WebAssembly.Module): AcceleratorChoice {
-  return {
+async function enginePc(): Promise<Result<Hardware>> {
+  const core = await loadCore();
+  if (!core.ok) return core;
+  const accelerator: AcceleratorChoice = {
     name: "wasm",
     reservedPrefixBytes: WASM_ACCELERATOR_PREFIX_BYTES,
-    createVcpu: ({ bus, ...parts }) => new WasmAccelerator({ core, ...parts }).createVcpu(bus),
+    createVcpu: ({ bus, ...parts }) => new WasmAccelerator({ core: core.value, ...parts }).createVcpu(bus),
   };
+  return ok({ accelerator, createBoard });
 }
 
 /** The definition's files; the initial RAM disk is the first module. */

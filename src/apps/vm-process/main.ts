@@ -3,4 +3,4 @@
 import { createVm } from "./create-vm.ts";
 import { serveVm } from "./serve-vm.ts";
 
-serveVm(createVm);
+serveVm((definition, serial) => createVm(definition, serial));

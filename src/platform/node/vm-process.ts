@@ -78,7 +78,7 @@ export function forkVmProcess<Message extends object>(entry: URL, vmName: string
 /** The child's end of the channel; undefined when this process was not started by {@link forkVmProcess}. */
 export function parentChannel<Message extends object>(listeners: {
   readonly message: (message: unknown) => void;
-}): { send(message: Message): void; close(): void } | undefined {
+}): { send(message: Message): void; /** After all that was sent. */ close(): void } | undefined {
   if (process.send === undefined) return undefined;
   process.on("message", listeners.message);
   // Without a parent nobody can end this VM or hear of it.
@@ -86,12 +86,21 @@ export function parentChannel<Message extends object>(listeners: {
   // A terminal's Ctrl-C reaches the whole process group; what it means is the parent's to decide.
   process.on("SIGINT", () => undefined);
   process.on("SIGTERM", () => process.exit(constants.signals.SIGTERM + 128));
+  // Messages that are not yet written to the channel would be lost with it.
+  let unsentCount = 0;
+  let isClosing = false;
+  const sent = (): void => {
+    unsentCount--;
+    if (isClosing && unsentCount === 0) process.disconnect?.();
+  };
   return {
     send(message) {
-      process.send?.(message, undefined, undefined, () => undefined);
+      unsentCount++;
+      process.send?.(message, undefined, undefined, sent);
     },
     close() {
-      process.disconnect?.();
+      isClosing = true;
+      if (unsentCount === 0) process.disconnect?.();
     },
   };
 }
