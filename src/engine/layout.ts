@@ -191,7 +191,7 @@ export const CPUID_ENTRY_SIZE = 24;
 export const CPUID_COUNT_MAX = 80;
 
 /** Statistics, u64 each: what `--stats` prints. */
-export const STAT_INTERPRETED = 4000;
+export const STAT_IN_REGIONS = 4000;
 export const STAT_TLB_FILLS = 4008;
 export const STAT_TLB_FLUSHES = 4016;
 export const STAT_INTERRUPTS = 4024;

@@ -282,7 +282,9 @@ function printBranch(row: OpRow, branch: Branch): string {
       return [
         "blk = ip - L.BLOCK_OPS;",
         "if (load<i32>(S + L.BUDGET) < 0) { store<u64>(S + L.RIP, load<u64>(blk)); return 0; }",
+        "const before: i32 = load<i32>(S + L.BUDGET);",
         "const to: u64 = runRegion(load<u32>(blk, L.BLOCK_REGION));",
+        "store<u64>(S + L.STAT_IN_REGIONS, load<u64>(S + L.STAT_IN_REGIONS) + <u64><i64>(before - load<i32>(S + L.BUDGET)));",
         "if (<u32>(to >>> 32) == L.REGION_RESULT_HIGH) return <u32>to == L.REGION_FAULT_LOW ? 1 : 0;",
         "const b: u32 = cachedBlock(to); if (b != 0) { ip = b + L.BLOCK_OPS; continue; }",
         "store<u64>(S + L.RIP, to); return 0;",

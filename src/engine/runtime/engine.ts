@@ -9,6 +9,7 @@ import { BlockTranslator } from "../x86/translate.ts";
 import { CodeCache } from "./code-cache.ts";
 import { type Core, instantiateCore } from "./core.ts";
 import { fuse } from "./fuse.ts";
+import { Regions } from "./regions.ts";
 import { Registers } from "./registers.ts";
 
 /** The world outside the processor; called synchronously while run() is on the stack. */
@@ -36,8 +37,8 @@ export interface EngineOptions {
   readonly cpu: CpuModel;
   /** CPUID leaves of the machine around the processor: the hypervisor range. */
   readonly hypervisorLeaves: readonly CpuidLeaf[];
-  /** "interpreter" never compiles regions. */
-  readonly tier: "auto" | "interpreter";
+  /** "interpreter" never compiles regions; "regions" compiles every block it is asked for at once, for tests. */
+  readonly tier: "auto" | "interpreter" | "regions";
 }
 
 export type EngineExit = "slice" | "halt" | "shutdown" | "requested";
@@ -78,6 +79,7 @@ export class Engine {
   private readonly memory: Uint8Array;
   /** Bytes on both sides of a page boundary, for an instruction that straddles it. */
   private readonly straddle = new Uint8Array(2 * LONGEST_INSTRUCTION_BYTES);
+  private readonly regions: Regions | undefined;
   private blocksTranslated = 0;
   private codeCacheResets = 0;
 
@@ -94,13 +96,17 @@ export class Engine {
       nowNs: () => host.nowNs(),
       translateBlock: (gpa, gpa2) => this.translateBlock(gpa, gpa2),
       translateSingle: (gpa, gpa2) => this.translateSingle(gpa, gpa2),
-      blockIsHot: () => undefined,
-      blockInvalidated: () => undefined,
+      blockIsHot: (block) => this.regions?.blockIsHot(block),
+      blockInvalidated: (block) => this.regions?.blockInvalidated(block),
     });
     this.registers = new Registers(memory, this.core);
     this.codeCache = new CodeCache(memory);
     this.translator = new BlockTranslator(options.cpu.features, this.block);
     this.memory = new Uint8Array(memory.buffer);
+    if (options.tier !== "interpreter") {
+      const source = { translate: this.translateInto.bind(this) };
+      this.regions = new Regions({ memory, core: this.core, source, eager: options.tier === "regions" });
+    }
     this.reset();
     this.writeCpuid([...options.cpu.cpuid(), ...options.hypervisorLeaves]);
   }
@@ -141,11 +147,11 @@ export class Engine {
     const { registers } = this;
     return {
       instructionsRetired: registers.u64(L.INSTRUCTION_COUNT),
-      instructionsInRegions: registers.u64(L.STAT_INTERPRETED),
+      instructionsInRegions: registers.u64(L.STAT_IN_REGIONS),
       blocksTranslated: this.blocksTranslated,
       codeCacheBytes: this.codeCache.usedBytes,
       codeCacheResets: this.codeCacheResets,
-      regionsCompiled: 0,
+      regionsCompiled: this.regions?.compiledCount ?? 0,
       tlbFills: registers.u64(L.STAT_TLB_FILLS),
       tlbFlushes: registers.u64(L.STAT_TLB_FLUSHES),
       interrupts: registers.u64(L.STAT_INTERRUPTS),
@@ -158,6 +164,7 @@ export class Engine {
 
   private forgetCode(): void {
     this.codeCache.reset();
+    this.regions?.reset();
     this.core.exports.resetCaches();
   }
 
@@ -170,29 +177,27 @@ export class Engine {
 
   /** Translates the code at `gpa` into `this.block`; false if its first instruction needs a page that is not there. */
   private translate(gpa: number, gpa2: number, maxInstructions: number): boolean {
-    const { block, registers, memory, straddle } = this;
+    const { block, registers } = this;
     block.reset(registers.u32(L.RIP), registers.u32(L.RIP + 4), gpa, registers.u32(L.MODE));
+    if (!this.translateInto(block, gpa2, maxInstructions)) return false;
+    fuse(block);
+    return true;
+  }
+
+  /** Translates the code at block.gpa; gpa2 is the page behind it if it may straddle, or NO_PAGE. */
+  private translateInto(block: IrBlock, gpa2: number, maxInstructions: number): boolean {
+    const { memory, straddle } = this;
+    const { gpa } = block;
     const start = L.RAM_BASE + gpa;
     const pageLeftBytes = L.PAGE_SIZE - (gpa & (L.PAGE_SIZE - 1));
-    let translated: boolean;
     if (gpa2 === NO_PAGE || pageLeftBytes >= LONGEST_INSTRUCTION_BYTES) {
-      translated = this.translator.translate(
-        block,
-        memory,
-        start,
-        start + pageLeftBytes,
-        NO_PAGE,
-        maxInstructions,
-      );
-    } else {
-      const second = L.RAM_BASE + (gpa2 >>> 0);
-      straddle.set(memory.subarray(start, start + pageLeftBytes));
-      straddle.set(memory.subarray(second, second + LONGEST_INSTRUCTION_BYTES), pageLeftBytes);
-      const limit = pageLeftBytes + LONGEST_INSTRUCTION_BYTES;
-      translated = this.translator.translate(block, straddle, 0, limit, gpa2, maxInstructions);
+      return this.translator.translate(block, memory, start, start + pageLeftBytes, NO_PAGE, maxInstructions);
     }
-    if (translated) fuse(block);
-    return translated;
+    const second = L.RAM_BASE + (gpa2 >>> 0);
+    straddle.set(memory.subarray(start, start + pageLeftBytes));
+    straddle.set(memory.subarray(second, second + LONGEST_INSTRUCTION_BYTES), pageLeftBytes);
+    const limit = pageLeftBytes + LONGEST_INSTRUCTION_BYTES;
+    return this.translator.translate(block, straddle, 0, limit, gpa2, maxInstructions);
   }
 
   private translateBlock(gpa: number, gpa2: number): number {
