@@ -46,7 +46,7 @@ const NO_PAGE = 0xffffffff;
 const ACCESS_EXECUTE = 2;
 const ENTER = opNumber("enter");
 /** The interpreter's op for a block whose region is compiled (ir/assemblyscript.ts). */
-const OP_REGION = opNumber("region");
+const REGION = opNumber("region");
 const NO_REGION = 0;
 const SEG_BASE_CS = L.SEG_BASE + 8 * L.SEG_CS;
 
@@ -328,7 +328,7 @@ export class Regions {
       this.#view.getUint16(region.entry + L.BLOCK_OPS, true) === ENTER,
       "a region's entry is an ordinary block",
     );
-    this.#setEntry(region, OP_REGION, region.slot);
+    this.#setEntry(region, REGION, region.slot);
   }
 
   #uninstall(region: Region): void {
@@ -341,7 +341,7 @@ export class Regions {
       this.#view.setUint32(block + L.BLOCK_IN_REGIONS, 0, true);
     }
     // An entry that has itself been dropped has another op there by now.
-    const isValid = this.#view.getUint16(entry + L.BLOCK_OPS, true) === OP_REGION;
+    const isValid = this.#view.getUint16(entry + L.BLOCK_OPS, true) === REGION;
     this.#setEntry(region, isValid ? ENTER : undefined, NO_REGION);
     this.#view.setInt32(entry + L.BLOCK_HEAT, HEAT_OF_A_HOT_BLOCK, true);
     this.#regions.delete(region.id);

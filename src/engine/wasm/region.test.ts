@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as L from "../layout.ts";
 import {
@@ -21,7 +22,7 @@ const RSP = 32;
 const FS_BASE = L.SEG_BASE + 32;
 const T0 = L.TEMP;
 
-const machine = new TierMachine();
+const machine = new TierMachine(new WebAssembly.Module(readFileSync("build/core.wasm")));
 
 /** Runs a program in the interpreter, then from the same state with a region at its start. */
 function bothTiers(

@@ -11,7 +11,7 @@
  * Instructions are counted in a local and taken from the budget at exits and calls; loops leave when it is used up,
  * so that run() ends in time and the engine below can replace a loop's code by better code.
  */
-import { defined } from "../../base/index.ts";
+import { defined, fail } from "../../base/index.ts";
 import * as L from "../layout.ts";
 import { binaryOps, unaryOps } from "../ir/wasm-ops.ts";
 import { ENGINE_MODULE, regionSignature, remapSignature } from "./core-calls.ts";
@@ -336,6 +336,9 @@ export class RegionCompiler {
         this.#storeState32(L.FAULT_HAS_ERROR, 0);
         this.#storeState32(L.FAULT_ERROR, 0);
         return this.#lowering.fault();
+      case "stale":
+      case "region":
+        fail("blocks are translated without the ops that the core and Regions write over enter");
     }
   }
 

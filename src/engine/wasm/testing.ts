@@ -4,7 +4,6 @@
  *
  * Linear memory: 2 MiB mapped to itself page by page, except that HOLE is not present and READ_ONLY not writable.
  */
-import { readFileSync } from "node:fs";
 import { IrBlock } from "../ir/block.ts";
 import { opNumber } from "../ir/ops.ts";
 import * as L from "../layout.ts";
@@ -73,13 +72,13 @@ export class TierMachine {
   /** Called for MMIO, which begins behind RAM. */
   onMmioWrite: (gpa: number, value: number) => void = () => {};
 
-  constructor() {
+  /** With the compiled core, build/core.wasm. */
+  constructor(module: WebAssembly.Module) {
     const memory = new WebAssembly.Memory({
       initial: (L.RAM_BASE + RAM_SIZE) >>> 16,
       maximum: 65536,
       shared: true,
     });
-    const module = new WebAssembly.Module(readFileSync("build/core.wasm"));
     this.core = instantiateCore(module, memory, RAM_SIZE, {
       readPort: () => 0,
       writePort: () => {},
