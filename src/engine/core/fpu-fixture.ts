@@ -24,7 +24,7 @@ const RAM_SIZE = 0x10_0000;
 const PAGES = (L.RAM_BASE + RAM_SIZE) / 0x1_0000;
 const BASE = L.VCPU_BASE;
 /** Where in guest RAM the fixture keeps what cases have at DATA.gva. */
-const DATA_GPA = 0x1000;
+export const DATA_GPA = 0x1000;
 /** The temporary that holds the linear address of a case's memory operand. */
 export const SLOT_ADDRESS = L.TEMP;
 /** The temporary that holds the first eight bytes of the memory operand, or takes what is to be stored there. */
@@ -47,6 +47,7 @@ export interface FpuCase extends InstructionCase {
 
 const SOURCES = [
   "sse-float",
+  "sse-compare",
   "sse-convert",
   "sse-string",
   "crypto",
@@ -55,6 +56,7 @@ const SOURCES = [
   "fxsave",
   "mmx",
   "x87-transcendental",
+  "fpu-reset",
 ];
 const coreFolder = import.meta.dirname;
 
@@ -110,8 +112,8 @@ export class FpuFixture {
     this.view = new DataView(memory.buffer);
     this.bytes = new Uint8Array(memory.buffer);
     for (const [name, value] of Object.entries(exports)) {
-      if (name.startsWith("h_") && typeof value === "function") {
-        this.#helpers.set(name.slice(2), (d, s, imm) => Number(value(d, s, imm)));
+      if (typeof value === "function") {
+        this.#helpers.set(name.replace(/^h_/, ""), (d, s, imm) => Number(value(d, s, imm)));
       }
     }
   }
@@ -143,6 +145,9 @@ export class FpuFixture {
     return helper(d, s, imm) === 0 ? undefined : this.view.getUint32(BASE + L.FAULT_VECTOR, true);
   }
 
+  u32(offset: number): number {
+    return this.view.getUint32(BASE + offset, true);
+  }
   slot(offset: number): bigint {
     return this.view.getBigUint64(BASE + offset, true);
   }
@@ -169,6 +174,11 @@ export class FpuFixture {
   setStatusFlags(bits: number): void {
     this.setU32(L.CC_OP, 0);
     this.setSlot(L.CC_SRC, BigInt(bits));
+  }
+
+  /** Guest RAM, which without paging is the linear address space too. */
+  ram(gpa: number, sizeBytes: number): DataView {
+    return new DataView(this.view.buffer, L.RAM_BASE + gpa, sizeBytes);
   }
 
   /** What becomes of the case when its helper is called. */

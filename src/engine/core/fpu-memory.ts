@@ -23,5 +23,6 @@ function probePage(va: u64): u32 {
 export function probeWrite(va: u64, size: u32): u32 {
   const last = offsetAddress(va, size - 1);
   if (va >> 12 == last >> 12) return 0;
-  return probePage(va) != 0 || probePage(last) != 0 ? 1 : 0;
+  // The first byte of the second page is where the fault is reported.
+  return probePage(va) != 0 || probePage((last >> 12) << 12) != 0 ? 1 : 0;
 }

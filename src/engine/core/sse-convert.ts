@@ -14,7 +14,8 @@ import {
   softToInteger,
 } from "./sse-soft";
 import { get32, get64, set64 } from "./state";
-import { loadBits, storeBits, xmm } from "./xmm";
+import { ordinaryLanes } from "./sse-fast";
+import { allLanes, loadBits, xmm } from "./xmm";
 
 // ---- General registers ------------------------------------------------------------------------------------------
 const MXCSR_ROUND_AND_PE_MASK: u32 = 0x7000;
@@ -42,6 +43,10 @@ export function h_cvtsi2sd(d: u32, s: u32, imm: i32): u32 {
 /** CVTSI2SS; s: slot; imm: 64 or 32. */
 export function h_cvtsi2ss(d: u32, s: u32, imm: i32): u32 {
   const value = imm == 64 ? i64(get64(s)) : i64(i32(get32(s)));
+  if (u64(value + 0x1000000) <= 0x2000000) {
+    store<f32>(xmm(d), f32(value));
+    return 0;
+  }
   beginSse();
   const r = softFromI64(value, true);
   if (commitSse() != 0) return 1;
@@ -66,7 +71,7 @@ function toRegister<T>(d: u32, s: u32, bits: u32, truncate: bool): u32 {
       return 0;
     }
     // A truncation that only sets PE, already set and masked.
-    if (truncate && (get32(L.MXCSR) & 0x1060) == 0x1020) {
+    if (truncate && precisionSettled()) {
       storeInteger(d, i64(whole), bits);
       return 0;
     }
@@ -111,7 +116,7 @@ export function h_cvtsd2ss(d: u32, s: u32, imm: i32): u32 {
   const size = abs<f64>(a);
   const r = f32(a);
   if (size > 1.2e-38 && size < 3.4e38) {
-    if (f64(r) == a || (get32(L.MXCSR) & (MXCSR_ROUND_AND_PE_MASK | FLAG_PE)) == (MXCSR_NEAREST_PE_MASKED | FLAG_PE)) {
+    if (f64(r) == a || nearestSettled()) {
       store<f32>(xmm(d), r);
       return 0;
     }
@@ -124,6 +129,21 @@ export function h_cvtsd2ss(d: u32, s: u32, imm: i32): u32 {
 }
 
 // ---- Packed -----------------------------------------------------------------------------------------------------
+// The quick paths below leave MXCSR alone: every lane is ordinary (neither denormal nor NaN) and either exact, or PE
+// is set and masked and, where it matters, rounding is to nearest.
+const MXCSR_PE_SETTLED: u32 = 0x1020;
+
+@inline
+function precisionSettled(): bool {
+  return (get32(L.MXCSR) & MXCSR_PE_SETTLED) == MXCSR_PE_SETTLED;
+}
+
+/** The same, with rounding to nearest. */
+@inline
+function nearestSettled(): bool {
+  return (get32(L.MXCSR) & (MXCSR_ROUND_AND_PE_MASK | FLAG_PE)) == (MXCSR_NEAREST_PE_MASKED | FLAG_PE);
+}
+
 /** Commits; then stores the two 64-bit halves. */
 @inline
 function finish(p: usize, low: u64, high: u64): u32 {
@@ -139,6 +159,11 @@ function pair(low: u64, high: u64): u64 {
 }
 
 export function h_cvtps2pd(d: u32, s: u32, imm: i32): u32 {
+  const a = v128.load64_zero(xmm(s));
+  if (allLanes<f32>(ordinaryLanes<f32>(a))) {
+    v128.store(xmm(d), f64x2.promote_low_f32x4(a));
+    return 0;
+  }
   beginSse();
   const low = softF32ToF64(loadBits<f32>(xmm(s), 0));
   const high = softF32ToF64(loadBits<f32>(xmm(s), 1));
@@ -146,6 +171,13 @@ export function h_cvtps2pd(d: u32, s: u32, imm: i32): u32 {
 }
 
 export function h_cvtpd2ps(d: u32, s: u32, imm: i32): u32 {
+  const a = v128.load(xmm(s));
+  const size = v128.abs<f64>(a);
+  const inRange = v128.and(f64x2.gt(size, f64x2.splat(1.2e-38)), f64x2.lt(size, f64x2.splat(3.4e38)));
+  if (allLanes<f64>(v128.or(inRange, f64x2.eq(a, f64x2.splat(0)))) && nearestSettled()) {
+    v128.store(xmm(d), f32x4.demote_f64x2_zero(a));
+    return 0;
+  }
   beginSse();
   const low = softF64ToF32(loadBits<f64>(xmm(s), 0));
   const high = softF64ToF32(loadBits<f64>(xmm(s), 1));
@@ -160,6 +192,11 @@ export function h_cvtdq2pd(d: u32, s: u32, imm: i32): u32 {
 
 export function h_cvtdq2ps(d: u32, s: u32, imm: i32): u32 {
   const p = xmm(s);
+  const a = v128.load(p);
+  if (nearestSettled() || allLanes<f32>(i32x4.lt_u(i32x4.abs(a), i32x4.splat(0x1000000)))) {
+    v128.store(xmm(d), f32x4.convert_i32x4_s(a));
+    return 0;
+  }
   beginSse();
   const r0 = softFromI64(i64(load<i32>(p)), true);
   const r1 = softFromI64(i64(load<i32>(p, 4)), true);
@@ -182,12 +219,28 @@ function doublesToIntegers(p: usize, truncate: bool): u64 {
   return pair(u64(low), u64(high));
 }
 
+/** Four binary32 well inside the range of i32. */
+@inline
+function fitIntegers(a: v128): bool {
+  return allLanes<f32>(f32x4.lt(f32x4.abs(a), f32x4.splat(2147483648.0)));
+}
+
 export function h_cvtps2dq(d: u32, s: u32, imm: i32): u32 {
+  const a = v128.load(xmm(s));
+  if (fitIntegers(a) && nearestSettled()) {
+    v128.store(xmm(d), i32x4.trunc_sat_f32x4_s(f32x4.nearest(a)));
+    return 0;
+  }
   beginSse();
   const low = singlesToIntegers(xmm(s), 0, false);
   return finish(xmm(d), low, singlesToIntegers(xmm(s), 2, false));
 }
 export function h_cvttps2dq(d: u32, s: u32, imm: i32): u32 {
+  const a = v128.load(xmm(s));
+  if (fitIntegers(a) && precisionSettled()) {
+    v128.store(xmm(d), i32x4.trunc_sat_f32x4_s(a));
+    return 0;
+  }
   beginSse();
   const low = singlesToIntegers(xmm(s), 0, true);
   return finish(xmm(d), low, singlesToIntegers(xmm(s), 2, true));

@@ -1,14 +1,13 @@
-// SSE floating-point arithmetic and comparison: ADD SUB MUL DIV SQRT MIN MAX CMP COMI UCOMI ROUND HADD HSUB ADDSUB
-// DP RCP RSQRT and MXCSR, scalar and packed, single and double (SDM vol. 2; exceptions vol. 1 chapter 11.5).
+// SSE floating-point arithmetic: ADD SUB MUL DIV SQRT MIN MAX HADD HSUB ADDSUB DP RCP RSQRT and MXCSR, scalar and
+// packed, single and double (SDM vol. 2; exceptions vol. 1 chapter 11.5).
 //
 // Helpers take XMM indices: d is the destination and first operand, s the source. A memory source is in XMM_TEMP,
 // whatever its size (only its low lane matters to scalar forms). Results, MXCSR flags and #XM are exact.
 //
-// The fast path computes with WebAssembly's arithmetic. That is final where no flag but PE can arise, and PE is
-// already set or seen not to arise; otherwise sse-soft.ts computes again. RCP and RSQRT give the correctly rounded
+// WebAssembly's arithmetic gives the result where sse-fast.ts says so; otherwise sse-soft.ts computes again. RCP and RSQRT give the correctly rounded
 // result, better than the 12 bits that processors promise and differ in.
 import * as L from "../layout";
-import { setFlags } from "./flags";
+import { compute, computeLanes, settled, settledLanes } from "./sse-fast";
 import {
   OP_ADD,
   OP_DIV,
@@ -20,94 +19,12 @@ import {
   beginSse,
   commitSse,
   commitStep,
-  predicateHolds,
   softArith,
-  softCompare,
-  softRound,
 } from "./sse-soft";
-import { EQUAL, GREATER, LESS } from "./softfloat80";
 import { VECTOR_GP, get32, raiseWithError, set32 } from "./state";
 import { lanes, loadBits, storeBits, xmm } from "./xmm";
 
-// ---- The fast path ----------------------------------------------------------------------------------------------
-const MXCSR_CONTROLS: u32 = 0xffc0;
-/** All exceptions masked, round to nearest, no flush to zero, denormals are denormals. */
-const MXCSR_PLAIN: u32 = 0x1f80;
-const MXCSR_PE: u32 = 0x20;
-const MXCSR_DEFINED: u32 = 0xffff;
-
-@inline
-function minNormal<T>(): T {
-  if (sizeof<T>() == 4) return <T>(<f32>1.17549435082228750797e-38);
-  return <T>2.2250738585072014e-308;
-}
-
-/** Neither denormal nor NaN. */
-@inline
-function ordinary<T>(a: T): bool {
-  return abs<T>(a) >= minNormal<T>() || a == <T>0;
-}
-
-/** Is the product of two normal doubles exact? Their significands have 53 bits. */
-@inline
-function productIsExact(a: f64, b: f64): bool {
-  const x = reinterpret<u64>(a) | 0x10000000000000;
-  const y = reinterpret<u64>(b) | 0x10000000000000;
-  return ctz(x) + ctz(y) >= 53;
-}
-
-/** Is r, the normal nonzero result of a OP b, exact? May say no where it is. */
-@inline
-function exact<T>(op: u32, a: T, b: T, r: T): bool {
-  if (op == OP_ADD || op == OP_SUB) {
-    // Knuth's error term of a sum; an overflow on the way gives a NaN, which is not zero.
-    const second: T = op == OP_SUB ? -b : b;
-    const rest: T = r - a;
-    return (a - (r - rest)) + (second - rest) == <T>0;
-  }
-  if (sizeof<T>() == 4) {
-    // Products of two binary32 are exact in binary64.
-    const x = f64(a);
-    const y = f64(b);
-    const z = f64(r);
-    if (op == OP_MUL) return x * y == z;
-    if (op == OP_DIV) return z * y == x;
-    return z * z == y;
-  }
-  if (op == OP_MUL) return productIsExact(f64(a), f64(b));
-  if (op == OP_DIV) return productIsExact(f64(r), f64(b)) && r * b == a;
-  return productIsExact(f64(r), f64(r)) && r * r == b;
-}
-
-@inline
-function compute<T>(op: u32, a: T, b: T): T {
-  if (op == OP_ADD) return a + b;
-  if (op == OP_SUB) return a - b;
-  if (op == OP_MUL) return a * b;
-  if (op == OP_DIV) return a / b;
-  if (op == OP_MIN) return a < b ? a : b;
-  if (op == OP_MAX) return a > b ? a : b;
-  return sqrt<T>(b);
-}
-
-/** Is r = compute(op, a, b) the architectural result, with no flag to set? */
-@inline
-function settled<T>(op: u32, a: T, b: T, r: T): bool {
-  if (!ordinary<T>(b)) return false;
-  if (op != OP_SQRT && !ordinary<T>(a)) return false;
-  if (op == OP_MIN || op == OP_MAX) return true;
-  const mxcsr = get32(L.MXCSR);
-  if ((mxcsr & MXCSR_CONTROLS) != MXCSR_PLAIN) return false;
-  const size = abs<T>(r);
-  // A result equal to the least normal number may have been tiny before rounding.
-  if (size > minNormal<T>() && size < <T>Infinity) return (mxcsr & MXCSR_PE) != 0 || exact<T>(op, a, b, r);
-  if (r != <T>0) return false;
-  if (op == OP_ADD || op == OP_SUB) return true;
-  if (op == OP_MUL) return a == <T>0 || b == <T>0;
-  if (op == OP_DIV) return a == <T>0;
-  return b == <T>0;
-}
-
+// ---- Arithmetic -------------------------------------------------------------------------------------------------
 @inline
 function scalar<T>(op: u32, d: u32, s: u32): u32 {
   const p = xmm(d);
@@ -140,44 +57,6 @@ function scalarSoft(op: u32, p: usize, q: usize, single: bool): u32 {
 @inline
 function lane<T>(op: u32, a: u64, b: u64): u64 {
   return softArith(op, a, b, sizeof<T>() == 4);
-}
-
-@inline
-function ordinaryLanes<T>(a: v128): v128 {
-  return v128.or(v128.ge<T>(v128.abs<T>(a), v128.splat<T>(minNormal<T>())), v128.eq<T>(a, v128.splat<T>(<T>0)));
-}
-
-/** settled() for all lanes at once; PE must be set already unless the operation cannot be inexact. */
-@inline
-function settledLanes<T>(op: u32, a: v128, b: v128, r: v128): bool {
-  let good = ordinaryLanes<T>(b);
-  if (op != OP_SQRT) good = v128.and(good, ordinaryLanes<T>(a));
-  if (op != OP_MIN && op != OP_MAX) {
-    if ((get32(L.MXCSR) & (MXCSR_CONTROLS | MXCSR_PE)) != (MXCSR_PLAIN | MXCSR_PE)) return false;
-    const zero = v128.splat<T>(<T>0);
-    const size = v128.abs<T>(r);
-    const normal = v128.and(
-      v128.gt<T>(size, v128.splat<T>(minNormal<T>())),
-      v128.lt<T>(size, v128.splat<T>(<T>Infinity)),
-    );
-    let isZero = v128.eq<T>(r, zero);
-    if (op == OP_MUL) isZero = v128.and(isZero, v128.or(v128.eq<T>(a, zero), v128.eq<T>(b, zero)));
-    if (op == OP_DIV) isZero = v128.and(isZero, v128.eq<T>(a, zero));
-    if (op == OP_SQRT) isZero = v128.and(isZero, v128.eq<T>(b, zero));
-    good = v128.and(good, v128.or(normal, isZero));
-  }
-  return sizeof<T>() == 4 ? i32x4.all_true(good) : i64x2.all_true(good);
-}
-
-@inline
-function computeLanes<T>(op: u32, a: v128, b: v128): v128 {
-  if (op == OP_ADD) return v128.add<T>(a, b);
-  if (op == OP_SUB) return v128.sub<T>(a, b);
-  if (op == OP_MUL) return v128.mul<T>(a, b);
-  if (op == OP_DIV) return v128.div<T>(a, b);
-  if (op == OP_MIN) return v128.pmin<T>(b, a);
-  if (op == OP_MAX) return v128.pmax<T>(b, a);
-  return v128.sqrt<T>(b);
 }
 
 @inline
@@ -297,125 +176,28 @@ export function h_maxpd(d: u32, s: u32, imm: i32): u32 {
   return packed<f64>(OP_MAX, d, s);
 }
 
-// ---- Comparison -------------------------------------------------------------------------------------------------
-// COMI and UCOMI set ZF PF CF and clear OF SF AF.
-const UNORDERED_FLAGS: u32 = 0x45;
-
-@inline
-function compareFlags<T>(d: u32, s: u32, signaling: bool): u32 {
-  const a = load<T>(xmm(d));
-  const b = load<T>(xmm(s));
-  if (ordinary<T>(a) && ordinary<T>(b)) {
-    setFlags(a > b ? 0 : a < b ? 1 : 0x40);
-    return 0;
-  }
-  beginSse();
-  const outcome = softCompare(loadBits<T>(xmm(d), 0), loadBits<T>(xmm(s), 0), signaling, sizeof<T>() == 4);
-  if (commitSse() != 0) return 1;
-  setFlags(outcome == GREATER ? 0 : outcome == LESS ? 1 : outcome == EQUAL ? 0x40 : UNORDERED_FLAGS);
-  return 0;
-}
-
-export function h_comiss(d: u32, s: u32, imm: i32): u32 {
-  return compareFlags<f32>(d, s, true);
-}
-export function h_comisd(d: u32, s: u32, imm: i32): u32 {
-  return compareFlags<f64>(d, s, true);
-}
-export function h_ucomiss(d: u32, s: u32, imm: i32): u32 {
-  return compareFlags<f32>(d, s, false);
-}
-export function h_ucomisd(d: u32, s: u32, imm: i32): u32 {
-  return compareFlags<f64>(d, s, false);
-}
-
-/** LT, LE, NLT and NLE signal QNaNs. */
-@inline
-function signalingPredicate(predicate: u32): bool {
-  return ((predicate + 1) & 2) != 0;
-}
-
-@inline
-function compareLane<T>(a: u64, b: u64, predicate: u32): u64 {
-  const outcome = softCompare(a, b, signalingPredicate(predicate), sizeof<T>() == 4);
-  return predicateHolds(predicate, outcome) ? u64.MAX_VALUE : 0;
-}
-
-@inline
-function compareScalar<T>(d: u32, s: u32, predicate: u32): u32 {
-  const a = load<T>(xmm(d));
-  const b = load<T>(xmm(s));
-  if (ordinary<T>(a) && ordinary<T>(b)) {
-    const outcome: u32 = a > b ? GREATER : a < b ? LESS : EQUAL;
-    storeBits<T>(xmm(d), 0, predicateHolds(predicate, outcome) ? u64.MAX_VALUE : 0);
-    return 0;
-  }
-  beginSse();
-  const r = compareLane<T>(loadBits<T>(xmm(d), 0), loadBits<T>(xmm(s), 0), predicate);
-  if (commitSse() != 0) return 1;
-  storeBits<T>(xmm(d), 0, r);
-  return 0;
-}
-
-@inline
-function comparePacked<T>(d: u32, s: u32, predicate: u32): u32 {
-  beginSse();
-  for (let i: u32 = 0; i < lanes<T>(); i++) {
-    storeBits<T>(result, i, compareLane<T>(loadBits<T>(xmm(d), i), loadBits<T>(xmm(s), i), predicate));
-  }
-  return finishPacked(xmm(d));
-}
-
-/** imm: predicate 0–7 (bits 3–7 are ignored). */
-export function h_cmpss(d: u32, s: u32, imm: i32): u32 {
-  return compareScalar<f32>(d, s, imm & 7);
-}
-export function h_cmpsd(d: u32, s: u32, imm: i32): u32 {
-  return compareScalar<f64>(d, s, imm & 7);
-}
-export function h_cmpps(d: u32, s: u32, imm: i32): u32 {
-  return comparePacked<f32>(d, s, imm & 7);
-}
-export function h_cmppd(d: u32, s: u32, imm: i32): u32 {
-  return comparePacked<f64>(d, s, imm & 7);
-}
-
-// ---- Rounding to integral values (SSE4.1) -----------------------------------------------------------------------
-@inline
-function roundScalar<T>(d: u32, s: u32, control: u32): u32 {
-  beginSse();
-  const r = softRound(loadBits<T>(xmm(s), 0), control, sizeof<T>() == 4);
-  if (commitSse() != 0) return 1;
-  storeBits<T>(xmm(d), 0, r);
-  return 0;
-}
-
-@inline
-function roundPacked<T>(d: u32, s: u32, control: u32): u32 {
-  beginSse();
-  for (let i: u32 = 0; i < lanes<T>(); i++) {
-    storeBits<T>(result, i, softRound(loadBits<T>(xmm(s), i), control, sizeof<T>() == 4));
-  }
-  return finishPacked(xmm(d));
-}
-
-/** imm: the instruction's immediate (SDM table 4-18). */
-export function h_roundss(d: u32, s: u32, imm: i32): u32 {
-  return roundScalar<f32>(d, s, imm);
-}
-export function h_roundsd(d: u32, s: u32, imm: i32): u32 {
-  return roundScalar<f64>(d, s, imm);
-}
-export function h_roundps(d: u32, s: u32, imm: i32): u32 {
-  return roundPacked<f32>(d, s, imm);
-}
-export function h_roundpd(d: u32, s: u32, imm: i32): u32 {
-  return roundPacked<f64>(d, s, imm);
-}
-
 // ---- Horizontal arithmetic (SSE3) and dot products (SSE4.1) -----------------------------------------------------
+/** The even (odd = 0) or odd elements of a and then of b. */
+@inline
+function gather<T>(a: v128, b: v128, odd: bool): v128 {
+  if (sizeof<T>() == 4) return odd ? i32x4.shuffle(a, b, 1, 3, 5, 7) : i32x4.shuffle(a, b, 0, 2, 4, 6);
+  return odd ? i64x2.shuffle(a, b, 1, 3) : i64x2.shuffle(a, b, 0, 2);
+}
+
+/** Stores r = compute(op, a, b) if it is settled. */
+@inline
+function storeSettled<T>(op: u32, p: usize, a: v128, b: v128): bool {
+  const r = computeLanes<T>(op, a, b);
+  if (!settledLanes<T>(op, a, b, r)) return false;
+  v128.store(p, r);
+  return true;
+}
+
 @inline
 function horizontal<T>(op: u32, d: u32, s: u32): u32 {
+  const first = v128.load(xmm(d));
+  const second = v128.load(xmm(s));
+  if (storeSettled<T>(op, xmm(d), gather<T>(first, second, false), gather<T>(first, second, true))) return 0;
   const half = lanes<T>() / 2;
   beginSse();
   for (let i: u32 = 0; i < lanes<T>(); i++) {
@@ -428,6 +210,9 @@ function horizontal<T>(op: u32, d: u32, s: u32): u32 {
 
 @inline
 function addSub<T>(d: u32, s: u32): u32 {
+  // Subtracting is adding what has the other sign.
+  const flip = sizeof<T>() == 4 ? i64x2.splat(0x80000000) : i64x2(i64.MIN_VALUE, 0);
+  if (storeSettled<T>(OP_ADD, xmm(d), v128.load(xmm(d)), v128.xor(v128.load(xmm(s)), flip))) return 0;
   beginSse();
   for (let i: u32 = 0; i < lanes<T>(); i++) {
     const op = (i & 1) == 0 ? OP_SUB : OP_ADD;
@@ -527,6 +312,8 @@ export function h_rsqrtps(d: u32, s: u32, imm: i32): u32 {
 }
 
 // ---- MXCSR ------------------------------------------------------------------------------------------------------
+const MXCSR_DEFINED: u32 = 0xffff;
+
 /** LDMXCSR; s: slot with the value. Reserved bits raise #GP. */
 export function h_ldmxcsr(d: u32, s: u32, imm: i32): u32 {
   const value = get32(s);

@@ -26,3 +26,9 @@ export function storeBits<T>(p: usize, lane: u32, bits: u64): void {
 export function lanes<T>(): u32 {
   return 16 / sizeof<T>();
 }
+
+/** Are all lanes of a mask of T lanes set? */
+@inline
+export function allLanes<T>(mask: v128): bool {
+  return sizeof<T>() == 4 ? i32x4.all_true(mask) : i64x2.all_true(mask);
+}
