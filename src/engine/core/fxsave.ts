@@ -5,7 +5,7 @@
 // 64-bit mode only. Bytes that the format leaves unused are not written. Deliberately missing: EFER.FFXSR.
 import * as L from "../layout";
 import { offsetAddress, probeWrite } from "./fpu-memory";
-import { readable128, writeMem128 } from "./memory";
+import { readable128, tlbLookup, writeMem128 } from "./memory";
 import { NO_ADDRESS } from "./paging";
 import { S, VECTOR_GP, get32, get64, raiseWithError, set32 } from "./state";
 import { setControlWord, setStatusWord, stAddress, stSe, stSig, statusWord, controlWord } from "./x87-state";
@@ -55,8 +55,30 @@ export function h_fxsave(d: u32, s: u32, imm: i32): u32 {
   const bytes = areaBytes();
   if (probeWrite(va, bytes) != 0) return 1;
   compose(imm == 64);
+  const tlb: u32 = get32(L.CPL) == 3 ? L.TLB_USER_WRITE : L.TLB_KERNEL_WRITE;
+  const hva = tlbLookup(tlb, va, bytes);
+  if (hva != NO_ADDRESS) {
+    memory.copy(hva, area, bytes);
+    return 0;
+  }
   for (let at: u32 = 0; at < bytes; at += 16) {
-    if (writeMem128(offsetAddress(va, at), area + at) != 0) return 1;
+    if (writeMem128(offsetAddress(va, at), u32(area + at)) != 0) return 1;
+  }
+  return 0;
+}
+
+/** Copies the guest's area; 1 if a fault is pending. */
+function readArea(va: u64, bytes: u32): u32 {
+  const tlb: u32 = get32(L.CPL) == 3 ? L.TLB_USER_READ : L.TLB_KERNEL_READ;
+  const hva = tlbLookup(tlb, va, bytes);
+  if (hva != NO_ADDRESS) {
+    memory.copy(area, hva, bytes);
+    return 0;
+  }
+  for (let at: u32 = 0; at < bytes; at += 16) {
+    const p = readable128(offsetAddress(va, at));
+    if (p == NO_ADDRESS) return 1;
+    v128.store(area + at, v128.load(p));
   }
   return 0;
 }
@@ -65,11 +87,7 @@ export function h_fxrstor(d: u32, s: u32, imm: i32): u32 {
   const va = get64(s);
   if ((va & 15) != 0) return raiseWithError(VECTOR_GP, 0);
   const bytes = areaBytes();
-  for (let at: u32 = 0; at < bytes; at += 16) {
-    const p = readable128(offsetAddress(va, at));
-    if (p == NO_ADDRESS) return 1;
-    v128.store(area + at, v128.load(p));
-  }
+  if (readArea(va, bytes) != 0) return 1;
   if ((load<u32>(area, 24) & ~MXCSR_MASK) != 0) return raiseWithError(VECTOR_GP, 0);
   setStatusWord(load<u16>(area, 2));
   setControlWord(load<u16>(area));
