@@ -4,13 +4,15 @@
  * reaches a handler, whose HLT ends the run; its stack frame and the state block are the outcome.
  */
 import { readFileSync } from "node:fs";
-import { cpuModel, Engine, ENGINE_PREFIX_BYTES } from "../../src/engine/index.ts";
+import { cpuModel, Engine, type EngineExit, ENGINE_PREFIX_BYTES } from "../../src/engine/index.ts";
 import * as L from "../../src/engine/layout.ts";
+import type { Feature } from "../../src/engine/x86/row.ts";
 import type { CpuState as MachineState, SegmentState } from "../../src/hw/index.ts";
 import {
   type CaseExit,
   CODE,
   type CpuExecutor,
+  type CpuMode,
   type CpuOutcome,
   DATA,
   exceptionExit,
@@ -22,7 +24,6 @@ import {
   type MemoryRegion,
   memoryChangesOf,
   READ_ONLY,
-  REGIONS,
   type ResolvedCase,
   resolveCase,
   type SegmentDescriptor,
@@ -69,7 +70,8 @@ const PS = 0x80n;
 const NX = 1n << 63n;
 
 const CR0 = 0x8005_0033n;
-const CR4 = 0x6a0n;
+/** PAE, PGE, OSFXSR, OSXMMEXCPT, FSGSBASE, OSXSAVE. */
+const CR4 = 0x5_06a0n;
 const EFER = 0xd01n;
 
 /** Descriptor bits 40–55 of the user segments of 64-bit Linux. */
@@ -111,30 +113,50 @@ function segmentOf(selector: number, nullBase = 0n): SegmentState {
   return { selector, base: BigInt(entry.base), limit: entry.limit, attributes: attributesOf(entry) };
 }
 
-export type Tier = "interpreter" | "regions";
+export const tierNames = ["interpreter", "regions"] as const;
+export type Tier = (typeof tierNames)[number];
+
+/** Executions that a block is from being compiled, to have that done at the next one. */
+const ALMOST_HOT = 1;
+
+interface LoadedCode {
+  readonly mode: CpuMode;
+  readonly codeGva: number;
+  readonly contents: Uint8Array;
+}
+
+const isInCode = (gva: number): boolean => gva >= CODE.gva && gva < CODE.gva + CODE.sizeBytes;
 
 export class EngineExecutor implements CpuExecutor {
   readonly name: string;
+  readonly #tier: Tier;
   readonly #engine: Engine;
   readonly #ram: Uint8Array;
   readonly #view: DataView;
   /** The state block, for FP state that has no other way in. */
   readonly #block: DataView;
+  /** All memory, for the headers of translated blocks. */
+  readonly #all: DataView;
+  /** The code that is in the code region, and translated. */
+  #loaded: LoadedCode | undefined;
 
-  constructor(tier: Tier) {
+  /** A processor that has all of `features`: rows that need others are #UD. */
+  constructor(tier: Tier, features: ReadonlySet<Feature> = cpuModel().features) {
     this.name = tier;
+    this.#tier = tier;
     const pages = (ENGINE_PREFIX_BYTES + RAM_SIZE_BYTES) / 65536;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.#ram = new Uint8Array(memory.buffer, ENGINE_PREFIX_BYTES, RAM_SIZE_BYTES);
     this.#view = new DataView(memory.buffer, ENGINE_PREFIX_BYTES, RAM_SIZE_BYTES);
     this.#block = new DataView(memory.buffer, L.VCPU_BASE, L.STATE_SIZE);
+    this.#all = new DataView(memory.buffer);
     this.#engine = new Engine({
       core: new WebAssembly.Module(readFileSync(new URL("../../build/core.wasm", import.meta.url))),
       memory,
       ramSizeBytes: RAM_SIZE_BYTES,
-      cpu: cpuModel(),
+      cpu: { ...cpuModel(), features },
       hypervisorLeaves: [],
-      tier: tier === "interpreter" ? "interpreter" : "regions",
+      tier,
       host: {
         readPort: () => 0xffffffff,
         writePort: () => undefined,
@@ -147,10 +169,26 @@ export class EngineExecutor implements CpuExecutor {
       },
     });
     this.#writeKernel();
+    const { registers } = this.#engine;
+    for (const [field, value] of [
+      [L.MSR_LSTAR, KERNEL + BigInt(SYSTEM_CALL_HANDLER)],
+      [L.MSR_CSTAR, KERNEL + BigInt(SYSTEM_CALL_HANDLER)],
+      [L.MSR_STAR, BigInt(KERNEL_CODE) << 32n],
+      [L.MSR_SYSENTER_CS, BigInt(KERNEL_CODE)],
+      [L.MSR_SYSENTER_EIP, KERNEL + BigInt(SYSTEM_CALL_HANDLER)],
+      [L.MSR_SYSENTER_ESP, KERNEL + BigInt(KERNEL_STACK_TOP)],
+    ] as const) {
+      registers.setU64(field, value);
+    }
   }
 
-  async execute(cases: readonly InstructionCase[]): Promise<CpuOutcome[]> {
-    return cases.map((each) => this.#run(resolveCase(each)));
+  execute(cases: readonly InstructionCase[]): Promise<CpuOutcome[]> {
+    return Promise.resolve().then(() => cases.map((each) => this.#run(resolveCase(each))));
+  }
+
+  /** Instructions that compiled regions have executed so far. */
+  get instructionsInRegions(): bigint {
+    return this.#engine.statistics.instructionsInRegions;
   }
 
   #put64(gpa: number, value: bigint): void {
@@ -230,28 +268,60 @@ export class EngineExecutor implements CpuExecutor {
   }
 
   #run(resolved: ResolvedCase): CpuOutcome {
-    const { state } = resolved;
-    for (const region of REGIONS) this.#ram.set(initialContents(state, region), REGION_GPA[region.name]);
-    this.#writeFp(new FpImage(state.fp));
-    const { registers } = this.#engine;
-    for (const [field, value] of [
-      [L.MSR_LSTAR, KERNEL + BigInt(SYSTEM_CALL_HANDLER)],
-      [L.MSR_CSTAR, KERNEL + BigInt(SYSTEM_CALL_HANDLER)],
-      [L.MSR_STAR, BigInt(KERNEL_CODE) << 32n],
-      [L.MSR_SYSENTER_CS, BigInt(KERNEL_CODE)],
-      [L.MSR_SYSENTER_EIP, KERNEL + BigInt(SYSTEM_CALL_HANDLER)],
-      [L.MSR_SYSENTER_ESP, KERNEL + BigInt(KERNEL_STACK_TOP)],
-    ] as const) {
-      registers.setU64(field, value);
+    if (this.#loadCode(resolved) && this.#tier === "regions") {
+      // The first run, whose outcome is not looked at, translates; the next compiles what was translated.
+      this.#execute(resolved);
+      this.#heatBlocks();
     }
-    registers.setU32(L.HALTED, 0);
-    registers.write(this.#machineState(resolved));
-    let exit = this.#engine.run(MAX_INSTRUCTIONS);
-    if (exit === "requested") exit = this.#engine.run(MAX_INSTRUCTIONS);
-    return this.#outcome(resolved, exit);
+    const exit = this.#execute(resolved);
+    const outcome = this.#outcome(resolved, exit);
+    if (outcome.memory.some(({ gva }) => isInCode(gva))) this.#loaded = undefined;
+    return outcome;
   }
 
-  #outcome(resolved: ResolvedCase, engineExit: string): CpuOutcome {
+  /** Puts the case's code into place unless it is there; true if it was not. */
+  #loadCode(resolved: ResolvedCase): boolean {
+    const { state, codeGva } = resolved;
+    const contents = initialContents(state, CODE);
+    const loaded = this.#loaded;
+    const isSame =
+      loaded?.mode === state.mode &&
+      loaded.codeGva === codeGva &&
+      Buffer.compare(loaded.contents, contents) === 0;
+    if (isSame) return false;
+    this.#engine.memoryWritten(REGION_GPA.code, CODE.sizeBytes);
+    this.#ram.set(contents, REGION_GPA.code);
+    this.#loaded = { mode: state.mode, codeGva, contents };
+    return true;
+  }
+
+  /** Makes every block in the code region one that is compiled when it runs next. */
+  #heatBlocks(): void {
+    for (let offset = 0; offset < CODE.sizeBytes; offset += L.PAGE_SIZE) {
+      const page = (REGION_GPA.code + offset) >>> L.PAGE_SHIFT;
+      let block = this.#all.getUint32(L.PAGE_BLOCKS + 4 * page, true);
+      while (block !== 0) {
+        this.#all.setInt32(block + L.BLOCK_HEAT, ALMOST_HOT, true);
+        const isFirstPage = this.#all.getUint32(block + L.BLOCK_GPA, true) >>> L.PAGE_SHIFT === page;
+        block = this.#all.getUint32(block + (isFirstPage ? L.BLOCK_PAGE_NEXT : L.BLOCK_PAGE2_NEXT), true);
+      }
+    }
+  }
+
+  #execute(resolved: ResolvedCase): EngineExit {
+    const { state } = resolved;
+    for (const region of [DATA, READ_ONLY, STACK])
+      this.#ram.set(initialContents(state, region), REGION_GPA[region.name]);
+    this.#writeFp(new FpImage(state.fp));
+    const { registers } = this.#engine;
+    registers.setU32(L.HALTED, 0);
+    registers.setU32(L.INTERRUPT_SHADOW, 0);
+    registers.writeKeepingCaches(this.#machineState(resolved));
+    const exit = this.#engine.run(MAX_INSTRUCTIONS);
+    return exit === "requested" ? this.#engine.run(MAX_INSTRUCTIONS) : exit;
+  }
+
+  #outcome(resolved: ResolvedCase, engineExit: EngineExit): CpuOutcome {
     const { registers } = this.#engine;
     const s = registers.read();
     const fp = new Uint8Array(FXSAVE_BYTES);

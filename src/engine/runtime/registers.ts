@@ -109,6 +109,12 @@ export class Registers {
 
   /** The privilege level becomes that of SS; translations are looked up anew. */
   write(state: CpuState): void {
+    this.writeKeepingCaches(state);
+    this.core.exports.resetCaches();
+  }
+
+  /** write() for callers that know that code and page tables are what they were: TLBs and translations stay. */
+  writeKeepingCaches(state: CpuState): void {
     for (const [i, value] of state.gpr.entries()) this.setU64(L.GPR + 8 * i, value);
     this.setU64(L.RIP, state.rip);
     this.rflags = state.rflags;
@@ -132,6 +138,5 @@ export class Registers {
     this.setU64(L.EFER, state.efer);
     this.setU32(L.CPL, (state.ss.attributes >> 5) & 3);
     this.core.exports.updateMode();
-    this.core.exports.resetCaches();
   }
 }

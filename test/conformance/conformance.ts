@@ -1,0 +1,97 @@
+/** Runs the cases of rows in the engine's tiers and compares each outcome with the real CPU's. */
+import type { InstructionRow } from "../../src/engine/x86/row.ts";
+import {
+  compareOutcomes,
+  type CpuExecutor,
+  type CpuOutcome,
+  describeDifferences,
+  exitText,
+  type InstructionCase,
+} from "../oracle/index.ts";
+import { CaseGenerator, rowName } from "./case-generator.ts";
+import { exclusionOf } from "./exclusions.ts";
+import type { HostCpu } from "./host-cpu.ts";
+
+export interface ConformanceOptions {
+  readonly casesPerRow: number;
+  readonly seed: number;
+  /** Only cases whose name this matches. */
+  readonly only?: RegExp;
+}
+
+export interface RowReport {
+  readonly name: string;
+  readonly mnemonic: string;
+  /** Why it has no cases. */
+  readonly exclusion?: string;
+  readonly caseCount: number;
+  /** Of these, how many the real CPU completed without an exception. */
+  readonly completedCount: number;
+  /** Descriptions by tier of the cases that came out differently. */
+  readonly failures: ReadonlyMap<string, readonly string[]>;
+  /** How the cases ended, with counts. */
+  readonly exits: ReadonlyMap<string, number>;
+}
+
+/** The cases of all rows, run in `expected` and in each of the tiers. */
+export async function runConformance(
+  rows: readonly InstructionRow[],
+  host: HostCpu,
+  expected: CpuExecutor,
+  tiers: readonly CpuExecutor[],
+  options: ConformanceOptions,
+): Promise<RowReport[]> {
+  const generator = new CaseGenerator(host, options.seed);
+  const byRow = rows.map((row) => {
+    const exclusion = exclusionOf(row, host);
+    const all = exclusion === undefined ? generator.casesOf(row, options.casesPerRow) : [];
+    return { row, exclusion, cases: all.filter(({ name }) => options.only?.test(name) ?? true) };
+  });
+  const all = byRow.flatMap(({ cases }) => cases);
+  const wanted = await expected.execute(all);
+  const outcomes = new Map<string, readonly CpuOutcome[]>();
+  for (const tier of tiers) outcomes.set(tier.name, await tier.execute(all));
+  let next = 0;
+  return byRow.map(({ row, exclusion, cases }) => {
+    const first = next;
+    next += cases.length;
+    const exits = new Map<string, number>();
+    for (let i = first; i < next; i++) {
+      const text = exitText(wanted[i]?.exit ?? missing).replace(/ at 0x.*/, "");
+      exits.set(text, (exits.get(text) ?? 0) + 1);
+    }
+    return {
+      name: rowName(row),
+      mnemonic: row.mnemonic,
+      ...(exclusion !== undefined && { exclusion }),
+      caseCount: cases.length,
+      completedCount: exits.get("completed") ?? 0,
+      failures: new Map(
+        tiers.map(({ name }) => [
+          name,
+          failuresOf(cases, wanted, outcomes.get(name) ?? [], first, expected.name, name),
+        ]),
+      ),
+      exits,
+    };
+  });
+}
+
+const missing = { kind: "lost", reason: "there is no outcome" } as const;
+
+function failuresOf(
+  cases: readonly InstructionCase[],
+  wanted: readonly CpuOutcome[],
+  actual: readonly CpuOutcome[],
+  first: number,
+  expectedName: string,
+  actualName: string,
+): string[] {
+  return cases.flatMap((source, i) => {
+    const [left, right] = [wanted[first + i], actual[first + i]];
+    if (left === undefined || right === undefined) return [`${source.name}: not executed in ${actualName}`];
+    const differences = compareOutcomes(source, left, right);
+    if (differences.length === 0) return [];
+    return [describeDifferences(source, differences, { expected: expectedName, actual: actualName })];
+  });
+}

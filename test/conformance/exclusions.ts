@@ -1,0 +1,48 @@
+/**
+ * Rows of the x86 table that have no cases, each with its reason, and shapes of others in which the processors that
+ * give the expected results differ from the Intel behaviour that the table declares.
+ */
+import type { InstructionRow } from "../../src/engine/x86/row.ts";
+import type { HostCpu } from "./host-cpu.ts";
+import type { Shape } from "./shape.ts";
+
+const emulated = "the host's kernel answers in place of the processor (UMIP)";
+const notAFunction = "its result is not a function of the state that a case sets up";
+
+/** By mnemonic. */
+const untestable: Readonly<Record<string, string>> = {
+  rdtsc: notAFunction,
+  rdtscp: notAFunction,
+  rdpmc: "whether user mode may read performance counters is the host's choice (CR4.PCE)",
+  cpuid: notAFunction,
+  xgetbv: "XCR0 is the host's choice",
+  sgdt: emulated,
+  sidt: emulated,
+  sldt: emulated,
+  str: emulated,
+  smsw: emulated,
+  int1: "where RIP points afterwards depends on the hypervisor under the host",
+};
+
+const untestableOnAmd: Readonly<Record<string, string>> = {
+  sysenter: "AMD processors have no SYSENTER in long mode",
+  sysexit: "AMD processors have no SYSEXIT in long mode",
+};
+
+/** Why a row has no cases on this host; undefined if it has. */
+export function exclusionOf(row: InstructionRow, host: HostCpu): string | undefined {
+  const missing = [...row.features].filter((feature) => !host.features.has(feature));
+  if (missing.length > 0) return `this processor has no ${missing.join(", ")}`;
+  if (host.isAmd && untestableOnAmd[row.mnemonic] !== undefined) return untestableOnAmd[row.mnemonic];
+  return untestable[row.mnemonic];
+}
+
+const isFarPointer = (row: InstructionRow): boolean => row.operandKinds.includes("mfar");
+
+/** Whether the host would do something else than the table says for this shape. */
+export function isVendorSpecific(shape: Shape, host: HostCpu): boolean {
+  // On AMD processors the register forms of 0F 0D are not reserved NOPs but invalid.
+  if (host.isAmd && shape.row.mnemonic === "prefetchw" && shape.memory === undefined) return true;
+  // AMD64 has no far pointers with 64-bit offsets.
+  return host.isAmd && isFarPointer(shape.row) && shape.rexW;
+}

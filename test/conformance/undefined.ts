@@ -1,0 +1,71 @@
+/** What the architecture, or the difference between processors, leaves open in a case's result. */
+import { AF, CF, OF, STATUS_FLAGS } from "../../src/engine/ir/flags.ts";
+import { GPR_NAMES, type Undefined } from "../oracle/index.ts";
+import { type Draft, RCX } from "./draft.ts";
+
+const SHIFTS = new Set(["shl", "shr", "sar", "shld", "shrd"]);
+const ROTATES = new Set(["rol", "ror", "rcl", "rcr"]);
+/** SDM 1 8.1.3.2: C1 of comparisons into EFLAGS; the manuals disagree. */
+const C1 = 0x200;
+
+/** Status flags; of shifts and rotates by a count only those that the count leaves undefined. */
+function undefinedFlags(d: Draft): number {
+  const { row, immediates } = d.shape;
+  const { mnemonic } = row;
+  if (!SHIFTS.has(mnemonic) && !ROTATES.has(mnemonic)) return row.undefinedFlags;
+  const bits = d.operands[0]?.bits ?? 32;
+  const byCl = row.operandKinds.at(-1) === "cl";
+  const given =
+    row.operandKinds.at(-1) === "1" ? 1 : byCl ? Number(d.get(RCX, 8)) : Number(immediates[0] ?? 0n);
+  const count = given & (bits === 64 ? 63 : 31);
+  if (count === 0) return 0;
+  const of = count === 1 ? 0 : OF;
+  if (ROTATES.has(mnemonic)) return of;
+  const beyond =
+    mnemonic === "shld" || mnemonic === "shrd" ? count > bits : count >= bits && mnemonic !== "sar";
+  return AF | of | (beyond ? CF : 0);
+}
+
+/** Memory that FXSAVE, FNSTENV and FNSAVE fill with instruction and data pointers, which are not kept. */
+function undefinedMemory(d: Draft): Undefined["memory"] {
+  const gva = d.operandGva;
+  if (gva === undefined) return undefined;
+  const small = d.shape.operandBits === 16;
+  switch (d.shape.row.mnemonic) {
+    case "fnstenv":
+    case "fnsave":
+      return [small ? { gva: gva + 6, sizeBytes: 8 } : { gva: gva + 12, sizeBytes: 16 }];
+    case "fxsave":
+      return [
+        { gva: gva + 6, sizeBytes: 18 },
+        { gva: gva + 28, sizeBytes: 4 },
+      ];
+    default:
+      return undefined;
+  }
+}
+
+/** The whole first operand. */
+function openDestination(d: Draft): Undefined {
+  const { memory, rm } = d.shape;
+  const sizeBytes = (d.operands[0]?.bits ?? 0) / 8;
+  if (memory !== undefined)
+    return d.operandGva === undefined ? {} : { memory: [{ gva: d.operandGva, sizeBytes }] };
+  const name = GPR_NAMES[rm];
+  return name === undefined ? {} : { gpr: [name] };
+}
+
+export function undefinedOf(d: Draft): Undefined {
+  const { row } = d.shape;
+  const { mnemonic } = row;
+  const memory = undefinedMemory(d);
+  const doubleShiftBeyond = (mnemonic === "shld" || mnemonic === "shrd") && (undefinedFlags(d) & CF) !== 0;
+  return {
+    flags: undefinedFlags(d),
+    ...(/^fu?comip?$/.test(mnemonic) && { fsw: C1 }),
+    ...(/^r(cp|sqrt)[ps]s$/.test(mnemonic) && { xmm: [d.shape.reg] }),
+    ...(memory !== undefined && { memory }),
+    // SHLD and SHRD by more than the operand's size leave their result undefined as well.
+    ...(doubleShiftBeyond && openDestination(d)),
+  };
+}
