@@ -454,7 +454,11 @@ const bitScans: OpRow[] = wideWidths.flatMap((w) => {
   const leading = m.op("sub", count("clz", s), m.constant(bits - w));
   const read = x.letLocal("s", x.reg("s", w));
   const scan = (name: string, index: Expr): OpRow[] => {
-    const body = [read, x.setReg("d", w, x.select(isZero, x.reg("d", w), index))];
+    // A 32-bit destination that is left alone keeps its upper half too.
+    const body =
+      w === 16
+        ? [read, x.setReg("d", w, x.select(isZero, x.reg("d", w), index))]
+        : [read, x.setReg("d", 64, x.select(isZero, x.reg("d", 64), x.widen(index)))];
     return [
       inline(`${name}${w}`, [...body, x.setFlags(flagOp("logic", w), x.widen(s))], `${name}n${w}`),
       inline(`${name}n${w}`, body),

@@ -56,7 +56,7 @@ function decodeByIced(
   iced.decodeOut(instruction);
   iced.free();
   const valid = instruction.code !== Code.INVALID;
-  const features = [...instruction.cpuidFeatures()].map((feature) => CpuidFeature[feature]);
+  const features = [...instruction.cpuidFeatures()].map((feature) => CpuidFeature[feature] ?? "");
   // VEX, EVEX, XOP and 3DNow! encodings are missing as a whole.
   const missing =
     instruction.encoding !== EncodingKind.Legacy || features.some((name) => missingFeatures.has(name));

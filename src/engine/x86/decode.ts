@@ -376,6 +376,8 @@ export class Decoder {
       if (modrm >= 0xc0 || (attributes & ATTRIBUTE_IGNORES_MOD) !== 0) {
         this.isRegister = true;
         this.rm = (modrm & 7) | ((rex & 1) << 3);
+        // MASKMOVQ has an implicit memory operand.
+        this.segment = segment >= 0 ? segment : SEG_DS;
       } else {
         this.isRegister = false;
         at =

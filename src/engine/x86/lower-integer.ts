@@ -527,13 +527,15 @@ export const compareExchange: Meaning = (form) => {
   return (t) => {
     const w = size(t);
     const old = t.readForWrite(w, T0);
-    // T1: the old value, zero-extended, then T2: the new one; 8-bit values are chosen as 16-bit ones.
+    // T1: the old value, zero-extended, T2: what is stored, T3: the new value; 8-bit values are chosen as 64-bit ones.
+    // A 32-bit register that keeps its value keeps its upper half too.
+    const isRegister32 = t.decoder.isRegister && w === SIZE32;
     t.emit(w === SIZE8 ? ZX8 : w === SIZE16 ? ZX16 : pick(MOV, w), T1, old);
-    t.emit(MOV[3], T2, T1);
+    t.emit(MOV[3], T2, isRegister32 ? old : T1);
     t.emit(w === SIZE8 ? ZX8 : w === SIZE16 ? ZX16 : pick(MOV, w), T3, t.reg(w));
     t.emit(pick(CMP, w), GPR_RAX, T1);
     t.emit(CMOVE[3], T2, T3);
-    if (t.decoder.isRegister) t.emit(pick(MOV, w), old, T2);
+    if (t.decoder.isRegister) t.emit(isRegister32 ? MOV[3] : pick(MOV, w), old, T2);
     else t.store(T2, w);
     if (w === SIZE8) {
       t.emit(MOV[3], T3, GPR_RAX);
