@@ -170,6 +170,7 @@ const kindsToVm = new Set<unknown>([
   "serialInput",
   "serialConsumed",
   "observe",
+  "measure",
 ] satisfies ToVmMessage["kind"][]);
 
 export function decodeToVm(value: unknown): ToVmMessage | undefined {

@@ -24,7 +24,9 @@ export type ToVmMessage =
   | { readonly kind: "command"; readonly id: number; readonly command: VmProcessCommand }
   | { readonly kind: "serialInput"; readonly bytes: Uint8Array }
   | { readonly kind: "serialConsumed"; readonly byteCount: number }
-  | { readonly kind: "observe"; readonly observation: Observation };
+  | { readonly kind: "observe"; readonly observation: Observation }
+  /** Asks for one "sample". */
+  | { readonly kind: "measure" };
 
 /** The resources of a VM's process and what the VM has done, all since its start. */
 export interface VmSample {

@@ -143,6 +143,19 @@ export class VmHandle {
     this.#link.send({ kind: "observe", observation });
   }
 
+  /** The resources and statistics of now, or those at the end of a VM that has ended; undefined if it died. */
+  async measure(): Promise<VmSample | undefined> {
+    if (this.#state === "ended") return (await this.ended).sample;
+    return await new Promise((resolve) => {
+      const listening = this.samples.add((sample) => {
+        listening.release();
+        resolve(sample);
+      });
+      void this.ended.then(({ sample }) => resolve(sample));
+      this.#link.send({ kind: "measure" });
+    });
+  }
+
   async #command(command: VmProcessCommand): Promise<void> {
     const error = await new Promise<OperatorError | undefined>((settle) => {
       if (this.#state === "ended") {

@@ -224,6 +224,8 @@ export class ScriptedBoard implements Board {
 
   serialReady(): void {
     this.readyCalls++;
+    this.wasRefused = false;
+    this.parts.pins.interrupt.set(true);
   }
 
   textScreen(): TextScreen | undefined {

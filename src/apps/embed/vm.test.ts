@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { fork } from "node:child_process";
+import { after, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+
+import { spawnScriptedVm, testFolder } from "../testing.ts";
+import { startVmIn } from "./vm.ts";
+import type { Vm } from "./vm.ts";
+
+const folder = testFolder();
+after(() => folder[Symbol.dispose]());
+
+async function startScript(script: string, options: object = {}): Promise<Vm> {
+  return await startVmIn(spawnScriptedVm, { kernel: folder.kernel, append: script, ...options });
+}
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+test("waits for what the guest says, before or after it is asked for, and talks back", async () => {
+  await using vm = await startScript("say:ready| shell");
+  assert.equal(await vm.waitFor("ready"), "ready");
+  assert.equal(await vm.waitFor(/^re.dy/m), "ready");
+  await vm.write("hello\n");
+  assert.equal(await vm.waitFor(/said \w+/), "said hello");
+});
+
+test("the serial stream has everything from the beginning, and ends with the VM", async () => {
+  await using vm = await startScript("say:first| shell");
+  await vm.waitFor("first");
+  const { serial } = vm;
+  await vm.write("poweroff\n");
+  const chunks = [];
+  for await (const chunk of serial) chunks.push(chunk);
+  assert.equal(Buffer.concat(chunks).toString(), "first\r\nyou said poweroff\r\n");
+  assert.deepEqual(await vm.ended, { kind: "powered-off" });
+});
+
+test("a stream that nobody reads holds the guest; reading lets it go on", async () => {
+  await using vm = await startScript("flood");
+  const reader = vm.serial.getReader();
+  await setTimeout(300);
+  let total = 0;
+  while (total < 2_000_000) total += (await reader.read()).value?.length ?? 0;
+  const { residentBytes } = await vm.statistics();
+  assert.ok(residentBytes < 300 * 1024 * 1024, `${residentBytes} bytes`);
+});
+
+test("nothing is said while the VM is paused, and guest time stands", async () => {
+  await using vm = await startScript("ticks");
+  await vm.waitFor("...");
+  await vm.pause();
+  assert.equal(vm.state, "paused");
+  const before = await vm.statistics();
+  await setTimeout(300);
+  const after = await vm.statistics();
+  assert.equal(after.statistics.guestTimeNs, before.statistics.guestTimeNs);
+  assert.equal(
+    after.statistics.execution.instructionsRetired,
+    before.statistics.execution.instructionsRetired,
+  );
+  await vm.resume();
+  await vm.waitFor(/\.{10}/);
+});
+
+test("a reset starts the guest anew", async () => {
+  await using vm = await startScript("say:up| shell");
+  await vm.waitFor("up");
+  await vm.reset();
+  const { statistics } = await vm.statistics();
+  assert.equal(statistics.resets, 1);
+  assert.equal(vm.state, "running");
+});
+
+test("the text screen can be waited for", async () => {
+  await using vm = await startScript("screen:Testing shell");
+  assert.equal(await vm.waitForScreen("Testing", { timeoutMs: 5000 }), "Testing");
+});
+
+test("leaving the scope ends the VM's process", async () => {
+  let pid = 0;
+  {
+    await using vm = await startScript("spin");
+    pid = vm.pid ?? 0;
+    assert.ok(isAlive(pid));
+  }
+  for (let i = 0; i < 100 && isAlive(pid); i++) await setTimeout(10);
+  assert.ok(!isAlive(pid));
+});
+
+test("a VM process that no longer answers is killed by stop()", async () => {
+  const vm = await startScript("say:x stuck");
+  await vm.waitFor("x");
+  assert.deepEqual(await vm.stop(), { kind: "stopped" });
+});
+
+test("one VM's process is killed and the other VM lives on", async () => {
+  await using first = await startScript("say:up shell", { name: "first" });
+  await using second = await startScript("say:up shell", { name: "second" });
+  await Promise.all([first.waitFor("up"), second.waitFor("up")]);
+  process.kill(first.pid ?? 0, "SIGKILL");
+  const ending = await first.ended;
+  assert.equal(ending.kind, "process-died");
+  await second.write("still there\n");
+  await second.waitFor("you said still there");
+});
+
+test("errors have a code and a sentence", async () => {
+  const failing = (options: object): Promise<unknown> => startVmIn(spawnScriptedVm, options);
+  await assert.rejects(failing({}), {
+    name: "VmError",
+    code: "bad-option",
+    message: "The setting kernel is missing.",
+  });
+  await assert.rejects(failing({ kernel: folder.kernel, colour: "red" }), { code: "bad-option" });
+  await assert.rejects(failing({ kernel: folder.path }), { code: "unreadable-file" });
+  await assert.rejects(failing({ kernel: import.meta.filename }), { code: "unusable-image" });
+  await using vm = await startScript("say:one_thing shell");
+  await assert.rejects(vm.waitFor("another", { timeoutMs: 200 }), {
+    code: "timeout",
+    message: 'The VM vm did not say "another" within 200 ms; its last words are "one thing".',
+  });
+  await assert.rejects(vm.resume(), { code: "wrong-state" });
+  const waiting = vm.waitFor("never");
+  await vm.stop();
+  await assert.rejects(waiting, { code: "ended" });
+  await assert.rejects(vm.write("x"), { code: "ended" });
+});
+
+test("the VM's processes end with their parent, however it goes", async () => {
+  const parent = fork(new URL("testing.ts", import.meta.url), [folder.kernel]);
+  const pid = await new Promise<unknown>((resolve) => {
+    parent.once("message", resolve);
+  });
+  assert.ok(typeof pid === "number" && isAlive(pid));
+  parent.kill("SIGKILL");
+  for (let i = 0; i < 200 && isAlive(pid); i++) await setTimeout(10);
+  assert.ok(!isAlive(pid));
+});

@@ -1,0 +1,170 @@
+/** One VM as a program sees it. */
+
+import { SERIAL_HISTORY_BYTES, VmHandle, waitForScreen, waitForSerial } from "../../host/index.ts";
+import type { VmEnding, VmSample } from "../../host/index.ts";
+import { nodeScheduling } from "../../platform/node/index.ts";
+import { parseVmDefinition } from "../../vmm/index.ts";
+import type { VmDefinitionInput, VmState } from "../../vmm/index.ts";
+import { spawnVm } from "../spawn-vm.ts";
+import { VmError, vmErrorOf, withVmErrors } from "./vm-error.ts";
+
+/**
+ * What to start. Only `kernel` is needed; the others default as on the command line: `name`, `initrd`, `module`,
+ * `append`, `memory` (a number is bytes, a text may be "256M"), `tier`, `timeout` (seconds), `device`.
+ */
+export type VmOptions = VmDefinitionInput;
+
+export interface WaitOptions {
+  /** Milliseconds; without it the wait lasts as long as the VM. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** How often the text screen is looked at while somebody waits for it. */
+const SCREEN_LOOK_MS = 100;
+
+/** Starts a VM in a process of its own. Rejects with a {@link VmError} before any guest code has run. */
+export async function startVm(options: VmOptions): Promise<Vm> {
+  return await startVmIn(spawnVm, options);
+}
+
+/** The same with another program as the VM's process: for tests. */
+export async function startVmIn(spawn: typeof spawnVm, options: VmOptions): Promise<Vm> {
+  const definition = parseVmDefinition(options);
+  if (!definition.ok) throw vmErrorOf(definition.error);
+  const link = spawn(definition.value.name);
+  const created = await VmHandle.create({ definition: definition.value, link, scheduling: nodeScheduling });
+  if (!created.ok) throw vmErrorOf(created.error);
+  await withVmErrors(created.value.start());
+  return new Vm(created.value);
+}
+
+/** Disposing of it (`await using`) stops the VM. */
+export class Vm implements AsyncDisposable {
+  readonly #handle: VmHandle;
+  #serial: ReadableStream<Uint8Array> | undefined;
+
+  constructor(handle: VmHandle) {
+    this.#handle = handle;
+  }
+
+  get name(): string {
+    return this.#handle.name;
+  }
+
+  get state(): VmState {
+    return this.#handle.state;
+  }
+
+  /** Identifier of the VM's process; undefined when it could not be started. */
+  get pid(): number | undefined {
+    return this.#handle.pid;
+  }
+
+  /** Resolves when the VM has ended, with the reason; never rejects. */
+  get ended(): Promise<VmEnding> {
+    return this.#handle.ended.then(({ outcome }) => outcome);
+  }
+
+  /**
+   * Output of the first serial port, beginning with the last 64 KiB of what was said before this was first asked for;
+   * it closes when the VM ends. From the first use on the guest waits while nobody reads: read it, or leave it alone.
+   */
+  get serial(): ReadableStream<Uint8Array> {
+    this.#serial ??= this.#createSerial();
+    return this.#serial;
+  }
+
+  /** Resolves when all of `input` is on its way to the guest's first serial port. */
+  async write(input: string | Uint8Array): Promise<void> {
+    if (this.state === "ended")
+      throw new VmError("ended", `The VM ${this.name} has ended: it takes no input.`);
+    await this.#handle.serial.write(typeof input === "string" ? new TextEncoder().encode(input) : input);
+  }
+
+  /**
+   * Resolves when the first serial port has said `wanted`, with the text or what the pattern matched. The last 64 KiB
+   * of output count from the start of the VM, so that nothing is missed; say a pattern that fits only what is meant.
+   */
+  async waitFor(wanted: string | RegExp, options: WaitOptions = {}): Promise<string> {
+    return unwrapped(await waitForSerial(this.#handle, wanted, nodeScheduling, options));
+  }
+
+  /** The same for the VGA text screen; lines are separated by newlines. */
+  async waitForScreen(wanted: string | RegExp, options: WaitOptions = {}): Promise<string> {
+    this.#handle.observe({ sampleEveryMs: undefined, screenEveryMs: SCREEN_LOOK_MS });
+    const found = await waitForScreen(this.#handle, wanted, nodeScheduling, options);
+    this.#handle.observe({ sampleEveryMs: undefined, screenEveryMs: undefined });
+    return unwrapped(found);
+  }
+
+  /** Stops guest code and the guest's clock. */
+  async pause(): Promise<void> {
+    await withVmErrors(this.#handle.pause());
+  }
+
+  async resume(): Promise<void> {
+    await withVmErrors(this.#handle.resume());
+  }
+
+  /** As the reset button does: the kernel is loaded and entered anew. */
+  async reset(): Promise<void> {
+    await withVmErrors(this.#handle.reset());
+  }
+
+  /** Ends the VM without asking the guest; does nothing when it has ended. */
+  async stop(): Promise<VmEnding> {
+    return (await withVmErrors(this.#handle.stop())).outcome;
+  }
+
+  /** What the VM has done and what its process has used, up to now or up to its end. */
+  async statistics(): Promise<VmSample> {
+    const sample = await this.#handle.measure();
+    if (sample === undefined) throw new VmError("process-died", `The VM ${this.name} has lost its process.`);
+    return sample;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  #createSerial(): ReadableStream<Uint8Array> {
+    const { serial, ended } = this.#handle;
+    // One for each chunk that came while the stream was full.
+    const waiting: (() => void)[] = [];
+    const wantMore = (): void => {
+      for (const goOn of waiting.splice(0)) goOn();
+    };
+    let listening: { release(): void } | undefined;
+    return new ReadableStream<Uint8Array>(
+      {
+        start(controller) {
+          const history = serial.history();
+          if (history.length > 0) controller.enqueue(history);
+          listening = serial.listen((chunk) => {
+            controller.enqueue(chunk);
+            if ((controller.desiredSize ?? 0) > 0) return undefined;
+            return new Promise((resolve) => {
+              waiting.push(resolve);
+            });
+          });
+          void ended.then(() => {
+            listening?.release();
+            listening = undefined;
+            controller.close();
+          });
+        },
+        pull: wantMore,
+        cancel() {
+          listening?.release();
+          wantMore();
+        },
+      },
+      { highWaterMark: SERIAL_HISTORY_BYTES, size: (chunk) => chunk?.length ?? 0 },
+    );
+  }
+}
+
+function unwrapped(found: Awaited<ReturnType<typeof waitForSerial>>): string {
+  if (!found.ok) throw vmErrorOf(found.error);
+  return found.value;
+}
