@@ -52,6 +52,7 @@ const SOURCES = [
   "sse-string",
   "crypto",
   "x87",
+  "x87-arithmetic",
   "x87-environment",
   "fxsave",
   "mmx",

@@ -5,14 +5,7 @@
 import * as L from "../layout";
 import { FLAG_PE } from "./float-core";
 import { commitMmx, mmxAddress, mmxSource } from "./mmx-state";
-import {
-  beginSse,
-  commitSse,
-  softF32ToF64,
-  softF64ToF32,
-  softFromI64,
-  softToInteger,
-} from "./sse-soft";
+import { beginSse, commitSse, softF32ToF64, softF64ToF32, softFromI64, softToInteger } from "./sse-soft";
 import { get32, get64, set64 } from "./state";
 import { ordinaryLanes } from "./sse-fast";
 import { allLanes, loadBits, xmm } from "./xmm";

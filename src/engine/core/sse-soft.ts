@@ -44,7 +44,17 @@ import {
   zHi,
   zSign,
 } from "./float-core";
-import { EQUAL, GREATER, LESS, UNORDERED, compareOrdered, packF32, packF64, toInteger, toMagnitude } from "./softfloat80";
+import {
+  EQUAL,
+  GREATER,
+  LESS,
+  UNORDERED,
+  compareOrdered,
+  packF32,
+  packF64,
+  toInteger,
+  toMagnitude,
+} from "./softfloat80";
 import { VECTOR_UD, VECTOR_XM, get32, raise, set32 } from "./state";
 
 // Operations, numbered by the low three bits of their opcodes 0F 58–5F; 51 for the square root.

@@ -11,7 +11,17 @@ import { CLASS_NORMAL, CLASS_ZERO } from "./float-core";
 import { classify80 } from "./softfloat80";
 import { S, get32, get64 } from "./state";
 import { resetX87 } from "./x87";
-import { controlWord, isEmpty, setControlWord, setStatusWord, stAddress, stSe, stSig, statusWord, top } from "./x87-state";
+import {
+  controlWord,
+  isEmpty,
+  setControlWord,
+  setStatusWord,
+  stAddress,
+  stSe,
+  stSig,
+  statusWord,
+  top,
+} from "./x87-state";
 
 const ENVIRONMENT_WORDS: u32 = 7;
 const REGISTER_BYTES: u32 = 10;

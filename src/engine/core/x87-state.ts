@@ -4,7 +4,18 @@
 // Deliberately missing: FOP, FIP, FDP and their selectors are not recorded by instructions; FLDENV, FRSTOR and
 // FXRSTOR load them and FNINIT clears them. An #MF handler that decodes the faulting instruction does not work.
 import * as L from "../layout";
-import { FLAGS_BEFORE, FLAG_DE, FLAG_IE, FLAG_OE, FLAG_PE, FLAG_UE, beginFloat, fpFlags, fpMasks, fpRoundedUp } from "./float-core";
+import {
+  FLAGS_BEFORE,
+  FLAG_DE,
+  FLAG_IE,
+  FLAG_OE,
+  FLAG_PE,
+  FLAG_UE,
+  beginFloat,
+  fpFlags,
+  fpMasks,
+  fpRoundedUp,
+} from "./float-core";
 import { DEFAULT_NAN_SIG, setPrecision, unpackA80, unpackB80, xSe, xSig } from "./softfloat80";
 import { S } from "./state";
 

@@ -54,7 +54,6 @@ import {
   RECIPROCAL_ODD,
   WIDE_BYTES,
   addWide,
-  copyWide,
   divWide,
   expOf,
   hiOf,
