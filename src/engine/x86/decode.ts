@@ -299,7 +299,6 @@ export class Decoder {
     return length > available ? DECODE_NEEDS_MORE : result;
   }
 
-  // hot: bench/decode.ts
   #decode(view: DataView, start: number, codeSize: number): number {
     const is64 = codeSize === CODE64;
     const classes = is64 ? PREFIX_CLASSES_64 : PREFIX_CLASSES_LEGACY;
