@@ -45,6 +45,8 @@ export class MachineLoop {
   #instructionsPerNs = FIRST_INSTRUCTIONS_PER_NS;
   /** Guest time at which the running slice should end; -Infinity outside a slice. */
   #sliceEndNs = -Infinity;
+  /** Guest time at which the wait of a halted vCPU ends by itself; -Infinity outside a wait. */
+  #waitEndNs = -Infinity;
   #lastYieldNs = 0;
   readonly #exits = { slice: 0, halt: 0, shutdown: 0, requested: 0 };
 
@@ -108,6 +110,8 @@ export class MachineLoop {
       this.#sliceEndNs = deadlineNs;
       this.#vcpu?.requestExit();
     }
+    // Host input makes devices schedule too, while the vCPU is halted.
+    if (deadlineNs < this.#waitEndNs) this.wake();
     return timer;
   }
 
@@ -155,6 +159,7 @@ export class MachineLoop {
       await this.#yieldIfDue();
       return;
     }
+    this.#waitEndNs = deadlineNs ?? Infinity;
     await new Promise<void>((resolve) => {
       const timer = delayNs === undefined ? undefined : this.#scheduling.setTimer(delayNs, resolve);
       this.#wakeUp = () => {
@@ -163,6 +168,7 @@ export class MachineLoop {
       };
     });
     this.#wakeUp = undefined;
+    this.#waitEndNs = -Infinity;
     this.#lastYieldNs = this.#scheduling.nowNs();
   }
 }

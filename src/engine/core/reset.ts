@@ -1,5 +1,4 @@
-// The processor's state after RESET. SDM 3A 9.1.1, table 9-1. The x87, MMX and SSE registers are not touched here;
-// CPUID's table, the interrupt line and the statistics stay.
+// The processor's state after RESET. SDM 3A 9.1.1, table 9-1. CPUID's table, the interrupt line and the statistics stay.
 import * as L from "../layout";
 import { S, set32, set64 } from "./state";
 import { flushTlb } from "./paging";
@@ -9,6 +8,7 @@ import { setSegment, setSystemSegment } from "./descriptors";
 import { cpuidSignature } from "./cpuid";
 import { DR6_FIXED, DR7_FIXED } from "./system";
 import { writeTsc } from "./msr";
+import { resetFpu } from "./fpu-reset";
 import * as C from "./control-bits";
 
 const DATA: u32 = C.ATTRIBUTE_P | C.ATTRIBUTE_S | 3;
@@ -24,6 +24,7 @@ const MISC_ENABLE_DEFAULT: u64 = 1;
 export function resetCpu(): void {
   memory.fill(S + L.GPR, 0, L.SLOT_ZERO);
   set64(L.GPR_RDX, cpuidSignature());
+  resetFpu();
   setFlags(0);
   set32(L.RFLAGS_REST, C.FLAG_ONE);
   set64(L.RIP, 0xfff0);

@@ -30,6 +30,8 @@ export class LapicTimer {
   #initialCount = 0;
   /** When the present count began. */
   #startNs = 0;
+  /** A one-shot count has run out and stays at zero. */
+  #hasExpired = false;
   #tscDeadline = 0n;
   #timer: Timer | undefined;
 
@@ -71,6 +73,7 @@ export class LapicTimer {
   setInitialCount(count: number): void {
     if (this.#mode === "tsc-deadline" && count !== 0) return;
     this.#initialCount = count;
+    this.#hasExpired = false;
     this.#startNs = this.#clock.nowNs();
     this.#arm();
   }
@@ -99,6 +102,7 @@ export class LapicTimer {
       divisor: this.#divisor,
       initialCount: this.#initialCount,
       startNs: this.#startNs,
+      hasExpired: this.#hasExpired,
       tscDeadline: { ...splitU64(this.#tscDeadline) },
     };
   }
@@ -110,6 +114,7 @@ export class LapicTimer {
     this.#divisor = Math.max(1, reader.integer("divisor", 128));
     this.#initialCount = reader.u32("initialCount");
     this.#startNs = reader.number("startNs");
+    this.#hasExpired = reader.boolean("hasExpired");
     this.#tscDeadline = joinU64(deadline.u32("lo"), deadline.u32("hi"));
     this.#arm();
   }
@@ -131,13 +136,12 @@ export class LapicTimer {
     }
     if (this.#initialCount === 0) return undefined;
     const periodNs = this.#initialCount * this.#divisor;
-    if (this.#mode === "periodic") return this.#startNs + periodNs;
-    // A one-shot count that has run out stays at zero.
-    return this.#clock.nowNs() - this.#startNs >= periodNs ? undefined : this.#startNs + periodNs;
+    return this.#mode === "one-shot" && this.#hasExpired ? undefined : this.#startNs + periodNs;
   }
 
   #expire(): void {
     if (this.#mode === "tsc-deadline") this.#tscDeadline = 0n;
+    if (this.#mode === "one-shot") this.#hasExpired = true;
     if (this.#mode === "periodic") {
       const periodNs = this.#initialCount * this.#divisor;
       const periods = Math.max(1, Math.floor((this.#clock.nowNs() - this.#startNs) / periodNs));
