@@ -4,7 +4,8 @@
  * leaves its result in the fields of the Decoder. VEX, EVEX and XOP encodings are not decoded: they are #UD.
  */
 import { GPR, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SLOT_ZERO } from "../layout.ts";
-import type { ImmediateToken, Operand } from "./operand.ts";
+import { GROUP_SIZE, INVALID, LookupTables, modOf } from "./decode-table.ts";
+import type { ImmediateToken } from "./operand.ts";
 import type { Feature, InstructionRow } from "./row.ts";
 
 /** Result of decode(). */
@@ -95,118 +96,9 @@ const ATTRIBUTE_FORCE64 = 8;
 /** ModRM.mod is taken for 3. */
 const ATTRIBUTE_IGNORES_MOD = 16;
 
-// Lookup: primary[(is64, map, opcode)] is a row, INVALID, or -2 - g for group g; groups[g * 128 + key] with key =
-// prefix << 5 | REX.W << 4 | (mod = 3) << 3 | reg is a row, INVALID or -2 - l for leaf l; leaves[l * 8 + rm] is a row
-// or INVALID.
-const INVALID = -1;
-const GROUP_SIZE = 128;
-const PREFIX_INDEX = { NP: 0, "66": 1, F3: 2, F2: 3 } as const;
-
 /** 16-bit addressing: base and index slots by rm. */
 const BASE16 = Uint8Array.of(3, 3, 5, 5, 6, 7, 5, 3).map((n) => GPR + 8 * n);
 const INDEX16 = Uint8Array.of(6, 7, 6, 7, 0, 0, 0, 0).map((n) => GPR + 8 * n);
-
-interface Candidate {
-  readonly row: number;
-  readonly specificity: number;
-}
-
-/** The flat tables for a set of features. */
-class LookupTables {
-  readonly primary = new Int16Array(2 * 4 * 256).fill(INVALID);
-  readonly groups: Int16Array;
-  readonly leaves: Int16Array;
-
-  constructor(rows: readonly InstructionRow[]) {
-    // Every encoding point (is64, map, opcode, prefix, W, mod3, reg, rm) goes to the most specific row that covers it.
-    const byOpcode = Array.from({ length: this.primary.length }, (): number[] => []);
-    for (const [index, row] of rows.entries()) {
-      const { map, opcode, plusRegister } = row.encoding;
-      for (let n = 0; n < (plusRegister ? 8 : 1); n++) {
-        if (!row.traits.has("o64")) byOpcode[(map << 8) | (opcode + n)]?.push(index);
-        if (!row.traits.has("i64")) byOpcode[1024 | (map << 8) | (opcode + n)]?.push(index);
-      }
-    }
-    const groups: number[] = [];
-    const leaves: number[] = [];
-    for (const [slot, candidates] of byOpcode.entries()) {
-      const [only] = candidates;
-      if (only === undefined) continue;
-      const points = new Int16Array(GROUP_SIZE * 8).fill(INVALID);
-      for (let point = 0; point < points.length; point++)
-        points[point] = bestRow(rows, candidates, point, slot >= 1024);
-      if (points.every((value) => value === only)) {
-        this.primary[slot] = only;
-        continue;
-      }
-      this.primary[slot] = -2 - groups.length / GROUP_SIZE;
-      for (let key = 0; key < GROUP_SIZE; key++) {
-        const byRm = points.subarray(key * 8, key * 8 + 8);
-        const first = byRm[0] ?? INVALID;
-        if (byRm.every((value) => value === first)) groups.push(first);
-        else {
-          groups.push(-2 - leaves.length / 8);
-          leaves.push(...byRm);
-        }
-      }
-    }
-    this.groups = Int16Array.from(groups);
-    this.leaves = Int16Array.from(leaves);
-  }
-}
-
-/** The row for one encoding point: the most specific one; two equally specific rows are an error in the table. */
-function bestRow(
-  rows: readonly InstructionRow[],
-  candidates: readonly number[],
-  point: number,
-  is64: boolean,
-): number {
-  let best: Candidate = { row: INVALID, specificity: -1 };
-  for (const index of candidates) {
-    const row = rows[index];
-    if (row === undefined) continue;
-    const specificity = coverage(row, point);
-    if (specificity < 0 || specificity < best.specificity) continue;
-    if (specificity === best.specificity) {
-      const other = rows[best.row];
-      throw new Error(
-        `${row.opcode} ${row.mnemonic} and ${other?.opcode ?? ""} ${other?.mnemonic ?? ""} overlap in ${is64 ? "64-bit" : "legacy"} mode`,
-      );
-    }
-    best = { row: index, specificity };
-  }
-  return best.row;
-}
-
-const modOf = (operands: readonly Operand[]): "any" | "memory" | "register" | "ignored" =>
-  operands.find(({ at }) => at === "rm")?.mod ?? "any";
-
-/** How specifically a row covers the point prefix << 8 | W << 7 | mod3 << 6 | reg << 3 | rm; -1 if it does not. */
-function coverage(row: InstructionRow, point: number): number {
-  const { prefix, rexW, digit, modrm, plusStack } = row.encoding;
-  const isRegister = ((point >> 6) & 1) === 1;
-  const reg = (point >> 3) & 7;
-  const rm = point & 7;
-  let specificity = 0;
-  if (prefix !== undefined) {
-    if (PREFIX_INDEX[prefix] !== point >> 8) return -1;
-    specificity += 4;
-  }
-  if (rexW) {
-    if (((point >> 7) & 1) === 0) return -1;
-    specificity += 2;
-  }
-  if (digit !== undefined && digit !== reg) return -1;
-  if (modrm !== undefined) {
-    if (!isRegister || reg !== ((modrm >> 3) & 7) || (!plusStack && rm !== (modrm & 7))) return -1;
-    specificity += plusStack ? 1 : 8;
-  }
-  const mod = modOf(row.operands);
-  if (mod === "memory" && isRegister) return -1;
-  if (mod === "register" && !isRegister) return -1;
-  return specificity;
-}
 
 export class Decoder {
   /** The row of the instruction last decoded, when decode() returned DECODED. */

@@ -2,7 +2,7 @@
  * Meanings of system, segment, port and string instructions: calls of the core's helpers (ir/helpers-system.ts), which
  * check privilege and mode. SDM 2; SDM 3A 2.8.
  */
-import { SEG_CS } from "../layout.ts";
+import { MODE_REAL, MODE_USER, SEG_CS } from "../layout.ts";
 import { opNumber } from "../ir/ops.ts";
 import { operandAt, sizeOf } from "./lower-integer.ts";
 import type { Meaning } from "./row.ts";
@@ -139,8 +139,12 @@ export const storeSystemWord = (name: "sldt" | "str" | "smsw"): Meaning => {
 export const loadSystemWord = (name: "lldt" | "ltr" | "lmsw"): Meaning => {
   const op = opNumber(name);
   return () => (t) => {
-    const slot = t.readRm(SIZE16, T0);
-    t.endWithHelper(op, 0, slot);
+    // The privilege is checked before the operand is read. Virtual-8086 mode, where LLDT and LTR are invalid, is real here.
+    if ((t.mode & (MODE_USER | MODE_REAL)) === MODE_USER) {
+      t.raiseGp0();
+      return;
+    }
+    t.endWithHelper(op, 0, t.readRm(SIZE16, T0));
   };
 };
 

@@ -1,0 +1,131 @@
+/**
+ * The decoder's flat lookup tables, built from the rows of the x86 table. Every encoding point, which is a mode, an
+ * opcode of a map, a mandatory prefix, REX.W and a ModRM byte, goes to the most specific row that covers it; two
+ * equally specific rows are an error in the table.
+ *
+ * `primary[is64 << 10 | map << 8 | opcode]` is a row number, INVALID, or -2 - g for group g. `groups[g * GROUP_SIZE +
+ * key]`, with key = prefix << 5 | W << 4 | (mod = 3) << 3 | reg, is a row number, INVALID, or -2 - l for leaf l.
+ * `leaves[l * 8 + rm]` is a row number or INVALID.
+ */
+import type { Operand } from "./operand.ts";
+import type { InstructionRow } from "./row.ts";
+
+export const INVALID = -1;
+export const GROUP_SIZE = 128;
+
+const PREFIX_INDEX = { NP: 0, "66": 1, F3: 2, F2: 3 } as const;
+const OPCODES = 4 * 256;
+/** Points of one opcode: a group's keys times eight values of rm. */
+const POINTS = GROUP_SIZE * 8;
+
+/** What ModRM.mod a row's operands allow. */
+export const modOf = (operands: readonly Operand[]): "any" | "memory" | "register" | "ignored" =>
+  operands.find(({ at }) => at === "rm")?.mod ?? "any";
+
+export class LookupTables {
+  readonly primary = new Int16Array(2 * OPCODES).fill(INVALID);
+  readonly groups: Int16Array;
+  readonly leaves: Int16Array;
+
+  constructor(rows: readonly InstructionRow[]) {
+    const candidates = Array.from({ length: this.primary.length }, (): number[] => []);
+    for (const [index, row] of rows.entries()) {
+      const { map, opcode, plusRegister } = row.encoding;
+      for (let n = 0; n < (plusRegister ? 8 : 1); n++) {
+        const slot = (map << 8) | (opcode + n);
+        if (!row.traits.has("o64")) candidates[slot]?.push(index);
+        if (!row.traits.has("i64")) candidates[OPCODES + slot]?.push(index);
+      }
+    }
+    const groups: number[] = [];
+    const leaves: number[] = [];
+    const points = new OpcodePoints(rows);
+    for (const [slot, indices] of candidates.entries()) {
+      const [first] = indices;
+      if (first === undefined) continue;
+      points.assign(indices);
+      if (points.row.every((value) => value === first)) {
+        this.primary[slot] = first;
+        continue;
+      }
+      this.primary[slot] = -2 - groups.length / GROUP_SIZE;
+      for (let key = 0; key < GROUP_SIZE; key++) {
+        const byRm = points.row.subarray(key * 8, key * 8 + 8);
+        const only = byRm[0] ?? INVALID;
+        if (byRm.every((value) => value === only)) groups.push(only);
+        else {
+          groups.push(-2 - leaves.length / 8);
+          leaves.push(...byRm);
+        }
+      }
+    }
+    this.groups = Int16Array.from(groups);
+    this.leaves = Int16Array.from(leaves);
+  }
+}
+
+/** Smallest and largest value of a field of the point, both included. */
+type Range = readonly [first: number, last: number];
+const exactly = (value: number): Range => [value, value];
+
+/** The points of one opcode, each with the row that it goes to. */
+class OpcodePoints {
+  readonly row = new Int16Array(POINTS);
+  readonly #specificity = new Int8Array(POINTS);
+  readonly #rows: readonly InstructionRow[];
+
+  constructor(rows: readonly InstructionRow[]) {
+    this.#rows = rows;
+  }
+
+  /** Gives every point to the most specific of these rows. */
+  assign(indices: readonly number[]): void {
+    this.row.fill(INVALID);
+    this.#specificity.fill(-1);
+    for (const index of indices) {
+      const row = this.#rows[index];
+      if (row !== undefined) this.#cover(index, row);
+    }
+  }
+
+  #cover(index: number, row: InstructionRow): void {
+    const { prefix, rexW, digit, modrm, plusStack } = row.encoding;
+    const mod = modOf(row.operands);
+    const onlyRegister = mod === "register" || modrm !== undefined;
+    const prefixes = prefix === undefined ? ([0, 3] as const) : exactly(PREFIX_INDEX[prefix]);
+    const widths: Range = rexW ? [1, 1] : [0, 1];
+    const mods: Range = onlyRegister ? [1, 1] : mod === "memory" ? [0, 0] : [0, 1];
+    const regs =
+      modrm !== undefined
+        ? exactly((modrm >> 3) & 7)
+        : digit !== undefined
+          ? exactly(digit)
+          : ([0, 7] as const);
+    const rms = modrm !== undefined && !plusStack ? exactly(modrm & 7) : ([0, 7] as const);
+    const specificity =
+      (prefix === undefined ? 0 : 4) + (rexW ? 2 : 0) + (modrm === undefined ? 0 : plusStack ? 1 : 8);
+    for (let p = prefixes[0]; p <= prefixes[1]; p++) {
+      for (let w = widths[0]; w <= widths[1]; w++) {
+        for (let m = mods[0]; m <= mods[1]; m++) {
+          for (let reg = regs[0]; reg <= regs[1]; reg++) {
+            const key = (p << 5) | (w << 4) | (m << 3) | reg;
+            for (let rm = rms[0]; rm <= rms[1]; rm++) this.#give(key * 8 + rm, index, specificity);
+          }
+        }
+      }
+    }
+  }
+
+  #give(point: number, index: number, specificity: number): void {
+    const before = this.#specificity[point] ?? -1;
+    if (specificity < before) return;
+    if (specificity === before) {
+      const [a, b] = [this.#rows[index], this.#rows[this.row[point] ?? 0]].map(
+        (row) => `${row?.opcode} ${row?.mnemonic}`,
+      );
+      throw new Error(`${a} and ${b} cover the same encoding`);
+    }
+    this.row[point] = index;
+    this.#specificity[point] = specificity;
+  }
+}
