@@ -201,6 +201,9 @@ export const STAT_PORT_ACCESSES = 4048;
 export const STAT_MMIO_ACCESSES = 4056;
 
 export const STATE_SIZE = 4096;
+/** Paging's own: which linear 2 MiB ranges large pages map, and a log of TLB fills for quick flushes (paging.ts). */
+export const PAGING_PRIVATE = 0x1000;
+export const PAGING_PRIVATE_SIZE = 0x4400;
 
 // ---- Jump cache: virtual address to block ---------------------------------------------------------------------
 // Entries { tag i64 = rip ^ (mode << 48), block u32, region u32 (table slot of its compiled region, 0 if none) }.

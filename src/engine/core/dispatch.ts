@@ -4,7 +4,7 @@ import * as L from "../layout";
 import { S, get32, get64, set32, set64, raise, VECTOR_UD, VECTOR_GP, raiseWithError } from "./state";
 import { acknowledgeInterrupt, translateBlock, translateSingle, RAM_SIZE } from "./host";
 import { cacheBlock, cachedBlock, findBlock, flushJumpCache, registerBlock, resetBlocks } from "./blocks";
-import { deliverInterrupt, deliverNmi, deliverPendingFault, deliverSingleStep } from "./exceptions";
+import { deliverInterrupt, deliverNmi, deliverPendingFault, deliverSingleStep, expectSingleStep, instructionDelivered } from "./exceptions";
 import { ACCESS_EXECUTE, translate, flushTlb } from "./paging";
 import { FLAG_IF } from "./control-bits";
 import { interpret } from "./interpreter.gen";
@@ -142,6 +142,9 @@ function runSingle(): u32 {
   return faulted;
 }
 
+/** An STI or MOV SS shadow has just passed over an interrupt that waits. */
+let waitsBehindShadow: bool = false;
+
 function interruptIsDeliverable(): bool {
   return get32(L.INTERRUPT_LINE) != 0 && (get32(L.RFLAGS_REST) & FLAG_IF) != 0;
 }
@@ -150,8 +153,10 @@ function interruptIsDeliverable(): bool {
 function takeInterrupts(): void {
   if (get32(L.INTERRUPT_SHADOW) != 0) {
     set32(L.INTERRUPT_SHADOW, 0);
+    waitsBehindShadow = interruptIsDeliverable() || get32(L.NMI_PENDING) != 0;
     return;
   }
+  waitsBehindShadow = false;
   if (get32(L.NMI_PENDING) != 0 && get32(L.NMI_BLOCKED) == 0) {
     deliverNmi();
   } else if (interruptIsDeliverable()) {
@@ -180,6 +185,7 @@ export function run(budget: i32): u32 {
     const stepping = get32(L.MODE) & L.MODE_STEP;
     if (block != 0) {
       // A block larger than what is left of the slice runs all the same: a slice is a guide, not a promise.
+      if (stepping) expectSingleStep();
       grant(stepping ? 1 : max<i32>(left, <i32>load<u16>(block, L.BLOCK_INSTRUCTION_COUNT)));
       faulted = interpret(block + L.BLOCK_OPS);
       left -= settle();
@@ -192,7 +198,7 @@ export function run(budget: i32): u32 {
       set64(L.STAT_EXCEPTIONS, get64(L.STAT_EXCEPTIONS) + 1);
       deliverPendingFault();
       left--;
-    } else if (stepping && get32(L.HALTED) == 0) {
+    } else if (stepping && !instructionDelivered && get32(L.HALTED) == 0) {
       deliverSingleStep();
     }
   }
