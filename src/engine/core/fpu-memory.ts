@@ -16,6 +16,12 @@ function probePage(va: u64): u32 {
   return slowReadForWrite8(va) == NO_ADDRESS ? 1 : 0;
 }
 
+/** Finds the fault that a store of size bytes at va would meet: 1 if one is pending. */
+export function probeStore(va: u64, size: u32): u32 {
+  const last = offsetAddress(va, size - 1);
+  return probePage(va) != 0 || (va >> 12 != last >> 12 && probePage((last >> 12) << 12) != 0) ? 1 : 0;
+}
+
 /**
  * Finds the page fault that a store of size bytes at va would meet, before any of it is stored: 1 if one is pending.
  * A store within one page needs none, its first piece faults or none does.

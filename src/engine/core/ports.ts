@@ -134,9 +134,12 @@ const PORT_ELEMENTS_MAX: u32 = 2048;
 
 function repeat(imm: u32, input: bool): u32 {
   const addressSize = addressSizeOf(imm);
+  // A count of zero does not excuse from the permission.
+  if (checkPort(load<u16>(S + L.GPR_RDX), elementSizeOf(imm))) return 1;
+  const elementsMax: u32 = get32(L.MODE) & L.MODE_STEP ? 1 : PORT_ELEMENTS_MAX;
   let left = countOf(addressSize);
   for (let done: u32 = 0; left != 0; done++) {
-    if (done == PORT_ELEMENTS_MAX || get32(L.EXIT_REQUEST) != 0) {
+    if (done == elementsMax || get32(L.EXIT_REQUEST) != 0) {
       yieldToInterrupts();
       return 0;
     }

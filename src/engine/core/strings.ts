@@ -27,6 +27,12 @@ import {
 /** Elements of one invocation of a repeated instruction. */
 const ELEMENTS_MAX: u32 = 16384;
 
+/** As many, but one if #DB follows each iteration. */
+@inline
+function elementsMax(): u32 {
+  return get32(L.MODE) & L.MODE_STEP ? 1 : ELEMENTS_MAX;
+}
+
 const GPR_RAX = L.GPR_RAX;
 const RSI = L.GPR_RSI;
 const RDI = L.GPR_RDI;
@@ -357,7 +363,7 @@ function compareRun(imm: u32, elements: u32, scan: bool): i32 {
 export function h_repmovs(d: u32, s: u32, imm: i32): u32 {
   const addressSize = addressSizeOf(imm);
   let left = countOf(addressSize);
-  let budget = ELEMENTS_MAX;
+  let budget = elementsMax();
   while (left != 0) {
     if (budget == 0) {
       yieldToInterrupts();
@@ -379,7 +385,7 @@ export function h_repmovs(d: u32, s: u32, imm: i32): u32 {
 export function h_repstos(d: u32, s: u32, imm: i32): u32 {
   const addressSize = addressSizeOf(imm);
   let left = countOf(addressSize);
-  let budget = ELEMENTS_MAX;
+  let budget = elementsMax();
   while (left != 0) {
     if (budget == 0) {
       yieldToInterrupts();
@@ -401,7 +407,7 @@ export function h_repstos(d: u32, s: u32, imm: i32): u32 {
 export function h_replods(d: u32, s: u32, imm: i32): u32 {
   const addressSize = addressSizeOf(imm);
   let left = countOf(addressSize);
-  for (let budget = ELEMENTS_MAX; left != 0; budget--) {
+  for (let budget = elementsMax(); left != 0; budget--) {
     if (budget == 0) {
       yieldToInterrupts();
       return 0;
@@ -418,7 +424,7 @@ function repeatComparison(imm: u32, scan: bool): u32 {
   const size = elementSizeOf(imm);
   const different = repeatsWhileDifferent(imm);
   let left = countOf(addressSize);
-  let budget = ELEMENTS_MAX;
+  let budget = elementsMax();
   decided = false;
   while (left != 0 && !decided) {
     if (budget == 0) {

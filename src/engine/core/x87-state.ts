@@ -28,7 +28,7 @@ export const SW_C3: u32 = 0x4000;
 export const SW_BUSY: u32 = 0x8000;
 export const SW_CONDITIONS: u32 = 0x4700;
 const SW_TOP: u32 = 0x3800;
-const EXCEPTIONS: u32 = 0x3f;
+export const EXCEPTIONS: u32 = 0x3f;
 
 // ---- Control and status words -----------------------------------------------------------------------------------
 @inline

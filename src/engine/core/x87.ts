@@ -9,7 +9,7 @@
 import * as L from "../layout";
 import { FLAG_IE, ROUND_ZERO, SIGN64, aSign, fpMasks, raiseFloat, setRound, setZ } from "./float-core";
 import { computeFlags } from "./flags";
-import { offsetAddress, probeWrite } from "./fpu-memory";
+import { offsetAddress, probeStore, probeWrite } from "./fpu-memory";
 import { readable, writeMem } from "./memory";
 import { NO_ADDRESS } from "./paging";
 import {
@@ -29,6 +29,7 @@ import {
 } from "./softfloat80";
 import { S, VECTOR_MF, get32, get64, raise } from "./state";
 import {
+  EXCEPTIONS,
   SW_C1,
   SW_ES,
   begin87,
@@ -268,6 +269,12 @@ function storable(): bool {
   return false;
 }
 
+/** With an unmasked exception the store may not happen; its page fault comes first all the same. 1: it is pending. */
+@inline
+function checkStore(va: u64, size: u32): u32 {
+  return fpMasks == EXCEPTIONS ? 0 : probeStore(va, size);
+}
+
 /** After the store. */
 function stored(popping: i32): u32 {
   if (isEmpty(0)) stackUnderflow();
@@ -281,6 +288,7 @@ export function h_x87_store_f32(d: u32, s: u32, imm: i32): u32 {
   begin87();
   unpackA80(stSe(0), stSig(0));
   const value = isEmpty(0) ? 0xffc00000 : toF32();
+  if (checkStore(get64(s), 4) != 0) return 1;
   if (!storable()) return 0;
   if (writeMem<u32>(get64(s), value) != 0) return 1;
   return stored(imm);
@@ -290,6 +298,7 @@ export function h_x87_store_f64(d: u32, s: u32, imm: i32): u32 {
   begin87();
   unpackA80(stSe(0), stSig(0));
   const value: u64 = isEmpty(0) ? 0xfff8000000000000 : toF64();
+  if (checkStore(get64(s), 8) != 0) return 1;
   if (!storable()) return 0;
   if (writeMem<u64>(get64(s), value) != 0) return 1;
   return stored(imm);
@@ -299,8 +308,9 @@ export function h_x87_store_f64(d: u32, s: u32, imm: i32): u32 {
 export function h_x87_store_f80(d: u32, s: u32, imm: i32): u32 {
   begin87();
   const empty = isEmpty(0);
-  if (!storable()) return 0;
   const va = get64(s);
+  if (checkStore(va, 10) != 0) return 1;
+  if (!storable()) return 0;
   if (probeWrite(va, 10) != 0) return 1;
   if (writeMem<u64>(va, empty ? DEFAULT_NAN_SIG : stSig(0)) != 0) return 1;
   if (writeMem<u16>(offsetAddress(va, 8), u16(empty ? 0xffff : stSe(0))) != 0) return 1;
@@ -319,6 +329,7 @@ function integerOf(bits: u32, truncate: bool): i64 {
 export function h_x87_store_i16(d: u32, s: u32, imm: i32): u32 {
   begin87();
   const value = integerOf(16, (imm & 2) != 0);
+  if (checkStore(get64(s), 2) != 0) return 1;
   if (!storable()) return 0;
   if (writeMem<u16>(get64(s), u16(value)) != 0) return 1;
   return stored(imm & 1);
@@ -327,6 +338,7 @@ export function h_x87_store_i16(d: u32, s: u32, imm: i32): u32 {
 export function h_x87_store_i32(d: u32, s: u32, imm: i32): u32 {
   begin87();
   const value = integerOf(32, (imm & 2) != 0);
+  if (checkStore(get64(s), 4) != 0) return 1;
   if (!storable()) return 0;
   if (writeMem<u32>(get64(s), u32(value)) != 0) return 1;
   return stored(imm & 1);
@@ -335,6 +347,7 @@ export function h_x87_store_i32(d: u32, s: u32, imm: i32): u32 {
 export function h_x87_store_i64(d: u32, s: u32, imm: i32): u32 {
   begin87();
   const value = integerOf(64, (imm & 2) != 0);
+  if (checkStore(get64(s), 8) != 0) return 1;
   if (!storable()) return 0;
   if (writeMem<u64>(get64(s), u64(value)) != 0) return 1;
   return stored(imm & 1);
@@ -382,8 +395,9 @@ export function h_x87_store_bcd(d: u32, s: u32, imm: i32): u32 {
       last = u32(magnitude % 10) | (u32(magnitude / 10) << 4) | (aSign << 15);
     }
   }
-  if (!storable()) return 0;
   const va = get64(s);
+  if (checkStore(va, 10) != 0) return 1;
+  if (!storable()) return 0;
   if (probeWrite(va, 10) != 0) return 1;
   if (writeMem<u64>(va, digits) != 0) return 1;
   if (writeMem<u16>(offsetAddress(va, 8), u16(last)) != 0) return 1;
