@@ -204,15 +204,7 @@ interface SegmentNeeds {
   readonly isString: boolean;
 }
 
-const DATA_SEGMENTS = [
-  "flat",
-  "data16",
-  "limited",
-  "readOnlyData",
-  "expandDown",
-  "stack32",
-  "null",
-] as const;
+const DATA_SEGMENTS = ["flat", "data16", "limited", "readOnlyData", "expandDown", "stack32", "null"] as const;
 
 /** Segment registers other than usual where the case's memory is reached through them. */
 function chooseSegments(random: Random, mode: CpuMode, needs: SegmentNeeds): Shape["segments"] {

@@ -179,7 +179,10 @@ export class Draft {
         reach: reachOf(shape, segment),
         wide: addressBits === 64,
       });
-      solveForm(memory, addressBits, this.offsetIn(segment, target, addressBits), this.gpr);
+      // Which comes first is open where a 16-byte operand is neither aligned nor within its stack segment.
+      const ambiguous = segment === "ss" && sizeBytes === 16 && shape.mode !== "long64";
+      const chosen = ambiguous ? target & ~15n : target;
+      solveForm(memory, addressBits, this.offsetIn(segment, chosen, addressBits), this.gpr);
     }
     const offset = memory.ripRelative
       ? BigInt.asUintN(addressBits, BigInt(memory.displacement))

@@ -84,7 +84,8 @@ function attributesOf(d: SegmentDescriptor): number {
   const type = d.code
     ? 0x9 | (d.writableOrReadable ? 2 : 0)
     : 0x1 | (d.writableOrReadable ? 2 : 0) | (d.expandDown ? 4 : 0);
-  return type | 0x70 | (d.present ? 0x80 : 0) | (d.big ? 0x4000 : 0);
+  // Linux sets AVL in the entries that modify_ldt makes.
+  return type | 0x1070 | (d.present ? 0x80 : 0) | (d.big ? 0x4000 : 0);
 }
 
 function descriptorBits(base: number, limit: number, attributes: number): bigint {

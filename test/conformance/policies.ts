@@ -59,7 +59,6 @@ const nearTarget = (random: Random, shape: Omit<Shape, "immediates">, index: num
 
 /** An offset in CS to branch to. */
 function codeOffset(d: Draft): bigint {
-  if (d.mode === "long64" && d.random.below(24) === 0) return NON_CANONICAL;
   return BigInt.asUintN(64, big(codeTarget(d.random, d.shape.codeGva) - codeBaseOf(d.mode)));
 }
 
@@ -81,14 +80,19 @@ const DATA_SELECTORS = [
   OUTSIDE_GDT | 3,
   OUTSIDE_LDT | 3,
 ] as const;
-const CODE_SELECTORS = [SELECTOR.code32, SELECTOR.code64, LDT[0]?.selector ?? 0] as const;
+const CODE16 = LDT[0]?.selector ?? 0;
+/** Of these, 64-bit code is not entered over a stack segment of the LDT: the host's kernel does not come back from it. */
+const codeSelectors = (mode: Shape["mode"]): readonly number[] =>
+  mode === "protected16" ? [SELECTOR.code32, CODE16] : [SELECTOR.code32, SELECTOR.code64, CODE16];
 
 function codeSelector(d: Draft): bigint {
   const { random } = d;
   const kind = random.below(8);
   if (kind < 4) return big(codeSelectorOf(d.mode));
-  return kind < 6 ? pickBig(random, CODE_SELECTORS) : pickBig(random, DATA_SELECTORS);
+  return pickBig(random, kind < 6 ? codeSelectors(d.mode) : FAR_DATA_SELECTORS);
 }
+
+const FAR_DATA_SELECTORS = DATA_SELECTORS.filter((selector) => selector !== SELECTOR.code64);
 
 /** A selector for a data segment, or for the stack segment, of which few are valid. */
 const dataSelector = (d: Draft): bigint => pickBig(d.random, DATA_SELECTORS);
@@ -250,7 +254,7 @@ function prepareFarMemory(d: Draft): void {
 /** An offset that suits the code segment that will be loaded. */
 function farOffset(d: Draft, selector: bigint): bigint {
   const target = codeTarget(d.random, d.shape.codeGva);
-  const base = selector === big(LDT[0]?.selector ?? 0) ? CODE.gva : 0;
+  const base = selector === big(CODE16) ? CODE.gva : 0;
   return BigInt.asUintN(64, big(target - base));
 }
 
@@ -276,8 +280,9 @@ function prepareInterruptReturn(d: Draft): void {
 
 function prepareFarImmediate(random: Random, shape: Omit<Shape, "immediates">): bigint {
   const own = codeSelectorOf(shape.mode);
-  const selector = random.below(3) === 0 ? random.pick([...CODE_SELECTORS, ...DATA_SELECTORS]) : own;
-  const base = selector === (LDT[0]?.selector ?? 0) ? CODE.gva : 0;
+  const selector =
+    random.below(3) === 0 ? random.pick([...codeSelectors(shape.mode), ...FAR_DATA_SELECTORS]) : own;
+  const base = selector === CODE16 ? CODE.gva : 0;
   const offset = codeTarget(random, shape.codeGva) - base;
   const bits = shape.operandBits === 16 ? 16 : 32;
   return BigInt.asUintN(bits, big(offset)) | (big(selector) << big(bits));
@@ -437,7 +442,7 @@ const policies = new Map<string, Policy>([
     {
       stack: true,
       prepare: prepareFarReturn,
-      immediate: (random) => pickBig(random, [0, 4, 8, 0x100, 0xfff0]),
+      immediate: (random) => pickBig(random, [0, 4, 8, 0x100]),
     },
   ],
   ["iret", { stack: true, prepare: prepareInterruptReturn }],

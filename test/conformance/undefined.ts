@@ -5,7 +5,7 @@ import { type Draft, RCX } from "./draft.ts";
 
 const SHIFTS = new Set(["shl", "shr", "sar", "shld", "shrd"]);
 const ROTATES = new Set(["rol", "ror", "rcl", "rcr"]);
-/** SDM 1 8.1.3.2: C1 of comparisons into EFLAGS; the manuals disagree. */
+/** C1 of comparisons into EFLAGS, where the manuals disagree, and of transcendental functions, whose rounding is free. */
 const C1 = 0x200;
 
 /** Status flags; of shifts and rotates by a count only those that the count leaves undefined. */
@@ -21,8 +21,9 @@ function undefinedFlags(d: Draft): number {
   if (count === 0) return 0;
   const of = count === 1 ? 0 : OF;
   if (ROTATES.has(mnemonic)) return of;
-  const beyond =
-    mnemonic === "shld" || mnemonic === "shrd" ? count > bits : count >= bits && mnemonic !== "sar";
+  const isDouble = mnemonic === "shld" || mnemonic === "shrd";
+  if (isDouble && count > bits) return STATUS_FLAGS;
+  const beyond = !isDouble && count >= bits && mnemonic !== "sar";
   return AF | of | (beyond ? CF : 0);
 }
 
@@ -62,7 +63,7 @@ export function undefinedOf(d: Draft): Undefined {
   const doubleShiftBeyond = (mnemonic === "shld" || mnemonic === "shrd") && (undefinedFlags(d) & CF) !== 0;
   return {
     flags: undefinedFlags(d),
-    ...(/^fu?comip?$/.test(mnemonic) && { fsw: C1 }),
+    ...(/^fu?comip?$|^fptan|^fpatan|^fsin|^fcos|^fyl2x|^f2xm1/.test(mnemonic) && { fsw: C1 }),
     ...(/^r(cp|sqrt)[ps]s$/.test(mnemonic) && { xmm: [d.shape.reg] }),
     ...(memory !== undefined && { memory }),
     // SHLD and SHRD by more than the operand's size leave their result undefined as well.
