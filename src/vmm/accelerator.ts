@@ -1,7 +1,7 @@
 /** The accelerator as the VM is given it: hw's contract, and what a report can say about how the code was run. */
 
 import type { Clock, MachineBus, Vcpu } from "../hw/index.ts";
-import type { CpuidLeaf } from "../machine/paravirt/index.ts";
+import type { CpuidLeaf } from "../machine/index.ts";
 import type { GuestRam } from "../memory/index.ts";
 import type { VmDefinition } from "./vm-definition.ts";
 

@@ -1,8 +1,16 @@
 /** What a VM uses of the machine it is: the part of the PC's board that is seen from above. */
 
-import type { PcBoard } from "../machine/pc/index.ts";
+import type { PcBoard } from "../machine/index.ts";
 
 export type Board = Pick<
   PcBoard,
-  "bus" | "memoryMap" | "platform" | "reset" | "rsdpGpa" | "serialInput" | "serialReady" | "textScreen"
+  | "bus"
+  | "keyboard"
+  | "memoryMap"
+  | "platform"
+  | "reset"
+  | "rsdpGpa"
+  | "serialInput"
+  | "serialReady"
+  | "textScreen"
 >;

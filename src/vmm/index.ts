@@ -2,7 +2,7 @@
 
 export { CODE_PAGE_437, MAX_TEXT_COLUMNS, MAX_TEXT_ROWS, textLines } from "../devices/index.ts";
 export type { TextScreen } from "../devices/index.ts";
-export { createBoard } from "../machine/pc/index.ts";
+export { createBoard } from "../machine/index.ts";
 export type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu } from "./accelerator.ts";
 export type { Board } from "./board.ts";
 export { formatCrashDump } from "./crash-dump.ts";
@@ -20,6 +20,6 @@ export type { SerialConsumer } from "./serial-channel.ts";
 export type { Setting, SettingError } from "./settings.ts";
 export type { VmStatistics } from "./statistics.ts";
 export { VirtualMachine } from "./virtual-machine.ts";
-export type { BootImages, VirtualMachineParts } from "./virtual-machine.ts";
+export type { BootImages, KeyInput, VirtualMachineParts } from "./virtual-machine.ts";
 export { MAX_MODULES, parseVmDefinition, VM_SETTINGS } from "./vm-definition.ts";
 export type { VmDefinition, VmDefinitionInput } from "./vm-definition.ts";

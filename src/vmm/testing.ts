@@ -4,11 +4,11 @@
  */
 
 import { MiB, ok } from "../base/index.ts";
+import { Ps2Keyboard } from "../devices/index.ts";
 import type { TextScreen } from "../devices/index.ts";
 import type { CpuState, MachineBus, SegmentState, VcpuExit } from "../hw/index.ts";
-import { PC_PLATFORM } from "../machine/acpi/index.ts";
-import { pcMemoryMap } from "../machine/boot/index.ts";
-import type { BoardConfig } from "../machine/pc/index.ts";
+import { PC_PLATFORM, pcMemoryMap } from "../machine/index.ts";
+import type { BoardConfig } from "../machine/index.ts";
 import type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu } from "./accelerator.ts";
 import type { Board } from "./board.ts";
 import type { HostTimer, Scheduling } from "./scheduling.ts";
@@ -174,6 +174,7 @@ export class ScriptedVcpu implements MeasuredVcpu {
 export class ScriptedBoard implements Board {
   readonly bus: MachineBus;
   readonly memoryMap;
+  readonly keyboard = new Ps2Keyboard();
   readonly platform = PC_PLATFORM;
   readonly rsdpGpa = undefined;
   readonly parts: BoardConfig;

@@ -9,11 +9,9 @@
 import { NS_PER_S, ok } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
 import type { CpuState, VcpuExit } from "../hw/index.ts";
-import { loadKernel, readKernel } from "../machine/boot/index.ts";
-import type { BootFile, BootModule, Decompressors } from "../machine/boot/index.ts";
-import type { TextScreen } from "../devices/index.ts";
-import { KVM_CPUID } from "../machine/paravirt/index.ts";
-import type { BoardConfig } from "../machine/pc/index.ts";
+import type { KeyCode, TextScreen } from "../devices/index.ts";
+import { KVM_CPUID, loadKernel, readKernel } from "../machine/index.ts";
+import type { BoardConfig, BootFile, BootModule, Decompressors } from "../machine/index.ts";
 import { createGuestRam } from "../memory/index.ts";
 import type { GuestRam } from "../memory/index.ts";
 import type { AcceleratorChoice, MeasuredVcpu } from "./accelerator.ts";
@@ -53,6 +51,10 @@ export interface VirtualMachineParts {
   readonly entropy: (byteCount: number) => Uint8Array;
   readonly serial: SerialConsumer;
 }
+
+/** Keys of the PC's keyboard, pressed and released: those that make a text, or one by its name. */
+export type KeyInput =
+  { readonly kind: "text"; readonly text: string } | { readonly kind: "key"; readonly key: KeyCode };
 
 /** What the guest asked for during a slice; the first request counts. */
 type GuestRequest =
@@ -201,6 +203,19 @@ export class VirtualMachine {
 
   textScreen(): TextScreen | undefined {
     return this.#board.textScreen();
+  }
+
+  /** Somebody types on the PC's keyboard; what its buffer has no room for is lost, as on a real one. */
+  typeKeys(inputs: readonly KeyInput[]): void {
+    const { keyboard } = this.#board;
+    for (const input of inputs) {
+      if (input.kind === "text") {
+        keyboard.type(input.text);
+      } else {
+        keyboard.key(input.key, true);
+        keyboard.key(input.key, false);
+      }
+    }
   }
 
   get statistics(): VmStatistics {

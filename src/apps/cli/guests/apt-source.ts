@@ -8,8 +8,8 @@
 import { mkdir, readdir, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MiB } from "../../../base/index.ts";
-import { findPackage } from "../../../host/images/index.ts";
-import type { DebianArchitecture, PackageOrigin, PackageRecord } from "../../../host/images/index.ts";
+import { findPackage } from "../../../host/index.ts";
+import type { DebianArchitecture, PackageOrigin, PackageRecord } from "../../../host/index.ts";
 import { ImageFault, orThrow } from "./host-error.ts";
 import type { PackageSource, SourceOptions } from "./package-source.ts";
 import { runProgram } from "./run-program.ts";

@@ -4,7 +4,7 @@ import type { ReadableStream } from "node:stream/web";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import xzDecompress from "xz-decompress";
 import { KiB } from "../../../base/index.ts";
-import type { DebCompression } from "../../../host/images/index.ts";
+import type { DebCompression } from "../../../host/index.ts";
 import { byteStream } from "./byte-stream.ts";
 
 /** Small enough that a reader who stops early has not paid for much more than it read. */

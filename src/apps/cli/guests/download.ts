@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
-import type { Digest } from "../../../host/images/index.ts";
+import type { Digest } from "../../../host/index.ts";
 import { byteChunks } from "./byte-stream.ts";
 import { ImageFault, systemCodeOf } from "./host-error.ts";
 

@@ -11,8 +11,8 @@ import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "nod
 import { homedir, hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { MAX_MANIFEST_BYTES, parseManifest } from "../../../host/images/index.ts";
-import type { GuestManifest } from "../../../host/images/index.ts";
+import { MAX_MANIFEST_BYTES, parseManifest } from "../../../host/index.ts";
+import type { GuestManifest } from "../../../host/index.ts";
 import { digestOfFile } from "./download.ts";
 import { systemCodeOf } from "./host-error.ts";
 

@@ -14,7 +14,7 @@ import {
   MANIFEST_FORMAT,
   packagedFiles,
   verifyDigest,
-} from "../../../host/images/index.ts";
+} from "../../../host/index.ts";
 import type {
   CatalogueEntry,
   GuestBoot,
@@ -24,7 +24,7 @@ import type {
   ManifestFile,
   ManifestPackage,
   PackagedFile,
-} from "../../../host/images/index.ts";
+} from "../../../host/index.ts";
 import { AptSource, hasApt } from "./apt-source.ts";
 import { digestOfBytes, digestOfFile } from "./download.ts";
 import { defaultGuestCacheFolder, GuestCache } from "./guest-cache.ts";

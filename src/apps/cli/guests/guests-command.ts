@@ -3,8 +3,8 @@
  * standard output, progress and errors to standard error; the command line's main parses the options.
  */
 import { MiB } from "../../../base/index.ts";
-import { GUEST_CATALOGUE } from "../../../host/images/index.ts";
-import type { CatalogueEntry, ImageError } from "../../../host/images/index.ts";
+import { GUEST_CATALOGUE } from "../../../host/index.ts";
+import type { CatalogueEntry, ImageError } from "../../../host/index.ts";
 import { defaultGuestCacheFolder } from "./guest-cache.ts";
 import { GuestFetcher, listGuests } from "./guest-fetcher.ts";
 import type { FetchedGuest, FetchOptions, GuestListing } from "./guest-fetcher.ts";

@@ -2,7 +2,7 @@
  * Exceptions on the way through a fetch: a known failure travels as an ImageFault to the one place that turns it
  * into a Result; errors of the operating system are told apart by their code; anything else is our own bug.
  */
-import type { ImageError, ImageErrorCode, ImageResult } from "../../../host/images/index.ts";
+import type { ImageError, ImageErrorCode, ImageResult } from "../../../host/index.ts";
 
 /** An ImageError as an exception, inside this folder only. */
 export class ImageFault extends Error {

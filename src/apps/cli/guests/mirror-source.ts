@@ -16,14 +16,14 @@ import {
   packagesIndexFile,
   parseRelease,
   verifyDigest,
-} from "../../../host/images/index.ts";
+} from "../../../host/index.ts";
 import type {
   DebianArchitecture,
   ImageResult,
   PackageOrigin,
   PackageRecord,
   Release,
-} from "../../../host/images/index.ts";
+} from "../../../host/index.ts";
 import { readAll } from "./byte-stream.ts";
 import { decompressed } from "./decompress.ts";
 import { digestOfBytes, downloadBytes, downloadFile } from "./download.ts";

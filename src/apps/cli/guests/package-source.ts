@@ -1,6 +1,6 @@
 /** What apt-get and a bare mirror have in common for a fetch: find a package, download it, say where it came from. */
-import { realPackageOf } from "../../../host/images/index.ts";
-import type { DebianPackage, PackageOrigin, PackageRecord } from "../../../host/images/index.ts";
+import { realPackageOf } from "../../../host/index.ts";
+import type { DebianPackage, PackageOrigin, PackageRecord } from "../../../host/index.ts";
 import type { GuestProgressEvent } from "./guest-progress.ts";
 import { orThrow } from "./host-error.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import type { PackagedFile } from "../../../host/images/index.ts";
+import type { PackagedFile } from "../../../host/index.ts";
 import { debOf, debOfData } from "./testing/debian-doubles.ts";
 import { unpackDeb } from "./unpack-deb.ts";
 

@@ -5,8 +5,8 @@
 import type { ReadableStream } from "node:stream/web";
 import { createTarDecoder } from "modern-tar";
 import { MiB } from "../../../base/index.ts";
-import { debData } from "../../../host/images/index.ts";
-import type { PackagedFile } from "../../../host/images/index.ts";
+import { debData } from "../../../host/index.ts";
+import type { PackagedFile } from "../../../host/index.ts";
 import { readAll } from "./byte-stream.ts";
 import { decompressed } from "./decompress.ts";
 import { ImageFault, orThrow } from "./host-error.ts";

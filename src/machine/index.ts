@@ -1,0 +1,9 @@
+/** One PC: its board, how a kernel is entered on it, and what it offers guests that know they are one. */
+
+export { PC_PLATFORM } from "./acpi/index.ts";
+export { loadKernel, pcMemoryMap, readKernel } from "./boot/index.ts";
+export type { BootFile, BootModule, Decompressors } from "./boot/index.ts";
+export { KVM_CPUID } from "./paravirt/index.ts";
+export type { CpuidLeaf } from "./paravirt/index.ts";
+export { createBoard } from "./pc/index.ts";
+export type { BoardConfig, PcBoard } from "./pc/index.ts";
