@@ -8,12 +8,15 @@ import { globSync } from "node:fs";
 import { resolve } from "node:path";
 import { cruise, type ICruiseResult } from "dependency-cruiser";
 import { layerOf, ruleSet } from "./table.ts";
+import "./using-declarations.ts";
 
 const fixtureDir = "tools/fixtures/layers";
 const roots = ["src", "test", "bench", "tools", "examples"];
 
 /** What the gate must say about the fixture: one line per deliberate mistake, and nothing about the rest. */
 const expectedOfFixture = [
+  "assemblyscript: src/engine/core/interpreter.ts -> ./gone",
+  "unresolvable: src/engine/core/interpreter.ts -> ./gone",
   "assemblyscript: src/engine/core/interpreter.ts -> src/engine/index.ts",
   "assemblyscript: src/engine/index.ts -> src/engine/core/interpreter.ts",
   "development dependency: src/apps/main.ts -> fast-check",
@@ -23,6 +26,9 @@ const expectedOfFixture = [
   "layer base: src/base/index.ts -> src/hw/index.ts",
   "layer devices: src/devices/uart.ts -> src/machine/index.ts",
   "layer hw: src/hw/index.ts -> src/apps/main.ts",
+  "door: src/hw/using.ts -> src/devices/uart.ts",
+  "layer hw: src/hw/using.ts -> src/devices/uart.ts",
+  "layer hw: src/hw/using.ts -> src/machine/index.ts",
   "door: src/hw/index.ts -> src/apps/main.ts",
   "layout imports nothing: src/engine/layout.ts -> src/engine/deep.ts",
   "node in the core: src/hw/deep.ts -> fs",
