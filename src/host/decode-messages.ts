@@ -170,6 +170,7 @@ const kindsToVm = new Set<unknown>([
   "serialInput",
   "serialConsumed",
   "observe",
+  "keys",
   "measure",
 ] satisfies ToVmMessage["kind"][]);
 

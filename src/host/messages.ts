@@ -7,7 +7,7 @@
  */
 
 import type { OperatorError } from "../base/index.ts";
-import type { TextScreen, VmDefinition, VmOutcome, VmState, VmStatistics } from "../vmm/index.ts";
+import type { KeyInput, TextScreen, VmDefinition, VmOutcome, VmState, VmStatistics } from "../vmm/index.ts";
 
 export type VmProcessCommand = "start" | "pause" | "resume" | "reset" | "stop";
 
@@ -25,6 +25,8 @@ export type ToVmMessage =
   | { readonly kind: "serialInput"; readonly bytes: Uint8Array }
   | { readonly kind: "serialConsumed"; readonly byteCount: number }
   | { readonly kind: "observe"; readonly observation: Observation }
+  /** Keys of the PC's keyboard. */
+  | { readonly kind: "keys"; readonly inputs: readonly KeyInput[] }
   /** Asks for one "sample". */
   | { readonly kind: "measure" };
 

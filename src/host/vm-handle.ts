@@ -3,9 +3,17 @@
  * the child does (dies, sends nonsense, stops answering) ends in an outcome here and never in an exception.
  */
 
-import { defined, err, NS_PER_S, ok, OperatorFault } from "../base/index.ts";
+import { err, NS_PER_S, ok, OperatorFault } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
-import type { HostTimer, Scheduling, TextScreen, VmDefinition, VmOutcome, VmState } from "../vmm/index.ts";
+import type {
+  HostTimer,
+  KeyInput,
+  Scheduling,
+  TextScreen,
+  VmDefinition,
+  VmOutcome,
+  VmState,
+} from "../vmm/index.ts";
 import { decodeFromVm } from "./decode-messages.ts";
 import { Listeners } from "./listeners.ts";
 import type { FromVmMessage, Observation, VmProcessCommand, VmSample } from "./messages.ts";
@@ -60,6 +68,7 @@ export class VmHandle {
   #state: VmState = "ready";
   #isKilledFor: VmEnding | undefined;
   #timeout: HostTimer | undefined;
+  #screen: TextScreen | undefined;
 
   /** Starts the VM's process and checks the definition there; the VM is then "ready". */
   static async create(parts: VmHandleParts): Promise<Result<VmHandle>> {
@@ -138,6 +147,16 @@ export class VmHandle {
     this.#killFor({ kind: "stopped" });
   }
 
+  /** Types on the PC's keyboard. */
+  typeKeys(inputs: readonly KeyInput[]): void {
+    if (inputs.length > 0) this.#link.send({ kind: "keys", inputs });
+  }
+
+  /** The text screen as it was last reported; undefined when there is none to show or nothing is reported. */
+  get screen(): TextScreen | undefined {
+    return this.#screen;
+  }
+
   /** What the VM's process reports by itself from now on. */
   observe(observation: Observation): void {
     this.#link.send({ kind: "observe", observation });
@@ -212,6 +231,7 @@ export class VmHandle {
         this.samples.emit(message.sample);
         break;
       case "screen":
+        this.#screen = message.screen;
         this.screens.emit(message.screen);
         break;
       case "ended":
@@ -252,8 +272,9 @@ export class VmHandle {
 }
 
 function diedAtStart(outcome: VmEnding): Result<never> {
-  const words = outcome.kind === "process-died" ? outcome.ending.lastWords.trim() : "";
-  const lastLine =
-    words === "" ? "it gave no reason" : defined(words.split("\n").at(-1), "a text has a last line");
-  return err("process-died", `The VM's process could not be started: ${lastLine}.`);
+  const lines = outcome.kind === "process-died" ? outcome.ending.lastWords.trim().split("\n") : [];
+  // A stack trace names its error in the first line of several.
+  const reason = lines.find((line) => /^\w*Error\b/.test(line)) ?? lines[0] ?? "";
+  const words = reason === "" ? "it gave no reason" : reason.replace(/\.$/, "");
+  return err("process-died", `The VM's process could not be started: ${words}.`);
 }

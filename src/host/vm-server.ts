@@ -61,6 +61,9 @@ export class VmServer {
       case "observe":
         this.#observe(message.observation);
         break;
+      case "keys":
+        this.#vm?.typeKeys(message.inputs);
+        break;
       case "measure":
         if (this.#vm !== undefined) this.#parts.send({ kind: "sample", sample: this.#sample(this.#vm) });
         break;

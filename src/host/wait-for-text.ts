@@ -3,7 +3,7 @@
 import { err, NS_PER_MS, ok } from "../base/index.ts";
 import type { Result } from "../base/index.ts";
 import { textLines } from "../vmm/index.ts";
-import type { Scheduling } from "../vmm/index.ts";
+import type { Scheduling, TextScreen } from "../vmm/index.ts";
 import { SERIAL_HISTORY_BYTES } from "./serial-console.ts";
 import type { VmHandle } from "./vm-handle.ts";
 
@@ -50,7 +50,9 @@ export async function waitForScreen(
   scheduling: Scheduling,
   options: WaitForOptions = {},
 ): Promise<Result<string>> {
-  let text = "";
+  const textOf = (screen: TextScreen | undefined): string =>
+    screen === undefined ? "" : textLines(screen).join("\n");
+  let text = textOf(vm.screen);
   const find = (): string | undefined => findIn(text, wanted);
   return await settled(
     vm,
@@ -61,7 +63,7 @@ export async function waitForScreen(
     () => text,
     (look) =>
       vm.screens.add((screen) => {
-        text = screen === undefined ? "" : textLines(screen).join("\n");
+        text = textOf(screen);
         look();
       }),
   );

@@ -7,7 +7,9 @@ import { Command, CommanderError, Option } from "commander";
 import { GUEST_CATALOGUE } from "../../host/index.ts";
 import { VM_SETTINGS } from "../../vmm/index.ts";
 import type { Setting } from "../../vmm/index.ts";
+import { printError } from "./cli-parts.ts";
 import type { CliParts } from "./cli-parts.ts";
+import { DEMO_GUESTS, DEMO_TIMEOUT_SECONDS } from "./demo/index.ts";
 import { EXIT } from "./exit-status.ts";
 import type { ListFormat } from "./guests/index.ts";
 import { packageVersion } from "./package-version.ts";
@@ -49,6 +51,7 @@ export function buildProgram(parts: CliParts, finish: Finish): Command {
     });
   addRun(program, parts, finish);
   addGuests(program, finish);
+  addDemo(program, parts, finish);
   return program;
 }
 
@@ -101,6 +104,34 @@ interface FetchFlags extends ListFlags {
   readonly mirror?: string;
   readonly suite?: string;
   readonly refresh?: true;
+}
+
+function addDemo(program: Command, parts: CliParts, finish: Finish): void {
+  program
+    .command("demo")
+    .summary("run several operating systems at once")
+    .description(
+      "Runs several operating systems at once, each in a process of its own. On a terminal a dashboard shows them;\n" +
+        "without one a line is printed per event, and the status is 0 when every guest has shown its mark.",
+    )
+    .argument("[NAME...]", `names of guests (default: ${DEMO_GUESTS.join(", ")})`)
+    .option(
+      "--timeout <SECONDS>",
+      "without a terminal: how long a guest may take",
+      String(DEMO_TIMEOUT_SECONDS),
+    )
+    .option("--mirror <URL>", "a Debian mirror from which missing guests are fetched")
+    .action(async (names: string[], flags: { readonly timeout: string; readonly mirror?: string }) => {
+      const timeout = VM_SETTINGS.timeoutSeconds.parse(flags.timeout);
+      if (!timeout.ok) {
+        printError(`The option --timeout ${timeout.error.problem}.`);
+        finish(EXIT.error);
+        return;
+      }
+      const { demo } = await import("./demo-command.ts");
+      const timeoutSeconds = timeout.value ?? DEMO_TIMEOUT_SECONDS;
+      finish(await demo({ names, timeoutSeconds, mirror: flags.mirror }, parts));
+    });
 }
 
 const LIST_FORMATS: readonly ListFormat[] = ["table", "json"];
