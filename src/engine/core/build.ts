@@ -16,7 +16,10 @@ const outputFolder = join(projectFolder, "build");
 /** Hand-written sources of the core: every .ts file here but this script, tests and their fixtures. */
 function coreSources(): string[] {
   return readdirSync(coreFolder).filter(
-    (name) => name.endsWith(".ts") && !/(^build|\.test|-fixture|^stand-ins|^testing)/.test(name) && name !== "index.ts",
+    (name) =>
+      name.endsWith(".ts") &&
+      !/(^build|\.test|-fixture|^stand-ins|^testing)/.test(name) &&
+      name !== "index.ts",
   );
 }
 
@@ -36,7 +39,8 @@ function helpersModule(): string {
   const declared = new Set(helperRows.map((row) => row.name));
   const undeclared = [...fileOf.keys()].filter((name) => !declared.has(name));
   if (missing.length > 0) throw new Error(`helpers without a function in core/: ${missing.join(", ")}`);
-  if (undeclared.length > 0) throw new Error(`functions h_* without a row in ir/helpers-*.ts: ${undeclared.join(", ")}`);
+  if (undeclared.length > 0)
+    throw new Error(`functions h_* without a row in ir/helpers-*.ts: ${undeclared.join(", ")}`);
   return [...fileOf]
     .map(([helper, file]) => `export { h_${helper} } from "./${file.slice(0, -3)}";`)
     .join("\n");
@@ -54,18 +58,25 @@ async function build(): Promise<void> {
   const { error } = await asc.main(
     [
       "index.ts",
-      "--baseDir", coreFolder,
-      "--outFile", "core.wasm",
+      "--baseDir",
+      coreFolder,
+      "--outFile",
+      "core.wasm",
       "-O3",
       "--noAssert",
-      "--runtime", "stub",
+      "--runtime",
+      "stub",
       "--importMemory",
       "--sharedMemory",
-      "--initialMemory", "1040",
-      "--maximumMemory", "65536",
+      "--initialMemory",
+      "1040",
+      "--maximumMemory",
+      "65536",
       "--exportTable",
-      "--memoryBase", String(CORE_DATA),
-      "--enable", "threads,simd,bulk-memory,sign-extension,mutable-globals,nontrapping-f2i",
+      "--memoryBase",
+      String(CORE_DATA),
+      "--enable",
+      "threads,simd,bulk-memory,sign-extension,mutable-globals,nontrapping-f2i",
       ...(process.argv.includes("--names") ? ["--debug"] : []),
     ],
     {

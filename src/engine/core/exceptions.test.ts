@@ -49,7 +49,9 @@ function setGate64(vector: number, selector: number, offset: bigint, access: num
 }
 
 function deliver(vector: number, error: number | undefined, kind: number): string {
-  return cpu.run("deliver", vector, error === undefined ? 0 : 1, error ?? 0, kind) === 0 ? "ok" : cpu.pending();
+  return cpu.run("deliver", vector, error === undefined ? 0 : 1, error ?? 0, kind) === 0
+    ? "ok"
+    : cpu.pending();
 }
 
 /** Makes an exception pending and has it delivered. */
@@ -78,7 +80,10 @@ describe("real mode", () => {
   it("pushes FLAGS, CS and IP and enters through the vector table", () => {
     assert.equal(deliver(0x10, undefined, INT_N), "ok");
     assert.equal(cpu.state64(L.GPR_RSP), 0xfan);
-    assert.deepEqual([cpu.ram16(0x2_00fa), cpu.ram16(0x2_00fc), cpu.ram16(0x2_00fe)], [0x12, 0xabc, IF | TF | 0x43]);
+    assert.deepEqual(
+      [cpu.ram16(0x2_00fa), cpu.ram16(0x2_00fc), cpu.ram16(0x2_00fe)],
+      [0x12, 0xabc, IF | TF | 0x43],
+    );
     assert.equal(cpu.selector(CS), 0x1234);
     assert.equal(cpu.base(CS), 0x1_2340n);
     assert.equal(cpu.state64(L.RIP), 0x5678n);
@@ -305,7 +310,10 @@ describe("virtual-8086 mode", () => {
     assert.equal(deliver(0x21, undefined, INT_N), "ok");
     const frame = [0x202, 0x1001, VM | IF | 0x3002, 0xfff0, 0x1002, 0x1000, 0x1003, 0x1004, 0x1005];
     assert.deepEqual(cpu.stack32(0x9000 - 36, 9), frame);
-    assert.deepEqual([ES, DS, FS, GS].map((segment) => cpu.selector(segment)), [0, 0, 0, 0]);
+    assert.deepEqual(
+      [ES, DS, FS, GS].map((segment) => cpu.selector(segment)),
+      [0, 0, 0, 0],
+    );
     assert.equal(cpu.flags & VM, 0);
     assert.equal(cpu.state32(L.MODE) & L.MODE_REAL, 0);
   });
@@ -316,7 +324,10 @@ describe("virtual-8086 mode", () => {
     assert.equal(cpu.flags, VM | IF | 0x3002);
     assert.equal(cpu.state32(L.CPL), 3);
     const segments = [ES, CS, SS, DS, FS, GS];
-    assert.deepEqual(segments.map((segment) => cpu.selector(segment)), segments.map((segment) => 0x1000 + segment));
+    assert.deepEqual(
+      segments.map((segment) => cpu.selector(segment)),
+      segments.map((segment) => 0x1000 + segment),
+    );
     assert.equal(cpu.base(DS), 0x1_0030n);
     assert.equal(cpu.state64(L.GPR_RSP), 0xfff0n);
     assert.equal(cpu.state64(L.NEXT_RIP), 0x202n);
@@ -353,7 +364,13 @@ describe("64-bit mode", () => {
   it("pushes five quadwords on the stack of RSP0 and loads a null SS", () => {
     assert.equal(deliver(0x30, undefined, INT_N), "ok");
     assert.equal(cpu.state64(L.GPR_RSP), 0x8fd8n);
-    assert.deepEqual(cpu.stack64(0x8fd8, 5), [0x40_0002n, BigInt(CODE3), BigInt(IF | 0x43), 0x7ffdn, BigInt(DATA3)]);
+    assert.deepEqual(cpu.stack64(0x8fd8, 5), [
+      0x40_0002n,
+      BigInt(CODE3),
+      BigInt(IF | 0x43),
+      0x7ffdn,
+      BigInt(DATA3),
+    ]);
     assert.deepEqual([cpu.selector(CS), cpu.selector(SS), cpu.state32(L.CPL)], [CODE0, 0, 0]);
     assert.equal(cpu.state64(L.RIP), handler);
     assert.equal(cpu.state32(L.MODE) & (L.MODE_CODE_SIZE | L.MODE_USER), 2);

@@ -11,7 +11,8 @@ const REPNE = 0x1000;
 const SUB = 3;
 
 /** The immediate of a string helper. */
-const operands = (size: number, addressSize: number, segment = DS): number => size | (addressSize << 4) | (segment << 8);
+const operands = (size: number, addressSize: number, segment = DS): number =>
+  size | (addressSize << 4) | (segment << 8);
 
 function registers(values: Readonly<Record<number, bigint | number>>): void {
   for (const [register, value] of Object.entries(values)) cpu.setState64(Number(register), value);
@@ -21,7 +22,8 @@ function indexes(): bigint[] {
   return [cpu.state64(RSI), cpu.state64(RDI), cpu.state64(RCX)];
 }
 
-const ascending = (count: number, from = 1): number[] => Array.from({ length: count }, (_, i) => (from + i) & 0xff);
+const ascending = (count: number, from = 1): number[] =>
+  Array.from({ length: count }, (_, i) => (from + i) & 0xff);
 
 beforeEach(() => {
   cpu.reset();
@@ -159,7 +161,9 @@ describe("repetition", () => {
     it(`fills with elements of ${size} bytes`, () => {
       registers({ [RAX]: 0x8877665544332211n, [RDI]: 0x40_0001, [RCX]: 2000 });
       assert.equal(cpu.call("repstos", 0, 0, operands(size, 8)), "ok");
-      const element = ascending(8, 1).slice(0, size).map((i) => i * 0x11);
+      const element = ascending(8, 1)
+        .slice(0, size)
+        .map((i) => i * 0x11);
       const wanted = Array.from({ length: size * 2000 }, (_, i) => element[i % size]);
       assert.deepEqual(cpu.bytes(0x40_0001, size * 2000), wanted);
       assert.equal(cpu.ram8(0x40_0001 + size * 2000), 0);
@@ -273,7 +277,10 @@ describe("address sizes and segments", () => {
     registers({ [RAX]: 0x77, [RDI]: 0xabcd_fffe, [RCX]: 0x5555_0004 });
     assert.equal(cpu.call("repstos", 0, 0, operands(1, 2)), "ok");
     assert.deepEqual([cpu.state64(RDI), cpu.state64(RCX)], [0xabcd_0002n, 0x5555_0000n]);
-    assert.deepEqual([cpu.ram16(0x1_fffe), cpu.ram16(0x1_0000), cpu.ram8(0x1_0002), cpu.ram8(0x2_0000)], [0x7777, 0x7777, 0, 0]);
+    assert.deepEqual(
+      [cpu.ram16(0x1_fffe), cpu.ram16(0x1_0000), cpu.ram8(0x1_0002), cpu.ram8(0x2_0000)],
+      [0x7777, 0x7777, 0, 0],
+    );
   });
 
   it("a word across the end of a real-mode segment is #GP(0), after the elements before it", () => {

@@ -46,7 +46,8 @@ async function compile(): Promise<Uint8Array<ArrayBuffer>> {
       stderr: { write: (text: string | Uint8Array) => void errors.push(String(text)) },
     },
   );
-  if (error !== null || binary === undefined) throw new Error(`the core does not compile:\n${errors.join("")}`);
+  if (error !== null || binary === undefined)
+    throw new Error(`the core does not compile:\n${errors.join("")}`);
   return Uint8Array.from(binary);
 }
 
@@ -345,7 +346,10 @@ export class SystemFixture {
     const twoMegabytes = Number((gva >> 21n) & 3n);
     this.setRam64(PAGE_TABLES + Number((gva >> 39n) & 511n) * 8, pointers + 7);
     this.setRam64(pointers + Number((gva >> 30n) & 511n) * 8, directory + 7);
-    this.setRam64(directory + Number((gva >> 21n) & 511n) * 8, PAGE_TABLES + 0x3000 + twoMegabytes * 0x1000 + 7);
+    this.setRam64(
+      directory + Number((gva >> 21n) & 511n) * 8,
+      PAGE_TABLES + 0x3000 + twoMegabytes * 0x1000 + 7,
+    );
     this.setRam64(this.longEntry(gva), gpa + bits);
   }
   /** Guest-physical address of the last-level entry of one of the first 8 MiB. */

@@ -148,7 +148,17 @@ describe("CR4 and the others", () => {
   it("belong to ring 0", () => {
     cpu.enterLong(3);
     assert.equal(writeCr(3, 0), "#13(0)");
-    for (const name of ["movfromcr", "movtodr", "movfromdr", "clts", "lmsw", "invlpg", "invd", "wbinvd", "hlt"]) {
+    for (const name of [
+      "movfromcr",
+      "movtodr",
+      "movfromdr",
+      "clts",
+      "lmsw",
+      "invlpg",
+      "invd",
+      "wbinvd",
+      "hlt",
+    ]) {
       assert.equal(cpu.call(name, RBX, OPERAND, 0), "#13(0)", name);
     }
     for (const name of ["rdmsr", "wrmsr", "cli", "sti"]) assert.equal(cpu.call(name), "#13(0)", name);

@@ -271,7 +271,10 @@ describe("far transfers in protected mode", () => {
     cpu.setRam32(0x8004, 0x2222);
     assert.equal(far("callfar", SPARE | 3, 0xdead, 4), "ok");
     assert.deepEqual(cpu.stack32(0x9000 - 24, 6), [0x40_0007, CODE3, 0x1111, 0x2222, 0x8000, DATA3]);
-    assert.deepEqual([cpu.selector(CS), cpu.selector(SS), cpu.state32(L.CPL), next()], [CODE0, DATA0, 0, 0x12_3456n]);
+    assert.deepEqual(
+      [cpu.selector(CS), cpu.selector(SS), cpu.state32(L.CPL), next()],
+      [CODE0, DATA0, 0, 0x12_3456n],
+    );
     load(DS, DATA0);
     assert.equal(cpu.call("retfar", 0, 0, 4 | (8 << 8)), "ok");
     assert.deepEqual([cpu.selector(CS), cpu.selector(SS), cpu.state32(L.CPL)], [CODE3, DATA3, 3]);
@@ -477,7 +480,10 @@ describe("SYSCALL and SYSENTER", () => {
   it("SYSCALL keeps RIP and RFLAGS in RCX and R11 and masks flags", () => {
     assert.equal(cpu.call("syscall"), "ok");
     assert.deepEqual([cpu.state64(L.GPR_RCX), cpu.state64(88)], [0x40_0002n, BigInt(IF | 0x443)]);
-    assert.deepEqual([cpu.selector(CS), cpu.selector(SS), cpu.state32(L.CPL), cpu.flags], [CODE0, CODE0 + 8, 0, 0x43]);
+    assert.deepEqual(
+      [cpu.selector(CS), cpu.selector(SS), cpu.state32(L.CPL), cpu.flags],
+      [CODE0, CODE0 + 8, 0, 0x43],
+    );
     assert.equal(next(), 0xffff_8000_0000_1000n);
     assert.equal(cpu.state32(L.MODE) & (L.MODE_CODE_SIZE | L.MODE_USER), 2);
   });
@@ -485,7 +491,10 @@ describe("SYSCALL and SYSENTER", () => {
   it("SYSRET goes back", () => {
     cpu.call("syscall");
     assert.equal(cpu.call("sysret", 0, 0, 8), "ok");
-    assert.deepEqual([cpu.selector(CS), cpu.selector(SS), cpu.state32(L.CPL), cpu.flags], [0x2b, 0x23, 3, IF | 0x443]);
+    assert.deepEqual(
+      [cpu.selector(CS), cpu.selector(SS), cpu.state32(L.CPL), cpu.flags],
+      [0x2b, 0x23, 3, IF | 0x443],
+    );
     assert.equal(next(), 0x40_0002n);
     assert.equal(cpu.attributes(SS), 0xc0f3);
     assert.equal(cpu.attributes(CS), 0xa0fb);
@@ -495,7 +504,10 @@ describe("SYSCALL and SYSENTER", () => {
     cpu.call("syscall");
     cpu.setState64(L.GPR_RCX, 0xffff_ffff_0804_8000n);
     assert.equal(cpu.call("sysret", 0, 0, 4), "ok");
-    assert.deepEqual([cpu.selector(CS), next(), cpu.state32(L.MODE) & L.MODE_CODE_SIZE], [0x1b, 0x0804_8000n, 1]);
+    assert.deepEqual(
+      [cpu.selector(CS), next(), cpu.state32(L.MODE) & L.MODE_CODE_SIZE],
+      [0x1b, 0x0804_8000n, 1],
+    );
   });
 
   it("SYSRET refuses a non-canonical RCX in ring 0 and everything in ring 3", () => {
@@ -524,7 +536,10 @@ describe("SYSCALL and SYSENTER", () => {
     cpu.setState64(L.MSR_SYSENTER_ESP, 0x9000);
     cpu.setState64(L.MSR_SYSENTER_EIP, 0x7000);
     assert.equal(cpu.call("sysenter"), "ok");
-    assert.deepEqual([cpu.selector(CS), cpu.selector(SS), cpu.state32(L.CPL), next()], [CODE0, DATA0, 0, 0x7000n]);
+    assert.deepEqual(
+      [cpu.selector(CS), cpu.selector(SS), cpu.state32(L.CPL), next()],
+      [CODE0, DATA0, 0, 0x7000n],
+    );
     assert.equal(cpu.flags & IF, 0);
     cpu.setState64(L.GPR_RDX, 0x1_0000_1234n);
     cpu.setState64(L.GPR_RCX, 0x8000);

@@ -452,7 +452,8 @@ const SWITCH_RANGE_MAX = 1024;
 /** The generated modules of core/, by file name without extension. */
 export function generatedCore(): Record<string, string> {
   const lastHot = ops.findLastIndex((row) => !isCold(row));
-  if (lastHot >= SWITCH_RANGE_MAX) throw new Error(`op ${lastHot} is interpreted: the switch would be no br_table`);
+  if (lastHot >= SWITCH_RANGE_MAX)
+    throw new Error(`op ${lastHot} is interpreted: the switch would be no br_table`);
   if (FLAG_KIND_COUNT !== Object.keys(flagKinds).length || inlineOpCount === 0)
     throw new Error("flag kinds or ops are missing");
   return { flags: printFlagFunctions(), "interpreter.gen": printInterpreter() };

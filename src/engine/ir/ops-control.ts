@@ -1,5 +1,5 @@
 /** IR ops that begin and end blocks. See Branch in op.ts. */
-import { type Branch, type OpFormat, type OpRow } from "./op.ts";
+import type { Branch, OpFormat, OpRow } from "./op.ts";
 import * as x from "./expr.ts";
 import { flagOp } from "./flags.ts";
 

@@ -1,5 +1,5 @@
 /** IR ops of integer arithmetic and data movement between registers. */
-import { type OpRow } from "./op.ts";
+import type { OpRow } from "./op.ts";
 import * as x from "./expr.ts";
 import type { Expr, Statement, Width } from "./expr.ts";
 import { AF, CF, FLAG_OP_FLAGS, PF, SF, STATUS_FLAGS, ZF, OF, flagOp } from "./flags.ts";

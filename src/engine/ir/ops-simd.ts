@@ -3,7 +3,7 @@
  * Floating-point arithmetic is in the core (helpers-sse.ts) because MXCSR needs exact flags.
  * Operand d and s are register indices; memory operands have been loaded to XMM_TEMP.
  */
-import { type OpRow } from "./op.ts";
+import type { OpRow } from "./op.ts";
 import * as x from "./expr.ts";
 import type { Expr, Statement } from "./expr.ts";
 import type { SimdOp } from "./wasm-ops.ts";
@@ -358,7 +358,10 @@ const pblendw: OpRow = inline("pblendw", [
 
 /** The even (odd) elements of d, then of s. */
 const alternate = (bytes: 2 | 4, odd: boolean): Expr => {
-  const lanes = Array.from({ length: 16 }, (_, i) => Math.floor(i / bytes) * 2 * bytes + (odd ? bytes : 0) + (i % bytes));
+  const lanes = Array.from(
+    { length: 16 },
+    (_, i) => Math.floor(i / bytes) * 2 * bytes + (odd ? bytes : 0) + (i % bytes),
+  );
   return shuffle(d, s, lanes);
 };
 /** Horizontal operations on neighbouring elements of d, then of s. */
@@ -377,10 +380,16 @@ const pmaddubsw: OpRow = (() => {
 /** PMULHRSW: bits 30–15 of each product, rounded. */
 const pmulhrsw: OpRow = (() => {
   const rounded = (product: Expr): Expr =>
-    v("i32x4.shr_s", v("i32x4.add", v("i32x4.shr_s", product, x.i32(14)), v("i32x4.splat", x.i32(1))), x.i32(1));
+    v(
+      "i32x4.shr_s",
+      v("i32x4.add", v("i32x4.shr_s", product, x.i32(14)), v("i32x4.splat", x.i32(1))),
+      x.i32(1),
+    );
   const low = rounded(v("i32x4.extmul_low_i16x8_s", d, s));
   const high = rounded(v("i32x4.extmul_high_i16x8_s", d, s));
-  return inline("pmulhrsw", [set(shuffle(low, high, [0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29]))]);
+  return inline("pmulhrsw", [
+    set(shuffle(low, high, [0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29])),
+  ]);
 })();
 
 export const simdOpRows: readonly OpRow[] = [

@@ -101,7 +101,11 @@ function effectsOf(meaning: OpMeaning): OpEffects {
   }
   if (meaning.kind === "branch") {
     const { branch } = meaning;
-    const ends = branch.kind !== "enter" && branch.kind !== "stale" && branch.kind !== "region" && branch.kind !== "syncpc";
+    const ends =
+      branch.kind !== "enter" &&
+      branch.kind !== "stale" &&
+      branch.kind !== "region" &&
+      branch.kind !== "syncpc";
     // At a block's end the flags are live: another block or the dispatcher may ask for them.
     return {
       readsFlags: ends,
