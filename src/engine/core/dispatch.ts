@@ -4,9 +4,10 @@ import * as L from "../layout";
 import { S, get32, get64, set32, set64, raise, VECTOR_UD, VECTOR_GP, raiseWithError } from "./state";
 import { acknowledgeInterrupt, translateBlock, translateSingle, RAM_SIZE } from "./host";
 import { cacheBlock, cachedBlock, findBlock, flushJumpCache, registerBlock, resetBlocks } from "./blocks";
-import { deliverInterrupt, deliverNmi, deliverPendingFault, deliverSingleStep, expectSingleStep, instructionDelivered } from "./exceptions";
+import { deliverInterrupt, deliverNmi, deliverPendingFault, deliverSingleStep, setStepOver, stepOver } from "./exceptions";
 import { ACCESS_EXECUTE, translate, flushTlb } from "./paging";
 import { FLAG_IF } from "./control-bits";
+import { nameStackFault } from "./stack-faults";
 import { interpret } from "./interpreter.gen";
 
 /** How deep compiled regions may call each other before they return to the dispatcher. */
@@ -183,9 +184,13 @@ export function run(budget: i32): u32 {
     if (block == 0) block = resolve(rip);
     let faulted: u32 = 1;
     const stepping = get32(L.MODE) & L.MODE_STEP;
-    if (block != 0) {
+    if (waitsBehindShadow && block != 0) {
+      // The shadow covers one instruction, and a block may close the window that opens behind it.
+      faulted = runSingle();
+      left--;
+    } else if (block != 0) {
       // A block larger than what is left of the slice runs all the same: a slice is a guide, not a promise.
-      if (stepping) expectSingleStep();
+      if (stepping) setStepOver(false);
       grant(stepping ? 1 : max<i32>(left, <i32>load<u16>(block, L.BLOCK_INSTRUCTION_COUNT)));
       faulted = interpret(block + L.BLOCK_OPS);
       left -= settle();
@@ -196,9 +201,10 @@ export function run(budget: i32): u32 {
     }
     if (faulted) {
       set64(L.STAT_EXCEPTIONS, get64(L.STAT_EXCEPTIONS) + 1);
+      nameStackFault();
       deliverPendingFault();
       left--;
-    } else if (stepping && !instructionDelivered && get32(L.HALTED) == 0) {
+    } else if (stepping && !stepOver && get32(L.HALTED) == 0) {
       deliverSingleStep();
     }
   }

@@ -55,10 +55,10 @@ function isSoftware(kind: u32): bool {
   return kind == DELIVER_INT_N || kind == DELIVER_INT3;
 }
 
-/** Set by INT n, INT3, INTO and INT1: entering the handler clears TF, and no #DB follows them. */
-export let instructionDelivered: bool = false;
-export function expectSingleStep(): void {
-  instructionDelivered = false;
+/** Set by INT n, INT3, INTO and INT1, and by SYSCALL, when they clear TF: no #DB follows them. */
+export let stepOver: bool = false;
+export function setStepOver(value: bool): void {
+  stepOver = value;
 }
 
 /** RIP to return to. */
@@ -260,7 +260,7 @@ export function deliver(vector: u32, hasError: u32, error: u32, kind: u32): u32 
   if (failed) return 1;
   set32(L.INTERRUPT_SHADOW, 0);
   set32(L.HALTED, 0);
-  if (isSoftware(kind) || kind == DELIVER_ICEBP) instructionDelivered = true;
+  if (isSoftware(kind) || kind == DELIVER_ICEBP) stepOver = true;
   if (kind == DELIVER_NMI) set32(L.NMI_BLOCKED, 1);
   return 0;
 }

@@ -1,6 +1,7 @@
 // SYSCALL, SYSRET, SYSENTER, SYSEXIT, SWAPGS and the base instructions of FS and GS. SDM 3A 5.8.7, 5.8.8; SDM 2;
 // for what AMD's processors do differently in compatibility mode, APM 3.
 import * as L from "../layout";
+import { setStepOver } from "./exceptions";
 import { S, get32, get64, set32, set64, raise, raiseWithError, VECTOR_GP, VECTOR_UD } from "./state";
 import * as C from "./control-bits";
 import { isCanonical } from "./paging";
@@ -37,6 +38,7 @@ export function h_syscall(d: u32, s: u32, imm: i32): u32 {
   const selector = <u32>(get64(L.MSR_STAR) >> 32) & 0xfffc;
   setFlat(selector, selector + 8, 0, true);
   writeFlags(flags & ~(<u32>get64(L.MSR_FMASK)), ALL_FLAGS);
+  setStepOver((get32(L.RFLAGS_REST) & C.FLAG_TF) == 0);
   updateMode();
   return 0;
 }

@@ -120,6 +120,10 @@ export const tableRegister = (name: "sgdt" | "sidt" | "lgdt" | "lidt"): Meaning 
   const op = opNumber(name);
   const loads = name.startsWith("l");
   return () => (t) => {
+    if (loads && (t.mode & MODE_USER) !== 0) {
+      t.raiseGp0();
+      return;
+    }
     const address = t.linearAddress(t.is64 ? 10 : 6, !loads);
     if (loads) t.endWithHelper(op, 0, address, operandBytes(t));
     else t.emit(op, 0, address, operandBytes(t));
@@ -238,7 +242,8 @@ export const moveToControl = (name: "movtocr" | "movtodr"): Meaning => {
 
 const INVLPG = opNumber("invlpg");
 export const invalidatePage: Meaning = () => (t) => {
-  t.endWithHelper(INVLPG, 0, t.linearAddress(1, false));
+  if ((t.mode & MODE_USER) !== 0) t.raiseGp0();
+  else t.endWithHelper(INVLPG, 0, t.linearAddress(1, false));
 };
 
 const RDSEGBASE = opNumber("rdsegbase");
