@@ -20,7 +20,7 @@ import {
 } from "../oracle/index.ts";
 import { chooseForm, chooseTarget, isAbsolute, segmentBaseOf, segmentOfForm } from "./addressing.ts";
 import { Draft, reachOf } from "./draft.ts";
-import { isVendorSpecific } from "./exclusions.ts";
+import { isOpen } from "./exclusions.ts";
 import { memoryContents, setFloatState } from "./float-state.ts";
 import type { HostCpu } from "./host-cpu.ts";
 import { memoryBytes, rmOperand } from "./operands.ts";
@@ -94,8 +94,7 @@ export class CaseGenerator {
   #shape(row: InstructionRow, index: number, random: Random): ShapeWithBases | undefined {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const shape = chooseShape(row, index, random, this.#host);
-      if (shape !== undefined && this.#decodesToRow(shape) && !isVendorSpecific(shape, this.#host))
-        return shape;
+      if (shape !== undefined && this.#decodesToRow(shape) && !isOpen(shape, this.#host)) return shape;
     }
     return undefined;
   }
@@ -280,15 +279,23 @@ function makeCase(
   floats: FloatSource,
   name: string,
 ): InstructionCase {
+  const { accepts } = policyOf(shape.row);
+  let draft = makeDraft(shape, floats);
+  for (let attempt = 0; accepts?.(draft) === false && attempt < ATTEMPTS_MAX; attempt++)
+    draft = makeDraft(shape, floats);
+  return draft.finish(name, code);
+}
+
+function makeDraft(shape: ShapeWithBases, floats: FloatSource): Draft {
   const { random } = floats;
   const draft = new Draft(shape, random, shape.bases);
   draft.flags = Number(random.next64()) & STATUS_FLAGS;
-  if (chance(random, shape.row.traits.has("rep") || shape.row.traits.has("repz") ? 3 : 20))
-    draft.flags |= FLAG.df;
+  const isString = shape.row.traits.has("rep") || shape.row.traits.has("repz");
+  if (chance(random, isString ? 3 : 20)) draft.flags |= FLAG.df;
   if (chance(random, 30)) draft.flags |= FLAG.tf;
   draft.placeMemoryOperand((sizeBytes) => memoryContents(draft, floats, sizeBytes));
   policyOf(shape.row).prepare?.(draft);
   setFloatState(draft, floats);
   draft.undefined = undefinedOf(draft);
-  return draft.finish(name, code);
+  return draft;
 }

@@ -61,6 +61,8 @@ const KERNEL_CODE = 0x08;
 const TSS_SELECTOR = 0x40;
 const LDT_SELECTOR = 0x50;
 const HLT = 0xf4;
+/** What Linux clears at a system call: TF, IF, DF, IOPL, NT, AC and more. */
+const SYSCALL_FLAG_MASK = 0x25_7fd5n;
 const MAX_INSTRUCTIONS = 100_000;
 
 const P = 1n;
@@ -175,6 +177,7 @@ export class EngineExecutor implements CpuExecutor {
       [L.MSR_LSTAR, KERNEL + BigInt(SYSTEM_CALL_HANDLER)],
       [L.MSR_CSTAR, KERNEL + BigInt(SYSTEM_CALL_HANDLER)],
       [L.MSR_STAR, BigInt(KERNEL_CODE) << 32n],
+      [L.MSR_FMASK, SYSCALL_FLAG_MASK],
       [L.MSR_SYSENTER_CS, BigInt(KERNEL_CODE)],
       [L.MSR_SYSENTER_EIP, KERNEL + BigInt(SYSTEM_CALL_HANDLER)],
       [L.MSR_SYSENTER_ESP, KERNEL + BigInt(KERNEL_STACK_TOP)],
@@ -361,6 +364,10 @@ export class EngineExecutor implements CpuExecutor {
     if ([8, 10, 11, 12, 13, 14, 17].includes(vector)) {
       errorCode = this.#view.getUint32(frame, true);
       frame += 8;
+    }
+    if (frame < 0 || frame > RAM_SIZE_BYTES - 0x100) {
+      const reason = `vector ${String(vector)} was delivered on a stack at ${(s.gpr[4] ?? 0n).toString(16)}`;
+      return { exit: { kind: "lost", reason }, rip: s.rip, rflags: s.rflags, ...after };
     }
     const pushed = (index: number): bigint => this.#view.getBigUint64(frame + 8 * index, true);
     gpr[4] = pushed(3);

@@ -37,10 +37,19 @@ export function exclusionOf(row: InstructionRow, host: HostCpu): string | undefi
   return untestable[row.mnemonic];
 }
 
+/** Where the engine is known to do something else than processors do. No cases are made of these. */
+export const KNOWN_DEVIATIONS: readonly string[] = [
+  "A near branch to an address that is not canonical, or beyond the limit of CS, raises its #GP at the target instead of at the branch.",
+  "ARPL on memory asks for the right to write even if the selector needs no adjustment.",
+];
+
 const isFarPointer = (row: InstructionRow): boolean => row.operandKinds.includes("mfar");
 
-/** Whether the host would do something else than the table says for this shape. */
-export function isVendorSpecific(shape: Shape, host: HostCpu): boolean {
+/** Whether the host does something else than the table says for this shape, or the engine is known to. */
+export function isOpen(shape: Shape, host: HostCpu): boolean {
+  // See KNOWN_DEVIATIONS.
+  const isReadOnly = shape.segment === "cs" || Object.values(shape.segments).includes("readOnlyData");
+  if (shape.row.mnemonic === "arpl" && shape.memory !== undefined && isReadOnly) return true;
   // On AMD processors the register forms of 0F 0D are not reserved NOPs but invalid.
   if (host.isAmd && shape.row.mnemonic === "prefetchw" && shape.memory === undefined) return true;
   // AMD64 has no far pointers with 64-bit offsets.

@@ -124,8 +124,9 @@ export function setFloatState(d: Draft, floats: FloatSource): void {
   if (row.features.has("fpu") || row.features.has("fxsr")) setX87(d, floats);
   // An MMX instruction finds either an x87 stack or MMX contents.
   if (usesMmx) {
-    // Whether CVTPI2PS from memory leaves the x87 stack alone differs between processors.
-    const isOpen = row.mnemonic === "cvtpi2ps" && d.shape.memory !== undefined;
+    // Whether CVTPI2PS from memory, or a MASKMOVQ that faults, leaves the x87 stack alone differs between processors.
+    const isOpen =
+      row.mnemonic === "maskmovq" || (row.mnemonic === "cvtpi2ps" && d.shape.memory !== undefined);
     if (!isOpen && random.below(4) === 0) setX87(d, floats);
     else
       d.fp = { ...d.fp, mm: Array.from({ length: 8 }, () => BigInt.asUintN(64, vectorValue(row, floats))) };

@@ -67,4 +67,6 @@ for (const group of groupNames) {
   );
   failed += bad.length;
 }
+for (const tier of tiers)
+  print(`${tier.name}: ${String(tier.instructionsInRegions)} instructions in compiled regions`);
 process.exitCode = failed === 0 ? 0 : 1;
