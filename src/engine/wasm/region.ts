@@ -71,6 +71,7 @@ export class RegionCompiler {
   #loopLabels: number[] = [];
   #mergeLabels: number[] = [];
   #doneLabel = 0;
+  #chainLabel = 0;
   #coldLabel = 0;
   #count = 0;
   #word = 0;
@@ -110,6 +111,7 @@ export class RegionCompiler {
     this.#lowering.slots.loadAll(this.#flow.liveIn[0] ?? 0);
     if (this.#flow.flagsIn[0] === FLAGS_MIXED) this.#lowering.flags.mix();
     this.#doneLabel = f.block("i64");
+    this.#chainLabel = f.block("i64");
     this.#coldLabel = f.block();
     const faultLabel = f.block();
     this.#lowering.enterFrame({ faultLabel, wordLocal: this.#word, mode: plan.mode });
@@ -119,6 +121,9 @@ export class RegionCompiler {
     this.#faultExit();
     f.end();
     this.#sharedStores();
+    f.br(this.#doneLabel);
+    f.end();
+    this.#chain();
     f.end();
     f.localSet(this.#result);
     this.#settle();
@@ -238,6 +243,62 @@ export class RegionCompiler {
     this.#f.br(this.#doneLabel);
   }
 
+  /** Leaves for the RIP that `push` pushes, straight into its region if it has one. */
+  #leaveByChain(push: () => void): void {
+    this.#storeDirty();
+    push();
+    this.#f.br(this.#chainLabel);
+  }
+
+  /** Pops the RIP: goes on in the region that enters there, unless there is none or the budget is used up. */
+  #chain(): void {
+    const f = this.#f;
+    f.localSet(this.#result);
+    this.#settle();
+    const miss = f.block();
+    this.#loadState32(L.BUDGET);
+    f.i32Const(0);
+    f.op(binaryOps["i32.lt_s"]);
+    f.brIf(miss, "unlikely");
+    this.#lookUpRegion(miss);
+    f.localTee(this.#slot);
+    f.i32Const(NO_REGION);
+    f.op(binaryOps["i32.eq"]);
+    f.brIf(miss);
+    f.localGet(DEPTH);
+    f.localGet(this.#slot);
+    f.returnCallIndirect(this.#module.type(regionSignature));
+    f.end();
+    f.localGet(this.#result);
+    f.op(opcode.return);
+  }
+
+  /** Pushes the table slot of the region that enters at the RIP in #result, or leaves to `miss` if it is not cached. */
+  #lookUpRegion(miss: number): void {
+    const f = this.#f;
+    // The entry's address: index = (low ^ rip >>> 12) & (count - 1).
+    f.localGet(this.#result);
+    f.op(unaryOps["i32.wrap_i64"]);
+    f.localGet(this.#result);
+    f.i64Const(12, 0);
+    f.op(binaryOps["i64.shr_u"]);
+    f.op(unaryOps["i32.wrap_i64"]);
+    f.op(binaryOps["i32.xor"]);
+    f.i32Const(L.JUMP_CACHE_COUNT - 1);
+    f.op(binaryOps["i32.and"]);
+    f.i32Const(L.JUMP_CACHE_SHIFT);
+    f.op(binaryOps["i32.shl"]);
+    f.localTee(this.#slot);
+    f.access(opcode.i64Load, this.#stateBase + L.JUMP_CACHE + JUMP_CACHE_TAG);
+    f.localGet(this.#result);
+    f.i64ConstBig(BigInt(this.#mode) << 48n);
+    f.op(binaryOps["i64.xor"]);
+    f.op(binaryOps["i64.ne"]);
+    f.brIf(miss, "unlikely");
+    f.localGet(this.#slot);
+    f.access(opcode.i32Load, this.#stateBase + L.JUMP_CACHE + JUMP_CACHE_REGION);
+  }
+
   /** Leaves for the code at an offset, seldom: through the exit that all such edges share. */
   #leaveCold(offset: number): void {
     const f = this.#f;
@@ -324,6 +385,8 @@ export class RegionCompiler {
         return this.#conditional(node, i);
       case "indirect":
         if (isCall(this.#ops, i)) return this.#indirectCall(node, i);
+        if (branch.why === "jump")
+          return this.#leaveByChain(() => this.#lowering.pushIndirectTarget(this.#ops, i));
         return this.#leave(() => this.#lowering.pushIndirectTarget(this.#ops, i));
       case "sysend":
         f.i32Const(0);
@@ -389,7 +452,7 @@ export class RegionCompiler {
     const { to, offset } = edge;
     if (to === OUTSIDE) {
       if (this.#isCold(edge)) return this.#leaveCold(offset);
-      return this.#leave(() => this.#pushRip(offset));
+      return this.#leaveByChain(() => this.#pushRip(offset));
     }
     const { flags } = this.#lowering;
     if (this.#flow.flagsIn[to] === FLAGS_MIXED) flags.mix();
@@ -406,7 +469,7 @@ export class RegionCompiler {
     const f = this.#f;
     const callee = node.block.offset + (this.#ops.target0[i] ?? 0);
     const [back] = node.edges;
-    if (back === undefined || back.to === OUTSIDE) return this.#leave(() => this.#pushRip(callee));
+    if (back === undefined || back.to === OUTSIDE) return this.#leaveByChain(() => this.#pushRip(callee));
     const rip = this.#ripAt(callee);
     const entry = this.#stateBase + L.JUMP_CACHE + (jumpCacheIndex(rip) << L.JUMP_CACHE_SHIFT);
     this.#storeDirty();
@@ -429,34 +492,14 @@ export class RegionCompiler {
     const f = this.#f;
     const [back] = node.edges;
     if (back === undefined || back.to === OUTSIDE) {
-      return this.#leave(() => this.#lowering.pushIndirectTarget(this.#ops, i));
+      return this.#leaveByChain(() => this.#lowering.pushIndirectTarget(this.#ops, i));
     }
     this.#lowering.pushIndirectTarget(this.#ops, i);
     f.localSet(this.#result);
     this.#storeDirty();
     this.#settle();
     const miss = this.#enterCall();
-    // The entry's address: index = (low ^ rip >>> 12) & (count - 1).
-    f.localGet(this.#result);
-    f.op(unaryOps["i32.wrap_i64"]);
-    f.localGet(this.#result);
-    f.i64Const(12, 0);
-    f.op(binaryOps["i64.shr_u"]);
-    f.op(unaryOps["i32.wrap_i64"]);
-    f.op(binaryOps["i32.xor"]);
-    f.i32Const(L.JUMP_CACHE_COUNT - 1);
-    f.op(binaryOps["i32.and"]);
-    f.i32Const(L.JUMP_CACHE_SHIFT);
-    f.op(binaryOps["i32.shl"]);
-    f.localTee(this.#slot);
-    f.access(opcode.i64Load, this.#stateBase + L.JUMP_CACHE + JUMP_CACHE_TAG);
-    f.localGet(this.#result);
-    f.i64ConstBig(BigInt(this.#mode) << 48n);
-    f.op(binaryOps["i64.xor"]);
-    f.op(binaryOps["i64.ne"]);
-    f.brIf(miss, "unlikely");
-    f.localGet(this.#slot);
-    f.access(opcode.i32Load, this.#stateBase + L.JUMP_CACHE + JUMP_CACHE_REGION);
+    this.#lookUpRegion(miss);
     this.#callSlot(back, miss);
     f.end();
     f.localGet(this.#result);
