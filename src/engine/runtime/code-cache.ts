@@ -18,9 +18,12 @@ export const HEAT_OF_A_HOT_BLOCK = 600;
 export class CodeCache {
   private readonly u32: Uint32Array;
   private readonly u16: Uint16Array;
+  private readonly heat: number;
   private next = FIRST;
 
-  constructor(memory: WebAssembly.Memory) {
+  /** `heat`: executions after which a new block counts as hot. */
+  constructor(memory: WebAssembly.Memory, heat = HEAT_OF_A_HOT_BLOCK) {
+    this.heat = heat;
     this.u32 = new Uint32Array(memory.buffer);
     this.u16 = new Uint16Array(memory.buffer);
   }
@@ -126,7 +129,7 @@ export class CodeCache {
     this.u16[(address + L.BLOCK_INSTRUCTION_COUNT) >>> 1] = block.instructionCount;
     u32[h + (L.BLOCK_TABLE >>> 2)] = table;
     u32[h + (L.BLOCK_REGION >>> 2)] = 0;
-    u32[h + (L.BLOCK_HEAT >>> 2)] = HEAT_OF_A_HOT_BLOCK;
+    u32[h + (L.BLOCK_HEAT >>> 2)] = this.heat;
     u32[h + (L.BLOCK_IN_REGIONS >>> 2)] = 0;
   }
 }

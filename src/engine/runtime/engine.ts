@@ -37,7 +37,7 @@ export interface EngineOptions {
   readonly cpu: CpuModel;
   /** CPUID leaves of the machine around the processor: the hypervisor range. */
   readonly hypervisorLeaves: readonly CpuidLeaf[];
-  /** "interpreter" never compiles regions; "regions" compiles every block it is asked for at once, for tests. */
+  /** "interpreter" never compiles regions; "regions" compiles every block when it is first run, for tests. */
   readonly tier: "auto" | "interpreter" | "regions";
 }
 
@@ -100,7 +100,7 @@ export class Engine {
       blockInvalidated: (block) => this.regions?.blockInvalidated(block),
     });
     this.registers = new Registers(memory, this.core);
-    this.codeCache = new CodeCache(memory);
+    this.codeCache = options.tier === "regions" ? new CodeCache(memory, 1) : new CodeCache(memory);
     this.translator = new BlockTranslator(options.cpu.features, this.block);
     this.memory = new Uint8Array(memory.buffer);
     if (options.tier !== "interpreter") {

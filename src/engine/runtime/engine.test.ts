@@ -1,0 +1,205 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test from "node:test";
+import type { CpuState, SegmentState } from "../../hw/index.ts";
+import * as L from "../layout.ts";
+import { cpuModel } from "../x86/cpu-model.ts";
+import { Engine, type EngineHost, type EngineOptions } from "./engine.ts";
+
+const RAM_SIZE_BYTES = 2 << 20;
+const CODE = 0x10000;
+const STACK_TOP = 0x20000;
+const IDT = 0x8000;
+const HANDLER = 0x9000;
+const GDT = 0x7000;
+const CR0_PE = 1n;
+const IF = 0x200n;
+const HLT = 0xf4;
+
+/** Translations that fill the code cache more than once. */
+const TURNS = 300_000;
+
+const tiers = ["interpreter", "regions"] as const;
+const module = new WebAssembly.Module(readFileSync(new URL("../../../build/core.wasm", import.meta.url)));
+
+const segment = (selector: number, attributes: number): SegmentState => ({
+  selector,
+  base: 0n,
+  limit: 0xffffffff,
+  attributes,
+});
+const CODE_SEGMENT = segment(0x08, 0xc09b);
+const DATA_SEGMENT = segment(0x10, 0xc093);
+const NO_SEGMENT: SegmentState = { selector: 0, base: 0n, limit: 0, attributes: 0 };
+
+/** 32-bit protected mode, flat, paging off, at CODE. */
+function flatState(rflags = 2n): CpuState {
+  return {
+    gpr: Array.from({ length: 16 }, (_, i) => (i === 4 ? BigInt(STACK_TOP) : 0n)),
+    rip: BigInt(CODE),
+    rflags,
+    cs: CODE_SEGMENT,
+    ss: DATA_SEGMENT,
+    ds: DATA_SEGMENT,
+    es: DATA_SEGMENT,
+    fs: DATA_SEGMENT,
+    gs: DATA_SEGMENT,
+    ldtr: NO_SEGMENT,
+    tr: { selector: 0x18, base: 0n, limit: 0x67, attributes: 0x8b },
+    gdtr: { base: BigInt(GDT), limit: 0x1f },
+    idtr: { base: BigInt(IDT), limit: 0x7ff },
+    cr0: CR0_PE,
+    cr2: 0n,
+    cr3: 0n,
+    cr4: 0n,
+    cr8: 0n,
+    efer: 0n,
+  };
+}
+
+class Machine {
+  readonly engine: Engine;
+  readonly ram: Uint8Array;
+  readonly view: DataView;
+
+  constructor(tier: EngineOptions["tier"], code: readonly number[], host: Partial<EngineHost> = {}) {
+    const pages = (L.RAM_BASE + RAM_SIZE_BYTES) / 65536;
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    this.ram = new Uint8Array(memory.buffer, L.RAM_BASE, RAM_SIZE_BYTES);
+    this.view = new DataView(memory.buffer, L.RAM_BASE, RAM_SIZE_BYTES);
+    this.engine = new Engine({
+      core: module,
+      memory,
+      ramSizeBytes: RAM_SIZE_BYTES,
+      cpu: cpuModel(),
+      hypervisorLeaves: [],
+      tier,
+      host: {
+        readPort: () => 0xffffffff,
+        writePort: () => undefined,
+        readMmio: () => 0xffffffff,
+        writeMmio: () => undefined,
+        acknowledgeInterrupt: () => 0x20,
+        readMsr: () => undefined,
+        writeMsr: () => false,
+        nowNs: () => 0,
+        ...host,
+      },
+    });
+    this.ram.set(code, CODE);
+    this.view.setBigUint64(GDT + 8, 0x00cf9b000000ffffn, true);
+    this.view.setBigUint64(GDT + 16, 0x00cf93000000ffffn, true);
+    this.engine.registers.write(flatState());
+  }
+
+  /** An interrupt gate for `vector` to a handler that halts. */
+  haltOn(vector: number): void {
+    this.view.setUint32(IDT + vector * 8, (0x08 << 16) | (HANDLER & 0xffff), true);
+    this.view.setUint32(IDT + vector * 8 + 4, (HANDLER & 0xffff0000) | 0x8e00, true);
+    this.ram[HANDLER] = HLT;
+  }
+
+  eax(): number {
+    return this.engine.registers.u32(L.GPR_RAX);
+  }
+}
+
+for (const tier of tiers) {
+  test(`${tier}: a loop runs to HLT and every instruction is counted`, () => {
+    // mov ecx, 1000; again: add eax, 3; dec ecx; jnz again; hlt
+    const machine = new Machine(tier, [0xb9, 0xe8, 3, 0, 0, 0x83, 0xc0, 3, 0x49, 0x75, 0xfa, HLT]);
+    assert.equal(machine.engine.run(100_000), "halt");
+    assert.equal(machine.eax(), 3000);
+    const { instructionsRetired, instructionsInRegions } = machine.engine.statistics;
+    assert.equal(instructionsRetired, 3002n);
+    assert.equal(instructionsInRegions > 2900n, tier === "regions");
+  });
+
+  test(`${tier}: a store into the block that runs changes its next instruction at once`, () => {
+    // mov byte [CODE + 8], 7; mov eax, 1 (whose immediate becomes 7); hlt
+    const machine = new Machine(tier, [0xc6, 0x05, 8, 0, 1, 0, 7, 0xb8, 1, 0, 0, 0, HLT]);
+    assert.equal(machine.engine.run(1000), "halt");
+    assert.equal(machine.eax(), 7);
+    assert.ok(machine.engine.statistics.codeWrites > 0n);
+  });
+
+  test(`${tier}: code that a loop rewrites is translated anew each time`, () => {
+    // mov ecx, 50; again: inc byte [CODE + 18]; add eax, imm8 at CODE + 18 …
+    const code = [
+      0xb9, 50, 0, 0, 0, // mov ecx, 50
+      0xfe, 0x05, 0x16, 0, 1, 0, // again: inc byte [0x10016]
+      0xe9, 5, 0, 0, 0, // jmp patched
+      0x90, 0x90, 0x90, 0x90, 0x90,
+      0x04, 0, // patched (0x10015): add al, imm8
+      0x49, // dec ecx
+      0x75, 0xeb, // jnz again
+      HLT,
+    ]; // prettier-ignore
+    const machine = new Machine(tier, code);
+    assert.equal(machine.engine.run(100_000), "halt");
+    assert.equal(machine.eax(), ((50 * 51) / 2) & 0xff);
+  });
+
+  test(`${tier}: an interrupt that waits behind STI comes after exactly one more instruction`, () => {
+    // sti; inc eax; cli; inc eax; hlt
+    const machine = new Machine(tier, [0xfb, 0x40, 0xfa, 0x40, HLT]);
+    machine.haltOn(0x20);
+    machine.engine.setInterruptLine(true);
+    assert.equal(machine.engine.run(1000), "halt");
+    assert.equal(machine.eax(), 1);
+    const returnAddress = machine.view.getUint32(STACK_TOP - 12, true);
+    assert.equal(returnAddress, CODE + 2);
+  });
+
+  test(`${tier}: an interrupt ends HLT, with the return address behind it`, () => {
+    const machine = new Machine(tier, [0xfb, HLT, 0x40, HLT]);
+    machine.haltOn(0x20);
+    assert.equal(machine.engine.run(1000), "halt");
+    machine.engine.setInterruptLine(true);
+    assert.equal(machine.engine.run(1000), "halt");
+    assert.equal(machine.view.getUint32(STACK_TOP - 12, true), CODE + 2);
+  });
+
+  test(`${tier}: exceptions without a way to deliver them end in shutdown`, () => {
+    const machine = new Machine(tier, [0x0f, 0x0b]);
+    machine.engine.registers.setU32(L.IDTR_LIMIT, 0);
+    assert.equal(machine.engine.run(1000), "shutdown");
+  });
+
+  test(`${tier}: an exit asked for in a port callback comes behind the instruction`, () => {
+    // out 0x80, al; inc eax; hlt
+    const host: Partial<EngineHost> = { writePort: () => machine.engine.requestExit() };
+    const machine: Machine = new Machine(tier, [0xe6, 0x80, 0x40, HLT], host);
+    assert.equal(machine.engine.run(1000), "requested");
+    assert.equal(machine.engine.registers.u64(L.RIP), BigInt(CODE + 2));
+    assert.equal(machine.engine.run(1000), "halt");
+    assert.equal(machine.eax(), 1);
+  });
+
+  test(`${tier}: an endless loop gives its slice back`, () => {
+    const machine = new Machine(tier, [0x40, 0xeb, 0xfd]);
+    assert.equal(machine.engine.run(10_000), "slice");
+    const { instructionsRetired } = machine.engine.statistics;
+    assert.ok(instructionsRetired >= 10_000n && instructionsRetired < 10_200n);
+  });
+}
+
+for (const tier of ["interpreter", "auto"] as const) {
+  test(`${tier}: the code cache starts again when it is full`, () => {
+    // Each turn rewrites the immediate of its own code: translations pile up until the cache is full.
+    // again: inc dword [CODE + 16]; jmp next; next: mov ebx, imm32 at CODE + 16; cmp; jb again; hlt
+    const machine = new Machine(tier, [
+      0xff, 0x05, 0x10, 0, 1, 0,
+      0xeb, 7, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
+      0xbb, 0, 0, 0, 0,
+      0x81, 0xfb, TURNS & 0xff, (TURNS >> 8) & 0xff, TURNS >> 16, 0,
+      0x72, 0xe4,
+      HLT,
+    ]); // prettier-ignore
+    let exit = machine.engine.run(1_000_000);
+    while (exit === "slice") exit = machine.engine.run(1_000_000);
+    assert.equal(exit, "halt");
+    assert.equal(machine.engine.registers.u32(L.GPR_RBX), TURNS);
+    assert.ok(machine.engine.statistics.codeCacheResets > 0);
+  });
+}
