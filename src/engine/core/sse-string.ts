@@ -2,129 +2,177 @@
 //
 // d and s: XMM indices of the first and the second operand; imm: the control byte, plus 0x100 for REX.W, with which
 // the explicit lengths are RAX and RDX instead of EAX and EDX.
+//
+// Each aggregation compares whole vectors and keeps a bit for each element of the second operand. What lies behind
+// an operand's end is compared too and masked out of the bits afterwards.
 import * as L from "../layout";
 import { setFlags } from "./flags";
 import { get64, set64 } from "./state";
 import { xmm } from "./xmm";
 
+// The control byte.
+const CONTROL_WORDS: u32 = 0x01;
+const CONTROL_SIGNED: u32 = 0x02;
+const CONTROL_NEGATIVE: u32 = 0x10;
+const CONTROL_MASKED: u32 = 0x20;
+const CONTROL_LAST_OR_MASK: u32 = 0x40;
 const REX_W: u32 = 0x100;
 
-// Elements of the two operands that count, and how many an operand has room for.
-let firstLength: u32 = 0;
-let secondLength: u32 = 0;
-let count: u32 = 0;
+/** How many elements of type T an operand has room for. */
+@inline
+function room<T>(): u32 {
+  return 16 / <u32>sizeof<T>();
+}
 
-/** Element i, sign- or zero-extended as the control byte says. */
-function element(p: usize, i: u32, format: u32): i32 {
-  switch (format & 3) {
-    case 0:
-      return i32(load<u8>(p + i));
-    case 1:
-      return i32(load<u16>(p + (i << 1)));
-    case 2:
-      return i32(load<i8>(p + i));
-    default:
-      return i32(load<i16>(p + (i << 1)));
-  }
+/** The first `elements` bits set. */
+@inline
+function firstBits(elements: u32): u32 {
+  return (1 << elements) - 1;
 }
 
 /** The length that a general register states: its magnitude, saturated. */
-function explicitLength(value: u64, wide: bool): u32 {
+@inline
+function explicitLength(value: u64, wide: bool, count: u32): u32 {
   const signed = wide ? i64(value) : i64(i32(value));
   const size = signed < 0 ? 0 - u64(signed) : u64(signed);
   return size > u64(count) ? count : u32(size);
 }
 
 /** The length up to the first zero element. */
-function implicitLength(p: usize, format: u32): u32 {
-  let i: u32 = 0;
-  while (i < count && element(p, i, format) != 0) i++;
-  return i;
+@inline
+function implicitLength<T>(p: usize): u32 {
+  const zeros = <u32>v128.bitmask<T>(v128.eq<T>(v128.load(p), v128.splat<T>(<T>0)));
+  return ctz(zeros | (1 << room<T>()));
 }
 
-/** IntRes1: a bit for each element of the second operand. */
-function aggregate(a: usize, b: usize, control: u32): u32 {
-  let result: u32 = 0;
-  for (let j: u32 = 0; j < count; j++) {
-    let holds = false;
-    switch ((control >> 2) & 3) {
-      case 0: // equal any
-        if (j < secondLength) {
-          for (let i: u32 = 0; i < firstLength; i++) {
-            if (element(a, i, control) == element(b, j, control)) holds = true;
-          }
-        }
-        break;
-      case 1: // ranges
-        if (j < secondLength) {
-          for (let i: u32 = 0; i + 1 < firstLength; i += 2) {
-            const value = element(b, j, control);
-            if (value >= element(a, i, control) && value <= element(a, i + 1, control)) holds = true;
-          }
-        }
-        break;
-      case 2: // equal each
-        if (j < firstLength && j < secondLength) holds = element(a, j, control) == element(b, j, control);
-        else holds = j >= firstLength && j >= secondLength;
-        break;
-      default: // equal ordered: the first operand is found at j, as far as there is room
-        holds = true;
-        for (let i: u32 = 0; i < firstLength && i + j < count; i++) {
-          if (i + j >= secondLength || element(a, i, control) != element(b, i + j, control)) holds = false;
-        }
-    }
-    if (holds) result |= 1 << j;
+/** Elements of the second operand that occur in the first. */
+@inline
+function equalAny<T>(a: usize, b: v128, firstLength: u32): u32 {
+  let found = i64x2.splat(0);
+  const end = a + firstLength * <u32>sizeof<T>();
+  for (let p = a; p < end; p += sizeof<T>()) found = v128.or(found, v128.eq<T>(v128.load_splat<T>(p), b));
+  return v128.bitmask<T>(found);
+}
+
+/** Elements of the second operand within one of the ranges that pairs of the first one's elements bound. */
+@inline
+function ranges<T>(a: usize, b: v128, firstLength: u32): u32 {
+  let found = i64x2.splat(0);
+  const end = a + (firstLength & ~1) * <u32>sizeof<T>();
+  for (let p = a; p < end; p += 2 * sizeof<T>()) {
+    const aboveLow = v128.ge<T>(b, v128.load_splat<T>(p));
+    const belowHigh = v128.le<T>(b, v128.load_splat<T>(p, sizeof<T>()));
+    found = v128.or(found, v128.and(aboveLow, belowHigh));
   }
-  return result;
+  return v128.bitmask<T>(found);
 }
 
-/** IntRes2, once the lengths are known; the flags are set. */
-function compareStrings(d: u32, s: u32, control: u32): u32 {
-  const all: u32 = (1 << count) - 1;
-  let result = aggregate(xmm(d), xmm(s), control);
-  if ((control & 0x30) == 0x10) result ^= all;
-  else if ((control & 0x30) == 0x30) result ^= (1 << secondLength) - 1;
+/** Positions at which both operands have the same element, or neither has one. */
+@inline
+function equalEach<T>(a: usize, b: v128, firstLength: u32, secondLength: u32): u32 {
+  const same = <u32>v128.bitmask<T>(v128.eq<T>(v128.load(a), b));
+  const first = firstBits(firstLength);
+  const second = firstBits(secondLength);
+  return (same & first & second) | ~(first | second);
+}
+
+/** Positions of the second operand where the first one begins, as far as there is room for it. */
+@inline
+function equalOrdered<T>(a: usize, b: v128, firstLength: u32, secondLength: u32): u32 {
+  const valid = firstBits(secondLength);
+  const outside = ~firstBits(room<T>());
+  let found: u32 = 0xffffffff;
+  for (let i: u32 = 0; i < firstLength; i++) {
+    // Bit j + i says whether element i of the first operand stands there: it is asked for at j.
+    const same = <u32>v128.bitmask<T>(v128.eq<T>(v128.load_splat<T>(a + i * <u32>sizeof<T>()), b));
+    found &= ((same & valid) | outside) >> i;
+  }
+  return found;
+}
+
+/** IntRes2 of operands of elements T, signed or not; the flags are set. */
+@inline
+function compareElements<T>(a: usize, b: usize, control: u32, firstLength: u32, secondLength: u32): u32 {
+  const second = v128.load(b);
+  const all = firstBits(room<T>());
+  const valid = firstBits(secondLength);
+  let result: u32;
+  switch ((control >> 2) & 3) {
+    case 0:
+      result = equalAny<T>(a, second, firstLength) & valid;
+      break;
+    case 1:
+      result = ranges<T>(a, second, firstLength) & valid;
+      break;
+    case 2:
+      result = equalEach<T>(a, second, firstLength, secondLength) & all;
+      break;
+    default:
+      result = equalOrdered<T>(a, second, firstLength, secondLength) & all;
+  }
+  if (control & CONTROL_NEGATIVE) result ^= control & CONTROL_MASKED ? valid : all;
   let flags: u32 = result != 0 ? 0x001 : 0;
-  if (secondLength < count) flags |= 0x040;
-  if (firstLength < count) flags |= 0x080;
-  if ((result & 1) != 0) flags |= 0x800;
+  if (valid != all) flags |= 0x040;
+  if (firstLength < room<T>()) flags |= 0x080;
+  if (result & 1) flags |= 0x800;
   setFlags(flags);
   return result;
 }
 
 function compareExplicit(d: u32, s: u32, control: u32): u32 {
   const wide = (control & REX_W) != 0;
-  count = (control & 1) != 0 ? 8 : 16;
-  firstLength = explicitLength(get64(L.GPR_RAX), wide);
-  secondLength = explicitLength(get64(L.GPR_RDX), wide);
-  return compareStrings(d, s, control);
+  const count: u32 = control & CONTROL_WORDS ? 8 : 16;
+  const firstLength = explicitLength(get64(L.GPR_RAX), wide, count);
+  const secondLength = explicitLength(get64(L.GPR_RDX), wide, count);
+  return compare(d, s, control, firstLength, secondLength);
 }
 
 function compareImplicit(d: u32, s: u32, control: u32): u32 {
-  count = (control & 1) != 0 ? 8 : 16;
-  firstLength = implicitLength(xmm(d), control);
-  secondLength = implicitLength(xmm(s), control);
-  return compareStrings(d, s, control);
+  const a = xmm(d);
+  const b = xmm(s);
+  if (control & CONTROL_WORDS) return compare(d, s, control, implicitLength<u16>(a), implicitLength<u16>(b));
+  return compare(d, s, control, implicitLength<u8>(a), implicitLength<u8>(b));
+}
+
+function compare(d: u32, s: u32, control: u32, firstLength: u32, secondLength: u32): u32 {
+  const a = xmm(d);
+  const b = xmm(s);
+  switch (control & (CONTROL_WORDS | CONTROL_SIGNED)) {
+    case 0:
+      return compareElements<u8>(a, b, control, firstLength, secondLength);
+    case CONTROL_WORDS:
+      return compareElements<u16>(a, b, control, firstLength, secondLength);
+    case CONTROL_SIGNED:
+      return compareElements<i8>(a, b, control, firstLength, secondLength);
+    default:
+      return compareElements<i16>(a, b, control, firstLength, secondLength);
+  }
 }
 
 /** ECX: the index of the first (or last) set bit. */
+@inline
 function storeIndex(result: u32, control: u32): void {
-  let index = count;
-  if (result != 0) index = (control & 0x40) != 0 ? 31 - clz(result) : ctz(result);
+  let index: u32 = control & CONTROL_WORDS ? 8 : 16;
+  if (result != 0) index = control & CONTROL_LAST_OR_MASK ? 31 - clz(result) : ctz(result);
   set64(L.GPR_RCX, u64(index));
 }
 
 /** XMM0: the bits, or a mask of elements. */
 function storeMask(result: u32, control: u32): void {
   const p = xmm(0);
-  if ((control & 0x40) == 0) {
-    store<u64>(p, u64(result));
-    store<u64>(p, 0, 8);
+  if (!(control & CONTROL_LAST_OR_MASK)) {
+    v128.store(p, i64x2.replace_lane(i64x2.splat(0), 0, result));
     return;
   }
-  for (let i: u32 = 0; i < 16; i++) {
-    const from = count == 8 ? i >> 1 : i;
-    store<u8>(p + i, ((result >> from) & 1) != 0 ? 0xff : 0);
+  // Each lane takes the bits of its half, then looks at its own.
+  const bits = i16x8.splat(<i16>result);
+  if (control & CONTROL_WORDS) {
+    const own = i16x8(1, 2, 4, 8, 16, 32, 64, 128);
+    v128.store(p, i16x8.eq(v128.and(bits, own), own));
+  } else {
+    const own = i8x16(1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128);
+    const ofHalf = i8x16.shuffle(bits, bits, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+    v128.store(p, i8x16.eq(v128.and(ofHalf, own), own));
   }
 }
 
