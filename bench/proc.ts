@@ -1,0 +1,33 @@
+/** What Linux tells of a process under /proc (proc(5)): its children and the processor time it has used. */
+
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Linux counts in hundredths of a second whatever the kernel's own tick is (USER_HZ). */
+const TICKS_PER_SECOND = 100;
+
+/** The process and all that descend from it and are still alive, parents first. */
+export function processTree(pid: number): readonly number[] {
+  return [pid, ...childrenOf(pid).flatMap((child) => processTree(child))];
+}
+
+function childrenOf(pid: number): readonly number[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, "utf8")
+      .split(" ")
+      .filter((text) => text.trim() !== "")
+      .map(Number),
+  );
+}
+
+/** User and system time of all threads of a process since it started. */
+export function processorSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  // The second field is the name in parentheses and may itself hold spaces and parentheses.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [userTicks, systemTicks] = [Number(fields[11]), Number(fields[12])];
+  return (userTicks + systemTicks) / TICKS_PER_SECOND;
+}
+
+export function treeProcessorSeconds(pid: number): number {
+  return processTree(pid).reduce((sum, each) => sum + processorSeconds(each), 0);
+}
