@@ -14,7 +14,7 @@ import {
   FLAG,
   type InstructionCase,
   PAGE_BYTES,
-  Random,
+  type Random,
   type SegmentName,
   STATUS_FLAGS,
 } from "../oracle/index.ts";

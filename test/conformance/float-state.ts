@@ -1,6 +1,6 @@
 /** x87, MMX and SSE state of cases: contents of the registers that a row uses, in formats that its mnemonic means. */
 import type { InstructionRow } from "../../src/engine/x86/row.ts";
-import { FloatSource } from "../../src/engine/core/fpu-cases-fixture.ts";
+import type { FloatSource } from "../../src/engine/core/fpu-cases-fixture.ts";
 import { DEFAULT_FCW, DEFAULT_MXCSR, lanes, type Random } from "../oracle/index.ts";
 import type { Draft } from "./draft.ts";
 

@@ -57,7 +57,7 @@ const VISIBLE: readonly (readonly [what: string, changed: CpuOutcome])[] = [
   ["r15", withGpr(15, 0n)],
   ["rip", outcome(SOURCE, { rip: 0n })],
   ["flags", outcome(SOURCE, { rflags: 0x203n })],
-  ["gs", outcome(SOURCE, { segments: { ...outcome().segments, gs: 3 } })],
+  ["gs", outcome(SOURCE, { segments: { ...outcome().segments, gs: 0x2b } })],
   [
     "fcw",
     withFp((image) => {

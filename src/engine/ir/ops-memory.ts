@@ -6,7 +6,7 @@
  *   x32  the same, wrapped to 32 bits
  * A segment base is a register-file slot like any other, so FS:[disp] is m64 on its base slot.
  */
-import { type OpFormat, type OpRow } from "./op.ts";
+import type { OpFormat, OpRow } from "./op.ts";
 import * as x from "./expr.ts";
 import type { Expr, MemorySize, Statement, Width } from "./expr.ts";
 
