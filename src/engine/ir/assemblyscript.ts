@@ -225,10 +225,19 @@ function printStatement(statement: Statement, row: OpRow, declared: Set<string>)
     case "setState":
       return `store<i32>(S + ${statement.offset}, ${p(statement.value)});`;
     case "flags": {
-      const src = statement.src === undefined ? "" : ` store<i64>(S + L.CC_SRC, ${p(statement.src)});`;
-      const aux = statement.aux === undefined ? "" : ` store<i64>(S + L.CC_AUX, ${p(statement.aux)});`;
-      const text = `store<i64>(S + L.CC_DST, ${p(statement.dst)});${src}${aux} store<u32>(S + L.CC_OP, ${statement.op});`;
-      return statement.when === undefined ? text : `if (${p(statement.when)}) { ${text} }`;
+      // Every value is computed before the first is stored: rotates and bit tests derive theirs from the old flags.
+      const values = [
+        ["DST", statement.dst],
+        ["SRC", statement.src],
+        ["AUX", statement.aux],
+      ] as const;
+      const given = values.flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
+      const text = [
+        ...given.map(({ name, value }) => `const cc${name}: i64 = ${p(value)};`),
+        ...given.map(({ name }) => `store<i64>(S + L.CC_${name}, cc${name});`),
+        `store<u32>(S + L.CC_OP, ${statement.op});`,
+      ].join(" ");
+      return statement.when === undefined ? `{ ${text} }` : `if (${p(statement.when)}) { ${text} }`;
     }
     case "load":
       return printLoad(statement.name, statement.size, p(statement.address), statement.forWrite);
