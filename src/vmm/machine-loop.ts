@@ -5,8 +5,9 @@
  */
 
 import { assert, NS_PER_MS, NS_PER_US, TimerQueue } from "../base/index.ts";
-import type { Clock, Timer, Timers } from "../base/index.ts";
+import type { Timer, Timers } from "../base/index.ts";
 import type { Vcpu, VcpuExit } from "../hw/index.ts";
+import type { GuestClock } from "./guest-clock.ts";
 import type { Scheduling } from "./scheduling.ts";
 
 /** A slice's goal: short enough that a key press or a packet does not wait noticeably. */
@@ -23,7 +24,7 @@ const SPEED_WEIGHT = 0.25;
 export type ExitCounts = Readonly<Record<VcpuExit["kind"], number>>;
 
 export interface MachineLoopParts {
-  readonly clock: Clock;
+  readonly clock: GuestClock;
   readonly scheduling: Scheduling;
   /** Called between slices with the machine at rest: moves input and output, acts on requests of the guest. */
   readonly betweenSlices: (exit: VcpuExit) => void;
@@ -33,7 +34,7 @@ export class MachineLoop {
   /** For the machine's devices. */
   readonly timers: Timers = { schedule: (deadlineNs, callback) => this.#schedule(deadlineNs, callback) };
   readonly #timers = new TimerQueue();
-  readonly #clock: Clock;
+  readonly #clock: GuestClock;
   readonly #scheduling: Scheduling;
   readonly #betweenSlices: (exit: VcpuExit) => void;
   #vcpu: Vcpu | undefined;
@@ -95,7 +96,7 @@ export class MachineLoop {
         await this.#wait(undefined);
         continue;
       }
-      this.#timers.runDue(this.#clock.nowNs());
+      this.#clock.atOneInstant((nowNs) => this.#timers.runDue(nowNs));
       const exit = this.#runSlice(vcpu);
       this.#exits[exit.kind]++;
       this.#betweenSlices(exit);

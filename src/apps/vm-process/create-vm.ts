@@ -5,6 +5,7 @@ import { WASM_ACCELERATOR_PREFIX_BYTES, WasmAccelerator } from "../../accel/wasm
 import { ok } from "../../base/index.ts";
 import type { Result } from "../../base/index.ts";
 import {
+  collectGarbage,
   loadCore,
   nodeDecompressors,
   nodeScheduling,
@@ -34,7 +35,7 @@ export async function createVm(
   const runsOn = await hardware();
   if (!runsOn.ok) return runsOn;
   let readAhead: typeof firstImages | undefined = firstImages;
-  return await VirtualMachine.create({
+  const vm = await VirtualMachine.create({
     definition,
     readImages: () => {
       const images = readAhead;
@@ -48,6 +49,9 @@ export async function createVm(
     entropy: (byteCount) => randomBytes(byteCount),
     serial,
   });
+  // The kernel file and what it unpacked to: many times what the VM itself needs.
+  collectGarbage();
+  return vm;
 }
 
 async function enginePc(): Promise<Result<Hardware>> {

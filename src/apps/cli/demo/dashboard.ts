@@ -92,6 +92,7 @@ export class Dashboard {
   }
 
   #press(key: string): void {
+    this.#message = "";
     const vm = this.#vms[this.#selected];
     if (/^[1-9]$/.test(key)) {
       this.#selected = Math.min(Number(key), this.#vms.length) - 1;
@@ -141,7 +142,6 @@ export class Dashboard {
   }
 
   #command(vm: DemoVm, command: "pause" | "resume" | "reset" | "stop"): void {
-    this.#message = "";
     vm.handle[command]().then(
       () => this.#paintSoon(),
       (thrown: unknown) => {
@@ -181,19 +181,22 @@ export class Dashboard {
   draw(columns: number, rows: number): Frame {
     const frame = new Frame(columns, rows);
     if (columns < MIN_COLUMNS || rows < MIN_ROWS) {
-      frame.put(0, 0, `The terminal is too small: ${MIN_COLUMNS}x${MIN_ROWS} at least.`);
+      frame.put(0, 0, `Too small: ${MIN_COLUMNS}x${MIN_ROWS} is needed.`);
       return frame;
     }
     const { styles } = this.#look;
     this.#drawHeader(frame);
     const panels = panelGrid(this.#vms.length, { column: 0, row: 1, columns, rows: rows - 2 });
-    for (const [index, area] of panels.entries()) {
+    // Where there is no room for all panels, the selected one is among those that are shown.
+    const first = Math.max(0, this.#selected - panels.length + 1);
+    for (const [place, area] of panels.entries()) {
+      const index = first + place;
       const vm = this.#vms[index];
       if (vm === undefined) continue;
       drawPanel(frame, area, { vm, number: index + 1, isSelected: index === this.#selected }, this.#look);
     }
-    this.#drawHelp(frame, rows - 1);
-    if (this.#message !== "") frame.put(1, rows - 1, ` ${this.#message} `, styles.bad, columns - 2);
+    if (this.#message === "") this.#drawHelp(frame, rows - 1);
+    else frame.put(1, rows - 1, this.#message, styles.bad);
     return frame;
   }
 
@@ -201,7 +204,7 @@ export class Dashboard {
     const { styles } = this.#look;
     const running = this.#vms.filter((vm) => vm.state === "running").length;
     const cpuShare = this.#vms.reduce((sum, vm) => sum + vm.rates.cpuShare, 0);
-    const memoryBytes = this.#vms.reduce((sum, vm) => sum + (vm.state === "ended" ? 0 : vm.residentBytes), 0);
+    const memoryBytes = this.#vms.reduce((sum, vm) => sum + vm.residentBytes, 0);
     frame.put(0, 0, " ".repeat(frame.columns), styles.help);
     frame.put(1, 0, "Typevisor", styles.help === "" ? "1" : `1;${styles.help}`);
     const totals =

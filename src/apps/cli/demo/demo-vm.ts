@@ -107,8 +107,9 @@ export class DemoVm {
     return this.state === "running" ? this.#rates : { cpuShare: 0, instructionsPerSecond: 0 };
   }
 
+  /** Of the VM's process; 0 once it is gone. */
   get residentBytes(): number {
-    return this.#sample?.residentBytes ?? 0;
+    return this.state === "ended" ? 0 : (this.#sample?.residentBytes ?? 0);
   }
 
   get sample(): VmSample | undefined {
