@@ -1,10 +1,10 @@
 // The run loop: takes interrupts, finds or has translated the block at RIP, runs it in the interpreter (which runs on
 // through chains and compiled regions) and delivers the faults that end a run. SDM 3A 6.
 import * as L from "../layout";
-import { S, get32, get64, set32, set64, raise, VECTOR_UD, VECTOR_GP, raiseWithError } from "./state";
+import { S, get32, get64, set32, set64, raise, VECTOR_UD, VECTOR_GP, raiseWithError, setStepOver, stepOver } from "./state";
 import { acknowledgeInterrupt, translateBlock, translateSingle, RAM_SIZE } from "./host";
 import { cacheBlock, cachedBlock, findBlock, flushJumpCache, registerBlock, resetBlocks } from "./blocks";
-import { deliverInterrupt, deliverNmi, deliverPendingFault, deliverSingleStep, setStepOver, stepOver } from "./exceptions";
+import { deliverInterrupt, deliverNmi, deliverPendingFault, deliverSingleStep } from "./exceptions";
 import { ACCESS_EXECUTE, translate, flushTlb } from "./paging";
 import { FLAG_IF } from "./control-bits";
 import { nameStackFault } from "./stack-faults";

@@ -55,12 +55,6 @@ function isSoftware(kind: u32): bool {
   return kind == DELIVER_INT_N || kind == DELIVER_INT3;
 }
 
-/** Set by INT n, INT3, INTO and INT1, and by SYSCALL, when they clear TF: no #DB follows them. */
-export let stepOver: bool = false;
-export function setStepOver(value: bool): void {
-  stepOver = value;
-}
-
 /** RIP to return to. */
 function returnAddress(kind: u32): u64 {
   return isSoftware(kind) || kind == DELIVER_ICEBP ? get64(L.NEXT_RIP) : get64(L.RIP);
@@ -260,7 +254,7 @@ export function deliver(vector: u32, hasError: u32, error: u32, kind: u32): u32 
   if (failed) return 1;
   set32(L.INTERRUPT_SHADOW, 0);
   set32(L.HALTED, 0);
-  if (isSoftware(kind) || kind == DELIVER_ICEBP) stepOver = true;
+  if (isSoftware(kind) || kind == DELIVER_ICEBP) S.setStepOver(true);
   if (kind == DELIVER_NMI) set32(L.NMI_BLOCKED, 1);
   return 0;
 }

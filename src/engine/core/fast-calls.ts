@@ -1,8 +1,7 @@
 // SYSCALL, SYSRET, SYSENTER, SYSEXIT, SWAPGS and the base instructions of FS and GS. SDM 3A 5.8.7, 5.8.8; SDM 2;
 // for what AMD's processors do differently in compatibility mode, APM 3.
 import * as L from "../layout";
-import { setStepOver } from "./exceptions";
-import { S, get32, get64, set32, set64, raise, raiseWithError, VECTOR_GP, VECTOR_UD } from "./state";
+import { S, get32, get64, set32, set64, raise, raiseWithError, VECTOR_GP, VECTOR_UD, setStepOver } from "./state";
 import * as C from "./control-bits";
 import { isCanonical } from "./paging";
 import { is64Bit, isLongMode, isRealMode, updateMode } from "./mode";

@@ -5,7 +5,7 @@
 // 64-bit mode only. Bytes that the format leaves unused are not written. Deliberately missing: EFER.FFXSR.
 import * as L from "../layout";
 import { offsetAddress, probeWrite } from "./fpu-memory";
-import { readable128, tlbLookup, writeMem128 } from "./memory";
+import { readable, readable128, tlbLookup, writeMem128 } from "./memory";
 import { NO_ADDRESS } from "./paging";
 import { S, VECTOR_GP, get32, get64, raiseWithError, set32 } from "./state";
 import { setControlWord, setStatusWord, stAddress, stSe, stSig, statusWord, controlWord } from "./x87-state";
@@ -13,6 +13,8 @@ import { xmm } from "./xmm";
 
 const REGISTERS: u32 = 32;
 const XMM_AREA: u32 = 160;
+/** All of it has to be accessible, its unused end as well. */
+const SAVE_AREA: u32 = 512;
 const MXCSR_MASK: u32 = 0xffff;
 
 /** The area as it is composed or was read. */
@@ -53,7 +55,7 @@ export function h_fxsave(d: u32, s: u32, imm: i32): u32 {
   const va = get64(s);
   if ((va & 15) != 0) return raiseWithError(VECTOR_GP, 0);
   const bytes = areaBytes();
-  if (probeWrite(va, bytes) != 0) return 1;
+  if (probeWrite(va, SAVE_AREA) != 0) return 1;
   compose(imm == 64);
   const tlb: u32 = get32(L.CPL) == 3 ? L.TLB_USER_WRITE : L.TLB_KERNEL_WRITE;
   const hva = tlbLookup(tlb, va, bytes);
@@ -87,7 +89,7 @@ export function h_fxrstor(d: u32, s: u32, imm: i32): u32 {
   const va = get64(s);
   if ((va & 15) != 0) return raiseWithError(VECTOR_GP, 0);
   const bytes = areaBytes();
-  if (readArea(va, bytes) != 0) return 1;
+  if (readArea(va, bytes) != 0 || readable<u8>(offsetAddress(va, SAVE_AREA - 1)) == NO_ADDRESS) return 1;
   if ((load<u32>(area, 24) & ~MXCSR_MASK) != 0) return raiseWithError(VECTOR_GP, 0);
   setStatusWord(load<u16>(area, 2));
   setControlWord(load<u16>(area));

@@ -6,7 +6,7 @@ import { S, get32, get64, set32, set64, raise, raiseWithError, VECTOR_BR, VECTOR
 import { computeFlags, setFlags } from "./flags";
 import { FLAG_CF, FLAG_DF, FLAG_OF, FLAG_ZF } from "./control-bits";
 import { is64Bit } from "./mode";
-import { asStackFault, readable, slowReadForWrite128, slowReadForWrite64, writeMem, writeMem128 } from "./memory";
+import { asStackFault, readable, slowReadForWrite128, slowReadForWrite64, slowReadForWrite8, writeMem, writeMem128 } from "./memory";
 import { NO_ADDRESS } from "./paging";
 import { h_seglin } from "./segments";
 
@@ -479,7 +479,7 @@ const ADDRESS_SLOT: u32 = L.TEMP + 8 * (L.TEMP_COUNT - 1);
 let linear: u64 = 0;
 function stackLinear(offset: u64, sizeBytes: u32, writes: u32): u32 {
   set64(ADDRESS_SLOT, offset);
-  if (h_seglin(ADDRESS_SLOT, L.SEG_SS, <i32>(sizeBytes | (writes ? 0x100 : 0)))) return 1;
+  if (h_seglin(ADDRESS_SLOT, L.SEG_SS, <i32>(sizeBytes | (writes ? 0x1000 : 0)))) return 1;
   linear = get64(ADDRESS_SLOT);
   return 0;
 }
@@ -557,8 +557,12 @@ export function h_enter_frame(d: u32, s: u32, imm: i32): u32 {
     sp -= size;
     if (writeStack(sp & mask, frame, size)) return 1;
   }
+  // The manual has ENTER fault as a write at the final stack pointer would.
+  if (stackLinear((sp - allocated) & mask, size, 1)) return 1;
+  if (slowReadForWrite8(linear) == NO_ADDRESS) return asStackFault();
   if (size == 2) store<u16>(S, <u16>frame, L.GPR_RBP);
-  else set64(L.GPR_RBP, size == 4 ? frame & mask & 0xffffffff : frame);
+  else if (size == 4) set64(L.GPR_RBP, ((get64(L.GPR_RSP) & ~mask) | (frame & mask)) & 0xffffffff);
+  else set64(L.GPR_RBP, frame);
   setStackRegister(L.GPR_RSP, sp - allocated, mask);
   return 0;
 }

@@ -1,6 +1,6 @@
 // Loading segment registers and checking accesses through them. SDM 3A 5.4–5.6; MOV, POP, LDS… in SDM 2.
 import * as L from "../layout";
-import { S, get32, get64, set32, raiseWithError, VECTOR_GP, VECTOR_NP, VECTOR_SS } from "./state";
+import { S, get32, get64, set32, raiseWithError, VECTOR_GP, VECTOR_NP, VECTOR_SS, setStepOver } from "./state";
 import * as C from "./control-bits";
 import { NO_ADDRESS } from "./paging";
 import { readable } from "./memory";
@@ -77,9 +77,15 @@ function loadSegment(segment: u32, selector: u32): u32 {
   return 0;
 }
 
+/** MOV SS and POP SS hold interrupts and single steps off for one instruction. SDM 3A 6.8.3. */
+function shadow(): void {
+  set32(L.INTERRUPT_SHADOW, 1);
+  setStepOver(true);
+}
+
 export function h_loadseg(d: u32, s: u32, imm: i32): u32 {
   if (loadSegment(imm, load<u16>(S + s))) return 1;
-  if (imm == L.SEG_SS) set32(L.INTERRUPT_SHADOW, 1);
+  if (imm == L.SEG_SS) shadow();
   return 0;
 }
 
@@ -94,7 +100,7 @@ export function h_popseg(d: u32, s: u32, imm: i32): u32 {
     store<u64>(S + L.GPR_RSP, rsp);
     return 1;
   }
-  if (segment == L.SEG_SS) set32(L.INTERRUPT_SHADOW, 1);
+  if (segment == L.SEG_SS) shadow();
   return 0;
 }
 
@@ -151,7 +157,7 @@ export function raiseSegment(segment: u32): u32 {
 
 export function h_seglin(d: u32, s: u32, imm: i32): u32 {
   const offset = load<u64>(S + d);
-  if (!is64Bit() && !segmentAllows(s, <u32>offset, <u32>imm & 0xff, (imm & 0x100) != 0)) return raiseSegment(s);
+  if (!is64Bit() && !segmentAllows(s, <u32>offset, <u32>imm & 0xfff, (imm & 0x1000) != 0)) return raiseSegment(s);
   store<u64>(S + d, linearAddress(s, offset));
   return 0;
 }

@@ -64,3 +64,9 @@ export const VECTOR_PF: u32 = 14;
 export const VECTOR_MF: u32 = 16;
 export const VECTOR_AC: u32 = 17;
 export const VECTOR_XM: u32 = 19;
+
+/** No #DB follows the single-stepped instruction: it entered a handler or SYSCALL's target without TF, or loaded SS. */
+export let stepOver: bool = false;
+export function setStepOver(value: bool): void {
+  stepOver = value;
+}

@@ -36,7 +36,7 @@ const segments: readonly HelperRow[] = [
    * In: an offset, zero-extended and wrapped to the address size. Out: its linear address. #GP(0), or #SS(0) for SS,
    * when the access does not fit the segment. s is the segment's number. Never needed where MODE says flat.
    */
-  faulting("seglin", { d: "rw64", s: "number", imm: "access size | 0x100 if it writes" }),
+  faulting("seglin", { d: "rw64", s: "number", imm: "access size | 0x1000 if it writes" }),
   /** MOV Sreg (not CS). MOV SS puts the interrupt shadow over the next instruction. */
   ending("loadseg", { s: "r16", imm: "segment number" }),
   ending("popseg", { gprs: "all", imm: "segment number | operand size << 8" }),

@@ -124,9 +124,7 @@ const FORM_X64 = 2;
 const FORM_X32 = 3;
 
 /** imm of the `seglin` helper: access size in bytes, and whether it writes. */
-const SEGLIN_WRITE = 0x100;
-/** The size field is a byte; FXSAVE's area is the only larger operand. */
-const SEGLIN_SPAN_MAX = 0xff;
+const SEGLIN_WRITE = 0x1000;
 
 const fitsI32 = (value: number): boolean => value === (value | 0);
 
@@ -320,7 +318,7 @@ export class Translator {
       return;
     }
     this.#toSlot();
-    this.emit(SEGLIN, ADDRESS, segment, Math.min(spanBytes, SEGLIN_SPAN_MAX) | (writes ? SEGLIN_WRITE : 0));
+    this.emit(SEGLIN, ADDRESS, segment, spanBytes | (writes ? SEGLIN_WRITE : 0));
   }
 
   #addBase(baseSlot: number): void {
