@@ -79,12 +79,13 @@ export class CaseGenerator {
     const floats = new FloatSource(Number(BigInt.asUintN(32, seed)));
     const { random } = floats;
     const cases: InstructionCase[] = [];
-    for (let index = 0; cases.length < count; index++) {
+    for (let index = 0; cases.length < count && index < count; index++) {
       const shape = this.#shape(row, index, random);
       if (shape === undefined) return cases;
       const code = codeOf(shape);
       for (let value = 0; value < VALUES_PER_SHAPE; value++) {
-        cases.push(makeCase(shape, code, floats, `${rowName(row)} #${String(cases.length)}`));
+        const draft = makeAcceptable(shape, floats);
+        if (draft !== undefined) cases.push(draft.finish(`${rowName(row)} #${String(cases.length)}`, code));
       }
     }
     return cases;
@@ -273,17 +274,14 @@ function codeOf(shape: Shape): Uint8Array {
   return suffix === undefined || shape.mode !== "long64" ? code : Uint8Array.from([...code, ...suffix]);
 }
 
-function makeCase(
-  shape: ShapeWithBases,
-  code: Uint8Array,
-  floats: FloatSource,
-  name: string,
-): InstructionCase {
+/** A draft that the row's policy accepts, or undefined if this shape has none. */
+function makeAcceptable(shape: ShapeWithBases, floats: FloatSource): Draft | undefined {
   const { accepts } = policyOf(shape.row);
-  let draft = makeDraft(shape, floats);
-  for (let attempt = 0; accepts?.(draft) === false && attempt < ATTEMPTS_MAX; attempt++)
-    draft = makeDraft(shape, floats);
-  return draft.finish(name, code);
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const draft = makeDraft(shape, floats);
+    if (accepts?.(draft) ?? true) return draft;
+  }
+  return undefined;
 }
 
 function makeDraft(shape: ShapeWithBases, floats: FloatSource): Draft {

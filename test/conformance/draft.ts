@@ -131,8 +131,11 @@ export class Draft {
     return Number(this.linear("ss", this.get(register, this.stackBits)) & 0xffff_ffffn);
   }
 
-  /** A stack pointer with surprises: not aligned, at the ends of its page, in memory that cannot be written. */
-  varyStack(): void {
+  /**
+   * A stack pointer with surprises: not aligned, at the ends of its page, in memory that cannot be written, and if
+   * `wide` not canonical.
+   */
+  varyStack(wide = true): void {
     const { random } = this;
     const kind = random.below(20);
     if (kind < 4) this.setStack(DEFAULT_RSP + random.below(64) - 32);
@@ -140,7 +143,7 @@ export class Draft {
     else if (kind < 6) this.setStack(STACK.gva + STACK.sizeBytes - random.below(10));
     else if (kind < 7) this.setStack(DATA.gva + 0x1000 + random.below(12) - 6);
     else if (kind < 8) this.setStack(READ_ONLY.gva + 0x100);
-    else if (kind < 9 && this.mode === "long64") this.set(RSP, NON_CANONICAL);
+    else if (kind < 9 && wide && this.mode === "long64") this.set(RSP, NON_CANONICAL);
   }
 
   /** Writes as many of the bytes as lie in writable memory. */
@@ -179,8 +182,9 @@ export class Draft {
         reach: reachOf(shape, segment),
         wide: addressBits === 64,
       });
-      // Which comes first is open where a 16-byte operand is neither aligned nor within its stack segment.
-      const ambiguous = segment === "ss" && sizeBytes === 16 && shape.mode !== "long64";
+      // Which comes first is open where an operand is neither aligned nor within its stack segment.
+      const ambiguous =
+        segment === "ss" && (sizeBytes === 16 || sizeBytes === 512) && shape.mode !== "long64";
       const chosen = ambiguous ? target & ~15n : target;
       solveForm(memory, addressBits, this.offsetIn(segment, chosen, addressBits), this.gpr);
     }

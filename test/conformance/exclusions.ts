@@ -43,15 +43,28 @@ export const KNOWN_DEVIATIONS: readonly string[] = [
   "ARPL on memory asks for the right to write even if the selector needs no adjustment.",
 ];
 
-const isFarPointer = (row: InstructionRow): boolean => row.operandKinds.includes("mfar");
+/** Whether AMD processors do something else than the table says. */
+function isAmdSpecific({ row, memory, operandBits, rexW, lock }: Shape): boolean {
+  switch (row.mnemonic) {
+    case "prefetchw":
+      // The register forms of 0F 0D are not reserved NOPs but invalid.
+      return memory === undefined;
+    case "movsxd":
+      // 32 bits are read from memory even if 16 are asked for.
+      return memory !== undefined && operandBits === 16;
+    case "mov":
+      // LOCK MOV to and from CR0 means CR8.
+      return lock && row.operands.some(({ file }) => file === "cr");
+    default:
+      // AMD64 has no far pointers with 64-bit offsets.
+      return rexW && row.operandKinds.includes("mfar");
+  }
+}
 
 /** Whether the host does something else than the table says for this shape, or the engine is known to. */
 export function isOpen(shape: Shape, host: HostCpu): boolean {
   // See KNOWN_DEVIATIONS.
   const isReadOnly = shape.segment === "cs" || Object.values(shape.segments).includes("readOnlyData");
   if (shape.row.mnemonic === "arpl" && shape.memory !== undefined && isReadOnly) return true;
-  // On AMD processors the register forms of 0F 0D are not reserved NOPs but invalid.
-  if (host.isAmd && shape.row.mnemonic === "prefetchw" && shape.memory === undefined) return true;
-  // AMD64 has no far pointers with 64-bit offsets.
-  return host.isAmd && isFarPointer(shape.row) && shape.rexW;
+  return host.isAmd && isAmdSpecific(shape);
 }

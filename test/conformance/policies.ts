@@ -87,14 +87,16 @@ const DATA_SELECTORS = [
 ] as const;
 const CODE16 = LDT[0]?.selector ?? 0;
 /** Of these, 64-bit code is not entered over a stack segment of the LDT: the host's kernel does not come back from it. */
-const codeSelectors = (mode: Shape["mode"]): readonly number[] =>
-  mode === "protected16" ? [SELECTOR.code32, CODE16] : [SELECTOR.code32, SELECTOR.code64, CODE16];
+const codeSelectors = ({ mode, segments }: Pick<Shape, "mode" | "segments">): readonly number[] =>
+  mode === "protected16" || (segments.ss !== undefined && segments.ss !== "flat")
+    ? [SELECTOR.code32, CODE16]
+    : [SELECTOR.code32, SELECTOR.code64, CODE16];
 
 function codeSelector(d: Draft): bigint {
   const { random } = d;
   const kind = random.below(8);
   if (kind < 4) return big(codeSelectorOf(d.mode));
-  return pickBig(random, kind < 6 ? codeSelectors(d.mode) : FAR_DATA_SELECTORS);
+  return pickBig(random, kind < 6 ? codeSelectors(d.shape) : FAR_DATA_SELECTORS);
 }
 
 const FAR_DATA_SELECTORS = DATA_SELECTORS.filter((selector) => selector !== SELECTOR.code64);
@@ -136,10 +138,13 @@ function prepareString(d: Draft): void {
     return backwards && target < 1n << 32n ? target + big(sizeBytes - bits / 8) : target;
   };
   const source = shape.segment ?? "ds";
-  const from = start(d.mode === "long64" && source !== "fs" && source !== "gs" ? "ds" : source);
+  let from = start(d.mode === "long64" && source !== "fs" && source !== "gs" ? "ds" : source);
   let to = start("es");
+  // Which operand of CMPS is read first is open: at most one of them faults.
+  if (row.mnemonic.startsWith("cmps") && random.below(2) === 0) from = plainMemory(random, sizeBytes);
+  else if (row.mnemonic.startsWith("cmps")) to = plainMemory(random, sizeBytes);
   // Overlapping and equal areas are where string instructions go wrong.
-  if (random.below(4) === 0) to = from + big(random.below(2 * sizeBytes + 1) - sizeBytes);
+  else if (random.below(4) === 0) to = from + big(random.below(2 * sizeBytes + 1) - sizeBytes);
   d.set(
     RSI,
     d.offsetIn(source === "cs" && d.mode === "long64" ? "ds" : source, from, addressBits),
@@ -148,6 +153,9 @@ function prepareString(d: Draft): void {
   d.set(RDI, d.offsetIn("es", to, addressBits), addressBits);
   if (row.traits.has("repz")) makeEqual(d, from, to, bits / 8, count, backwards);
 }
+
+const plainMemory = (random: Random, sizeBytes: number): bigint =>
+  big(DATA.gva + sizeBytes + random.below(0x800));
 
 /** Gives CMPS and SCAS a run of equal (or, for REPNE, unequal) elements with an end somewhere. */
 function makeEqual(
@@ -263,23 +271,38 @@ function prepareFarMemory(d: Draft): void {
   d.writeNumber(d.operandGva + size, selector, 2);
 }
 
+/** What the processor adds to offsets in a code segment. */
+const codeBase = (selector: number): number =>
+  LDT.find((entry) => entry.code && entry.selector === selector)?.base ?? 0;
+
+/** A target within the limit of the segment: which of its checks come before the pushes is open. */
+const farTarget = (
+  random: Random,
+  { mode, codeGva }: Pick<Shape, "mode" | "codeGva">,
+  selector: number,
+): number => codeTarget(random, { mode: codeBase(selector) === 0 ? mode : "protected16", codeGva });
+
 /** An offset that suits the code segment that will be loaded. */
 function farOffset(d: Draft, selector: bigint): bigint {
-  const target = codeTarget(d.random, d.shape);
-  const base = selector === big(CODE16) ? CODE.gva : 0;
-  return BigInt.asUintN(64, big(target - base));
+  const target = farTarget(d.random, d.shape, Number(selector));
+  return BigInt.asUintN(64, big(target - codeBase(Number(selector))));
+}
+
+/** Varies the stack of a return that loads this selector: if it fails, what of the stack is read before is open. */
+function varyReturnStack(d: Draft, selector: bigint): void {
+  if (selector === big(codeSelectorOf(d.mode))) d.varyStack(false);
 }
 
 function prepareFarReturn(d: Draft): void {
-  d.varyStack();
   const selector = codeSelector(d);
+  varyReturnStack(d, selector);
   const noise = d.random.next64() & ~0xffffn;
   d.writeStack(ptrSize(d.shape), farOffset(d, selector), noise | selector);
 }
 
 function prepareInterruptReturn(d: Draft): void {
-  d.varyStack();
   const selector = codeSelector(d);
+  varyReturnStack(d, selector);
   const values = [farOffset(d, selector), selector, flagsImage(d)];
   // In 64-bit mode SS:RSP is popped whatever the privilege level.
   if (d.mode === "long64")
@@ -293,9 +316,8 @@ function prepareInterruptReturn(d: Draft): void {
 function prepareFarImmediate(random: Random, shape: Omit<Shape, "immediates">): bigint {
   const own = codeSelectorOf(shape.mode);
   const selector =
-    random.below(3) === 0 ? random.pick([...codeSelectors(shape.mode), ...FAR_DATA_SELECTORS]) : own;
-  const base = selector === CODE16 ? CODE.gva : 0;
-  const offset = codeTarget(random, shape) - base;
+    random.below(3) === 0 ? random.pick([...codeSelectors(shape), ...FAR_DATA_SELECTORS]) : own;
+  const offset = farTarget(random, shape, selector) - codeBase(selector);
   const bits = shape.operandBits === 16 ? 16 : 32;
   return BigInt.asUintN(bits, big(offset)) | (big(selector) << big(bits));
 }
@@ -318,8 +340,11 @@ const indirect: Policy = {
   prepare: (d) => {
     if (d.operands[0]?.kind === "mfar") prepareFarMemory(d);
     else if (d.operands[0]?.operand.at === "rm") d.setOperand(0, codeOffset(d));
-    if (d.shape.row.mnemonic === "call" && d.random.below(4) === 0) d.varyStack();
+    if (d.shape.row.mnemonic === "call" && d.random.below(4) === 0) d.varyStack(d.operands[0]?.bits === 64);
   },
+  // An address that cannot be written there is not one that can be branched to.
+  accepts: ({ shape, operandGva = 0 }) =>
+    shape.memory === undefined || regionOf(operandGva, 1)?.writable !== false,
   immediate: (random, shape, index) =>
     shape.row.encoding.immediates[index] === "cp"
       ? prepareFarImmediate(random, shape)
@@ -343,7 +368,13 @@ const counter: Policy = {
   },
   immediate: nearTarget,
 };
-const string: Policy = { reserved: [RAX, RCX, RSI, RDI], prepare: prepareString };
+const string: Policy = {
+  reserved: [RAX, RCX, RSI, RDI],
+  prepare: prepareString,
+  accepts: ({ shape: { row, segments } }) =>
+    !row.mnemonic.startsWith("cmps") ||
+    Object.values(segments).every((name) => name === "flat" || name === "data16"),
+};
 const selectorOperand: Policy = {
   prepare: (d) => {
     const index = d.operands.findIndex(({ operand }) => operand.at === "rm");

@@ -189,6 +189,8 @@ export function memoryChangesOf(state: CpuState, read: (region: MemoryRegion) =>
   return REGIONS.filter((region) => region.writable).flatMap((region) => {
     const before = initialContents(state, region);
     const after = read(region);
+    // Most regions are as they were, which is found out quickly.
+    if (Buffer.compare(before, after) === 0) return [];
     const changed: number[] = [];
     after.forEach((byte, offset) => {
       if (byte !== before[offset]) changed.push(region.gva + offset);
