@@ -13,7 +13,6 @@ const IDT = 0x8000;
 const HANDLER = 0x9000;
 const GDT = 0x7000;
 const CR0_PE = 1n;
-const IF = 0x200n;
 const HLT = 0xf4;
 
 /** Translations that fill the code cache more than once. */
