@@ -43,6 +43,7 @@ export function buildProgram(parts: CliParts, finish: Finish): Command {
     .version(packageVersion(), "--version", "print the version")
     .helpOption("-h, --help", "print this help")
     .helpCommand(false)
+    .enablePositionalOptions()
     .showSuggestionAfterError(true)
     .exitOverride()
     .configureOutput({
@@ -147,6 +148,8 @@ function addGuests(program: Command, finish: Finish): void {
   };
   const guests = program
     .command("guests")
+    // "guests fetch NAME --format json" is an option of fetch, not of guests.
+    .enablePositionalOptions()
     .summary("list and fetch ready-made guests")
     .description("Lists the ready-made guests, or fetches them from Debian packages, without root.")
     .addOption(format())

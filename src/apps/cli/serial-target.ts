@@ -6,7 +6,7 @@ import type { Result } from "../../base/index.ts";
 export type SerialTarget =
   { readonly kind: "stdio" } | { readonly kind: "file"; readonly path: string } | { readonly kind: "none" };
 
-export const SERIAL_HELP = "first serial port: stdio, file:PATH (output only) or none (default: stdio)";
+export const SERIAL_HELP = "first serial port: stdio, file:PATH (output only) or none";
 
 export function parseSerialTarget(text: string): Result<SerialTarget> {
   if (text === "stdio" || text === "none") return ok({ kind: text });
