@@ -182,10 +182,7 @@ export class Draft {
         reach: reachOf(shape, segment),
         wide: addressBits === 64,
       });
-      // Which comes first is open where an operand is neither aligned nor within its stack segment.
-      const ambiguous =
-        segment === "ss" && (sizeBytes === 16 || sizeBytes === 512) && shape.mode !== "long64";
-      const chosen = ambiguous ? target & ~15n : target;
+      const chosen = isAmbiguous(shape.mode, segment, sizeBytes) ? target & ~15n : target;
       solveForm(memory, addressBits, this.offsetIn(segment, chosen, addressBits), this.gpr);
     }
     const offset = memory.ripRelative
@@ -268,6 +265,10 @@ export class Draft {
     };
   }
 }
+
+/** Which fault comes first is open where an operand is neither aligned nor within its stack segment. */
+export const isAmbiguous = (mode: CpuMode, segment: SegmentRegister, sizeBytes: number): boolean =>
+  segment === "ss" && sizeBytes >= 16 && mode !== "long64";
 
 /** Where the offsets of a segment lead. */
 export function reachOf(shape: Shape, segment: SegmentRegister): "data" | "code" | "stack" {

@@ -140,6 +140,9 @@ export class EngineExecutor implements CpuExecutor {
   readonly #block: DataView;
   /** All memory, for the headers of translated blocks. */
   readonly #all: DataView;
+  /** Cases executed so far, and those whose code was in a compiled region. */
+  caseCount = 0;
+  casesInRegions = 0;
   /** The code that is in the code region, and translated. */
   #loaded: LoadedCode | undefined;
 
@@ -188,11 +191,6 @@ export class EngineExecutor implements CpuExecutor {
 
   execute(cases: readonly InstructionCase[]): Promise<CpuOutcome[]> {
     return Promise.resolve().then(() => cases.map((each) => this.#run(resolveCase(each))));
-  }
-
-  /** Instructions that compiled regions have executed so far. */
-  get instructionsInRegions(): bigint {
-    return this.#engine.statistics.instructionsInRegions;
   }
 
   #put64(gpa: number, value: bigint): void {
@@ -278,6 +276,9 @@ export class EngineExecutor implements CpuExecutor {
       this.#heatBlocks();
     }
     const exit = this.#execute(resolved);
+    this.caseCount++;
+    if (this.#blocks().some((block) => this.#all.getUint32(block + L.BLOCK_REGION, true) !== 0))
+      this.casesInRegions++;
     const outcome = this.#outcome(resolved, exit);
     if (outcome.memory.some(({ gva }) => isInCode(gva))) this.#loaded = undefined;
     return outcome;
@@ -301,15 +302,22 @@ export class EngineExecutor implements CpuExecutor {
 
   /** Makes every block in the code region one that is compiled when it runs next. */
   #heatBlocks(): void {
+    for (const block of this.#blocks()) this.#all.setInt32(block + L.BLOCK_HEAT, ALMOST_HOT, true);
+  }
+
+  /** Addresses of the translated blocks of the code region. */
+  #blocks(): number[] {
+    const blocks: number[] = [];
     for (let offset = 0; offset < CODE.sizeBytes; offset += L.PAGE_SIZE) {
       const page = (REGION_GPA.code + offset) >>> L.PAGE_SHIFT;
       let block = this.#all.getUint32(L.PAGE_BLOCKS + 4 * page, true);
       while (block !== 0) {
-        this.#all.setInt32(block + L.BLOCK_HEAT, ALMOST_HOT, true);
+        blocks.push(block);
         const isFirstPage = this.#all.getUint32(block + L.BLOCK_GPA, true) >>> L.PAGE_SHIFT === page;
         block = this.#all.getUint32(block + (isFirstPage ? L.BLOCK_PAGE_NEXT : L.BLOCK_PAGE2_NEXT), true);
       }
     }
+    return blocks;
   }
 
   #execute(resolved: ResolvedCase): EngineExit {

@@ -68,5 +68,5 @@ for (const group of groupNames) {
   failed += bad.length;
 }
 for (const tier of tiers)
-  print(`${tier.name}: ${String(tier.instructionsInRegions)} instructions in compiled regions`);
+  print(`${tier.name}: ${String(tier.caseCount)} cases, ${String(tier.casesInRegions)} in compiled regions`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -275,12 +275,10 @@ function prepareFarMemory(d: Draft): void {
 const codeBase = (selector: number): number =>
   LDT.find((entry) => entry.code && entry.selector === selector)?.base ?? 0;
 
-/** A target within the limit of the segment: which of its checks come before the pushes is open. */
-const farTarget = (
-  random: Random,
-  { mode, codeGva }: Pick<Shape, "mode" | "codeGva">,
-  selector: number,
-): number => codeTarget(random, { mode: codeBase(selector) === 0 ? mode : "protected16", codeGva });
+/** A target; within the limit of segments that have one: which of the checks come before the pushes is open. */
+function farTarget(random: Random, shape: Pick<Shape, "mode" | "codeGva">, selector: number): number {
+  return codeBase(selector) === 0 ? codeTarget(random, shape) : CODE.gva + 0x40 + random.below(0x700);
+}
 
 /** An offset that suits the code segment that will be loaded. */
 function farOffset(d: Draft, selector: bigint): bigint {
