@@ -3,12 +3,14 @@
  * themselves stand in their own files; here a wrong line becomes one sentence and the status 1.
  */
 
-import { Command, CommanderError, Option } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { GUEST_CATALOGUE } from "../../host/index.ts";
 import { VM_SETTINGS } from "../../vmm/index.ts";
 import type { Setting } from "../../vmm/index.ts";
 import { printError } from "./cli-parts.ts";
 import type { CliParts } from "./cli-parts.ts";
+import { completionScript, SHELLS } from "./completion.ts";
+import type { Shell } from "./completion.ts";
 import { DEMO_GUESTS, DEMO_TIMEOUT_SECONDS } from "./demo/index.ts";
 import { EXIT } from "./exit-status.ts";
 import type { ListFormat } from "./guests/index.ts";
@@ -53,6 +55,7 @@ export function buildProgram(parts: CliParts, finish: Finish): Command {
   addRun(program, parts, finish);
   addGuests(program, finish);
   addDemo(program, parts, finish);
+  addCompletion(program);
   return program;
 }
 
@@ -132,6 +135,21 @@ function addDemo(program: Command, parts: CliParts, finish: Finish): void {
       const { demo } = await import("./demo-command.ts");
       const timeoutSeconds = timeout.value ?? DEMO_TIMEOUT_SECONDS;
       finish(await demo({ names, timeoutSeconds, mirror: flags.mirror }, parts));
+    });
+}
+
+function addCompletion(program: Command): void {
+  program
+    .command("completion")
+    .summary("print a script that completes commands in your shell")
+    .description(
+      "Prints a completion script. For this session: source <(typevisor completion bash), the same with zsh, or\n" +
+        "typevisor completion fish | source.",
+    )
+    .addArgument(new Argument("<SHELL>", "the shell").choices(SHELLS))
+    .action((shell: Shell) => {
+      const NAME = GUEST_CATALOGUE.map(({ name }) => name);
+      process.stdout.write(completionScript(program, shell, { NAME, SHELL: SHELLS }));
     });
 }
 
