@@ -56,7 +56,7 @@ async function cruiseTree(baseDir: string, folders: readonly string[]): Promise<
     },
     {
       extensions: [".ts", ".js", ".mjs", ".json"],
-      conditionNames: ["import", "node"],
+      conditionNames: ["typevisor-source", "import", "node"],
       exportsFields: ["exports"],
     },
   );
