@@ -280,6 +280,10 @@ export class Regions {
     if (branch?.kind === "conditional") return [first, second];
     if (branch?.kind === "jump") return [branch.why === "call" ? second : first];
     if (branch?.kind === "indirect" && branch.why === "call") return [second];
+    if (branch?.kind === "sysend") {
+      const next = this.#ops.behindString(last);
+      return next === undefined ? [] : [offset + next];
+    }
     return [];
   }
 

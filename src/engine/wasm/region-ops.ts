@@ -1,9 +1,16 @@
 /** The IR ops of one region: those of its blocks, one behind the other, in arrays that all regions reuse. */
 import type { IrBlock } from "../ir/block.ts";
+import { opNumber } from "../ir/ops.ts";
 import type { Immediates } from "./static-value.ts";
 
 /** More ops than a region may have. */
 export const REGION_OPS_MAX = 8192;
+
+const SYNCPC = opNumber("syncpc");
+/** Helpers that end their block only because they may stop half-way; when they have not, a region goes on. */
+const repeatedStrings = new Set(
+  ["repmovs", "repstos", "replods", "repcmps", "repscas"].map((helper) => opNumber(helper)),
+);
 
 export class RegionOps {
   count = 0;
@@ -27,6 +34,13 @@ export class RegionOps {
 
   hasRoomFor(block: IrBlock): boolean {
     return this.count + block.count <= REGION_OPS_MAX;
+  }
+
+  /** If this op ends a block behind a repeated string instruction: the offset from its block of what follows it. */
+  behindString(sysend: number): number | undefined {
+    if (!repeatedStrings.has(this.op[sysend - 1] ?? 0) || this.op[sysend - 2] !== SYNCPC) return undefined;
+    const imm = this.imm[sysend - 2] ?? 0;
+    return (imm & 0xffff) + (imm >>> 16);
   }
 
   /** Appends a block's ops; gives the index of the first. */

@@ -389,11 +389,7 @@ export class RegionCompiler {
           return this.#leaveByChain(() => this.#lowering.pushIndirectTarget(this.#ops, i));
         return this.#leave(() => this.#lowering.pushIndirectTarget(this.#ops, i));
       case "sysend":
-        f.i32Const(0);
-        f.i32Const(0);
-        f.access(opcode.i64Load, this.#stateBase + L.NEXT_RIP);
-        f.access(opcode.i64Store, this.#stateBase + L.RIP);
-        return this.#leave(() => f.i64Const(L.REGION_DISPATCH_LOW, L.REGION_RESULT_HIGH));
+        return this.#endByHelper(node);
       case "raise":
         this.#storeState32(L.FAULT_VECTOR, imm);
         this.#storeState32(L.FAULT_HAS_ERROR, 0);
@@ -424,6 +420,49 @@ export class RegionCompiler {
     const size = this.#mode & L.MODE_CODE_SIZE;
     this.#storeState64(L.RIP, this.#ripAt(rip));
     this.#storeState64(L.NEXT_RIP, size === 2 ? next : BigInt.asUintN(size === 1 ? 32 : 16, next));
+    if (this.#stringEnd(node) >= 0) {
+      this.#loadState32(L.STAT_CODE_WRITES);
+      this.#f.localSet(this.#slot);
+    }
+  }
+
+  /** The last op of a node that ends behind a repeated string instruction and goes on from there, else -1. */
+  #stringEnd(node: RegionNode): number {
+    const last = node.block.end - 1;
+    const isSysend = factsOfOp(this.#ops.op[last] ?? 0).branch?.kind === "sysend";
+    return isSysend && node.edges.length > 0 && (this.#mode & L.MODE_CODE_SIZE) === 2 ? last : -1;
+  }
+
+  /** Behind a helper that ends its block: back to the dispatcher, unless a string instruction is through. */
+  #endByHelper(node: RegionNode): void {
+    const f = this.#f;
+    const leave = (): void => {
+      f.i32Const(0);
+      f.i32Const(0);
+      f.access(opcode.i64Load, this.#stateBase + L.NEXT_RIP);
+      f.access(opcode.i64Store, this.#stateBase + L.RIP);
+      this.#leave(() => f.i64Const(L.REGION_DISPATCH_LOW, L.REGION_RESULT_HIGH));
+    };
+    const [next] = node.edges;
+    if (next === undefined || this.#stringEnd(node) < 0) return leave();
+    // It stopped half-way, or it has overwritten code: this region's, perhaps.
+    f.i32Const(0);
+    f.access(opcode.i64Load, this.#stateBase + L.NEXT_RIP);
+    this.#pushRip(next.offset);
+    f.op(binaryOps["i64.ne"]);
+    this.#loadState32(L.STAT_CODE_WRITES);
+    f.localGet(this.#slot);
+    f.op(binaryOps["i32.ne"]);
+    f.op(binaryOps["i32.or"]);
+    const { slots, flags } = this.#lowering;
+    const { dirty } = slots;
+    const { state } = flags;
+    f.if("unlikely");
+    leave();
+    f.end();
+    slots.dirty = dirty;
+    flags.state = state;
+    this.#edge(next);
   }
 
   #conditional(node: RegionNode, i: number): void {
