@@ -1,5 +1,6 @@
 /** Each text check refuses what it is for and accepts what is right. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { textChecks } from "./text-checks.ts";
@@ -51,6 +52,15 @@ test("a link to a missing file is refused", () => {
     [],
   );
   assert.deepEqual(problems(name, "README.md", "x\n[a](gone.md)"), [":2: gone.md does not exist"]);
+});
+
+test("a dependency without a reason is refused", () => {
+  const name = "each dependency has its reason";
+  const text = readFileSync("docs/dependencies.md", "utf8");
+  assert.deepEqual(problems(name, "docs/dependencies.md", text), []);
+  assert.deepEqual(problems(name, "docs/dependencies.md", text.replaceAll("commander", "another")), [
+    ":1: commander of package.json has no row",
+  ]);
 });
 
 test("a number without a check is refused", () => {

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import manifest from "../../package.json" with { type: "json" };
 
 export interface TextFile {
   readonly path: string;
@@ -50,6 +51,9 @@ function packageHostsOf(text: string): string[] {
       : matchesOf(text, new RegExp(escaped(configuredHost), "g"), (match) => match[0]);
   return [...named, ...configured].map((line) => `${line} is the name of a package host`);
 }
+
+/** Of every kind that package.json has. */
+const packageNames = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.devDependencies)];
 
 export const textChecks: readonly TextCheck[] = [
   {
@@ -100,19 +104,31 @@ export const textChecks: readonly TextCheck[] = [
         .map((line) => `${line} does not exist`),
   },
   {
+    name: "each dependency has its reason",
+    appliesTo: (path) => path === "docs/dependencies.md",
+    problemsOf: ({ text }) =>
+      packageNames
+        .filter((name) => !rowsOf(text).some(({ cells }) => cells[0]?.split(/[\s,]+/).includes(name)))
+        .map((name) => `:1: ${name} of package.json has no row`),
+  },
+  {
     name: "each number names its check",
     appliesTo: (path) => path === "SPECIFICATION.md",
     problemsOf: ({ text }) => specificationProblems(text),
   },
 ];
 
-/** Rows are `| what | number | check |`, where the check is a command in backticks or "nothing checks it yet". */
-function specificationProblems(text: string): string[] {
-  const rows = text
+/** The rows of a document's tables with their line numbers, without the ruling ones. */
+function rowsOf(text: string): { cells: string[]; line: number }[] {
+  return text
     .split("\n")
     .map((line, index) => ({ cells: line.split("|").slice(1, -1), line: index + 1 }))
     .filter(({ cells }) => cells.length > 0 && !cells.every((cell) => /^\s*:?-+:?\s*$/.test(cell)));
-  const numbers = rows.filter(({ cells }) => cells.length === 3 && cells[2]?.trim() !== "check");
+}
+
+/** Rows are `| what | number | check |`, where the check is a command in backticks or "nothing checks it yet". */
+function specificationProblems(text: string): string[] {
+  const numbers = rowsOf(text).filter(({ cells }) => cells.length === 3 && cells[2]?.trim() !== "check");
   const problems = numbers
     .filter(({ cells }) => !/`[^`]+`|nothing checks it yet/.test(cells[2] ?? ""))
     .map(({ line }) => `:${line}: names neither a command nor "nothing checks it yet"`);
