@@ -63,7 +63,7 @@ const LDT_SELECTOR = 0x50;
 const HLT = 0xf4;
 /** What Linux clears at a system call: TF, IF, DF, IOPL, NT, AC and more. */
 const SYSCALL_FLAG_MASK = 0x25_7fd5n;
-const MAX_INSTRUCTIONS = 100_000;
+const MAX_INSTRUCTIONS = 2_000_000;
 
 const P = 1n;
 const RW = 2n;
@@ -130,9 +130,18 @@ interface LoadedCode {
 
 const isInCode = (gva: number): boolean => gva >= CODE.gva && gva < CODE.gva + CODE.sizeBytes;
 
+export interface ExecutorOptions {
+  /** Instructions that the engine is asked to run at a time; each case takes the next of these in turn. */
+  readonly sliceInstructions?: readonly number[];
+  /** How far blocks are from being compiled when a case is executed, in the order in which they were translated. */
+  readonly heat?: readonly number[];
+}
+
 export class EngineExecutor implements CpuExecutor {
   readonly name: string;
   readonly #tier: Tier;
+  readonly #slices: readonly number[];
+  readonly #heat: readonly number[];
   readonly #engine: Engine;
   readonly #ram: Uint8Array;
   readonly #view: DataView;
@@ -147,7 +156,13 @@ export class EngineExecutor implements CpuExecutor {
   #loaded: LoadedCode | undefined;
 
   /** A processor that has all of `features`: rows that need others are #UD. */
-  constructor(tier: Tier, features: ReadonlySet<Feature> = cpuModel().features) {
+  constructor(
+    tier: Tier,
+    features: ReadonlySet<Feature> = cpuModel().features,
+    options: ExecutorOptions = {},
+  ) {
+    this.#slices = options.sliceInstructions ?? [MAX_INSTRUCTIONS];
+    this.#heat = options.heat ?? [ALMOST_HOT];
     this.name = tier;
     this.#tier = tier;
     const pages = (ENGINE_PREFIX_BYTES + RAM_SIZE_BYTES) / 65536;
@@ -302,7 +317,10 @@ export class EngineExecutor implements CpuExecutor {
 
   /** Makes every block in the code region one that is compiled when it runs next. */
   #heatBlocks(): void {
-    for (const block of this.#blocks()) this.#all.setInt32(block + L.BLOCK_HEAT, ALMOST_HOT, true);
+    for (const [i, block] of this.#blocks()
+      .sort((a, b) => a - b)
+      .entries())
+      this.#all.setInt32(block + L.BLOCK_HEAT, this.#heat[i % this.#heat.length] ?? ALMOST_HOT, true);
   }
 
   /** Addresses of the translated blocks of the code region. */
@@ -329,8 +347,11 @@ export class EngineExecutor implements CpuExecutor {
     registers.setU32(L.HALTED, 0);
     registers.setU32(L.INTERRUPT_SHADOW, 0);
     registers.writeKeepingCaches(this.#machineState(resolved));
-    const exit = this.#engine.run(MAX_INSTRUCTIONS);
-    return exit === "requested" ? this.#engine.run(MAX_INSTRUCTIONS) : exit;
+    const slice = this.#slices[this.caseCount % this.#slices.length] ?? MAX_INSTRUCTIONS;
+    let exit: EngineExit = "slice";
+    for (let left = MAX_INSTRUCTIONS; left > 0 && (exit === "slice" || exit === "requested"); left -= slice)
+      exit = this.#engine.run(slice);
+    return exit;
   }
 
   #outcome(resolved: ResolvedCase, engineExit: EngineExit): CpuOutcome {
