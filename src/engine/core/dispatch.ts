@@ -130,6 +130,19 @@ function resolve(rip: u64): u32 {
   return block;
 }
 
+/** Table slot of the compiled region that enters at RIP, 0 if there is none; for regions whose jump cache misses. */
+export function regionAt(rip: u64): u32 {
+  const gpa = fetchAddress(rip);
+  if (gpa == NO_PAGE) {
+    set32(L.FAULT_VECTOR, L.FAULT_NONE);
+    return 0;
+  }
+  const block = findBlock(rip, gpa, get32(L.MODE));
+  if (block == 0) return 0;
+  cacheBlock(rip, block);
+  return load<u32>(block, L.BLOCK_REGION);
+}
+
 /** Executes the instruction at RIP in a block of its own, after a store found translated code in its way. */
 function runSingle(): u32 {
   set32(L.FAULT_VECTOR, L.FAULT_NONE);

@@ -17,6 +17,8 @@ export const slowWriteSignature = (size: MemorySize): Signature => ({
 });
 /** mulHighSigned, mulHighUnsigned. */
 export const mulHighSignature: Signature = { parameters: ["i64", "i64"], results: ["i64"] };
+/** regionAt(rip): table slot of the region that enters there, or 0. */
+export const regionAtSignature: Signature = { parameters: ["i64"], results: ["i32"] };
 /** remap(region): 1 if the region's pages are still mapped as when it was compiled. */
 export const remapSignature: Signature = { parameters: ["i32"], results: ["i32"] };
 /** A compiled region: how deep regions may still call each other, to the next RIP or a REGION_* result. */

@@ -14,7 +14,7 @@
 import { defined, fail } from "../../base/index.ts";
 import * as L from "../layout.ts";
 import { binaryOps, unaryOps } from "../ir/wasm-ops.ts";
-import { ENGINE_MODULE, regionSignature, remapSignature } from "./core-calls.ts";
+import { CORE_MODULE, ENGINE_MODULE, regionAtSignature, regionSignature, remapSignature } from "./core-calls.ts";
 import { DataFlow, isCall } from "./dataflow.ts";
 import { ModuleEncoder } from "./encode.ts";
 import { FunctionEncoder } from "./function.ts";
@@ -260,7 +260,7 @@ export class RegionCompiler {
     f.i32Const(0);
     f.op(binaryOps["i32.lt_s"]);
     f.brIf(miss, "unlikely");
-    this.#lookUpRegion(miss);
+    this.#lookUpRegion();
     f.localTee(this.#slot);
     f.i32Const(NO_REGION);
     f.op(binaryOps["i32.eq"]);
@@ -273,8 +273,8 @@ export class RegionCompiler {
     f.op(opcode.return);
   }
 
-  /** Pushes the table slot of the region that enters at the RIP in #result, or leaves to `miss` if it is not cached. */
-  #lookUpRegion(miss: number): void {
+  /** Pushes the table slot of the region that enters at the RIP in #result, or NO_REGION. */
+  #lookUpRegion(): void {
     const f = this.#f;
     // The entry's address: index = (low ^ rip >>> 12) & (count - 1).
     f.localGet(this.#result);
@@ -293,10 +293,19 @@ export class RegionCompiler {
     f.localGet(this.#result);
     f.i64ConstBig(BigInt(this.#mode) << 48n);
     f.op(binaryOps["i64.xor"]);
-    f.op(binaryOps["i64.ne"]);
-    f.brIf(miss, "unlikely");
+    f.op(binaryOps["i64.eq"]);
+    f.if("likely", "i32");
     f.localGet(this.#slot);
     f.access(opcode.i32Load, this.#stateBase + L.JUMP_CACHE + JUMP_CACHE_REGION);
+    f.else();
+    f.localGet(this.#result);
+    this.#askCore();
+    f.end();
+  }
+
+  /** Pops a RIP that the jump cache does not know, pushes the table slot of its region or NO_REGION. */
+  #askCore(): void {
+    this.#f.call(this.#module.import(`${CORE_MODULE}.regionAt`, regionAtSignature));
   }
 
   /** Leaves for the code at an offset, seldom: through the exit that all such edges share. */
@@ -517,10 +526,14 @@ export class RegionCompiler {
     f.i32Const(0);
     f.access(opcode.i64Load, entry + JUMP_CACHE_TAG);
     f.i64ConstBig(rip ^ (BigInt(this.#mode) << 48n));
-    f.op(binaryOps["i64.ne"]);
-    f.brIf(miss, "unlikely");
+    f.op(binaryOps["i64.eq"]);
+    f.if("likely", "i32");
     f.i32Const(0);
     f.access(opcode.i32Load, entry + JUMP_CACHE_REGION);
+    f.else();
+    this.#pushRip(callee);
+    this.#askCore();
+    f.end();
     this.#callSlot(back, miss);
     f.end();
     this.#pushRip(callee);
@@ -538,7 +551,7 @@ export class RegionCompiler {
     this.#storeDirty();
     this.#settle();
     const miss = this.#enterCall();
-    this.#lookUpRegion(miss);
+    this.#lookUpRegion();
     this.#callSlot(back, miss);
     f.end();
     f.localGet(this.#result);
