@@ -283,6 +283,7 @@ class ProgramWriter {
       else if (kind === 4) this.#pushAndPop();
       else if (kind === 5) this.#call();
       else if (kind === 6) this.#patch();
+      else if (kind < 10) this.#accumulateFlags();
       else this.#instruction();
     }
   }
@@ -331,6 +332,19 @@ class ProgramWriter {
     const length = this.#random.below(3);
     for (let i = 0; i < length; i++) this.#instruction();
     this.#emit(0x58 + this.#freeRegister());
+  }
+
+  /** PUSHF; POP r; AND r, defined flags; ADD [RBX + 70h], r: makes all of a flag's history count in the end. */
+  #accumulateFlags(): void {
+    const register = this.#freeRegister();
+    const defined = STATUS_FLAGS & ~this.#open;
+    const rexW = this.#mode === "long64" ? [0x48] : [];
+    const high = this.#mode === "protected16" ? [] : [0, 0];
+    this.#emit(0x9c, 0x58 + register, ...rexW, 0x81, 0xe0 + register, defined & 0xff, defined >> 8, ...high);
+    // Over the image on the stack, whose open flags would count as well.
+    this.#emit(0x50 + register, 0x58 + register);
+    this.#emit(...rexW, 0x01, (register << 3) | (this.#mode === "protected16" ? 0x47 : 0x43), 0x70);
+    this.#open = 0;
   }
 
   #call(): void {
