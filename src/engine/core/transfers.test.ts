@@ -146,7 +146,7 @@ describe("segment loads in protected mode", () => {
 describe("segmented addresses", () => {
   function linear(offset: number, segment: number, size: number, write = 0): string | bigint {
     cpu.setState64(OFFSET, offset);
-    const outcome = cpu.call("seglin", OFFSET, segment, size | (write << 8));
+    const outcome = cpu.call("seglin", OFFSET, segment, size | (write << 12));
     return outcome === "ok" ? cpu.state64(OFFSET) : outcome;
   }
 

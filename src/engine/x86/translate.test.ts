@@ -143,7 +143,7 @@ suite("addresses", () => {
   test("in segments with a base or limit are checked by the helper", () => {
     assert.deepEqual(lowered("89 03", MODE32_SEGMENTED), [
       "lea_m32 t8, rbx, 0x0",
-      "seglin t8, 3, 0x104",
+      "seglin t8, 3, 0x1004",
       "st32_m32 rax, t8, 0x0",
     ]);
   });
@@ -163,7 +163,7 @@ suite("the stack", () => {
     assert.deepEqual(lowered("66 50", MODE64), ["st16_m64 rax, rsp, -0x2", "lea_m64 rsp, rsp, -0x2"]);
     assert.deepEqual(lowered("54", MODE16), [
       "lea16_m32 t8, rsp, -0x2",
-      "seglin t8, 2, 0x102",
+      "seglin t8, 2, 0x1002",
       "st16_m32 rsp, t8, 0x0",
       "lea16_m32 t7, rsp, -0x2",
       "mov16 rsp, t7",
