@@ -206,7 +206,7 @@ export const PAGING_PRIVATE = 0x1000;
 export const PAGING_PRIVATE_SIZE = 0x4400;
 
 // ---- Jump cache: virtual address to block ---------------------------------------------------------------------
-// Entries { tag i64 = rip ^ (mode << 48), block u32, region u32 (table slot of its compiled region, 0 if none) }.
+// Entries { tag i64 = rip ^ mode, block u32 (0 if empty), region u32 (table slot of its compiled region, 0 if none) }.
 export const JUMP_CACHE = 0x10000;
 export const JUMP_CACHE_COUNT = 4096;
 export const JUMP_CACHE_SHIFT = 4;

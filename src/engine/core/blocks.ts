@@ -14,10 +14,14 @@ function jumpCacheEntry(rip: u64): u32 {
   return S + L.JUMP_CACHE + (index << L.JUMP_CACHE_SHIFT);
 }
 
+/**
+ * MODE has as many bits as the index. So two addresses with one tag in different modes differ in these bits only, and
+ * lie at different indices: whatever address a guest jumps to, canonical or not, no other mode's block answers.
+ */
 // @ts-ignore: decorator
 @inline
 function jumpCacheTag(rip: u64): u64 {
-  return rip ^ ((<u64>get32(L.MODE)) << 48);
+  return rip ^ <u64>get32(L.MODE);
 }
 
 /** The block at RIP if the jump cache knows it, else 0. */
@@ -30,7 +34,8 @@ export function cachedBlock(rip: u64): u32 {
 
 export function flushJumpCache(): void {
   set32(L.MAPPING_EPOCH, get32(L.MAPPING_EPOCH) + 1);
-  memory.fill(S + L.JUMP_CACHE, 0xff, L.JUMP_CACHE_COUNT << L.JUMP_CACHE_SHIFT);
+  // An address whose tag is 0 finds no block and no region either.
+  memory.fill(S + L.JUMP_CACHE, 0, L.JUMP_CACHE_COUNT << L.JUMP_CACHE_SHIFT);
 }
 
 export function flushJumpCachePage(gva: u64): void {

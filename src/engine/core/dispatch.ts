@@ -213,6 +213,8 @@ export function run(budget: i32): u32 {
       left--;
     }
     if (faulted) {
+      // A region whose code jumps to the address that stands for a fault: it is not canonical.
+      if (get32(L.FAULT_VECTOR) == L.FAULT_NONE) raiseWithError(VECTOR_GP, 0);
       set64(L.STAT_EXCEPTIONS, get64(L.STAT_EXCEPTIONS) + 1);
       nameStackFault();
       deliverPendingFault();

@@ -6,7 +6,8 @@
  *
  * A guest call is a wasm call: registers and flags go to the state block, the callee's region is called through the
  * jump cache, and if it comes back with the return address this region goes on; with anything else it returns that,
- * which is always correct. A callee without a region is left to the dispatcher.
+ * which is always correct. A callee without a region is left to the dispatcher. Where runtime/regions.ts has chosen
+ * to inline a callee, its blocks are ordinary nodes and its return is a comparison.
  *
  * Instructions are counted in a local and taken from the budget at exits and calls; loops leave when it is used up,
  * so that run() ends in time and the engine below can replace a loop's code by better code.
@@ -14,7 +15,13 @@
 import { defined, fail } from "../../base/index.ts";
 import * as L from "../layout.ts";
 import { binaryOps, unaryOps } from "../ir/wasm-ops.ts";
-import { CORE_MODULE, ENGINE_MODULE, regionAtSignature, regionSignature, remapSignature } from "./core-calls.ts";
+import {
+  CORE_MODULE,
+  ENGINE_MODULE,
+  regionAtSignature,
+  regionSignature,
+  remapSignature,
+} from "./core-calls.ts";
 import { DataFlow, isCall } from "./dataflow.ts";
 import { ModuleEncoder } from "./encode.ts";
 import { FunctionEncoder } from "./function.ts";
@@ -26,6 +33,7 @@ import {
   WORD_FLAGS_MIXED,
   WORD_FLAGS_SHIFT,
   WORD_NOT_RETIRED_MASK,
+  WORD_NOT_RETIRED_SHIFT,
   WORD_PC_SHIFT,
 } from "./lower.ts";
 import { factsOfOp } from "./op-facts.ts";
@@ -158,14 +166,14 @@ export class RegionCompiler {
     f.i32Const(0);
     this.#pushRip(0);
     f.localGet(this.#word);
-    f.op(unaryOps["i32.wrap_i64"]);
-    f.i32Const(WORD_PC_SHIFT);
-    f.op(binaryOps["i32.shr_s"]);
-    f.op(unaryOps["i64.extend_i32_s"]);
+    f.i64Const(WORD_PC_SHIFT, 0);
+    f.op(binaryOps["i64.shr_s"]);
     f.op(binaryOps["i64.add"]);
     f.access(opcode.i64Store, this.#stateBase + L.RIP);
     f.localGet(this.#count);
-    this.#pushWordHigh();
+    this.#pushWordLow();
+    f.i32Const(WORD_NOT_RETIRED_SHIFT);
+    f.op(binaryOps["i32.shr_u"]);
     f.i32Const(WORD_NOT_RETIRED_MASK);
     f.op(binaryOps["i32.and"]);
     f.op(binaryOps["i32.sub"]);
@@ -174,11 +182,9 @@ export class RegionCompiler {
     f.localSet(this.#result);
   }
 
-  #pushWordHigh(): void {
+  #pushWordLow(): void {
     const f = this.#f;
     f.localGet(this.#word);
-    f.i64Const(32, 0);
-    f.op(binaryOps["i64.shr_u"]);
     f.op(unaryOps["i32.wrap_i64"]);
   }
 
@@ -188,7 +194,7 @@ export class RegionCompiler {
     const { slots, flags } = this.#lowering;
     slots.storeChosen(DataFlow.written(this.#ops), this.#word);
     // The operation number, or what stands in its place.
-    this.#pushWordHigh();
+    this.#pushWordLow();
     f.i32Const(WORD_FLAGS_SHIFT);
     f.op(binaryOps["i32.shr_u"]);
     f.localTee(this.#slot);
@@ -291,7 +297,7 @@ export class RegionCompiler {
     f.localTee(this.#slot);
     f.access(opcode.i64Load, this.#stateBase + L.JUMP_CACHE + JUMP_CACHE_TAG);
     f.localGet(this.#result);
-    f.i64ConstBig(BigInt(this.#mode) << 48n);
+    f.i64ConstBig(BigInt(this.#mode));
     f.op(binaryOps["i64.xor"]);
     f.op(binaryOps["i64.eq"]);
     f.if("likely", "i32");
@@ -388,15 +394,15 @@ export class RegionCompiler {
       case "syncpc":
         return this.#syncPc(node, imm);
       case "jump":
-        if (isCall(this.#ops, i)) return this.#directCall(node, i);
+        if (isCall(this.#ops, node)) return this.#directCall(node, i);
         return this.#edge(node.edges[0]);
       case "conditional":
         return this.#conditional(node, i);
       case "indirect":
-        if (isCall(this.#ops, i)) return this.#indirectCall(node, i);
+        if (isCall(this.#ops, node)) return this.#indirectCall(node, i);
         if (branch.why === "jump")
           return this.#leaveByChain(() => this.#lowering.pushIndirectTarget(this.#ops, i));
-        return this.#leave(() => this.#lowering.pushIndirectTarget(this.#ops, i));
+        return this.#return(node, i);
       case "sysend":
         return this.#endByHelper(node);
       case "raise":
@@ -440,6 +446,26 @@ export class RegionCompiler {
     const last = node.block.end - 1;
     const isSysend = factsOfOp(this.#ops.op[last] ?? 0).branch?.kind === "sysend";
     return isSysend && node.edges.length > 0 && (this.#mode & L.MODE_CODE_SIZE) === 2 ? last : -1;
+  }
+
+  /** A guest return: a return of the function, or, where its call was inlined, to behind that call. */
+  #return(node: RegionNode, i: number): void {
+    const f = this.#f;
+    const { slots, flags } = this.#lowering;
+    const leave = (): void => this.#leave(() => this.#lowering.pushIndirectTarget(this.#ops, i));
+    const [back] = node.edges;
+    if (back === undefined) return leave();
+    this.#lowering.pushIndirectTarget(this.#ops, i);
+    this.#pushRip(back.offset);
+    f.op(binaryOps["i64.ne"]);
+    const { dirty } = slots;
+    const { state } = flags;
+    f.if("unlikely");
+    leave();
+    f.end();
+    slots.dirty = dirty;
+    flags.state = state;
+    this.#edge(back);
   }
 
   /** Behind a helper that ends its block: back to the dispatcher, unless a string instruction is through. */
@@ -525,7 +551,7 @@ export class RegionCompiler {
     const miss = this.#enterCall();
     f.i32Const(0);
     f.access(opcode.i64Load, entry + JUMP_CACHE_TAG);
-    f.i64ConstBig(rip ^ (BigInt(this.#mode) << 48n));
+    f.i64ConstBig(rip ^ BigInt(this.#mode));
     f.op(binaryOps["i64.eq"]);
     f.if("likely", "i32");
     f.i32Const(0);
