@@ -14,6 +14,7 @@ const wordsOf = Uint8Array.from(ops, (row) => opFormatWords[row.format]);
 const isBranch = Uint8Array.from(ops, (row) => (row.format === "branch" ? 1 : 0));
 /** Executions after which a block counts as hot. */
 export const HEAT_OF_A_HOT_BLOCK = 600;
+const NEVER_HOT = 0x7fffffff;
 
 export class CodeCache {
   private readonly u32: Uint32Array;
@@ -53,6 +54,8 @@ export class CodeCache {
   writeSingle(block: IrBlock): number {
     assert(encodedSizeMax(block) <= L.SINGLE_BLOCK_SIZE, "one instruction fills the single block's place");
     this.write(block, L.SINGLE_BLOCK);
+    // It never becomes a region: what it is executed alone for would happen there again.
+    this.u32[(L.SINGLE_BLOCK + L.BLOCK_HEAT) >>> 2] = NEVER_HOT;
     return L.SINGLE_BLOCK;
   }
 
