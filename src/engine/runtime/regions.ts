@@ -10,7 +10,7 @@ import { assert, defined } from "../../base/index.ts";
 import { IrBlock } from "../ir/block.ts";
 import { opNumber } from "../ir/ops.ts";
 import * as L from "../layout.ts";
-import { buildGraph, type RegionBlock } from "../wasm/graph.ts";
+import { type BlockKey, blockKey, buildGraph, contextOf, offsetOf, type RegionBlock } from "../wasm/graph.ts";
 import { factsOfOp } from "../wasm/op-facts.ts";
 import { REGION_EXPORT, RegionCompiler, jumpCacheIndex } from "../wasm/region.ts";
 import { RegionOps } from "../wasm/region-ops.ts";
@@ -21,9 +21,14 @@ import type { Core } from "./core.ts";
 export const regionLimits = {
   blocks: 64,
   instructions: 400,
-  pages: 3,
-  /** Distance of any instruction from the entry; fault words have 16 signed bits for it. */
+  pages: 6,
+  /** Distance of any instruction from the entry, and of any in an inlined callee. */
   spanBytes: 0x6000,
+  inlinedSpanBytes: 0x40000000,
+  /** Of a callee that is inlined with all it calls, and how deep such calls may nest. */
+  inlinedBlocks: 12,
+  inlinedInstructions: 60,
+  inlinedDepth: 2,
   regions: 30_000,
   /** Failed checks of its mapping after which an entry gets a region within its page only. */
   remapFailures: 2,
@@ -100,7 +105,18 @@ class Region {
 /** A block that may become part of a region. */
 interface Candidate {
   readonly address: number;
-  readonly offset: number;
+  readonly key: BlockKey;
+}
+
+/** A call that is inlined: where it returns to, and how many such calls it is in. */
+interface InlinedCall {
+  readonly back: BlockKey;
+  readonly depth: number;
+}
+
+interface CodeSize {
+  readonly blocks: number;
+  readonly instructions: number;
 }
 
 export class Regions {
@@ -211,45 +227,120 @@ export class Regions {
     const blocks: RegionBlock[] = [];
     const addresses: number[] = [];
     const cold = new Set<number>();
-    const seen = new Set<number>([0]);
-    const queue: Candidate[] = [{ address: entry, offset: 0 }];
+    const seen = new Set<BlockKey>([0]);
+    const queue: Candidate[] = [{ address: entry, key: 0 }];
+    // By context; the first is the region itself.
+    const calls: InlinedCall[] = [{ back: 0, depth: 0 }];
     let instructions = 0;
     this.#ops.clear();
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const { address, offset } = next;
+      const { address, key } = next;
+      const offset = offsetOf(key);
+      const context = contextOf(key);
       if (blocks.length === regionLimits.blocks) break;
       const count = this.#view.getUint16(address + L.BLOCK_INSTRUCTION_COUNT, true);
       if (blocks.length > 0 && instructions + count > regionLimits.instructions) break;
-      if (
-        !addressSpace.include(
-          baseRip + BigInt(offset),
-          this.#view.getUint32(address + L.BLOCK_GPA, true),
-          this.#secondPage(address),
-        )
-      )
-        continue;
+      if (!this.#include(addressSpace, baseRip + BigInt(offset), address)) continue;
       if (!this.#translate(address, count)) continue;
       instructions += count;
       const start = this.#ops.append(this.#block);
-      const successors = this.#successors(offset, start + this.#block.count - 1);
-      blocks.push({
-        offset,
-        start,
-        end: this.#ops.count,
-        instructionCount: this.#block.instructionCount,
-        successors,
-      });
+      const { instructionCount } = this.#block;
+      const end = this.#ops.count;
+      const room = {
+        blocks: Math.min(regionLimits.inlinedBlocks, regionLimits.blocks - blocks.length - queue.length - 2),
+        instructions: Math.min(regionLimits.inlinedInstructions, regionLimits.instructions - instructions),
+      };
+      const successors = this.#successors(offset, end - 1).map((successor) => blockKey(successor, context));
+      const { depth, back } = defined(calls[context], "a block is in a context that was entered");
+      const callee = this.#directCallee(offset, end - 1);
+      const pageCount = addressSpace.pages.length;
+      const inlinesCall =
+        callee !== undefined &&
+        depth < regionLimits.inlinedDepth &&
+        this.#sizeOfCallee(callee, { baseRip, mode, addressSpace, depth: depth + 1, room }) !== undefined;
+      this.#ops.count = end;
+      if (!inlinesCall) addressSpace.pages.length = pageCount;
+      if (inlinesCall) {
+        const [behind] = successors;
+        calls.push({ back: defined(behind, "a call has a return address"), depth: depth + 1 });
+        successors[0] = blockKey(callee, calls.length - 1);
+      } else if (context !== 0 && this.#isReturn(end - 1)) {
+        successors.push(back);
+      }
+      blocks.push({ key, offset, inlinesCall, start, end, instructionCount, successors });
       addresses.push(address);
       for (const successor of successors) {
         if (seen.has(successor)) continue;
         seen.add(successor);
         const block = this.#warmBlock(baseRip, successor, mode, addressSpace);
-        if (block === NO_REGION) cold.add(successor);
-        else queue.push({ address: block, offset: successor });
+        if (block === NO_REGION) cold.add(offsetOf(successor));
+        // A callee is of no use unless all of it is there.
+        else if (contextOf(successor) === 0) queue.push({ address: block, key: successor });
+        else queue.unshift({ address: block, key: successor });
       }
     }
     if (blocks.length === 0) return undefined;
     return { blocks, addresses, cold, baseRip, pages: addressSpace.pages };
+  }
+
+  #include(addressSpace: AddressSpace, rip: bigint, block: number): boolean {
+    const gpa = this.#view.getUint32(block + L.BLOCK_GPA, true);
+    return addressSpace.include(rip, gpa, this.#secondPage(block));
+  }
+
+  /** Offset of the callee if this op is a direct call. */
+  #directCallee(offset: number, last: number): number | undefined {
+    const branch = factsOfOp(this.#ops.op[last] ?? 0).branch;
+    const isCall = branch?.kind === "jump" && branch.why === "call";
+    return isCall ? offset + (this.#ops.target0[last] ?? 0) : undefined;
+  }
+
+  #isReturn(last: number): boolean {
+    const branch = factsOfOp(this.#ops.op[last] ?? 0).branch;
+    return branch?.kind === "indirect" && branch.why === "return";
+  }
+
+  /**
+   * Size of the warm part of a function with all it calls, if it fits into `room` and has nothing that a call could
+   * not come back from: a call through a pointer, a system instruction. Leaves its ops behind those in #ops.
+   */
+  #sizeOfCallee(callee: number, where: CalleeSearch): CodeSize | undefined {
+    const { baseRip, mode, addressSpace, depth, room } = where;
+    const seen = new Set<number>([callee]);
+    let blocks = 0;
+    let instructions = 0;
+    let returns = false;
+    for (const offset of seen) {
+      const address = this.#warmBlock(baseRip, blockKey(offset, depth), mode, addressSpace);
+      if (address === NO_REGION) {
+        if (offset === callee) return undefined;
+        continue;
+      }
+      const count = this.#view.getUint16(address + L.BLOCK_INSTRUCTION_COUNT, true);
+      if (!this.#include(addressSpace, baseRip + BigInt(offset), address)) return undefined;
+      blocks++;
+      instructions += count;
+      if (blocks > room.blocks || instructions > room.instructions) return undefined;
+      if (!this.#translate(address, count)) return undefined;
+      this.#ops.append(this.#block);
+      const last = this.#ops.count - 1;
+      const nested = this.#directCallee(offset, last);
+      const successors = this.#successors(offset, last);
+      if (nested !== undefined) {
+        if (depth === regionLimits.inlinedDepth) return undefined;
+        const left = { blocks: room.blocks - blocks, instructions: room.instructions - instructions };
+        const size = this.#sizeOfCallee(nested, { ...where, depth: depth + 1, room: left });
+        if (size === undefined) return undefined;
+        blocks += size.blocks;
+        instructions += size.instructions;
+      } else if (this.#isReturn(last)) {
+        returns = true;
+      } else if (successors.length === 0 || isIndirect(this.#ops.op[last] ?? 0)) {
+        return undefined;
+      }
+      for (const successor of successors) seen.add(successor);
+    }
+    return returns ? { blocks, instructions } : undefined;
   }
 
   #secondPage(block: number): number {
@@ -288,8 +379,11 @@ export class Regions {
   }
 
   /** The registered block at an offset if it is near and has run often enough, else NO_REGION. */
-  #warmBlock(baseRip: bigint, offset: number, mode: number, addressSpace: AddressSpace): number {
-    if (Math.abs(offset) > regionLimits.spanBytes) return NO_REGION;
+  #warmBlock(baseRip: bigint, key: BlockKey, mode: number, addressSpace: AddressSpace): number {
+    const offset = offsetOf(key);
+    const isInlined = contextOf(key) !== 0;
+    if (Math.abs(offset) > (isInlined ? regionLimits.inlinedSpanBytes : regionLimits.spanBytes))
+      return NO_REGION;
     const rip = baseRip + BigInt(offset);
     if (rip < 0n || rip >= addressSpace.end) return NO_REGION;
     const gpa = addressSpace.gpaOf(rip);
@@ -379,6 +473,17 @@ export class Regions {
     return false;
   }
 }
+
+/** What a function that may be inlined is looked for with. */
+interface CalleeSearch {
+  readonly baseRip: bigint;
+  readonly mode: number;
+  readonly addressSpace: AddressSpace;
+  readonly depth: number;
+  readonly room: CodeSize;
+}
+
+const isIndirect = (op: number): boolean => factsOfOp(op).branch?.kind === "indirect";
 
 /** WebAssembly's own limit of a memory32, which every memory's maximum is within. */
 const MEMORY_PAGES_MAX = 65536;

@@ -74,7 +74,7 @@ export class DataFlow {
       this.#step(ops, i);
     }
     this.dirtyOut[number] = this.#dirty;
-    const afterCall = isCall(ops, end - 1);
+    const afterCall = isCall(ops, node);
     const dirty = afterCall ? 0 : this.#dirty;
     const flags = afterCall ? FLAGS_IN_MEMORY : this.#flags;
     let changed = false;
@@ -121,8 +121,9 @@ export class DataFlow {
   #liveAtEnd(number: number, node: RegionNode, ops: RegionOps): number {
     const dirty = this.dirtyOut[number] ?? 0;
     // Behind a call everything that is live is read from the state block again.
-    if (node.edges.length === 0 || isCall(ops, node.block.end - 1)) return dirty;
-    let live = 0;
+    if (node.edges.length === 0 || isCall(ops, node)) return dirty;
+    // An inlined return may lead elsewhere.
+    let live = isReturn(ops, node) ? dirty : 0;
     for (const { to } of node.edges) live |= to === OUTSIDE ? dirty : (this.liveIn[to] ?? 0);
     return live;
   }
@@ -160,9 +161,14 @@ function writtenBy(ops: RegionOps, i: number): number {
   return facts.fullGprs | facts.partialGprs | roleMask(ops, i, facts.fullRoles | facts.partialRoles);
 }
 
-/** Is the op a guest call, direct or indirect? */
-export function isCall(ops: RegionOps, i: number): boolean {
-  const branch = factsOfOp(ops.op[i] ?? 0).branch;
+function isReturn(ops: RegionOps, node: RegionNode): boolean {
+  return factsOfOp(ops.op[node.block.end - 1] ?? 0).branch?.kind === "indirect";
+}
+
+/** Does the node end with a guest call, direct or indirect, that is not inlined? */
+export function isCall(ops: RegionOps, node: RegionNode): boolean {
+  if (node.block.inlinesCall) return false;
+  const branch = factsOfOp(ops.op[node.block.end - 1] ?? 0).branch;
   return (
     branch !== undefined && (branch.kind === "jump" || branch.kind === "indirect") && branch.why === "call"
   );

@@ -8,15 +8,28 @@ import { defined } from "../../base/index.ts";
 /** The target of an edge that leaves the region. */
 export const OUTSIDE = -1;
 
+/** An offset from the region's base, and the inlined call that its code stands for; contexts are far apart. */
+export type BlockKey = number;
+
+const CONTEXT_STRIDE = 2 ** 34;
+
+export const blockKey = (offset: number, context: number): BlockKey => offset + context * CONTEXT_STRIDE;
+export const contextOf = (key: BlockKey): number => Math.round(key / CONTEXT_STRIDE);
+export const offsetOf = (key: BlockKey): number => key - contextOf(key) * CONTEXT_STRIDE;
+
 export interface RegionBlock {
+  /** Which block this is: its offset in its context (0 unless a call of it is inlined). */
+  readonly key: BlockKey;
   /** Offset of the block's first instruction from the region's base. */
   readonly offset: number;
+  /** It ends with a call whose callee is inlined: the only successor. */
+  readonly inlinesCall: boolean;
   /** Its ops in RegionOps: [start, end); the last one is its branch. */
   readonly start: number;
   readonly end: number;
   readonly instructionCount: number;
-  /** Offsets from the base of the blocks that follow by jump or branch, or after a call returns. */
-  readonly successors: readonly number[];
+  /** The blocks that follow by jump or branch, after a call returns, or after this inlined callee returns. */
+  readonly successors: readonly BlockKey[];
 }
 
 export interface RegionEdge {
@@ -48,10 +61,10 @@ const nodeAt = (nodes: readonly RegionNode[], i: number): RegionNode =>
 /** The graph of blocks that are all reachable from the first one. Nodes are numbered in reverse postorder. */
 export function buildGraph(blocks: readonly RegionBlock[]): RegionNode[] {
   const nodes = reversePostorder(blocks).map((block) => new RegionNode(block));
-  const numbers = new Map(nodes.map((node, number) => [node.block.offset, number]));
+  const numbers = new Map(nodes.map((node, number) => [node.block.key, number]));
   for (const node of nodes) {
-    for (const offset of node.block.successors)
-      node.edges.push({ to: numbers.get(offset) ?? OUTSIDE, offset });
+    for (const key of node.block.successors)
+      node.edges.push({ to: numbers.get(key) ?? OUTSIDE, offset: offsetOf(key) });
   }
   const dominators = immediateDominators(nodes);
   const forwardEdges = new Int32Array(nodes.length);
@@ -76,13 +89,13 @@ export function buildGraph(blocks: readonly RegionBlock[]): RegionNode[] {
 }
 
 function reversePostorder(blocks: readonly RegionBlock[]): RegionBlock[] {
-  const byOffset = new Map(blocks.map((block) => [block.offset, block]));
+  const byKey = new Map(blocks.map((block) => [block.key, block]));
   const visited = new Set<RegionBlock>();
   const postorder: RegionBlock[] = [];
   const visit = (block: RegionBlock): void => {
     visited.add(block);
-    for (const offset of block.successors) {
-      const next = byOffset.get(offset);
+    for (const key of block.successors) {
+      const next = byKey.get(key);
       if (next !== undefined && !visited.has(next)) visit(next);
     }
     postorder.push(block);

@@ -43,12 +43,13 @@ import { Slots, gprBit, isGpr } from "./slots.ts";
 import { isStatic, staticInteger, staticVector } from "./static-value.ts";
 
 /**
- * What an op tells a shared exit, packed in an i64: low half dirty GPRs (16 bits) and the instruction's offset from
- * the region's base (signed 16 bits); high half instructions of the block not retired (8 bits) and the flags'
- * operation (8 bits, or one of the two values below).
+ * What an op tells a shared exit, packed in an i64: low half dirty GPRs (16 bits), instructions of the block not
+ * retired (8 bits) and the flags' operation (8 bits, or one of the two values below); high half the instruction's
+ * offset from the region's base.
  */
-export const WORD_PC_SHIFT = 16;
-export const WORD_FLAGS_SHIFT = 8;
+export const WORD_PC_SHIFT = 32;
+export const WORD_NOT_RETIRED_SHIFT = 16;
+export const WORD_FLAGS_SHIFT = 24;
 export const WORD_FLAGS_IN_MEMORY = 0xfe;
 export const WORD_FLAGS_MIXED = 0xff;
 export const WORD_NOT_RETIRED_MASK = 0xff;
@@ -233,7 +234,8 @@ export class Lowering {
     const { state } = this.flags;
     const flags =
       state === FLAGS_IN_MEMORY ? WORD_FLAGS_IN_MEMORY : state === FLAGS_MIXED ? WORD_FLAGS_MIXED : state;
-    return [this.slots.dirty | (pcOffset << WORD_PC_SHIFT), (flags << WORD_FLAGS_SHIFT) | notRetired];
+    const low = this.slots.dirty | (notRetired << WORD_NOT_RETIRED_SHIFT) | (flags << WORD_FLAGS_SHIFT);
+    return [low, pcOffset];
   }
 
   // ---- Statements -------------------------------------------------------------------------------------------------
