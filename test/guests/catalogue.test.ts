@@ -5,14 +5,14 @@ import { test } from "node:test";
 
 import { startVm } from "../../src/apps/embed/index.ts";
 import { GUEST_CATALOGUE } from "../../src/host/index.ts";
-import { guestOptions, waitForMark } from "./guests.ts";
+import { guestOptions, LIMIT, waitForMark } from "./guests.ts";
 
 test("the catalogue has the guests that the demo needs", () => {
   assert.ok(GUEST_CATALOGUE.length >= 5);
 });
 
 for (const { name, title } of GUEST_CATALOGUE) {
-  test(`${name} boots to its mark: ${title}`, async (t) => {
+  test(`${name} boots to its mark: ${title}`, LIMIT, async (t) => {
     const options = await guestOptions(t, name);
     if (options === undefined) return;
     const startMs = performance.now();

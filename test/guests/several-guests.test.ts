@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { startVm } from "../../src/apps/embed/index.ts";
-import { guestOptions, linuxShell, waitForMark } from "./guests.ts";
+import { guestOptions, LIMIT, linuxShell, waitForMark } from "./guests.ts";
 
-test("two Linux guests of different width run at once, and both consoles answer", async (t) => {
+test("two Linux guests of different width run at once, and both consoles answer", LIMIT, async (t) => {
   const wide = await guestOptions(t, "linux-amd64");
   const narrow = await guestOptions(t, "linux-i386");
   if (wide === undefined || narrow === undefined) return;
@@ -23,7 +23,7 @@ test("two Linux guests of different width run at once, and both consoles answer"
   }
 });
 
-test("one VM's process is killed while the other lives on", async (t) => {
+test("one VM's process is killed while the other lives on", LIMIT, async (t) => {
   const linux = await guestOptions(t, "linux-amd64");
   const mach = await guestOptions(t, "gnumach");
   if (linux === undefined || mach === undefined) return;
