@@ -129,7 +129,9 @@ export class RegionCompiler {
     this.#faultExit();
     f.end();
     this.#sharedStores();
-    f.br(this.#doneLabel);
+    this.#isFault();
+    f.brIf(this.#doneLabel, "unlikely");
+    f.br(this.#chainLabel);
     f.end();
     this.#chain();
     f.end();
@@ -211,6 +213,14 @@ export class RegionCompiler {
     flags.storeMixed();
     f.end();
     f.localGet(this.#result);
+  }
+
+  /** Pushes 1 if the result says that a fault is pending. */
+  #isFault(): void {
+    const f = this.#f;
+    f.localGet(this.#result);
+    f.i64Const(L.REGION_FAULT_LOW, L.REGION_RESULT_HIGH);
+    f.op(binaryOps["i64.eq"]);
   }
 
   /** Takes the instructions counted so far from the budget. */
