@@ -37,8 +37,10 @@ export interface EngineOptions {
   readonly cpu: CpuModel;
   /** CPUID leaves of the machine around the processor: the hypervisor range. */
   readonly hypervisorLeaves: readonly CpuidLeaf[];
-  /** "interpreter" never compiles regions; "regions" compiles every block when it is first run, for tests. */
+  /** "interpreter" never compiles regions; "regions" compiles blocks whatever that costs, for tests. */
   readonly tier: "auto" | "interpreter" | "regions";
+  /** With the tier "regions": the execution of a block at which it is compiled; by default the first. */
+  readonly compiledAtExecution?: number;
 }
 
 export type EngineExit = "slice" | "halt" | "shutdown" | "requested";
@@ -100,12 +102,13 @@ export class Engine {
       blockInvalidated: (block) => this.regions?.blockInvalidated(block),
     });
     this.registers = new Registers(memory, this.core);
-    this.codeCache = options.tier === "regions" ? new CodeCache(memory, 1) : new CodeCache(memory);
+    const { tier, compiledAtExecution = 1 } = options;
+    this.codeCache = tier === "regions" ? new CodeCache(memory, compiledAtExecution) : new CodeCache(memory);
     this.translator = new BlockTranslator(options.cpu.features, this.block);
     this.memory = new Uint8Array(memory.buffer);
-    if (options.tier !== "interpreter") {
+    if (tier !== "interpreter") {
       const source = { translate: this.translateInto.bind(this) };
-      this.regions = new Regions({ memory, core: this.core, source, eager: options.tier === "regions" });
+      this.regions = new Regions({ memory, core: this.core, source, eager: tier === "regions" });
     }
     this.reset();
     this.writeCpuid([...options.cpu.cpuid(), ...options.hypervisorLeaves]);
