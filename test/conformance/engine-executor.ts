@@ -119,9 +119,6 @@ function segmentOf(selector: number, nullBase = 0n): SegmentState {
 export const tierNames = ["interpreter", "regions"] as const;
 export type Tier = (typeof tierNames)[number];
 
-/** Executions that a block is from being compiled, to have that done at the next one. */
-const ALMOST_HOT = 1;
-
 interface LoadedCode {
   readonly mode: CpuMode;
   readonly codeGva: number;
@@ -131,17 +128,17 @@ interface LoadedCode {
 const isInCode = (gva: number): boolean => gva >= CODE.gva && gva < CODE.gva + CODE.sizeBytes;
 
 export interface ExecutorOptions {
+  /** For reports, if not that of the tier. */
+  readonly name?: string;
   /** Instructions that the engine is asked to run at a time; each case takes the next of these in turn. */
   readonly sliceInstructions?: readonly number[];
-  /** How far blocks are from being compiled when a case is executed, in the order in which they were translated. */
-  readonly heat?: readonly number[];
+  /** The execution of a block at which the tier "regions" compiles it. */
+  readonly compiledAtExecution?: number;
 }
 
 export class EngineExecutor implements CpuExecutor {
   readonly name: string;
-  readonly #tier: Tier;
   readonly #slices: readonly number[];
-  readonly #heat: readonly number[];
   readonly #engine: Engine;
   readonly #ram: Uint8Array;
   readonly #view: DataView;
@@ -162,9 +159,7 @@ export class EngineExecutor implements CpuExecutor {
     options: ExecutorOptions = {},
   ) {
     this.#slices = options.sliceInstructions ?? [MAX_INSTRUCTIONS];
-    this.#heat = options.heat ?? [ALMOST_HOT];
-    this.name = tier;
-    this.#tier = tier;
+    this.name = options.name ?? tier;
     const pages = (ENGINE_PREFIX_BYTES + RAM_SIZE_BYTES) / 65536;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.#ram = new Uint8Array(memory.buffer, ENGINE_PREFIX_BYTES, RAM_SIZE_BYTES);
@@ -178,6 +173,7 @@ export class EngineExecutor implements CpuExecutor {
       cpu: { ...cpuModel(), features },
       hypervisorLeaves: [],
       tier,
+      compiledAtExecution: options.compiledAtExecution ?? 1,
       host: {
         readPort: () => 0xffffffff,
         writePort: () => undefined,
@@ -285,11 +281,7 @@ export class EngineExecutor implements CpuExecutor {
   }
 
   #run(resolved: ResolvedCase): CpuOutcome {
-    if (this.#loadCode(resolved) && this.#tier === "regions") {
-      // The first run, whose outcome is not looked at, translates; the next compiles what was translated.
-      this.#execute(resolved);
-      this.#heatBlocks();
-    }
+    this.#loadCode(resolved);
     const exit = this.#execute(resolved);
     this.caseCount++;
     if (this.#blocks().some((block) => this.#all.getUint32(block + L.BLOCK_REGION, true) !== 0))
@@ -299,8 +291,8 @@ export class EngineExecutor implements CpuExecutor {
     return outcome;
   }
 
-  /** Puts the case's code into place unless it is there; true if it was not. */
-  #loadCode(resolved: ResolvedCase): boolean {
+  /** Puts the case's code into place unless it is there. */
+  #loadCode(resolved: ResolvedCase): void {
     const { state, codeGva } = resolved;
     const contents = initialContents(state, CODE);
     const loaded = this.#loaded;
@@ -308,19 +300,10 @@ export class EngineExecutor implements CpuExecutor {
       loaded?.mode === state.mode &&
       loaded.codeGva === codeGva &&
       Buffer.compare(loaded.contents, contents) === 0;
-    if (isSame) return false;
+    if (isSame) return;
     this.#engine.memoryWritten(REGION_GPA.code, CODE.sizeBytes);
     this.#ram.set(contents, REGION_GPA.code);
     this.#loaded = { mode: state.mode, codeGva, contents };
-    return true;
-  }
-
-  /** Makes every block in the code region one that is compiled when it runs next. */
-  #heatBlocks(): void {
-    for (const [i, block] of this.#blocks()
-      .sort((a, b) => a - b)
-      .entries())
-      this.#all.setInt32(block + L.BLOCK_HEAT, this.#heat[i % this.#heat.length] ?? ALMOST_HOT, true);
   }
 
   /** Addresses of the translated blocks of the code region. */

@@ -21,8 +21,8 @@ const FIRST = Number(process.env["PROGRAM_FIRST"] ?? 0);
 const SHOWN = 2;
 /** Slices that end in the middle of loops, and ones that do not. */
 const SLICES = [100_000, 7, 64, 1000];
-/** Blocks that become regions at once, after some turns, and never by themselves. */
-const HEAT = [1, 1, 3, 40];
+/** Turns after which a loop is compiled as a whole; if each block is compiled at once, many a region is one block. */
+const WARM_UP = 12;
 
 const support = oracleSupport();
 
@@ -52,11 +52,16 @@ if (support.available) {
   const generator = new ProgramGenerator(host);
   const cpu = new NativeExecutor();
   const interpreter = new EngineExecutor("interpreter", host.features, { sliceInstructions: SLICES });
-  const regions = new EngineExecutor("regions", host.features, { sliceInstructions: SLICES, heat: HEAT });
+  const regions = new EngineExecutor("regions", host.features, { sliceInstructions: SLICES });
+  const laterRegions = new EngineExecutor("regions", host.features, {
+    name: `regions after ${String(WARM_UP)} turns`,
+    sliceInstructions: SLICES,
+    compiledAtExecution: WARM_UP,
+  });
   after(() => cpu[Symbol.asyncDispose]());
 
   for (const mode of host.modes) {
-    for (const tier of [interpreter, regions]) {
+    for (const tier of [interpreter, regions, laterRegions]) {
       test(`random ${mode} programs come out of ${tier.name} as on the real CPU`, async () => {
         const failures = await failuresOf(mode, cpu, tier, generator);
         assert.equal(

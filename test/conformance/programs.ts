@@ -11,7 +11,6 @@ import type { InstructionRow } from "../../src/engine/x86/row.ts";
 import { instructionRows } from "../../src/engine/x86/spec.ts";
 import { FloatSource } from "../../src/engine/core/fpu-cases-fixture.ts";
 import {
-  codeBaseOf,
   type CpuMode,
   DATA,
   DEFAULT_RIP,
@@ -202,8 +201,6 @@ class ProgramWriter {
   readonly #bytes: number[] = [];
   /** Calls whose target is not known yet: places of their displacements. */
   readonly #calls: number[] = [];
-  /** Places of bytes of immediates that a patch may change. */
-  readonly #patchable: number[] = [];
   /** Flags that may be anything here, and that may be so somewhere. */
   #open = 0;
   #everOpen = 0;
@@ -282,7 +279,7 @@ class ProgramWriter {
       else if (kind === 3 && depth === 0) this.#loop(1, 1 + random.below(12));
       else if (kind === 4) this.#pushAndPop();
       else if (kind === 5) this.#call();
-      else if (kind === 6) this.#patch();
+      else if (kind === 6) this.#patch(depth);
       else if (kind < 10) this.#accumulateFlags();
       else this.#instruction();
     }
@@ -298,9 +295,6 @@ class ProgramWriter {
       const code = encodeShape(shape);
       this.#emit(...code);
       this.#budget.instructions--;
-      // The last byte of MOV register, immediate.
-      if (shape.row.encoding.opcode === 0xb8 && shape.row.encoding.map === 0)
-        this.#patchable.push(this.#bytes.length - 1);
       return;
     }
   }
@@ -365,21 +359,30 @@ class ProgramWriter {
     this.#emit(0xc3);
   }
 
-  /** MOV [code], AL: changes an immediate that is executed later, in the next iteration at the latest. */
-  #patch(): void {
-    const target =
-      this.#patchable.length === 0 || this.#random.below(2) === 0
-        ? undefined
-        : this.#random.pick(this.#patchable);
-    if (target === undefined) return;
-    const address = DEFAULT_RIP + target - codeBaseOf(this.#mode);
-    const size = this.#mode === "long64" ? 8 : this.#mode === "compat32" ? 4 : 2;
-    // MOV moffs8, AL, through CS's writable twin: only flat data segments reach the code.
+  /**
+   * MOV r, n and MOV [place of n], AL, one way round or the other: code that changes itself, at every turn of the loop or
+   * when its counter has come near its end.
+   */
+  #patch(depth: number): void {
+    // Only flat data segments reach the code.
     if (this.#mode === "protected16") return;
-    this.#emit(
+    const first = this.#random.below(2) === 0;
+    const move = [0xb8 + this.#random.pick([1, 2, 6]), 1, 0, 0, 0];
+    const store = 1 + (this.#mode === "long64" ? 8 : 4);
+    const counter = COUNTERS[depth] ?? RBP;
+    const isLate = this.#random.below(3) > 0;
+    // CMP counter, n; JNE.
+    const condition = isLate ? [0x83, 0xf8 + counter, this.#random.below(20), 0x75, store] : [];
+    if (isLate) this.#open = 0;
+    const start = this.#bytes.length;
+    const target = first ? start + 1 : start + condition.length + store + 1;
+    const address = BigInt(DEFAULT_RIP + target);
+    const patch = [
+      ...condition,
       0xa2,
-      ...Array.from({ length: size }, (_, i) => Number((BigInt(address) >> BigInt(8 * i)) & 0xffn)),
-    );
+      ...Array.from({ length: store - 1 }, (_, i) => Number((address >> BigInt(8 * i)) & 0xffn)),
+    ];
+    this.#emit(...(first ? [...move, ...patch] : [...patch, ...move]));
   }
 
   #case(name: string): InstructionCase {
