@@ -12,7 +12,7 @@ import { opNumber } from "../ir/ops.ts";
 import * as L from "../layout.ts";
 import { type BlockKey, blockKey, buildGraph, contextOf, offsetOf, type RegionBlock } from "../wasm/graph.ts";
 import { factsOfOp } from "../wasm/op-facts.ts";
-import { REGION_EXPORT, RegionCompiler, jumpCacheIndex } from "../wasm/region.ts";
+import { type MappedPage, REGION_EXPORT, RegionCompiler, jumpCacheIndex } from "../wasm/region.ts";
 import { RegionOps } from "../wasm/region-ops.ts";
 import { HEAT_OF_A_HOT_BLOCK } from "./code-cache.ts";
 import type { Core } from "./core.ts";
@@ -70,11 +70,6 @@ export interface RegionsOptions {
   readonly source: BlockSource;
   /** Compile whatever is hot at once, whatever it costs: for tests. */
   readonly eager?: boolean;
-}
-
-interface MappedPage {
-  readonly linear: bigint;
-  readonly gpa: number;
 }
 
 class Region {
@@ -177,7 +172,7 @@ export class Regions {
       id,
       baseRip,
       mode: this.#mode(entry),
-      severalPages: pages.length > 1,
+      pages,
       nodes: buildGraph(blocks),
       ops: this.#ops,
       isCold: (offset) => cold.has(offset),
@@ -457,8 +452,10 @@ export class Regions {
   }
 
   // ---- Mapping ----------------------------------------------------------------------------------------------------
-  /** Called by a region of several pages when page tables may have changed: are its pages where they were? */
+  /** Called by a region of several pages that finds one of them elsewhere: are its pages where they were? */
   #remap(id: number): boolean {
+    // One of the walks that led here may have faulted.
+    this.#view.setUint32(this.#core.stateBase + L.FAULT_VECTOR, L.FAULT_NONE, true);
     const region = this.#regions.get(id);
     if (region === undefined) return false;
     const addressSpace = new AddressSpace(

@@ -19,7 +19,9 @@ export const slowWriteSignature = (size: MemorySize): Signature => ({
 export const mulHighSignature: Signature = { parameters: ["i64", "i64"], results: ["i64"] };
 /** regionAt(rip): table slot of the region that enters there, or 0. */
 export const regionAtSignature: Signature = { parameters: ["i64"], results: ["i32"] };
-/** remap(region): 1 if the region's pages are still mapped as when it was compiled. */
+/** translate(linear, access, user): guest-physical address, or -1 with a fault pending. */
+export const translateSignature: Signature = { parameters: ["i64", "i32", "i32"], results: ["i32"] };
+/** remap(region): after translate() gave something else for one of its pages; 1 if they are mapped as before. */
 export const remapSignature: Signature = { parameters: ["i32"], results: ["i32"] };
 /** A compiled region: how deep regions may still call each other, to the next RIP or a REGION_* result. */
 export const regionSignature: Signature = { parameters: ["i32"], results: ["i64"] };

@@ -21,6 +21,7 @@ import {
   regionAtSignature,
   regionSignature,
   remapSignature,
+  translateSignature,
 } from "./core-calls.ts";
 import { DataFlow, isCall } from "./dataflow.ts";
 import { ModuleEncoder } from "./encode.ts";
@@ -40,6 +41,12 @@ import { factsOfOp } from "./op-facts.ts";
 import { opcode } from "./opcodes.ts";
 import type { RegionOps } from "./region-ops.ts";
 
+/** A linear page of code, and where it was in guest-physical memory. */
+export interface MappedPage {
+  readonly linear: bigint;
+  readonly gpa: number;
+}
+
 /** What is compiled. */
 export interface RegionPlan {
   /** What remap() is called with. */
@@ -47,8 +54,8 @@ export interface RegionPlan {
   /** RIP of the entry, from which all offsets count, and the translation mode of all blocks. */
   readonly baseRip: bigint;
   readonly mode: number;
-  /** Its blocks lie in several pages, whose mapping has to be looked at again after it may have changed. */
-  readonly severalPages: boolean;
+  /** The pages of its blocks; with more than one, their mapping is looked at again after it may have changed. */
+  readonly pages: readonly MappedPage[];
   readonly nodes: readonly RegionNode[];
   readonly ops: RegionOps;
   /** Is the code at an offset outside the region unlikely to be reached? */
@@ -59,6 +66,7 @@ export interface RegionPlan {
 export const REGION_EXPORT = "region";
 
 const DEPTH = 0;
+const ACCESS_EXECUTE = 2;
 const JUMP_CACHE_TAG = 0;
 const JUMP_CACHE_REGION = 12;
 /** No jump cache entry gives a region this table slot. */
@@ -115,7 +123,7 @@ export class RegionCompiler {
     this.#word = f.local("i64");
     this.#result = f.local("i64");
 
-    if (plan.severalPages) this.#checkMapping(plan.id);
+    if (plan.pages.length > 1) this.#checkMapping(plan);
     this.#lowering.slots.loadAll(this.#flow.liveIn[0] ?? 0);
     if (this.#flow.flagsIn[0] === FLAGS_MIXED) this.#lowering.flags.mix();
     this.#doneLabel = f.block("i64");
@@ -143,12 +151,23 @@ export class RegionCompiler {
 
   // ---- Entry and exits --------------------------------------------------------------------------------------------
   /** Leaves at once for the dispatcher if the pages of the region are no longer mapped as they were. */
-  #checkMapping(id: number): void {
+  #checkMapping({ id, pages, mode }: RegionPlan): void {
     const f = this.#f;
     const epoch = this.#module.global();
     f.globalGet(epoch);
     this.#loadState32(L.MAPPING_EPOCH);
     f.op(binaryOps["i32.ne"]);
+    f.if("unlikely");
+    const translate = this.#module.import(`${CORE_MODULE}.translate`, translateSignature);
+    for (const [i, { linear, gpa }] of pages.entries()) {
+      f.i64ConstBig(linear);
+      f.i32Const(ACCESS_EXECUTE);
+      f.i32Const((mode & L.MODE_USER) !== 0 ? 1 : 0);
+      f.call(translate);
+      f.i32Const(gpa);
+      f.op(binaryOps["i32.ne"]);
+      if (i > 0) f.op(binaryOps["i32.or"]);
+    }
     f.if("unlikely");
     f.i32Const(id);
     f.call(this.#module.import(`${ENGINE_MODULE}.remap`, remapSignature));
@@ -156,6 +175,7 @@ export class RegionCompiler {
     f.if("unlikely");
     this.#pushRip(0);
     f.op(opcode.return);
+    f.end();
     f.end();
     this.#loadState32(L.MAPPING_EPOCH);
     f.globalSet(epoch);
