@@ -2,7 +2,7 @@
 // written. A dropped block's memory stays in the code cache until the whole cache is reset, and its first op becomes
 // `stale`, so chains and jump-cache entries that still lead to it find their way to a new translation.
 import * as L from "../layout";
-import { S, get32, get64, set32 } from "./state";
+import { S, get32, get64, set32, charge, COST_JUMP_CACHE_FLUSH } from "./state";
 import { blockInvalidated } from "./host";
 import { translate } from "./paging";
 import { OP_STALE } from "./interpreter.gen";
@@ -34,6 +34,7 @@ export function cachedBlock(rip: u64): u32 {
 
 export function flushJumpCache(): void {
   set32(L.MAPPING_EPOCH, get32(L.MAPPING_EPOCH) + 1);
+  charge(COST_JUMP_CACHE_FLUSH);
   // An address whose tag is 0 finds no block and no region either.
   memory.fill(S + L.JUMP_CACHE, 0, L.JUMP_CACHE_COUNT << L.JUMP_CACHE_SHIFT);
 }

@@ -1,7 +1,7 @@
 // The run loop: takes interrupts, finds or has translated the block at RIP, runs it in the interpreter (which runs on
 // through chains and compiled regions) and delivers the faults that end a run. SDM 3A 6.
 import * as L from "../layout";
-import { S, get32, get64, set32, set64, raise, VECTOR_UD, VECTOR_GP, raiseWithError, setStepOver, stepOver } from "./state";
+import { S, get32, get64, set32, set64, raise, VECTOR_UD, VECTOR_GP, raiseWithError, setStepOver, stepOver, beginWork, charge, isWorkDone, COST_TRANSLATION } from "./state";
 import { acknowledgeInterrupt, translateBlock, translateSingle, RAM_SIZE } from "./host";
 import { cacheBlock, cachedBlock, findBlock, flushJumpCache, registerBlock, resetBlocks } from "./blocks";
 import { deliverInterrupt, deliverNmi, deliverPendingFault, deliverSingleStep } from "./exceptions";
@@ -55,21 +55,21 @@ export function locateFault(block: u32, ip: u32): void {
   giveBack(count - index);
 }
 
-/** Ends the running block loop at the next block boundary; the host calls it from its callbacks. */
-export function stopSoon(): void {
-  const left = load<i32>(S + L.BUDGET);
-  store<i32>(S + L.BUDGET_GIVEN, load<i32>(S + L.BUDGET_GIVEN) - left);
-  store<i32>(S + L.BUDGET, 0);
-}
-
 function grant(count: i32): void {
   store<i32>(S + L.BUDGET, count);
   store<i32>(S + L.BUDGET_GIVEN, count);
 }
 
+/** Instructions retired since grant(). */
+// @ts-ignore: decorator
+@inline
+export function retiredSoFar(): i32 {
+  return load<i32>(S + L.BUDGET_GIVEN) - load<i32>(S + L.BUDGET);
+}
+
 /** Adds what was retired since grant() to the instruction count and returns it. */
 function settle(): i32 {
-  const retired = load<i32>(S + L.BUDGET_GIVEN) - load<i32>(S + L.BUDGET);
+  const retired = retiredSoFar();
   set64(L.INSTRUCTION_COUNT, get64(L.INSTRUCTION_COUNT) + <u64>(<i64>retired));
   grant(0);
   return retired;
@@ -125,6 +125,7 @@ function resolve(rip: u64): u32 {
       return 0;
     }
     registerBlock(block);
+    charge(COST_TRANSLATION);
   }
   cacheBlock(rip, block);
   return block;
@@ -182,6 +183,7 @@ function takeInterrupts(): void {
 /** Runs about `budget` instructions: EXIT_SLICE, EXIT_HALT, EXIT_SHUTDOWN or EXIT_REQUESTED. */
 export function run(budget: i32): u32 {
   let left = budget;
+  beginWork();
   while (true) {
     takeInterrupts();
     if (get32(L.FAULT_VECTOR) == L.FAULT_SHUTDOWN) return L.EXIT_SHUTDOWN;
@@ -190,7 +192,7 @@ export function run(budget: i32): u32 {
       return L.EXIT_REQUESTED;
     }
     if (get32(L.HALTED) != 0) return L.EXIT_HALT;
-    if (left <= 0) return L.EXIT_SLICE;
+    if (left <= 0 || isWorkDone()) return L.EXIT_SLICE;
 
     const rip = get64(L.RIP);
     let block = cachedBlock(rip);

@@ -245,6 +245,7 @@ function deliverLong(vector: u32, hasError: u32, error: u32, kind: u32): u32 {
  * no register changed. An exception of INT n is thus one of the instruction itself.
  */
 export function deliver(vector: u32, hasError: u32, error: u32, kind: u32): u32 {
+  S.charge(S.COST_DELIVERY);
   setExternal(isSoftware(kind) ? 0 : 1);
   let failed: u32;
   if (isRealMode()) failed = deliverReal(vector, kind);

@@ -1,5 +1,6 @@
 // What the compiled core exports to the host (runtime/core.ts) and to compiled regions (wasm/).
-export { run, stopSoon, resetCaches, giveBack, regionAt } from "./dispatch";
+export { run, resetCaches, giveBack, regionAt } from "./dispatch";
+export { stopSoon } from "./state";
 export { codePagesWritten, findBlock, flushJumpCache, registerBlock } from "./blocks";
 export { flushTlb, translate } from "./paging";
 export { updateMode } from "./mode";

@@ -7,7 +7,7 @@
 //
 // Deliberately missing: alignment checking (CR0.AM with RFLAGS.AC never raises #AC).
 import * as L from "../layout";
-import { S, get32, get64, set32, set64, VECTOR_GP, VECTOR_SS } from "./state";
+import { S, get32, get64, set32, set64, VECTOR_GP, VECTOR_SS, charge, COST_DEVICE_ACCESS } from "./state";
 import { RAM_SIZE, readMmio, writeMmio } from "./host";
 import { ACCESS_READ, ACCESS_WRITE, NO_ADDRESS, WALK_FAULT, fillTlb, walk } from "./paging";
 import { codeWrite } from "./blocks";
@@ -35,6 +35,7 @@ function nextPage(va: u64): u64 {
 
 function readDevice(gpa: u64, hva: u32, size: u32): void {
   set64(L.STAT_MMIO_ACCESSES, get64(L.STAT_MMIO_ACCESSES) + 1);
+  charge(COST_DEVICE_ACCESS);
   if (gpa >> 32) {
     memory.fill(hva, 0xff, size);
     return;
@@ -52,6 +53,7 @@ function readDevice(gpa: u64, hva: u32, size: u32): void {
 
 function writeDevice(gpa: u64, hva: u32, size: u32): void {
   set64(L.STAT_MMIO_ACCESSES, get64(L.STAT_MMIO_ACCESSES) + 1);
+  charge(COST_DEVICE_ACCESS);
   if (gpa >> 32) return;
   const at = <u32>gpa;
   if (size == 4) writeMmio(at, 4, load<u32>(hva));

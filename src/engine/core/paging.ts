@@ -6,7 +6,18 @@
 //
 // Nothing exists at guest-physical 4 GiB and above: reads there give all ones, writes vanish.
 import * as L from "../layout";
-import { S, get32, get64, set32, set64, raiseWithError, VECTOR_GP, VECTOR_PF } from "./state";
+import {
+  S,
+  get32,
+  get64,
+  set32,
+  set64,
+  raiseWithError,
+  charge,
+  COST_TLB_FLUSH,
+  VECTOR_GP,
+  VECTOR_PF,
+} from "./state";
 import { RAM_SIZE } from "./host";
 import * as C from "./control-bits";
 import { flushJumpCache, flushJumpCachePage } from "./blocks";
@@ -279,6 +290,7 @@ export function flushTlb(): void {
   memory.fill(S + LARGE_PAGES, 0, LARGE_PAGES_SIZE);
   set32(HUGE_PAGES, 0);
   set32(FILL_COUNT, 0);
+  charge(COST_TLB_FLUSH);
   flushJumpCache();
   set64(L.STAT_TLB_FLUSHES, get64(L.STAT_TLB_FLUSHES) + 1);
 }

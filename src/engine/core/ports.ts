@@ -1,7 +1,7 @@
 // Port I/O: IN, OUT, INS and OUTS with the checks of IOPL and the TSS's permission bitmap. SDM 1 chapter 19 (in older
 // editions 18), SDM 3A 7.2.1 and 20.3.3.
 import * as L from "../layout";
-import { S, get32, get64, set64, raiseWithError, VECTOR_GP } from "./state";
+import { S, get32, get64, set64, raiseWithError, VECTOR_GP, charge, COST_DEVICE_ACCESS } from "./state";
 import { readPort, writePort } from "./host";
 import * as C from "./control-bits";
 import { NO_ADDRESS } from "./paging";
@@ -42,6 +42,7 @@ export function checkPort(port: u32, size: u32): u32 {
 
 function count(): void {
   set64(L.STAT_PORT_ACCESSES, get64(L.STAT_PORT_ACCESSES) + 1);
+  charge(COST_DEVICE_ACCESS);
 }
 
 @inline

@@ -31,6 +31,40 @@ export function set64(offset: u32, value: u64): void {
   store<u64>(S + offset, value);
 }
 
+/**
+ * What one run() may cost beyond its instructions, in units of about a nanosecond. Some instructions cost a thousand
+ * times what others do, and while the processor runs nothing else is served: a slice has to stay short whatever the
+ * guest makes of it.
+ */
+const WORK_MAX: i32 = 1_000_000;
+/** Roughly measured. */
+export const COST_DEVICE_ACCESS: i32 = 100;
+export const COST_DELIVERY: i32 = 100;
+export const COST_JUMP_CACHE_FLUSH: i32 = 1000;
+export const COST_TLB_FLUSH: i32 = 2000;
+export const COST_TRANSLATION: i32 = 5000;
+
+let work: i32 = 0;
+export function beginWork(): void {
+  work = 0;
+}
+export function isWorkDone(): bool {
+  return work >= WORK_MAX;
+}
+
+/** Ends the running block loop at the next block boundary. */
+export function stopSoon(): void {
+  const left = <i32>get32(L.BUDGET);
+  set32(L.BUDGET_GIVEN, get32(L.BUDGET_GIVEN) - left);
+  set32(L.BUDGET, 0);
+}
+
+/** Notes what costs the host much more than an instruction does; too much of it ends the slice. */
+export function charge(cost: i32): void {
+  work += cost;
+  if (work >= WORK_MAX && <i32>get32(L.BUDGET) > 0) stopSoon();
+}
+
 /** Records an exception with an error code; helpers return the result: 1, "a fault is pending". */
 export function raiseWithError(vector: u32, error: u32): u32 {
   set32(L.FAULT_VECTOR, vector);

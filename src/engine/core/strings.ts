@@ -4,7 +4,7 @@
 // run (MMIO, an element across pages, a segment's limit) goes element by element. Registers are current whenever a
 // fault is reported, so the instruction restarts at the element that faulted.
 import * as L from "../layout";
-import { S, get32, get64, set32, set64 } from "./state";
+import { S, get32, get64, set32, set64, charge } from "./state";
 import { NO_ADDRESS } from "./paging";
 import { readable, readableRun, writableRun, writeAtBlockEnd, writeMem } from "./memory";
 import { raiseSegment } from "./segments";
@@ -27,9 +27,13 @@ import {
 /** Elements of one invocation of a repeated instruction. */
 const ELEMENTS_MAX: u32 = 16384;
 
-/** As many, but one if #DB follows each iteration. */
+/**
+ * As many, but one if #DB follows each iteration. Charges for those of the `left` that this invocation may do:
+ * elements are quick, but an instruction may have many.
+ */
 @inline
-function elementsMax(): u32 {
+function elementsMax(left: u64): u32 {
+  charge(<i32>min<u64>(left, ELEMENTS_MAX) >> 3);
   return get32(L.MODE) & L.MODE_STEP ? 1 : ELEMENTS_MAX;
 }
 
@@ -363,7 +367,7 @@ function compareRun(imm: u32, elements: u32, scan: bool): i32 {
 export function h_repmovs(d: u32, s: u32, imm: i32): u32 {
   const addressSize = addressSizeOf(imm);
   let left = countOf(addressSize);
-  let budget = elementsMax();
+  let budget = elementsMax(left);
   while (left != 0) {
     if (budget == 0) {
       yieldToInterrupts();
@@ -385,7 +389,7 @@ export function h_repmovs(d: u32, s: u32, imm: i32): u32 {
 export function h_repstos(d: u32, s: u32, imm: i32): u32 {
   const addressSize = addressSizeOf(imm);
   let left = countOf(addressSize);
-  let budget = elementsMax();
+  let budget = elementsMax(left);
   while (left != 0) {
     if (budget == 0) {
       yieldToInterrupts();
@@ -407,7 +411,7 @@ export function h_repstos(d: u32, s: u32, imm: i32): u32 {
 export function h_replods(d: u32, s: u32, imm: i32): u32 {
   const addressSize = addressSizeOf(imm);
   let left = countOf(addressSize);
-  for (let budget = elementsMax(); left != 0; budget--) {
+  for (let budget = elementsMax(left); left != 0; budget--) {
     if (budget == 0) {
       yieldToInterrupts();
       return 0;
@@ -424,7 +428,7 @@ function repeatComparison(imm: u32, scan: bool): u32 {
   const size = elementSizeOf(imm);
   const different = repeatsWhileDifferent(imm);
   let left = countOf(addressSize);
-  let budget = elementsMax();
+  let budget = elementsMax(left);
   decided = false;
   while (left != 0 && !decided) {
     if (budget == 0) {

@@ -30,6 +30,7 @@ const NO_SEGMENT: SegmentState = { selector: 0, base: 0n, limit: 0, attributes: 
 class LongModeMachine {
   readonly engine: Engine;
   readonly ram: Uint8Array;
+  mmioWrites = 0;
 
   constructor(tier: EngineOptions["tier"]) {
     const pages = (L.RAM_BASE + RAM_SIZE_BYTES) / 65536;
@@ -51,7 +52,7 @@ class LongModeMachine {
         readPort: () => 0xffffffff,
         writePort: () => undefined,
         readMmio: () => 0xffffffff,
-        writeMmio: () => undefined,
+        writeMmio: () => void this.mmioWrites++,
         acknowledgeInterrupt: () => 0x20,
         readMsr: () => undefined,
         writeMsr: () => false,
@@ -126,5 +127,28 @@ for (const tier of tiers) {
     machine.ram.set([0xff, 0xe0], CODE);
     machine.start(CODE, (BigInt(L.REGION_RESULT_HIGH) << 32n) | BigInt(L.REGION_FAULT_LOW), USER);
     assert.equal(machine.engine.run(100), "shutdown");
+  });
+
+  test(`${tier}: a run that costs much ends early`, () => {
+    const machine = new LongModeMachine(tier);
+    // again: mov cr3, rcx; jmp again
+    machine.ram.set([0x0f, 0x22, 0xd9, 0xeb, 0xfb], CODE);
+    machine.start(CODE, 0n, 0);
+    machine.engine.registers.setU64(L.GPR_RCX, BigInt(PML4));
+    assert.equal(machine.engine.run(1_000_000), "slice");
+    const { tlbFlushes } = machine.engine.statistics;
+    assert.ok(tlbFlushes > 100n && tlbFlushes < 2000n, String(tlbFlushes));
+    // rep stosb to where no memory is
+    machine.ram.set([0xf3, 0xaa], CODE);
+    machine.engine.reset();
+    machine.start(CODE, 0n, 0);
+    const { registers } = machine.engine;
+    registers.setU64(L.CR0, 0x11n);
+    registers.setU64(L.EFER, 0n);
+    registers.write({ ...registers.read(), cs: segment(0x08, 0xc09b) });
+    registers.setU64(L.GPR_RCX, 0xffffffffn);
+    registers.setU64(L.GPR_RDI, 0x80000000n);
+    assert.equal(machine.engine.run(1_000_000), "slice");
+    assert.ok(machine.mmioWrites > 1000 && machine.mmioWrites < 100_000, String(machine.mmioWrites));
   });
 }
