@@ -1,6 +1,7 @@
 /**
  * The conformance tool: runs many cases of chosen rows and prints what comes out differently from the real CPU.
  *
+ *     npm run conformance -- --record
  *     npm run conformance -- --cases 200 --seed 7 --group sse --row '^F2 0F' --tier interpreter --shown 3
  */
 import { parseArgs } from "node:util";
@@ -10,6 +11,7 @@ import { type RowReport, runConformance } from "./conformance.ts";
 import { EngineExecutor, tierNames } from "./engine-executor.ts";
 import { groupNames, rowGroups } from "./groups.ts";
 import { hostCpu } from "./host-cpu.ts";
+import { record } from "./recording.ts";
 
 const { values: given } = parseArgs({
   options: {
@@ -17,10 +19,11 @@ const { values: given } = parseArgs({
     seed: { type: "string", default: "1" },
     group: { type: "string" },
     row: { type: "string", default: "." },
-    case: { type: "string" },
+    case: { type: "string", default: "." },
     tier: { type: "string" },
     shown: { type: "string", default: "2" },
     exits: { type: "boolean", default: false },
+    record: { type: "boolean", default: false },
   },
 });
 
@@ -43,7 +46,13 @@ if (!support.available) {
 }
 const host = hostCpu(support);
 const pattern = new RegExp(given.row);
+const wantedCase = new RegExp(given.case);
 await using cpu = new NativeExecutor();
+if (given.record) {
+  const { caseCount, sizeBytes } = await record(cpu, support.cpuName, host);
+  print(`recorded ${String(caseCount)} cases in ${String(sizeBytes)} bytes`);
+  process.exit(0);
+}
 const tiers = tierNames
   .filter((name) => given.tier === undefined || name === given.tier)
   .map((name) => new EngineExecutor(name, host.features));
@@ -55,7 +64,7 @@ for (const group of groupNames) {
   const reports = await runConformance(rows, host, cpu, tiers, {
     casesPerRow: Number(given.cases),
     seed: Number(given.seed),
-    ...(given.case !== undefined && { only: new RegExp(given.case) }),
+    only: ({ name }) => wantedCase.test(name),
   });
   for (const report of reports) printRow(report, Number(given.shown));
   const bad = reports.filter(({ failures }) => [...failures.values()].some((texts) => texts.length > 0));
