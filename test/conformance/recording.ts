@@ -1,5 +1,5 @@
 /**
- * What the real CPU answered to a few cases of each row, in files for hosts that are not x86-64. Made by
+ * What the real CPU answered to a few cases of each row, as text (Base64) for hosts that are not x86-64. Made by
  * `npm run conformance -- --record`, which has to be run again when rows or the generator change much.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { CaseGenerator } from "./case-generator.ts";
 import { exclusionOf } from "./exclusions.ts";
 import type { HostCpu } from "./host-cpu.ts";
 
-const VECTORS = new URL("./recorded-vectors.bin", import.meta.url);
+const VECTORS = new URL("./recorded-vectors.txt", import.meta.url);
 const HOST = new URL("./recorded-host.json", import.meta.url);
 export const RECORDED_CASES_PER_ROW = 6;
 export const RECORDED_SEED = 1;
@@ -59,7 +59,12 @@ export async function record(
   const cases = instructionRows
     .filter((row) => exclusionOf(row, host) === undefined)
     .flatMap((row) => generator.casesOf(row, RECORDED_CASES_PER_ROW));
-  const file = await recordVectors(cpu, cpuName, cases);
+  const vectors = await recordVectors(cpu, cpuName, cases);
+  const lines =
+    Buffer.from(vectors)
+      .toString("base64")
+      .match(/.{1,100}/g) ?? [];
+  const file = `${lines.join("\n")}\n`;
   if (file.length > RECORDED_BYTES_MAX)
     throw new Error(`a recording of ${String(file.length)} bytes is too large`);
   writeFileSync(VECTORS, file);
