@@ -1,0 +1,122 @@
+/**
+ * Board fuzz: random port, MMIO and MSR accesses of all sizes, mostly to addresses where devices are, with time that
+ * passes in odd steps and serial input. Nothing throws, nothing takes long, timers stay few, and a board restored from
+ * another one's saved state saves the same.
+ */
+import assert from "node:assert/strict";
+import { ManualClock, MiB, TimerQueue, unwrap } from "../../src/base/index.ts";
+import { createGuestRam } from "../../src/memory/index.ts";
+import { createBoard } from "../../src/machine/pc/index.ts";
+import { Random } from "../oracle/index.ts";
+
+const STEPS = 20_000;
+const STEP_MAX_MS = 2000;
+const TIMERS_MAX = 64;
+const SIZES = [1, 2, 4] as const;
+const PORTS = [0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x80, 0x92, 0xa0, 0xa1, 0xb2, 0x2f8, 0x3c0, 0x3d4, 0x3f8, 0x4d0, 0x510, 0x600, 0xcf8, 0xcfc] as const; // prettier-ignore
+const MMIO = [
+  0xa0000, 0xb8000, 0xfec00000, 0xfec00010, 0xfed00000, 0xfed00100, 0xfee00000, 0xfee00300,
+] as const;
+const MSRS = [0x1b, 0x6e0, 0x11, 0x12, 0x4b564d00, 0x4b564d01, 0x800, 0x40000000] as const;
+
+function build() {
+  const ram = unwrap(createGuestRam({ sizeBytes: 4 * MiB, reservedPrefixBytes: 0 }));
+  const clock = new ManualClock();
+  const timers = new TimerQueue();
+  const board = createBoard({
+    ram,
+    clock,
+    timers,
+    pins: { interrupt: { set: () => undefined }, raiseNmi: () => undefined, setA20: () => undefined },
+    events: {
+      powerOff: () => undefined,
+      reset: () => undefined,
+      debugExit: () => undefined,
+      serialOutput: () => true,
+    },
+    wallClockNs: () => 1_800_000_000_000_000_000n + BigInt(Math.floor(clock.nowNs())),
+    hasDebugExit: true,
+  });
+  board.reset();
+  return { board, clock, timers };
+}
+
+type Machine = ReturnType<typeof build>;
+
+const value = (random: Random): number =>
+  Number(
+    random.pick([
+      random.next64() & 0xffn,
+      random.next64() & 0xffffffffn,
+      0n,
+      1n,
+      0xffffffffn,
+      1n << BigInt(random.below(32)),
+    ]),
+  );
+
+const narrow = (bits: number, size: 1 | 2 | 4): number =>
+  size === 4 ? bits : bits & ((1 << (8 * size)) - 1);
+
+function step({ board, clock, timers }: Machine, random: Random): void {
+  const { bus } = board;
+  const size = random.pick(SIZES);
+  const port =
+    random.below(20) === 0 ? random.below(0x10000) : (random.pick(PORTS) + random.below(8)) & 0xffff;
+  const gpa =
+    random.below(20) === 0
+      ? value(random)
+      : random.pick(MMIO) + random.below(0x100) * 4 + random.below(2) * random.below(4);
+  switch (random.below(12)) {
+    case 0:
+    case 1:
+      return void bus.readPort(port, size);
+    case 2:
+    case 3:
+    case 4:
+      return bus.writePort(port, size, narrow(value(random), size));
+    case 5:
+      if (random.below(8) === 0)
+        return void board.serialInput(Uint8Array.from({ length: random.below(64) }, () => random.below(256)));
+      return void bus.readMmio(gpa >>> 0, size);
+    case 6:
+    case 7:
+      return bus.writeMmio(gpa >>> 0, size, narrow(value(random), size));
+    case 8:
+      return void bus.writeMsr(random.pick(MSRS), random.next64() >> BigInt(random.below(64)));
+    case 9: {
+      const vector = bus.acknowledgeInterrupt();
+      return assert.ok(vector >= 0 && vector <= 255);
+    }
+    case 10:
+      return void bus.readMsr(random.pick(MSRS));
+    default:
+      clock.advance(random.pick([1, 100, 1000, 1_000_000, 1_000_000_000, 100_000_000_000]));
+      timers.runDue(clock.nowNs());
+      assert.ok(timers.size <= TIMERS_MAX, `${String(timers.size)} timers`);
+  }
+}
+
+/** Fuzzes `count` boards of seeds from `seed` on; throws the first failure with its seed. */
+export function fuzzBoard(seed: number, count: number): number {
+  for (let next = seed; next < seed + count; next++) {
+    const random = new Random(next);
+    const machine = build();
+    try {
+      for (let i = 0; i < STEPS; i++) {
+        const start = performance.now();
+        step(machine, random);
+        const tookMs = performance.now() - start;
+        assert.ok(tookMs < STEP_MAX_MS, `an access took ${tookMs.toFixed(0)} ms`);
+      }
+      const saved = machine.board.save();
+      const other = build();
+      other.clock.advance(machine.clock.nowNs());
+      other.board.restore(saved);
+      assert.deepEqual(other.board.save(), saved);
+    } catch (error) {
+      throw new Error(`board, seed ${String(next)}`, { cause: error });
+    }
+  }
+  return count;
+}

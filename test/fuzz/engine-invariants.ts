@@ -1,0 +1,137 @@
+/**
+ * What has to hold of the VM's memory whatever a guest did: the engine writes only its own structures, its pointers
+ * stay inside them, TLBs lead into guest RAM alone, and no TLB lets a store pass by translated code.
+ */
+import assert from "node:assert/strict";
+import type { Engine } from "../../src/engine/index.ts";
+import * as L from "../../src/engine/layout.ts";
+
+/** Well above the core's tables and its scratch memory, well below the first vCPU. */
+const STATIC_DATA_END = 0x4000;
+
+type Range = readonly [name: string, start: number, end: number];
+
+const vcpuGaps = (base: number): readonly Range[] => [
+  ["registers to CPUID", base + L.XMM + (L.XMM_COUNT + 2) * L.XMM_STRIDE, base + L.CPUID_TABLE],
+  ["statistics to paging", base + L.STAT_MMIO_ACCESSES + 8, base + L.PAGING_PRIVATE],
+  ["paging to jump cache", base + L.PAGING_PRIVATE + L.PAGING_PRIVATE_SIZE, base + L.JUMP_CACHE],
+  ["behind the TLBs", base + L.TLB_USER_WRITE + L.TLB_SIZE, base + L.VCPU_STRIDE],
+];
+
+/** Checks one engine on one memory; keeps what has to stay as it was. */
+export class EngineInvariants {
+  readonly #memory: Uint8Array;
+  readonly #view: DataView;
+  readonly #ramSizeBytes: number;
+  readonly #gaps: readonly Range[];
+  readonly #cpuid: Uint8Array;
+
+  /** To be made before the guest has run. */
+  constructor(memory: WebAssembly.Memory, ramSizeBytes: number) {
+    this.#memory = new Uint8Array(memory.buffer);
+    this.#view = new DataView(memory.buffer);
+    this.#ramSizeBytes = ramSizeBytes;
+    const pages = ramSizeBytes >>> L.PAGE_SHIFT;
+    this.#gaps = [
+      ["below static data", 0, L.CORE_DATA],
+      ["behind static data", STATIC_DATA_END, L.VCPU_BASE],
+      ...vcpuGaps(L.VCPU_BASE),
+      ["other vCPUs", L.VCPU_BASE + L.VCPU_STRIDE, L.BLOCK_HASH],
+      ["behind the block hash", L.BLOCK_HASH + 4 * L.BLOCK_HASH_COUNT, L.PAGE_BLOCKS],
+      ["behind the pages' blocks", L.PAGE_BLOCKS + 4 * pages, L.PAGE_CODE_BITMAP],
+      ["behind the code bitmaps", L.PAGE_CODE_BITMAP + 8 * pages, L.CODE_CACHE],
+      ["behind RAM", L.RAM_BASE + ramSizeBytes, memory.buffer.byteLength],
+    ];
+    this.#cpuid = this.#memory.slice(L.VCPU_BASE + L.CPUID_TABLE, L.VCPU_BASE + L.STAT_IN_REGIONS);
+  }
+
+  /** What is quick to check, after every run. */
+  check(registers: Engine["registers"]): void {
+    this.#checkTlbs();
+    this.#checkBlocks();
+    const state = L.VCPU_BASE;
+    const mode = this.#view.getUint32(state + L.MODE, true);
+    registers.writeKeepingCaches(registers.read());
+    assert.equal(this.#view.getUint32(state + L.MODE, true), mode, "MODE is what the registers say");
+    assert.equal(this.#view.getUint32(state + L.CPL, true) <= 3, true, "CPL is a privilege level");
+  }
+
+  /** Everything that must never change. */
+  checkGuards(): void {
+    for (const [name, start, end] of this.#gaps) {
+      const at = firstNonZero(this.#memory, start, end);
+      assert.equal(at, undefined, `${name}: the engine wrote at ${String(at?.toString(16))}`);
+    }
+    this.#assertSame(this.#cpuid, L.VCPU_BASE + L.CPUID_TABLE, "CPUID table");
+  }
+
+  #assertSame(before: Uint8Array, start: number, name: string): void {
+    const now = this.#memory.subarray(start, start + before.length);
+    const at = before.findIndex((byte, i) => byte !== now[i]);
+    assert.equal(at, -1, `${name} has changed at ${(start + at).toString(16)}`);
+  }
+
+  #checkTlbs(): void {
+    const view = this.#view;
+    for (
+      let at = L.VCPU_BASE + L.TLB_KERNEL_READ;
+      at < L.VCPU_BASE + L.TLB_USER_WRITE + L.TLB_SIZE;
+      at += 16
+    ) {
+      const tag = view.getUint32(at, true);
+      if (tag === 0xffffffff && view.getUint32(at + 4, true) === 0xffffffff) continue;
+      const hva = (tag + view.getUint32(at + 8, true)) >>> 0;
+      const gpa = hva - L.RAM_BASE;
+      assert.equal(tag & 0xfff, 0, "a TLB tag is a page");
+      assert.equal(
+        gpa >= 0 && gpa < this.#ramSizeBytes && (gpa & 0xfff) === 0,
+        true,
+        `a TLB leads to ${hva.toString(16)}`,
+      );
+      const table = (at - L.VCPU_BASE - L.TLB_KERNEL_READ) >>> 16;
+      if (table === 0 || table === 2) continue;
+      const bitmap = view.getBigUint64(L.PAGE_CODE_BITMAP + (gpa >>> L.PAGE_SHIFT) * 8, true);
+      assert.equal(bitmap, 0n, `a write TLB passes by code at gpa ${gpa.toString(16)}`);
+    }
+  }
+
+  #checkBlocks(): void {
+    const view = this.#view;
+    for (let i = 0; i < L.JUMP_CACHE_COUNT; i++) {
+      const at = L.VCPU_BASE + L.JUMP_CACHE + (i << L.JUMP_CACHE_SHIFT);
+      const block = view.getUint32(at + 8, true);
+      if (block !== 0xffffffff && block !== 0) this.#checkBlock(block, "jump cache");
+    }
+    for (let page = 0; page < this.#ramSizeBytes >>> L.PAGE_SHIFT; page++) {
+      const block = view.getUint32(L.PAGE_BLOCKS + page * 4, true);
+      if (block !== 0) this.#checkBlock(block, `page ${page.toString(16)}`);
+    }
+  }
+
+  #checkBlock(block: number, from: string): void {
+    const inside = block >= L.CODE_CACHE && block < L.CODE_CACHE + L.CODE_CACHE_SIZE && (block & 7) === 0;
+    assert.equal(inside, true, `${from}: block pointer ${block.toString(16)} outside the code cache`);
+    const table = this.#view.getUint32(block + L.BLOCK_TABLE, true);
+    assert.equal(
+      table > block && table < L.CODE_CACHE + L.CODE_CACHE_SIZE,
+      true,
+      `${from}: table ${table.toString(16)}`,
+    );
+    assert.equal(
+      this.#view.getUint32(block + L.BLOCK_GPA, true) < this.#ramSizeBytes,
+      true,
+      `${from}: gpa of a block`,
+    );
+  }
+}
+
+const zeros = new Uint8Array(1 << 20);
+
+function firstNonZero(memory: Uint8Array, start: number, end: number): number | undefined {
+  for (let at = start; at < end; at += zeros.length) {
+    const piece = memory.subarray(at, Math.min(end, at + zeros.length));
+    if (Buffer.compare(piece, zeros.subarray(0, piece.length)) === 0) continue;
+    return at + piece.findIndex((byte) => byte !== 0);
+  }
+  return undefined;
+}

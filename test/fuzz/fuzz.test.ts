@@ -1,0 +1,19 @@
+/** The short form of the fuzz: fixed seeds. `npm run fuzz` is the long one. */
+import assert from "node:assert/strict";
+import test from "node:test";
+import { fuzzBoard } from "./board-fuzz.ts";
+import { fuzzEngine } from "./engine-fuzz.ts";
+
+const ENGINE_GUESTS = 75;
+const BOARDS = 10;
+
+test("random guests at CPL 0 neither crash the engine, nor keep it, nor leave their memory, in any tier", () => {
+  const result = fuzzEngine(1, (cases) => cases >= ENGINE_GUESTS);
+  if (typeof result !== "number")
+    throw new Error(`seed ${String(result.seed)}, tier ${result.tier}`, { cause: result.error });
+  assert.ok(result >= ENGINE_GUESTS);
+});
+
+test("random accesses neither crash the board nor keep it, and its state survives being saved", () => {
+  assert.equal(fuzzBoard(1, BOARDS), BOARDS);
+});
