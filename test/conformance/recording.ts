@@ -43,10 +43,8 @@ function decodeHost(text: string): HostCpu {
 /** The recording, or undefined if the checkout has none. */
 export function loadRecording(): Recording | undefined {
   if (!existsSync(VECTORS)) return undefined;
-  return {
-    vectors: new RecordedExecutor(readFileSync(VECTORS)),
-    host: decodeHost(readFileSync(HOST, "utf8")),
-  };
+  const vectors = new RecordedExecutor(Buffer.from(readFileSync(VECTORS, "latin1"), "base64"));
+  return { vectors, host: decodeHost(readFileSync(HOST, "utf8")) };
 }
 
 /** Records anew; returns the number of cases and the size of the file. */
