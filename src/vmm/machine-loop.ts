@@ -12,6 +12,7 @@ import type { Scheduling } from "./scheduling.ts";
 
 /** A slice's goal: short enough that a key press or a packet does not wait noticeably. */
 const SLICE_NS = NS_PER_MS;
+const SLICE_TOO_LONG_NS = 5 * SLICE_NS;
 /** However near the next timer is, a slice is worth its own cost. */
 const SLICE_MIN_NS = 20 * NS_PER_US;
 const SLICE_MIN_INSTRUCTIONS = 1_000;
@@ -138,7 +139,9 @@ export class MachineLoop {
   /** Learns the guest's speed from slices long enough to say something about it. */
   #measure(instructions: number, elapsedNs: number): void {
     if (instructions < SLICE_MIN_INSTRUCTIONS || elapsedNs <= 0) return;
-    this.#instructionsPerNs += SPEED_WEIGHT * (instructions / elapsedNs - this.#instructionsPerNs);
+    // After a slice that took far too long the next one must not: its speed is believed at once.
+    const weight = elapsedNs > SLICE_TOO_LONG_NS ? 1 : SPEED_WEIGHT;
+    this.#instructionsPerNs += weight * (instructions / elapsedNs - this.#instructionsPerNs);
   }
 
   async #yieldIfDue(): Promise<void> {

@@ -72,7 +72,7 @@ export const SCRIPTED_PORTS = { serial: 0x3f8, powerOff: 0x600, reset: 0xcf9, de
 
 const FLAT: SegmentState = { selector: 8, base: 0n, limit: 0xffffffff, attributes: 0xc09b };
 
-const POWER_ON: CpuState = {
+export const POWER_ON: CpuState = {
   gpr: Array.from({ length: 16 }, () => 0n),
   rip: 0xfff0n,
   rflags: 2n,

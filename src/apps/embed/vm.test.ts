@@ -51,6 +51,13 @@ test("a stream that nobody reads holds the guest; reading lets it go on", async 
   assert.ok(residentBytes < 300 * 1024 * 1024, `${residentBytes} bytes`);
 });
 
+test("a stream that is cancelled neither holds the guest nor minds its end", async () => {
+  await using vm = await startScript("say:up| shell");
+  await vm.serial.cancel();
+  await vm.write("poweroff\n");
+  assert.deepEqual(await vm.ended, { kind: "powered-off" });
+});
+
 test("nothing is said while the VM is paused, and guest time stands", async () => {
   await using vm = await startScript("ticks");
   await vm.waitFor("...");

@@ -135,6 +135,7 @@ export class Vm implements AsyncDisposable {
       for (const goOn of waiting.splice(0)) goOn();
     };
     let listening: { release(): void } | undefined;
+    let isCancelled = false;
     return new ReadableStream<Uint8Array>(
       {
         start(controller) {
@@ -149,12 +150,12 @@ export class Vm implements AsyncDisposable {
           });
           void ended.then(() => {
             listening?.release();
-            listening = undefined;
-            controller.close();
+            if (!isCancelled) controller.close();
           });
         },
         pull: wantMore,
         cancel() {
+          isCancelled = true;
           listening?.release();
           wantMore();
         },

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+
+import { SERIAL_OUTPUT_WINDOW_BYTES } from "../vmm/index.ts";
+import { POWER_ON } from "../vmm/testing.ts";
+import { decodeFromVm, decodeToVm } from "./decode-messages.ts";
+import type { FromVmMessage } from "./messages.ts";
+
+const sample: Extract<FromVmMessage, { kind: "sample" }>["sample"] = {
+  atNs: 1,
+  cpuTimeNs: 2,
+  residentBytes: 3,
+  peakResidentBytes: 4,
+  statistics: {
+    wallTimeNs: 5,
+    guestTimeNs: 6,
+    execution: {
+      instructionsRetired: 7n,
+      instructionsInRegions: 8n,
+      blocksTranslated: 9,
+      regionsCompiled: 10,
+      portAccesses: 11n,
+      mmioAccesses: 12n,
+      interrupts: 13n,
+      exceptions: 14n,
+    },
+    exits: { slice: 1, halt: 2, shutdown: 3, requested: 4 },
+    resets: 0,
+  },
+};
+const dump = {
+  cpu: POWER_ON,
+  lastExit: "shutdown",
+  instructionsRetired: 1n,
+  guestTimeNs: 1.5,
+  codeBefore: new Uint8Array(32),
+  code: new Uint8Array(32),
+  stack: new Uint8Array(0),
+} as const;
+
+const valid: readonly FromVmMessage[] = [
+  { kind: "created" },
+  { kind: "refused", error: { code: "c", message: "m" } },
+  { kind: "reply", id: 1, error: undefined },
+  { kind: "state", state: "paused" },
+  { kind: "serialOutput", bytes: new Uint8Array(SERIAL_OUTPUT_WINDOW_BYTES) },
+  { kind: "inputTaken", byteCount: 16 },
+  { kind: "sample", sample },
+  { kind: "screen", screen: undefined },
+  {
+    kind: "screen",
+    screen: {
+      kind: "text",
+      columns: 2,
+      rows: 1,
+      cells: new Uint8Array(4),
+      cursor: { column: 0, row: 0 },
+      colors: Array.from({ length: 16 }, () => 0),
+      blinks: true,
+    },
+  },
+  { kind: "ended", outcome: { kind: "crashed", dump }, sample },
+  { kind: "ended", outcome: { kind: "failed", report: { reason: "r", dump: undefined } }, sample },
+  { kind: "ended", outcome: { kind: "debug-exit", value: 3 }, sample },
+];
+
+test("every message of the protocol is accepted", () => {
+  for (const message of valid) assert.equal(decodeFromVm(message), message);
+});
+
+test("a message whose field is missing, or of another kind, is refused", () => {
+  const spoilt = [
+    { kind: "reply", id: -1, error: undefined },
+    { kind: "state", state: "flying" },
+    { kind: "serialOutput", bytes: "text" },
+    { kind: "serialOutput", bytes: new Uint8Array(SERIAL_OUTPUT_WINDOW_BYTES + 1) },
+    { kind: "inputTaken", byteCount: 1e9 },
+    { kind: "sample", sample: { ...sample, residentBytes: "3" } },
+    { kind: "sample", sample: { ...sample, statistics: undefined } },
+    { kind: "screen", screen: { kind: "text", columns: 1e6, rows: 1, cells: new Uint8Array(2) } },
+    { kind: "ended", outcome: { kind: "crashed" }, sample },
+    { kind: "ended", outcome: { kind: "toString" }, sample },
+    { kind: "refused", error: { code: "c", message: "m".repeat(100_000) } },
+    { kind: "constructor" },
+    { kind: "hasOwnProperty" },
+    { kind: 5 },
+    new Uint8Array(3),
+    [{ kind: "created" }],
+    null,
+  ];
+  for (const message of spoilt) assert.equal(decodeFromVm(message), undefined);
+});
+
+test("nothing that a child can send makes the decoder throw", () => {
+  const kinds = fc.constantFrom(...valid.map(({ kind }) => kind));
+  const anything = fc.anything({ withBigInt: true, withTypedArray: true, withNullPrototype: true });
+  const message = fc.record({
+    kind: kinds,
+    error: anything,
+    sample: anything,
+    screen: anything,
+    outcome: anything,
+    bytes: anything,
+  });
+  fc.assert(
+    fc.property(fc.oneof(message, anything), (value) => {
+      decodeFromVm(value);
+      decodeToVm(value);
+    }),
+    { numRuns: 2000 },
+  );
+});

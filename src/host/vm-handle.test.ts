@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { MiB, NS_PER_S, unwrap } from "../base/index.ts";
+import { parseVmDefinition, SERIAL_INPUT_MAX_BYTES } from "../vmm/index.ts";
+import { SimulatedScheduling } from "../vmm/testing.ts";
+import { SERIAL_HISTORY_BYTES, VmHandle } from "./index.ts";
+import type { ProcessEnding, ToVmMessage, VmProcessLink } from "./index.ts";
+
+/** A VM's process that does what the test says. */
+class ScriptedLink implements VmProcessLink {
+  readonly pid = 4711;
+  readonly sent: ToVmMessage[] = [];
+  isKilled = false;
+  #listeners: Parameters<VmProcessLink["listen"]>[0] | undefined;
+
+  send(message: ToVmMessage): void {
+    this.sent.push(message);
+  }
+
+  kill(): void {
+    this.isKilled = true;
+    this.end({ exitCode: undefined, signal: "SIGKILL", lastWords: "" });
+  }
+
+  listen(listeners: Parameters<VmProcessLink["listen"]>[0]): void {
+    this.#listeners = listeners;
+  }
+
+  says(message: unknown): void {
+    this.#listeners?.message(message);
+  }
+
+  end(ending: ProcessEnding): void {
+    this.#listeners?.ended(ending);
+  }
+
+  /** Answers the newest command. */
+  reply(error?: { code: string; message: string }): void {
+    const command = this.sent.findLast((message) => message.kind === "command");
+    assert.ok(command?.kind === "command");
+    this.says({ kind: "reply", id: command.id, error });
+  }
+}
+
+const turn = async (): Promise<void> => {
+  for (let i = 0; i < 10; i++) await Promise.resolve();
+};
+
+async function handleOf(timeout?: number) {
+  const link = new ScriptedLink();
+  const scheduling = new SimulatedScheduling();
+  const definition = unwrap(parseVmDefinition({ kernel: "k", memory: 4 * MiB, timeout }));
+  const creating = VmHandle.create({ definition, link, scheduling });
+  link.says({ kind: "created" });
+  return { link, scheduling, vm: unwrap(await creating) };
+}
+
+test("a refused definition and a process that dies at once are told apart", async () => {
+  const definition = unwrap(parseVmDefinition({ kernel: "k" }));
+  const scheduling = new SimulatedScheduling();
+  const refusing = new ScriptedLink();
+  const refused = VmHandle.create({ definition, link: refusing, scheduling });
+  refusing.says({ kind: "refused", error: { code: "not-a-kernel", message: "k is not a kernel." } });
+  assert.deepEqual(await refused, {
+    ok: false,
+    error: { code: "not-a-kernel", message: "k is not a kernel." },
+  });
+
+  const dying = new ScriptedLink();
+  const died = VmHandle.create({ definition, link: dying, scheduling });
+  dying.end({
+    exitCode: 1,
+    signal: undefined,
+    lastWords: "file:1\nSyntaxError: no such export\n at x\nNode.js v26\n",
+  });
+  const result = await died;
+  assert.ok(!result.ok);
+  assert.equal(result.error.message, "The VM's process could not be started: SyntaxError: no such export.");
+});
+
+test("a command resolves with its own reply and rejects with the child's error", async () => {
+  const { vm, link } = await handleOf();
+  const starting = vm.start();
+  link.says({ kind: "state", state: "running" });
+  link.reply();
+  await starting;
+  assert.equal(vm.state, "running");
+  const pausing = vm.pause();
+  link.reply({ code: "wrong-state", message: "It is paused." });
+  await assert.rejects(pausing, { code: "wrong-state", message: "It is paused." });
+});
+
+test("a process that dies ends the VM, and settles everything that waited for it", async () => {
+  const { vm, link } = await handleOf();
+  const pausing = vm.pause();
+  const measuring = vm.measure();
+  link.end({ exitCode: undefined, signal: "SIGSEGV", lastWords: "boom" });
+  await assert.rejects(pausing, { code: "wrong-state" });
+  assert.equal(await measuring, undefined);
+  const { outcome } = await vm.ended;
+  assert.deepEqual(outcome, {
+    kind: "process-died",
+    ending: { exitCode: undefined, signal: "SIGSEGV", lastWords: "boom" },
+  });
+  await assert.rejects(vm.resume(), /has ended/);
+  assert.deepEqual((await vm.stop()).outcome.kind, "process-died");
+});
+
+test("what is no message of the protocol kills the process", async () => {
+  const { vm, link } = await handleOf();
+  link.says({ kind: "serialOutput", bytes: 7 });
+  assert.equal(link.isKilled, true);
+  assert.deepEqual((await vm.ended).outcome, { kind: "process-hostile" });
+});
+
+test("a child that is late with its own timeout is killed", async () => {
+  const { vm, link, scheduling } = await handleOf(10);
+  const starting = vm.start();
+  link.reply();
+  await starting;
+  await scheduling.run(14 * NS_PER_S);
+  assert.equal(link.isKilled, false);
+  await scheduling.run(2 * NS_PER_S);
+  assert.deepEqual((await vm.ended).outcome, { kind: "timeout", seconds: 10 });
+});
+
+test("a child that does not stop is killed", async () => {
+  const { vm, link, scheduling } = await handleOf();
+  const stopping = vm.stop();
+  await scheduling.run(4 * NS_PER_S);
+  assert.equal(link.isKilled, true);
+  // The reply that never came does not keep stop() waiting.
+  assert.deepEqual((await stopping).outcome, { kind: "stopped" });
+});
+
+test("output is confirmed when the slowest listener has taken it, and remembered up to a limit", async () => {
+  const { vm, link } = await handleOf();
+  let taken = (): void => undefined;
+  const listening = vm.serial.listen(
+    () =>
+      new Promise<void>((resolve) => {
+        taken = resolve;
+      }),
+  );
+  link.says({ kind: "serialOutput", bytes: new TextEncoder().encode("hello") });
+  await turn();
+  assert.ok(!link.sent.some((message) => message.kind === "serialConsumed"));
+  taken();
+  await turn();
+  assert.deepEqual(link.sent.at(-1), { kind: "serialConsumed", byteCount: 5 });
+  listening.release();
+  link.says({ kind: "serialOutput", bytes: new Uint8Array(SERIAL_HISTORY_BYTES).fill(0x78) });
+  link.says({ kind: "serialOutput", bytes: new TextEncoder().encode("end") });
+  await turn();
+  const history = new TextDecoder().decode(vm.serial.history());
+  assert.equal(history.length, SERIAL_HISTORY_BYTES);
+  assert.ok(history.endsWith("xend") && !history.includes("hello"));
+});
+
+test("input beyond the window waits until the guest has taken some, in order", async () => {
+  const { vm, link } = await handleOf();
+  const inputs = (): number[] =>
+    link.sent.filter((message) => message.kind === "serialInput").map(({ bytes }) => bytes.length);
+  const writing = vm.serial.write(new Uint8Array(SERIAL_INPUT_MAX_BYTES + 10));
+  await turn();
+  assert.deepEqual(inputs(), [SERIAL_INPUT_MAX_BYTES]);
+  link.says({ kind: "inputTaken", byteCount: 9 });
+  await turn();
+  assert.deepEqual(inputs(), [SERIAL_INPUT_MAX_BYTES]);
+  link.says({ kind: "inputTaken", byteCount: 1 });
+  await writing;
+  assert.deepEqual(inputs(), [SERIAL_INPUT_MAX_BYTES, 10]);
+});
