@@ -85,12 +85,18 @@ function saveState(base: u64, wide: bool, rip: u64, flags: u32): void {
   }
 }
 
+/**
+ * The new task's fields. They were probed, but saving the old task may have changed the page tables since, and a TLB
+ * entry be gone: what cannot be read any more reads as 0, as if that store had come in the middle of the reads.
+ */
 function read32(at: u64): u32 {
-  return load<u32>(systemReadable<u32>(at));
+  const hva = systemReadable<u32>(at);
+  return hva == NO_ADDRESS ? 0 : load<u32>(hva);
 }
 
 function read16(at: u64): u32 {
-  return load<u16>(systemReadable<u16>(at));
+  const hva = systemReadable<u16>(at);
+  return hva == NO_ADDRESS ? 0 : load<u16>(hva);
 }
 
 function loadTaskLdt(selector: u32): u32 {
