@@ -133,9 +133,9 @@ function stopOnSignals(vm: VmHandle): Releasable & { status(): number | undefine
 /** Says how the VM ended, unless it did what it was meant to. */
 async function reportEnd(vm: VmHandle, end: VmEnd): Promise<void> {
   const { outcome } = end;
+  // The guest may have been stopped in the middle of a line.
+  if (process.stdout.isTTY && outcome.kind !== "powered-off") process.stdout.write("\n");
   if (exitStatusOf(outcome) === EXIT.ok || outcome.kind === "debug-exit") return;
-  // The guest may have stopped in the middle of a line.
-  if (process.stdout.isTTY) process.stdout.write("\n");
   printError(`The VM ${vm.name} ${describeEnding(outcome)}.`);
   if (outcome.kind === "crashed") process.stderr.write(formatCrashDump(outcome.dump));
   if (!deservesReport(end)) return;
