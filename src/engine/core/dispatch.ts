@@ -210,7 +210,8 @@ export function run(budget: i32): u32 {
       faulted = interpret(block + L.BLOCK_OPS);
       left -= settle();
     }
-    if (faulted && get32(L.FAULT_VECTOR) == L.FAULT_CODE_CHANGED) {
+    // More than once for an instruction that stores to several pages with code; each time drops what stood in its way.
+    while (faulted && get32(L.FAULT_VECTOR) == L.FAULT_CODE_CHANGED) {
       faulted = runSingle();
       left--;
     }
