@@ -25,6 +25,7 @@ export class SerialConsole {
   #historyCount = 0;
   /** Input sent to the guest's port that it has not taken. */
   #outstandingCount = 0;
+  #unconfirmedCount = 0;
   /** Input beyond that, in order, each with the promise of its writer. */
   readonly #waiting: { readonly bytes: Uint8Array; readonly taken: () => void }[] = [];
   #isClosed = false;
@@ -63,10 +64,17 @@ export class SerialConsole {
 
   // The VM's side.
 
+  /** Output that was given to the listeners and is not confirmed. */
+  get unconfirmedCount(): number {
+    return this.#unconfirmedCount;
+  }
+
   async output(chunk: Uint8Array): Promise<void> {
+    this.#unconfirmedCount += chunk.length;
     this.#remember(chunk);
     const slow = [...this.#listeners].map((listener) => listener(chunk)).filter((wait) => wait !== undefined);
     if (slow.length > 0) await Promise.allSettled(slow);
+    this.#unconfirmedCount -= chunk.length;
     this.#transport.consumed(chunk.length);
   }
 

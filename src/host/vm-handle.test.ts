@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { MiB, NS_PER_S, unwrap } from "../base/index.ts";
-import { parseVmDefinition, SERIAL_INPUT_MAX_BYTES } from "../vmm/index.ts";
+import { parseVmDefinition, SERIAL_INPUT_MAX_BYTES, SERIAL_OUTPUT_WINDOW_BYTES } from "../vmm/index.ts";
 import { SimulatedScheduling } from "../vmm/testing.ts";
 import { SERIAL_HISTORY_BYTES, VmHandle } from "./index.ts";
 import type { ProcessEnding, ToVmMessage, VmProcessLink } from "./index.ts";
@@ -111,6 +111,15 @@ test("what is no message of the protocol kills the process", async () => {
   const { vm, link } = await handleOf();
   link.says({ kind: "serialOutput", bytes: 7 });
   assert.equal(link.isKilled, true);
+  assert.deepEqual((await vm.ended).outcome, { kind: "process-hostile" });
+});
+
+test("output beyond its window kills the process", async () => {
+  const { vm, link } = await handleOf();
+  vm.serial.listen(() => new Promise<void>(() => {}));
+  link.says({ kind: "serialOutput", bytes: new Uint8Array(SERIAL_OUTPUT_WINDOW_BYTES) });
+  assert.equal(link.isKilled, false);
+  link.says({ kind: "serialOutput", bytes: new Uint8Array(1) });
   assert.deepEqual((await vm.ended).outcome, { kind: "process-hostile" });
 });
 

@@ -14,6 +14,7 @@ import type {
   VmOutcome,
   VmState,
 } from "../vmm/index.ts";
+import { SERIAL_OUTPUT_WINDOW_BYTES } from "../vmm/index.ts";
 import { decodeFromVm } from "./decode-messages.ts";
 import { Listeners } from "./listeners.ts";
 import type { FromVmMessage, Observation, VmProcessCommand, VmSample } from "./messages.ts";
@@ -222,7 +223,7 @@ export class VmHandle {
         if (message.state !== "ended") this.#become(message.state);
         break;
       case "serialOutput":
-        void this.serial.output(message.bytes);
+        this.#serialOutput(message.bytes);
         break;
       case "inputTaken":
         this.serial.inputTaken(message.byteCount);
@@ -237,6 +238,15 @@ export class VmHandle {
       case "ended":
         this.#end({ outcome: message.outcome, sample: message.sample });
         break;
+    }
+  }
+
+  /** A child that sends more than the window allows means to fill this process's memory. */
+  #serialOutput(bytes: Uint8Array): void {
+    if (this.serial.unconfirmedCount + bytes.length > SERIAL_OUTPUT_WINDOW_BYTES) {
+      this.#killFor({ kind: "process-hostile" });
+    } else {
+      void this.serial.output(bytes);
     }
   }
 

@@ -138,6 +138,21 @@ test("a halted guest waits without running until its next timer", async () => {
   vm.stop();
 });
 
+test("a timer that is set while the guest waits for a later one is met", async () => {
+  const parts = scriptedParts(halting);
+  const vm = await machineOf(parts);
+  const { timers, clock } = parts.board().parts;
+  const ranAtNs: number[] = [];
+  timers.schedule(NS_PER_S, () => undefined);
+  vm.start();
+  await parts.scheduling.run(10 * NS_PER_MS);
+  // As a serial port does that gets input from the host.
+  timers.schedule(20 * NS_PER_MS, () => ranAtNs.push(clock.nowNs()));
+  await parts.scheduling.run(50 * NS_PER_MS);
+  assert.deepEqual(ranAtNs, [20 * NS_PER_MS]);
+  vm.stop();
+});
+
 test("slices grow until they take about a millisecond, and the event loop gets its turn", async () => {
   const parts: ScriptedParts = scriptedParts(
     spinning(() => parts),
