@@ -234,14 +234,17 @@ export class ScriptedBoard implements Board {
   }
 }
 
-/** A multiboot kernel of a page that nothing ever executes: enough for the boot loader. */
-export function smallestKernel(): Uint8Array {
+/** A multiboot kernel of one page that enters `code` in flat 32-bit protected mode; without code, at its header. */
+export function smallestKernel(code: Uint8Array = new Uint8Array(0)): Uint8Array {
   const bytes = new Uint8Array(4096);
   const view = new DataView(bytes.buffer);
   const loadGpa = MiB;
   const flags = 1 << 16;
-  const header = [0x1badb002, flags, -(0x1badb002 + flags), loadGpa, loadGpa, loadGpa + 4096, 0, loadGpa];
+  const codeOffset = 8 * 4;
+  const entryGpa = code.length === 0 ? loadGpa : loadGpa + codeOffset;
+  const header = [0x1badb002, flags, -(0x1badb002 + flags), loadGpa, loadGpa, loadGpa + 4096, 0, entryGpa];
   for (const [index, value] of header.entries()) view.setUint32(4 * index, value, true);
+  bytes.set(code, codeOffset);
   return bytes;
 }
 
