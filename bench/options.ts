@@ -11,7 +11,8 @@ export interface BenchOptions {
 }
 
 export const USAGE = `npm run bench -- [--rounds N] [--format text|json] [PART…]
-Parts: linux (start and shell loop), idle (processor time and memory), others (further guests); by default all.
+Parts: linux (start and shell loop), idle (processor time and memory), workloads (commands in the shell), others
+(further guests); by default all.
 Needs Linux and QEMU (Debian: apt-get install qemu-system-x86); the native column needs busybox (busybox-static).
 The result is also written to bench/results/. Exit status: 0 all goals met, 1 not measured, 2 a goal is missed.
 `;

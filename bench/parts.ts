@@ -7,9 +7,12 @@ import { figure } from "./figures.ts";
 import type { Figure, Samples } from "./figures.ts";
 import { GuestSession } from "./guest-session.ts";
 import { measureIdle } from "./idle.ts";
-import { nativeLoopSeconds, runShellLoop } from "./shell-loop.ts";
+import type { CommandTime } from "./shell-command.ts";
+import { nativeLoopSeconds, timeShellLoop } from "./shell-loop.ts";
 import { startGuest } from "./start.ts";
 import type { Start } from "./start.ts";
+import { timeWorkload, WORKLOADS } from "./workloads.ts";
+import type { WorkloadName } from "./workloads.ts";
 
 export interface PartParts {
   readonly rounds: number;
@@ -29,7 +32,7 @@ export const PARTS = {
       const session = new GuestSession(contestant.command(guest));
       try {
         const start = await startGuest(session, guest);
-        return { start, loop: await runShellLoop(session) };
+        return { start, loop: await timeShellLoop(session) };
       } finally {
         await session.stop();
       }
@@ -76,6 +79,7 @@ export const PARTS = {
       ),
       ...(
         [
+          ["  of it without the program's files", (memory) => memory.overhead - memory.parts.programFiles],
           ["  of it unchanged files of the program", (memory) => memory.parts.programFiles],
           ["  of it the engine's prefix", (memory) => memory.parts.enginePrefix],
           ["  of it compiled code", (memory) => memory.parts.compiledCode],
@@ -91,6 +95,35 @@ export const PARTS = {
         ),
       ),
     ];
+  },
+
+  /** Commands in the shell of Linux amd64 that have no goal. */
+  async workloads(bench: PartParts): Promise<Figure[]> {
+    const guest = await bench.guest(PRIMARY_GUEST);
+    const names = Object.keys(WORKLOADS).filter(isWorkload);
+    const rounds = await interleave(bench, async (contestant) => {
+      const session = new GuestSession(contestant.command(guest));
+      try {
+        await startGuest(session, guest);
+        const times = new Map<WorkloadName, CommandTime>();
+        for (const name of names) times.set(name, await timeWorkload(session, name));
+        return times;
+      } finally {
+        await session.stop();
+      }
+    });
+    return names.flatMap((name) => [
+      figure(
+        name,
+        "s",
+        samplesOf(rounds, (times) => times.get(name)?.wallSeconds ?? NaN),
+      ),
+      figure(
+        "  processor time",
+        "s",
+        samplesOf(rounds, (times) => times.get(name)?.processorSeconds ?? NaN),
+      ),
+    ]);
   },
 
   /** The other guests with a mark on their serial port. */
@@ -111,6 +144,8 @@ export const PARTS = {
     return figures;
   },
 };
+
+const isWorkload = (name: string): name is WorkloadName => Object.hasOwn(WORKLOADS, name);
 
 export type PartName = keyof typeof PARTS;
 type IdleMemory = Awaited<ReturnType<typeof measureIdle>>["memory"];

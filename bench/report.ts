@@ -31,6 +31,9 @@ export function formatTable(result: BenchResult): string {
     `${host.processor}, ${host.cores} cores; Linux ${host.kernel}; node ${host.node}; ${host.qemu}`,
     `commit ${host.commit}; medians of ${result.rounds} interleaved rounds; ` +
       `load ${load.before.toFixed(1)} before, ${load.after.toFixed(1)} after`,
+    ...(load.before > host.cores / 2
+      ? ["The machine was not quiet: processor time and its ratio say more than wall time."]
+      : []),
     "",
     ...lines,
     "",
