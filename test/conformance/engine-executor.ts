@@ -63,7 +63,9 @@ const LDT_SELECTOR = 0x50;
 const HLT = 0xf4;
 /** What Linux clears at a system call: TF, IF, DF, IOPL, NT, AC and more. */
 const SYSCALL_FLAG_MASK = 0x25_7fd5n;
-const MAX_INSTRUCTIONS = 2_000_000;
+const SLICE_INSTRUCTIONS = 100_000;
+/** What an endless case gets. */
+const MAX_INSTRUCTIONS = 2_000_000n;
 
 const P = 1n;
 const RW = 2n;
@@ -158,7 +160,7 @@ export class EngineExecutor implements CpuExecutor {
     features: ReadonlySet<Feature> = cpuModel().features,
     options: ExecutorOptions = {},
   ) {
-    this.#slices = options.sliceInstructions ?? [MAX_INSTRUCTIONS];
+    this.#slices = options.sliceInstructions ?? [SLICE_INSTRUCTIONS];
     this.name = options.name ?? tier;
     const pages = (ENGINE_PREFIX_BYTES + RAM_SIZE_BYTES) / 65536;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
@@ -330,9 +332,10 @@ export class EngineExecutor implements CpuExecutor {
     registers.setU32(L.HALTED, 0);
     registers.setU32(L.INTERRUPT_SHADOW, 0);
     registers.writeKeepingCaches(this.#machineState(resolved));
-    const slice = this.#slices[this.caseCount % this.#slices.length] ?? MAX_INSTRUCTIONS;
-    let exit: EngineExit = "slice";
-    for (let left = MAX_INSTRUCTIONS; left > 0 && (exit === "slice" || exit === "requested"); left -= slice)
+    const slice = this.#slices[this.caseCount % this.#slices.length] ?? SLICE_INSTRUCTIONS;
+    const end = this.#engine.statistics.instructionsRetired + MAX_INSTRUCTIONS;
+    let exit = this.#engine.run(slice);
+    while ((exit === "slice" || exit === "requested") && this.#engine.statistics.instructionsRetired < end)
       exit = this.#engine.run(slice);
     return exit;
   }
