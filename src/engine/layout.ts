@@ -160,6 +160,12 @@ export const REGION_RESULT_HIGH = 0x40000000;
 /** Counts TLB flushes and page invalidations (u32): compiled regions of several pages check their mapping by it. */
 export const MAPPING_EPOCH = 908;
 
+/**
+ * What RIP is combined with to give the tag of its jump-cache entry: the mode, and in the high half the base of CS if
+ * the code is not 64-bit code (jump-cache.ts). updateMode() keeps it.
+ */
+export const JUMP_KEY = 936;
+
 /** Where slow reads compose MMIO and page-crossing values (32 bytes). */
 export const SCRATCH = 944;
 
@@ -204,12 +210,24 @@ export const STATE_SIZE = 4096;
 /** Paging's own: which linear 2 MiB ranges large pages map, and a log of TLB fills for quick flushes (paging.ts). */
 export const PAGING_PRIVATE = 0x1000;
 export const PAGING_PRIVATE_SIZE = 0x4400;
+/** What jump-cache.ts keeps about the jump cache, and the TLB of instruction fetches (code-fetch.ts). */
+export const JUMP_PRIVATE = 0x6000;
+export const JUMP_PRIVATE_SIZE = 0x1400;
+export const CODE_TLB = 0x8000;
+export const CODE_TLB_SIZE = 0x800;
 
 // ---- Jump cache: virtual address to block ---------------------------------------------------------------------
-// Entries { tag i64 = rip ^ mode, block u32 (0 if empty), region u32 (table slot of its compiled region, 0 if none) }.
-export const JUMP_CACHE = 0x10000;
-export const JUMP_CACHE_COUNT = 4096;
+// Entries { tag i64 = rip ^ JUMP_KEY, block u32 (0 if empty), region u32 (table slot of its compiled region, 0 if
+// none) }. With low = the low half of RIP, its entry lies at JUMP_CACHE + (JUMP_INDEX_MASK &
+// ((low << JUMP_OFFSET_SHIFT) ^ ((low >>> 12) * JUMP_PAGE_FACTOR >>> JUMP_PAGE_SHIFT))): the offsets of a page are spread
+// over the whole cache, pages are mixed in.
+export const JUMP_CACHE = 0x60000;
+export const JUMP_CACHE_COUNT = 16384;
 export const JUMP_CACHE_SHIFT = 4;
+export const JUMP_OFFSET_SHIFT = 6;
+export const JUMP_PAGE_FACTOR = 0x61c88647;
+export const JUMP_PAGE_SHIFT = 14;
+export const JUMP_INDEX_MASK = 0x3fff0;
 
 // ---- TLBs: direct-mapped, entries { tag i64, addend i32, unused i32 } -------------------------------------------
 // An access of size s at va hits if ((va + s - 1) & ~0xfff) == tag; host address = (i32)va + addend. The tag of an

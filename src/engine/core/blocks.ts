@@ -1,55 +1,14 @@
 // Translated blocks: found by address through the jump cache and a hash table, dropped when their guest code is
 // written. A dropped block's memory stays in the code cache until the whole cache is reset, and its first op becomes
-// `stale`, so chains and jump-cache entries that still lead to it find their way to a new translation.
+// `stale`, so chains that still lead to it find their way to a new translation.
 import * as L from "../layout";
-import { S, get32, get64, set32, charge, COST_JUMP_CACHE_FLUSH } from "./state";
+import { S, get64, set32 } from "./state";
 import { blockInvalidated } from "./host";
-import { translate } from "./paging";
+import { fetchCode } from "./code-fetch";
+import { flushJumpCache, uncacheBlock } from "./jump-cache";
 import { OP_STALE } from "./interpreter.gen";
 
-// @ts-ignore: decorator
-@inline
-function jumpCacheEntry(rip: u64): u32 {
-  const index = (<u32>rip ^ (<u32>(rip >>> 12))) & (L.JUMP_CACHE_COUNT - 1);
-  return S + L.JUMP_CACHE + (index << L.JUMP_CACHE_SHIFT);
-}
-
-/**
- * MODE has as many bits as the index. So two addresses with one tag in different modes differ in these bits only, and
- * lie at different indices: whatever address a guest jumps to, canonical or not, no other mode's block answers.
- */
-// @ts-ignore: decorator
-@inline
-function jumpCacheTag(rip: u64): u64 {
-  return rip ^ <u64>get32(L.MODE);
-}
-
-/** The block at RIP if the jump cache knows it, else 0. */
-// @ts-ignore: decorator
-@inline
-export function cachedBlock(rip: u64): u32 {
-  const entry = jumpCacheEntry(rip);
-  return load<u64>(entry) == jumpCacheTag(rip) ? load<u32>(entry, 8) : 0;
-}
-
-export function flushJumpCache(): void {
-  set32(L.MAPPING_EPOCH, get32(L.MAPPING_EPOCH) + 1);
-  charge(COST_JUMP_CACHE_FLUSH);
-  // An address whose tag is 0 finds no block and no region either.
-  memory.fill(S + L.JUMP_CACHE, 0, L.JUMP_CACHE_COUNT << L.JUMP_CACHE_SHIFT);
-}
-
-export function flushJumpCachePage(gva: u64): void {
-  flushJumpCache();
-}
-
-/** Enters a block into the jump cache under the current RIP. */
-export function cacheBlock(rip: u64, block: u32): void {
-  const entry = jumpCacheEntry(rip);
-  store<u64>(entry, jumpCacheTag(rip));
-  store<u32>(entry, block, 8);
-  store<u32>(entry, load<u32>(block, L.BLOCK_REGION), 12);
-}
+export { cachedBlock } from "./jump-cache";
 
 // @ts-ignore: decorator
 @inline
@@ -79,7 +38,7 @@ function secondPageMatches(block: u32, rip: u64): bool {
   const gpa2 = load<u32>(block, L.BLOCK_GPA2);
   if (gpa2 == 0xffffffff) return true;
   const linear = (rip + get64(L.SEG_BASE + 8 * L.SEG_CS) + 0x1000) & ~0xfff;
-  const actual = translate(linear, 2, get32(L.CPL) == 3 ? 1 : 0);
+  const actual = fetchCode(linear);
   if (actual == 0xffffffff) set32(L.FAULT_VECTOR, L.FAULT_NONE);
   return actual == gpa2;
 }
@@ -174,10 +133,7 @@ function dropBlocks(page: u32, from: u32, to: u32): u32 {
     block = next;
   }
   recoverBitmap(page);
-  if (dropped) {
-    flushJumpCache();
-    store<u64>(S + L.STAT_CODE_WRITES, load<u64>(S + L.STAT_CODE_WRITES) + 1);
-  }
+  if (dropped) store<u64>(S + L.STAT_CODE_WRITES, load<u64>(S + L.STAT_CODE_WRITES) + 1);
   return dropped;
 }
 
@@ -206,6 +162,7 @@ function recoverBitmap(page: u32): void {
 
 function dropBlock(block: u32): void {
   const gpa = load<u32>(block, L.BLOCK_GPA);
+  uncacheBlock(block);
   unlinkFromHash(block);
   unlinkFromPage(block, gpa >>> L.PAGE_SHIFT);
   const gpa2 = load<u32>(block, L.BLOCK_GPA2);

@@ -3,9 +3,11 @@
 import * as L from "../layout";
 import { S, get32, get64, set32, set64, raise, VECTOR_UD, VECTOR_GP, raiseWithError, setStepOver, stepOver, beginWork, charge, isWorkDone, COST_TRANSLATION } from "./state";
 import { acknowledgeInterrupt, translateBlock, translateSingle, RAM_SIZE } from "./host";
-import { cacheBlock, cachedBlock, findBlock, flushJumpCache, registerBlock, resetBlocks } from "./blocks";
+import { registerBlock, resetBlocks } from "./blocks";
+import { codeIsGlobal, fetchAddress, fetchCode, linearOf } from "./code-fetch";
+import { cacheBlock, cachedBlock } from "./jump-cache";
 import { deliverInterrupt, deliverNmi, deliverPendingFault, deliverSingleStep } from "./exceptions";
-import { ACCESS_EXECUTE, translate, flushTlb } from "./paging";
+import { flushTlb } from "./paging";
 import { FLAG_IF } from "./control-bits";
 import { nameStackFault } from "./stack-faults";
 import { interpret } from "./interpreter.gen";
@@ -75,16 +77,9 @@ function settle(): i32 {
   return retired;
 }
 
-// @ts-ignore: decorator
-@inline
-function linearOf(rip: u64): u64 {
-  const linear = rip + get64(L.SEG_BASE + 8 * L.SEG_CS);
-  return (get32(L.MODE) & L.MODE_CODE_SIZE) == 2 ? rip : linear & 0xffffffff;
-}
-
 /** The guest-physical page after the one of `linear`, or NO_PAGE if code cannot be fetched from it. */
 function pageAfter(linear: u64): u32 {
-  const gpa = translate((linear & ~0xfff) + 0x1000, ACCESS_EXECUTE, get32(L.CPL) == 3 ? 1 : 0);
+  const gpa = fetchCode((linear & ~0xfff) + 0x1000);
   if (gpa == NO_PAGE || gpa >= RAM_SIZE) {
     set32(L.FAULT_VECTOR, L.FAULT_NONE);
     return NO_PAGE;
@@ -92,56 +87,25 @@ function pageAfter(linear: u64): u32 {
   return gpa;
 }
 
-/** Guest-physical address of the instruction at RIP, or NO_PAGE with a fault pending. */
-function fetchAddress(rip: u64): u32 {
-  if ((get32(L.MODE) & L.MODE_CODE_SIZE) != 2 && rip > <u64>load<u32>(S + L.SEG + L.SEG_CS * L.SEG_STRIDE + L.SEG_LIMIT)) {
-    raiseWithError(VECTOR_GP, 0);
-    return NO_PAGE;
-  }
-  const gpa = translate(linearOf(rip), ACCESS_EXECUTE, get32(L.CPL) == 3 ? 1 : 0);
-  if (gpa == NO_PAGE) return NO_PAGE;
-  if (gpa >= RAM_SIZE) {
-    // Nothing but RAM can be executed: bytes that read as all ones are an invalid instruction.
-    raise(VECTOR_UD);
-    return NO_PAGE;
-  }
-  return gpa;
-}
-
 const LONGEST_INSTRUCTION = 15;
 
-/** The block at RIP, translated now if need be; 0 with a fault pending. */
-function resolve(rip: u64): u32 {
+/** Has the block at RIP, which is not known yet, translated; 0 with a fault pending. */
+function newBlock(rip: u64): u32 {
   const gpa = fetchAddress(rip);
   if (gpa == NO_PAGE) return 0;
-  let block = findBlock(rip, gpa, get32(L.MODE));
+  const isGlobal = codeIsGlobal;
+  const mayStraddle = (gpa & 0xfff) > 0x1000 - LONGEST_INSTRUCTION;
+  const block = translateBlock(gpa, mayStraddle ? pageAfter(linearOf(rip)) : NO_PAGE);
   if (block == 0) {
-    const mayStraddle = (gpa & 0xfff) > 0x1000 - LONGEST_INSTRUCTION;
-    block = translateBlock(gpa, mayStraddle ? pageAfter(linearOf(rip)) : NO_PAGE);
-    if (block == 0) {
-      // The first instruction reaches into a page that cannot be fetched: that is its fault.
-      translate((linearOf(rip) & ~0xfff) + 0x1000, ACCESS_EXECUTE, get32(L.CPL) == 3 ? 1 : 0);
-      if (get32(L.FAULT_VECTOR) == L.FAULT_NONE) raise(VECTOR_UD);
-      return 0;
-    }
-    registerBlock(block);
-    charge(COST_TRANSLATION);
-  }
-  cacheBlock(rip, block);
-  return block;
-}
-
-/** Table slot of the compiled region that enters at RIP, 0 if there is none; for regions whose jump cache misses. */
-export function regionAt(rip: u64): u32 {
-  const gpa = fetchAddress(rip);
-  if (gpa == NO_PAGE) {
-    set32(L.FAULT_VECTOR, L.FAULT_NONE);
+    // The first instruction reaches into a page that cannot be fetched: that is its fault.
+    fetchCode((linearOf(rip) & ~0xfff) + 0x1000);
+    if (get32(L.FAULT_VECTOR) == L.FAULT_NONE) raise(VECTOR_UD);
     return 0;
   }
-  const block = findBlock(rip, gpa, get32(L.MODE));
-  if (block == 0) return 0;
-  cacheBlock(rip, block);
-  return load<u32>(block, L.BLOCK_REGION);
+  registerBlock(block);
+  charge(COST_TRANSLATION);
+  cacheBlock(rip, block, isGlobal);
+  return block;
 }
 
 /** Executes the instruction at RIP in a block of its own, after a store found translated code in its way. */
@@ -196,7 +160,7 @@ export function run(budget: i32): u32 {
 
     const rip = get64(L.RIP);
     let block = cachedBlock(rip);
-    if (block == 0) block = resolve(rip);
+    if (block == 0) block = newBlock(rip);
     let faulted: u32 = 1;
     const stepping = get32(L.MODE) & L.MODE_STEP;
     if (waitsBehindShadow && block != 0) {

@@ -1,8 +1,10 @@
 // What the compiled core exports to the host (runtime/core.ts) and to compiled regions (wasm/).
-export { run, resetCaches, giveBack, regionAt } from "./dispatch";
+export { run, resetCaches, giveBack } from "./dispatch";
 export { stopSoon } from "./state";
-export { codePagesWritten, findBlock, flushJumpCache, registerBlock } from "./blocks";
-export { flushTlb, translate } from "./paging";
+export { codePagesWritten, findBlock, registerBlock } from "./blocks";
+export { translateQuickly as translate } from "./code-fetch";
+export { flushJumpCache, regionAt } from "./jump-cache";
+export { flushTlb } from "./paging";
 export { updateMode } from "./mode";
 export { resetCpu } from "./reset";
 export { mulHighSigned, mulHighUnsigned } from "./arithmetic";

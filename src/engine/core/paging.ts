@@ -20,7 +20,7 @@ import {
 } from "./state";
 import { RAM_SIZE } from "./host";
 import * as C from "./control-bits";
-import { flushJumpCache, flushJumpCachePage } from "./blocks";
+import { flushJumpCache, flushJumpCacheNonGlobal, flushJumpCachePage } from "./jump-cache";
 
 export const ACCESS_READ: u32 = 0;
 export const ACCESS_WRITE: u32 = 1;
@@ -126,6 +126,11 @@ function permitted(rights: u64, access: u32, user: u32, implicit: bool): bool {
     }
   }
   return access != ACCESS_WRITE || (rights & ENTRY_W) != 0 || !(get64(L.CR0) & C.CR0_WP);
+}
+
+/** The page of the last successful walk keeps its translation when CR3 is loaded. */
+export function lastPageIsGlobal(): bool {
+  return (leaf & LEAF_GLOBAL) != 0;
 }
 
 /** Marks a leaf entry and describes its page in `leaf`. */
@@ -317,7 +322,7 @@ export function flushTlbNonGlobal(): void {
     }
   }
   set32(FILL_COUNT, 0);
-  flushJumpCache();
+  flushJumpCacheNonGlobal();
   set64(L.STAT_TLB_FLUSHES, get64(L.STAT_TLB_FLUSHES) + 1);
 }
 

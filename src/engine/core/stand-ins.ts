@@ -14,12 +14,9 @@ export function codeWrite(gpa: u32, size: u32): u32 {
   return code & touched ? 1 : 0;
 }
 
-export function flushJumpCache(): void {
-  memory.fill(S + L.JUMP_CACHE, 0xff, L.JUMP_CACHE_COUNT << L.JUMP_CACHE_SHIFT);
-}
-
-export function flushJumpCachePage(gva: u64): void {
-  flushJumpCache();
+/** No code is translated. */
+export function findBlock(rip: u64, gpa: u32, mode: u32): u32 {
+  return 0;
 }
 
 export function computeFlags(): u32 {

@@ -40,7 +40,7 @@ const WORK_MAX: i32 = 1_000_000;
 /** Roughly measured. */
 export const COST_DEVICE_ACCESS: i32 = 100;
 export const COST_DELIVERY: i32 = 100;
-export const COST_JUMP_CACHE_FLUSH: i32 = 1000;
+export const COST_JUMP_CACHE_FLUSH: i32 = 10000;
 export const COST_TLB_FLUSH: i32 = 2000;
 export const COST_TRANSLATION: i32 = 5000;
 

@@ -312,18 +312,22 @@ export class RegionCompiler {
   /** Pushes the table slot of the region that enters at the RIP in #result, or NO_REGION. */
   #lookUpRegion(): void {
     const f = this.#f;
-    // The entry's address: index = (low ^ rip >>> 12) & (count - 1).
+    // The offset of the entry: see JUMP_CACHE in layout.ts.
     f.localGet(this.#result);
     f.op(unaryOps["i32.wrap_i64"]);
-    f.localGet(this.#result);
-    f.i64Const(12, 0);
-    f.op(binaryOps["i64.shr_u"]);
-    f.op(unaryOps["i32.wrap_i64"]);
-    f.op(binaryOps["i32.xor"]);
-    f.i32Const(L.JUMP_CACHE_COUNT - 1);
-    f.op(binaryOps["i32.and"]);
-    f.i32Const(L.JUMP_CACHE_SHIFT);
+    f.localTee(this.#slot);
+    f.i32Const(L.JUMP_OFFSET_SHIFT);
     f.op(binaryOps["i32.shl"]);
+    f.localGet(this.#slot);
+    f.i32Const(L.PAGE_SHIFT);
+    f.op(binaryOps["i32.shr_u"]);
+    f.i32Const(L.JUMP_PAGE_FACTOR);
+    f.op(binaryOps["i32.mul"]);
+    f.i32Const(L.JUMP_PAGE_SHIFT);
+    f.op(binaryOps["i32.shr_u"]);
+    f.op(binaryOps["i32.xor"]);
+    f.i32Const(L.JUMP_INDEX_MASK);
+    f.op(binaryOps["i32.and"]);
     f.localTee(this.#slot);
     f.access(opcode.i64Load, this.#stateBase + L.JUMP_CACHE + JUMP_CACHE_TAG);
     f.localGet(this.#result);
@@ -653,7 +657,9 @@ export class RegionCompiler {
   }
 }
 
-/** The jump cache entry of an address, as core/blocks.ts counts them. */
+/** The index of an address's jump cache entry: see JUMP_CACHE in layout.ts. */
 export function jumpCacheIndex(rip: bigint): number {
-  return Number((rip ^ (rip >> 12n)) & BigInt(L.JUMP_CACHE_COUNT - 1));
+  const low = Number(BigInt.asIntN(32, rip));
+  const page = Math.imul(low >>> L.PAGE_SHIFT, L.JUMP_PAGE_FACTOR) >>> L.JUMP_PAGE_SHIFT;
+  return (((low << L.JUMP_OFFSET_SHIFT) ^ page) & L.JUMP_INDEX_MASK) >>> L.JUMP_CACHE_SHIFT;
 }

@@ -1,0 +1,86 @@
+// Fetching instructions: the linear and guest-physical address of RIP, and a TLB of its own for that. Blocks are found by
+// guest-physical address, so each miss of the jump cache needs the translation of RIP's page. SDM 3A 4.10.2.
+import * as L from "../layout";
+import { S, get32, get64, raise, raiseWithError, VECTOR_GP, VECTOR_UD } from "./state";
+import { RAM_SIZE } from "./host";
+import { ACCESS_EXECUTE, NO_ADDRESS, lastPageIsGlobal, translate } from "./paging";
+
+// Entries { tag u64 = linear page | user, page u32, isGlobal u32 }, direct-mapped by page number.
+const COUNT = 128;
+const SHIFT = 4;
+const EMPTY: u64 = 0xffffffffffffffff;
+
+/** The page of the last fetch keeps its translation when CR3 is loaded. */
+export let codeIsGlobal: bool = false;
+
+// @ts-ignore: decorator
+@inline
+export function linearOf(rip: u64): u64 {
+  const linear = rip + get64(L.SEG_BASE + 8 * L.SEG_CS);
+  return (get32(L.MODE) & L.MODE_CODE_SIZE) == 2 ? rip : linear & 0xffffffff;
+}
+
+// @ts-ignore: decorator
+@inline
+function entryOf(page: u64): u32 {
+  return S + L.CODE_TLB + ((<u32>(page >> 12) & (COUNT - 1)) << SHIFT);
+}
+
+/** Guest-physical address of the code at a linear address, or NO_ADDRESS with a fault pending. */
+export function fetchCodeAs(linear: u64, user: u32): u32 {
+  const tag = (linear & ~0xfff) | user;
+  const entry = entryOf(linear);
+  if (load<u64>(entry) == tag) {
+    codeIsGlobal = load<u32>(entry, 12) != 0;
+    return load<u32>(entry, 8) | (<u32>linear & 0xfff);
+  }
+  const gpa = translate(linear, ACCESS_EXECUTE, user);
+  if (gpa == NO_ADDRESS) return NO_ADDRESS;
+  codeIsGlobal = lastPageIsGlobal();
+  store<u64>(entry, tag);
+  store<u32>(entry, gpa & ~0xfff, 8);
+  store<u32>(entry, <u32>codeIsGlobal, 12);
+  return gpa;
+}
+
+/** The same with the rights of CPL. */
+export function fetchCode(linear: u64): u32 {
+  return fetchCodeAs(linear, get32(L.CPL) == 3 ? 1 : 0);
+}
+
+/** translate() for the host and for compiled regions, which ask for the same code pages time and again. */
+export function translateQuickly(linear: u64, access: u32, user: u32): u32 {
+  return access == ACCESS_EXECUTE ? fetchCodeAs(linear, user) : translate(linear, access, user);
+}
+
+/** Guest-physical address of the instruction at RIP, or NO_ADDRESS with a fault pending. */
+export function fetchAddress(rip: u64): u32 {
+  if ((get32(L.MODE) & L.MODE_CODE_SIZE) != 2 && rip > <u64>load<u32>(S + L.SEG + L.SEG_CS * L.SEG_STRIDE + L.SEG_LIMIT)) {
+    raiseWithError(VECTOR_GP, 0);
+    return NO_ADDRESS;
+  }
+  const gpa = fetchCode(linearOf(rip));
+  if (gpa != NO_ADDRESS && gpa >= RAM_SIZE) {
+    // Nothing but RAM can be executed: bytes that read as all ones are an invalid instruction.
+    raise(VECTOR_UD);
+    return NO_ADDRESS;
+  }
+  return gpa;
+}
+
+export function flushCodeTlb(): void {
+  memory.fill(S + L.CODE_TLB, 0xff, COUNT << SHIFT);
+}
+
+export function flushCodeTlbNonGlobal(): void {
+  const end = S + L.CODE_TLB + (COUNT << SHIFT);
+  for (let entry = S + L.CODE_TLB; entry < end; entry += 1 << SHIFT) {
+    if (load<u32>(entry, 12) == 0) store<u64>(entry, EMPTY);
+  }
+}
+
+/** Drops the 4 KiB page at `page`. */
+export function flushCodeTlbPage(page: u64): void {
+  const entry = entryOf(page);
+  if ((load<u64>(entry) & ~0xfff) == page) store<u64>(entry, EMPTY);
+}

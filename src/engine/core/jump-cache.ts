@@ -1,0 +1,194 @@
+// The jump cache: RIP to translated block, read by the interpreter at every branch that is not chained and by compiled
+// regions when they leave for another or call one. Quick look-ups see one entry; what had its place before is kept
+// next to it, and changes places with it when it is looked for: two addresses in turn do not cost a walk each.
+//
+// An entry is a cached translation of a linear address, like a TLB entry, and goes when those go:
+//
+// - A page whose paging entry says G keeps its translation when CR3 is loaded (SDM 3A 4.10.4.1), so entries of such
+//   pages stay: the kernel's. The others are in a log, by which a load of CR3 drops them. Software that changes a
+//   global translation has to use INVLPG or to change CR4.PGE, and both reach the entry here.
+// - INVLPG drops the entries of one page. Most pages it names hold no code: a filter of pages tells.
+// - A dropped block takes its own entry along and no other (blocks.ts).
+import * as L from "../layout";
+import { S, get32, get64, set32, set64, charge, COST_JUMP_CACHE_FLUSH } from "./state";
+import { findBlock } from "./blocks";
+import { codeIsGlobal, fetchAddress, flushCodeTlb, flushCodeTlbNonGlobal, flushCodeTlbPage, linearOf } from "./code-fetch";
+import { NO_ADDRESS } from "./paging";
+
+const ENTRY_SIZE: u32 = 1 << L.JUMP_CACHE_SHIFT;
+const CACHE_SIZE = L.JUMP_CACHE_COUNT << L.JUMP_CACHE_SHIFT;
+
+/** How many entries of pages that are not global were made since the last flush; above LOG_MAX the log is useless. */
+const LOG_COUNT = L.JUMP_PRIVATE;
+/** 1 if an entry was made while CS had a base: the entry's page is not to be seen in its tag. */
+const HAS_BASED = L.JUMP_PRIVATE + 4;
+/** The offsets from S (u32) of the pairs of neighbours that hold them. */
+const LOG = L.JUMP_PRIVATE + 0x40;
+const LOG_MAX: u32 = 1008;
+/** Bitmaps by page number of the pages, global or not, that entries were made of since they were last dropped. */
+const GLOBAL_PAGES = L.JUMP_PRIVATE + 0x1000;
+const OTHER_PAGES = L.JUMP_PRIVATE + 0x1200;
+const PAGES_SIZE = 512;
+
+/** As layout.ts says at JUMP_CACHE. */
+// @ts-ignore: decorator
+@inline
+function entryOf(rip: u64): u32 {
+  const low = <u32>rip;
+  const mixed = (low << L.JUMP_OFFSET_SHIFT) ^ (((low >>> 12) * L.JUMP_PAGE_FACTOR) >>> L.JUMP_PAGE_SHIFT);
+  return S + L.JUMP_CACHE + (mixed & L.JUMP_INDEX_MASK);
+}
+
+/**
+ * What RIP is combined with to give a tag: the mode in its low twelve bits and, unless the code is 64-bit code, whose
+ * RIPs fill a tag, the base of CS in the high half. Two addresses with one tag differ in their low twelve bits alone,
+ * then, which go into the index so that they are neither at one entry nor neighbours: whatever address a guest jumps
+ * to, canonical or not, no block of another mode or code segment answers.
+ */
+export function updateJumpKey(mode: u32, base: u64): void {
+  set64(L.JUMP_KEY, (mode & L.MODE_CODE_SIZE) == 2 ? <u64>mode : (base << 32) | <u64>mode);
+}
+
+/** The block at RIP if it has been translated and can be fetched, else 0; no fault is pending then. */
+// @ts-ignore: decorator
+@inline
+export function cachedBlock(rip: u64): u32 {
+  const entry = entryOf(rip);
+  return load<u64>(entry) == (rip ^ get64(L.JUMP_KEY)) ? load<u32>(entry, 8) : uncachedBlock(rip);
+}
+
+/** Table slot of the compiled region that enters at RIP, 0 if there is none; for regions whose jump cache misses. */
+export function regionAt(rip: u64): u32 {
+  const block = cachedBlock(rip);
+  return block == 0 ? 0 : load<u32>(block, L.BLOCK_REGION);
+}
+
+/** cachedBlock() of a RIP that is not in its entry. */
+function uncachedBlock(rip: u64): u32 {
+  const entry = entryOf(rip);
+  const neighbour = entry ^ ENTRY_SIZE;
+  const tag = rip ^ get64(L.JUMP_KEY);
+  const displaced = load<u32>(neighbour, 8);
+  if (displaced != 0 && load<u64>(neighbour) == tag) {
+    v128.store(neighbour, v128.load(entry));
+    setEntry(entry, tag, displaced);
+    return displaced;
+  }
+  const gpa = fetchAddress(rip);
+  if (gpa == NO_ADDRESS) {
+    set32(L.FAULT_VECTOR, L.FAULT_NONE);
+    return 0;
+  }
+  const isGlobal = codeIsGlobal;
+  const block = findBlock(rip, gpa, get32(L.MODE));
+  if (block != 0) cacheBlock(rip, block, isGlobal);
+  return block;
+}
+
+/** The host keeps the regions of entries current, not those of displaced ones: a block's own word is the truth. */
+// @ts-ignore: decorator
+@inline
+function setEntry(entry: u32, tag: u64, block: u32): void {
+  store<u64>(entry, tag);
+  store<u32>(entry, block, 8);
+  store<u32>(entry, load<u32>(block, L.BLOCK_REGION), 12);
+}
+
+/** Enters the block that lies at RIP; its page is global or not. */
+export function cacheBlock(rip: u64, block: u32, isGlobal: bool): void {
+  const entry = entryOf(rip);
+  if (load<u32>(entry, 8) != 0) v128.store(entry ^ ENTRY_SIZE, v128.load(entry));
+  setEntry(entry, rip ^ get64(L.JUMP_KEY), block);
+  const linear = linearOf(rip);
+  if (linear != rip) set32(HAS_BASED, 1);
+  const straddles = load<u32>(block, L.BLOCK_GPA2) != 0xffffffff;
+  // Nobody has looked whether the second page is global.
+  const stays = isGlobal && !straddles;
+  const pages = S + (stays ? GLOBAL_PAGES : OTHER_PAGES);
+  notePage(pages, linear);
+  if (straddles) notePage(pages, linear + L.PAGE_SIZE);
+  if (stays) return;
+  const count = get32(LOG_COUNT);
+  if (count < LOG_MAX) store<u32>(S + LOG + (count << 2), (entry - S) & ~ENTRY_SIZE);
+  set32(LOG_COUNT, count + 1);
+}
+
+// @ts-ignore: decorator
+@inline
+function emptyEntry(entry: u32): void {
+  v128.store(entry, i64x2.splat(0));
+}
+
+/** Drops the entry of a block that is no longer valid. */
+export function uncacheBlock(block: u32): void {
+  const entry = entryOf(load<u64>(block, L.BLOCK_RIP));
+  if (load<u32>(entry, 8) == block) emptyEntry(entry);
+  if (load<u32>(entry ^ ENTRY_SIZE, 8) == block) emptyEntry(entry ^ ENTRY_SIZE);
+}
+
+// ---- Flushes ----------------------------------------------------------------------------------------------------
+
+// @ts-ignore: decorator
+@inline
+function byteOf(address: u64): u32 {
+  return (<u32>(address >> 12) & (PAGES_SIZE * 8 - 1)) >>> 3;
+}
+
+// @ts-ignore: decorator
+@inline
+function bitOf(address: u64): u32 {
+  return 1 << (<u32>(address >> 12) & 7);
+}
+
+function notePage(pages: u32, address: u64): void {
+  const at = pages + byteOf(address);
+  store<u8>(at, load<u8>(at) | bitOf(address));
+}
+
+function mappingHasChanged(): void {
+  set32(L.MAPPING_EPOCH, get32(L.MAPPING_EPOCH) + 1);
+}
+
+/** Drops everything. */
+export function flushJumpCache(): void {
+  mappingHasChanged();
+  charge(COST_JUMP_CACHE_FLUSH);
+  memory.fill(S + L.JUMP_CACHE, 0, CACHE_SIZE);
+  memory.fill(S + GLOBAL_PAGES, 0, 2 * PAGES_SIZE);
+  set32(LOG_COUNT, 0);
+  set32(HAS_BASED, 0);
+  flushCodeTlb();
+}
+
+/** Drops what loading CR3 drops: all entries but those of global pages. */
+export function flushJumpCacheNonGlobal(): void {
+  const count = get32(LOG_COUNT);
+  if (count > LOG_MAX) return flushJumpCache();
+  mappingHasChanged();
+  for (let i: u32 = 0; i < count; i++) {
+    // One of the pair may be global: dropping it costs a look-up, nothing else.
+    const pair = S + load<u32>(S + LOG + (i << 2));
+    emptyEntry(pair);
+    emptyEntry(pair + ENTRY_SIZE);
+  }
+  set32(LOG_COUNT, 0);
+  memory.fill(S + OTHER_PAGES, 0, PAGES_SIZE);
+  flushCodeTlbNonGlobal();
+}
+
+/** Drops the entries of the 4 KiB page at `page`, global or not. */
+export function flushJumpCachePage(page: u64): void {
+  if (get32(HAS_BASED) != 0) return flushJumpCache();
+  mappingHasChanged();
+  flushCodeTlbPage(page);
+  const at = byteOf(page);
+  if (((load<u8>(S + GLOBAL_PAGES + at) | load<u8>(S + OTHER_PAGES + at)) & bitOf(page)) == 0) return;
+  charge(COST_JUMP_CACHE_FLUSH);
+  // No entry has a base: the bits of its tag above the mode's are RIP's. A block may straddle from the page before.
+  const before = page - L.PAGE_SIZE;
+  const end = S + L.JUMP_CACHE + CACHE_SIZE;
+  for (let entry = S + L.JUMP_CACHE; entry < end; entry += ENTRY_SIZE) {
+    const tagPage = load<u64>(entry) & ~0xfff;
+    if (tagPage == page || tagPage == before) emptyEntry(entry);
+  }
+}
