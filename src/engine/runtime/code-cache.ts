@@ -13,7 +13,7 @@ const ENTER = opNumber("enter");
 const wordsOf = Uint8Array.from(ops, (row) => opFormatWords[row.format]);
 const isBranch = Uint8Array.from(ops, (row) => (row.format === "branch" ? 1 : 0));
 /** Executions after which a block counts as hot. */
-export const HEAT_OF_A_HOT_BLOCK = 600;
+export const HEAT_OF_A_HOT_BLOCK = 1500;
 const NEVER_HOT = 0x7fffffff;
 
 export class CodeCache {

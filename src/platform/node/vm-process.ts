@@ -23,6 +23,9 @@ const SMALL_PROCESS_OPTIONS = [
   "--max-semi-space-size=1",
   "--expose-gc",
   "--disable-warning=ExperimentalWarning",
+  // V8 optimizes a function after three times as much work as by default: while a guest boots, optimizing what is only
+  // lukewarm competes with the guest for the processor.
+  "--wasm-tiering-budget=40000000",
 ];
 /**
  * glibc gives freed memory back instead of keeping it: compiling to WebAssembly takes and frees much. The compile cache
