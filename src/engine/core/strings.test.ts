@@ -171,6 +171,77 @@ describe("repetition", () => {
     });
   }
 
+  describe("within pages that the TLBs know", () => {
+    const AREA = 0x5000;
+    const AREA_SIZE = 0x400;
+    const SOURCE = AREA + 0x103;
+    const COUNTS = [1, 2, 3, 5, 7, 8, 9, 16, 17, 24, 25, 33];
+    const modes = [
+      { name: "64-bit", addressSize: 8, enter: (): void => cpu.enterLong() },
+      { name: "flat 32-bit", addressSize: 4, enter: (): void => cpu.enterProtected() },
+    ] as const;
+
+    /** Fills the area and makes sure that the next access to it misses no TLB. */
+    function prepare(addressSize: number): number[] {
+      const before = Array.from({ length: AREA_SIZE }, (_, i) => (i * 7 + (i >>> 8)) & 0xff);
+      cpu.setBytes(AREA, before);
+      registers({ [RAX]: before[0] ?? 0, [RDI]: AREA });
+      assert.equal(cpu.call("stos", 0, 0, operands(1, addressSize)), "ok");
+      return before;
+    }
+
+    for (const { name, addressSize, enter } of modes) {
+      for (const size of [1, 2, 4, 8].filter((bytes) => bytes <= addressSize)) {
+        it(`${name} code moves any number of ${size}-byte elements over any distance`, () => {
+          enter();
+          cpu.at(0x40_0000, 3);
+          for (const count of COUNTS) {
+            for (const distance of [-0x100, -17, -8, -3, -1, 0, 1, 2, 4, 8, 15, 40, 0x100]) {
+              const wanted = prepare(addressSize);
+              const from = SOURCE - AREA;
+              for (let i = 0; i < count * size; i += size)
+                wanted.splice(from + distance + i, size, ...wanted.slice(from + i, from + i + size));
+              registers({ [RSI]: SOURCE, [RDI]: SOURCE + distance, [RCX]: count });
+              assert.equal(cpu.call("repmovs", 0, 0, operands(size, addressSize)), "ok");
+              assert.deepEqual(cpu.bytes(AREA, AREA_SIZE), wanted, `${count} by ${distance}`);
+              const end = BigInt(SOURCE + count * size);
+              assert.deepEqual(indexes(), [end, end + BigInt(distance), 0n]);
+            }
+          }
+        });
+
+        it(`${name} code stores any number of ${size}-byte elements`, () => {
+          enter();
+          cpu.at(0x40_0000, 3);
+          for (const count of COUNTS) {
+            const wanted = prepare(addressSize);
+            const bytes = Array.from({ length: count * size }, (_, i) => 0x11 * ((i % size) + 1));
+            wanted.splice(SOURCE - AREA, bytes.length, ...bytes);
+            registers({ [RAX]: 0x8877665544332211n, [RDI]: SOURCE, [RCX]: count });
+            assert.equal(cpu.call("repstos", 0, 0, operands(size, addressSize)), "ok");
+            assert.deepEqual(cpu.bytes(AREA, AREA_SIZE), wanted, String(count));
+            assert.deepEqual(indexes().slice(1), [BigInt(SOURCE + count * size), 0n]);
+          }
+        });
+      }
+    }
+
+    it("up to a page's last byte, and over it", () => {
+      for (const count of [0x10, 0x11]) {
+        cpu.mapLong(0x40_0000n, 0x9000, 7);
+        cpu.mapLong(0x40_1000n, 0x5000, 7);
+        cpu.setBytes(0x9ff0, Array<number>(0x10).fill(0));
+        cpu.setBytes(0x5000, [0]);
+        registers({ [RAX]: 0xaa, [RDI]: 0x40_0ff0, [RCX]: 1 });
+        assert.equal(cpu.call("repstos", 0, 0, operands(1, 8)), "ok");
+        registers({ [RDI]: 0x40_0ff0, [RCX]: count });
+        assert.equal(cpu.call("repstos", 0, 0, operands(1, 8)), "ok");
+        assert.deepEqual(cpu.bytes(0x9ff0, 0x10), Array<number>(0x10).fill(0xaa));
+        assert.equal(cpu.ram8(0x5000), count === 0x11 ? 0xaa : 0);
+      }
+    });
+  });
+
   it("stops at a page fault with the registers at the element that faulted", () => {
     cpu.mapLong(0x41_0000n, 0x41_0000, 5);
     cpu.setState64(L.CR0, 0x80010011);

@@ -7,6 +7,7 @@ import * as L from "../layout";
 import { S, get32, get64, set32, set64, charge } from "./state";
 import { NO_ADDRESS } from "./paging";
 import { readable, readableRun, writableRun, writeAtBlockEnd, writeMem } from "./memory";
+import { moveQuickly, storeQuickly } from "./quick-strings";
 import { raiseSegment } from "./segments";
 import {
   addressMask,
@@ -365,6 +366,7 @@ function compareRun(imm: u32, elements: u32, scan: bool): i32 {
 // ---- Repetition -------------------------------------------------------------------------------------------------
 
 export function h_repmovs(d: u32, s: u32, imm: i32): u32 {
+  if (moveQuickly(imm)) return 0;
   const addressSize = addressSizeOf(imm);
   let left = countOf(addressSize);
   let budget = elementsMax(left);
@@ -387,6 +389,7 @@ export function h_repmovs(d: u32, s: u32, imm: i32): u32 {
 }
 
 export function h_repstos(d: u32, s: u32, imm: i32): u32 {
+  if (storeQuickly(imm)) return 0;
   const addressSize = addressSizeOf(imm);
   let left = countOf(addressSize);
   let budget = elementsMax(left);
