@@ -89,6 +89,9 @@ class LongModeMachine {
   }
 }
 
+/** What a run may take on a heavily loaded machine; without bounds on costly instructions it would be minutes. */
+const RUN_MS_MAX = 5000;
+
 for (const tier of tiers) {
   test(`${tier}: a jump to the address that looks like an empty jump cache entry faults`, () => {
     for (const cpl of [0, 3] as const) {
@@ -135,9 +138,12 @@ for (const tier of tiers) {
     machine.ram.set([0x0f, 0x22, 0xd9, 0xeb, 0xfb], CODE);
     machine.start(CODE, 0n, 0);
     machine.engine.registers.setU64(L.GPR_RCX, BigInt(PML4));
+    // A flush of what little has been filled is cheap; the host must have its thread back soon however many there are.
+    const startMs = performance.now();
     assert.equal(machine.engine.run(1_000_000), "slice");
-    const { tlbFlushes } = machine.engine.statistics;
-    assert.ok(tlbFlushes > 100n && tlbFlushes < 2000n, String(tlbFlushes));
+    const elapsedMs = performance.now() - startMs;
+    assert.ok(machine.engine.statistics.tlbFlushes > 100n);
+    assert.ok(elapsedMs < RUN_MS_MAX, String(elapsedMs));
     // rep stosb to where no memory is
     machine.ram.set([0xf3, 0xaa], CODE);
     machine.engine.reset();
