@@ -14,8 +14,15 @@ type Range = readonly [name: string, start: number, end: number];
 const vcpuGaps = (base: number): readonly Range[] => [
   ["registers to CPUID", base + L.XMM + (L.XMM_COUNT + 2) * L.XMM_STRIDE, base + L.CPUID_TABLE],
   ["statistics to paging", base + L.STAT_MMIO_ACCESSES + 8, base + L.PAGING_PRIVATE],
-  ["paging to jump cache", base + L.PAGING_PRIVATE + L.PAGING_PRIVATE_SIZE, base + L.JUMP_CACHE],
-  ["behind the TLBs", base + L.TLB_USER_WRITE + L.TLB_SIZE, base + L.VCPU_STRIDE],
+  ["paging to jump cache's own", base + L.PAGING_PRIVATE + L.PAGING_PRIVATE_SIZE, base + L.JUMP_PRIVATE],
+  ["jump cache's own to fetch TLB", base + L.JUMP_PRIVATE + L.JUMP_PRIVATE_SIZE, base + L.CODE_TLB],
+  ["fetch TLB to TLBs", base + L.CODE_TLB + L.CODE_TLB_SIZE, base + L.TLB_KERNEL_READ],
+  ["TLBs to jump cache", base + L.TLB_USER_WRITE + L.TLB_SIZE, base + L.JUMP_CACHE],
+  [
+    "behind the jump cache",
+    base + L.JUMP_CACHE + (L.JUMP_CACHE_COUNT << L.JUMP_CACHE_SHIFT),
+    base + L.VCPU_STRIDE,
+  ],
 ];
 
 /** Checks one engine on one memory; keeps what has to stay as it was. */

@@ -34,6 +34,7 @@ const IA32_LSTAR: u32 = 0xc0000082;
 const IA32_CSTAR: u32 = 0xc0000083;
 const IA32_FMASK: u32 = 0xc0000084;
 const IA32_FS_BASE: u32 = 0xc0000100;
+const IA32_ARCH_CAPABILITIES: u32 = 0x10a;
 const IA32_GS_BASE: u32 = 0xc0000101;
 const IA32_KERNEL_GS_BASE: u32 = 0xc0000102;
 const IA32_TSC_AUX: u32 = 0xc0000103;
@@ -94,6 +95,12 @@ function fieldOf(index: u32): u32 {
   }
 }
 
+/**
+ * The translated processor does not speculate over its guest's privilege checks: RDCL_NO, SKIP_L1DFL_VMENTRY, SSB_NO,
+ * MDS_NO, PSCHANGE_MC_NO, TAA_NO (bits 0, 3–6, 8). Without them an operating system isolates its page tables in vain.
+ */
+const ARCH_CAPABILITIES: u64 = 0x179;
+
 let msrValue: u64 = 0;
 
 /** Reads an MSR into msrValue; false if there is none. */
@@ -122,6 +129,9 @@ function read(index: u32): bool {
     case IA32_MCG_STATUS:
     case IA32_DEBUGCTL:
       msrValue = 0;
+      return true;
+    case IA32_ARCH_CAPABILITIES:
+      msrValue = ARCH_CAPABILITIES;
       return true;
     default:
       if (!readMsr(index)) return false;
@@ -199,6 +209,7 @@ function write(index: u32, value: u64): bool {
     case IA32_PLATFORM_ID:
     case IA32_MTRRCAP:
     case IA32_MCG_CAP:
+    case IA32_ARCH_CAPABILITIES:
       return false;
     // Loading microcode and clearing a status that is always clear do nothing.
     case IA32_BIOS_SIGN_ID:

@@ -59,6 +59,8 @@ const PSE36 = 1 << 17;
 const NX = 1 << 20;
 /** ECX bit 31 of leaf 1: leaves from 0x40000000 on describe the hypervisor. */
 const HYPERVISOR = 0x80000000;
+/** Leaf 7, EDX: MSR 10AH says which weaknesses the processor does not have. */
+const ARCH_CAPABILITIES = 1 << 29;
 const CLFLUSH_LINE_8 = 8 << 8;
 const LOGICAL_PROCESSORS_1 = 1 << 16;
 
@@ -92,7 +94,7 @@ function leavesOf(features: ReadonlySet<Feature>): CpuidLeaf[] {
   Object.assign(at(1), { eax: SIGNATURE, ebx: CLFLUSH_LINE_8 | LOGICAL_PROCESSORS_1 });
   at(1).edx |= PSE | PAE | APIC | MTRR | PGE | PAT | PSE36;
   at(1).ecx |= HYPERVISOR;
-  at(7);
+  at(7).edx |= ARCH_CAPABILITIES;
   Object.assign(at(0x80000000), { eax: 0x80000008 });
   at(0x80000001).edx |= NX;
   for (let i = 0; i < 3; i++) {
