@@ -10,7 +10,6 @@ import { OP_STALE } from "./interpreter.gen";
 
 export { cachedBlock } from "./jump-cache";
 
-// @ts-ignore: decorator
 @inline
 function hashBucket(rip: u64, gpa: u32, mode: u32): u32 {
   const mixed = (gpa ^ (gpa >>> 14) ^ ((<u32>rip >>> 12) * 0x9e5) ^ (mode * 0x3d1)) & (L.BLOCK_HASH_COUNT - 1);

@@ -13,14 +13,12 @@ const EMPTY: u64 = 0xffffffffffffffff;
 /** The page of the last fetch keeps its translation when CR3 is loaded. */
 export let codeIsGlobal: bool = false;
 
-// @ts-ignore: decorator
 @inline
 export function linearOf(rip: u64): u64 {
   const linear = rip + get64(L.SEG_BASE + 8 * L.SEG_CS);
   return (get32(L.MODE) & L.MODE_CODE_SIZE) == 2 ? rip : linear & 0xffffffff;
 }
 
-// @ts-ignore: decorator
 @inline
 function entryOf(page: u64): u32 {
   return S + L.CODE_TLB + ((<u32>(page >> 12) & (COUNT - 1)) << SHIFT);

@@ -18,7 +18,6 @@ const REGION_DEPTH_MAX: i32 = 200;
 const NO_PAGE: u32 = 0xffffffff;
 
 /** Calls the compiled region in this table slot: the next RIP or one of the REGION_* results. */
-// @ts-ignore: decorator
 @inline
 export function runRegion(slot: u32): u64 {
   return call_indirect<u64>(slot, REGION_DEPTH_MAX);
@@ -30,7 +29,6 @@ export function giveBack(count: i32): void {
 }
 
 /** A 128-bit value in memory for slowWrite128. */
-// @ts-ignore: decorator
 @inline
 export function spill128(value: v128): u32 {
   v128.store(S + L.SCRATCH + 16, value);
@@ -63,7 +61,6 @@ function grant(count: i32): void {
 }
 
 /** Instructions retired since grant(). */
-// @ts-ignore: decorator
 @inline
 export function retiredSoFar(): i32 {
   return load<i32>(S + L.BUDGET_GIVEN) - load<i32>(S + L.BUDGET);

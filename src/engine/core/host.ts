@@ -1,54 +1,41 @@
 // What the core asks of its host while a vCPU runs: the callbacks of EngineHost (runtime/host.ts). They are called
 // synchronously; 8-byte accesses arrive as two 4-byte ones, low half first.
 
-// @ts-ignore: decorator
 @external("host", "readPort")
 export declare function readPort(port: u32, size: u32): u32;
-// @ts-ignore: decorator
 @external("host", "writePort")
 export declare function writePort(port: u32, size: u32, value: u32): void;
-// @ts-ignore: decorator
 @external("host", "readMmio")
 export declare function readMmio(gpa: u32, size: u32): u32;
-// @ts-ignore: decorator
 @external("host", "writeMmio")
 export declare function writeMmio(gpa: u32, size: u32, value: u32): void;
 /** INTA cycle: the vector of the pending external interrupt. */
-// @ts-ignore: decorator
 @external("host", "acknowledgeInterrupt")
 export declare function acknowledgeInterrupt(): u32;
 /** RDMSR of an MSR the core does not own: 1 and the value at S + SCRATCH, or 0 for #GP. */
-// @ts-ignore: decorator
 @external("host", "readMsr")
 export declare function readMsr(index: u32): u32;
 /** WRMSR of an MSR the core does not own: 1, or 0 for #GP. */
-// @ts-ignore: decorator
 @external("host", "writeMsr")
 export declare function writeMsr(index: u32, low: u32, high: u32): u32;
 /** Nanoseconds of guest time; the TSC counts these (1 GHz) plus TSC_OFFSET. */
-// @ts-ignore: decorator
 @external("host", "nowNs")
 export declare function nowNs(): f64;
 /**
  * Translates the block at RIP, whose first byte has this guest-physical address, and registers it; returns its
  * address. gpa2 is the page that follows linearly if the first instruction may straddle, or 0xffffffff.
  */
-// @ts-ignore: decorator
 @external("host", "translateBlock")
 export declare function translateBlock(gpa: u32, gpa2: u32): u32;
 /** The block at this address has become hot: the host may compile a region for it. */
-// @ts-ignore: decorator
 @external("host", "blockIsHot")
 export declare function blockIsHot(block: u32): void;
 /** The same for the one instruction at RIP, in SINGLE_BLOCK, known to nobody else; gpa2 is its second page or 0xffffffff. */
-// @ts-ignore: decorator
 @external("host", "translateSingle")
 export declare function translateSingle(gpa: u32, gpa2: u32): u32;
 /** A block that compiled regions contain has been invalidated. */
-// @ts-ignore: decorator
 @external("host", "blockInvalidated")
 export declare function blockInvalidated(block: u32): void;
 /** RAM size in bytes, a multiple of 4096; guest-physical addresses at or above it are MMIO. */
-// @ts-ignore: decorator
 @external("env", "ramSize")
 export declare const RAM_SIZE: u32;

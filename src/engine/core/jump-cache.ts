@@ -31,7 +31,6 @@ const OTHER_PAGES = L.JUMP_PRIVATE + 0x1200;
 const PAGES_SIZE = 512;
 
 /** As layout.ts says at JUMP_CACHE. */
-// @ts-ignore: decorator
 @inline
 function entryOf(rip: u64): u32 {
   const low = <u32>rip;
@@ -50,7 +49,6 @@ export function updateJumpKey(mode: u32, base: u64): void {
 }
 
 /** The block at RIP if it has been translated and can be fetched, else 0; no fault is pending then. */
-// @ts-ignore: decorator
 @inline
 export function cachedBlock(rip: u64): u32 {
   const entry = entryOf(rip);
@@ -86,7 +84,6 @@ function uncachedBlock(rip: u64): u32 {
 }
 
 /** The host keeps the regions of entries current, not those of displaced ones: a block's own word is the truth. */
-// @ts-ignore: decorator
 @inline
 function setEntry(entry: u32, tag: u64, block: u32): void {
   store<u64>(entry, tag);
@@ -113,7 +110,6 @@ export function cacheBlock(rip: u64, block: u32, isGlobal: bool): void {
   set32(LOG_COUNT, count + 1);
 }
 
-// @ts-ignore: decorator
 @inline
 function emptyEntry(entry: u32): void {
   v128.store(entry, i64x2.splat(0));
@@ -128,13 +124,11 @@ export function uncacheBlock(block: u32): void {
 
 // ---- Flushes ----------------------------------------------------------------------------------------------------
 
-// @ts-ignore: decorator
 @inline
 function byteOf(address: u64): u32 {
   return (<u32>(address >> 12) & (PAGES_SIZE * 8 - 1)) >>> 3;
 }
 
-// @ts-ignore: decorator
 @inline
 function bitOf(address: u64): u32 {
   return 1 << (<u32>(address >> 12) & 7);

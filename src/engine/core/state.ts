@@ -3,29 +3,24 @@
 import * as L from "../layout";
 
 /** Address of this vCPU's state block. */
-// @ts-ignore: a decorator the TypeScript checker does not know
 @external("env", "stateBase")
 export declare const S: u32;
 
-// @ts-ignore: decorator
 @inline
 export function get32(offset: u32): u32 {
   return load<u32>(S + offset);
 }
 
-// @ts-ignore: decorator
 @inline
 export function set32(offset: u32, value: u32): void {
   store<u32>(S + offset, value);
 }
 
-// @ts-ignore: decorator
 @inline
 export function get64(offset: u32): u64 {
   return load<u64>(S + offset);
 }
 
-// @ts-ignore: decorator
 @inline
 export function set64(offset: u32, value: u64): void {
   store<u64>(S + offset, value);
