@@ -1,6 +1,7 @@
 /** The rows of the x86 table in the groups that are tested and reported together. */
 import type { InstructionRow } from "../../src/engine/x86/row.ts";
 import { controlRows } from "../../src/engine/x86/spec-control.ts";
+import { cryptoRows } from "../../src/engine/x86/spec-crypto.ts";
 import { integerRows } from "../../src/engine/x86/spec-integer.ts";
 import { mmxRows } from "../../src/engine/x86/spec-mmx.ts";
 import { sseRows } from "../../src/engine/x86/spec-sse.ts";
@@ -16,6 +17,7 @@ export const rowGroups = {
   x87: x87Rows,
   mmx: mmxRows,
   sse: sseRows,
+  crypto: cryptoRows,
 } as const satisfies Record<string, readonly InstructionRow[]>;
 
 export type GroupName = keyof typeof rowGroups;

@@ -17,6 +17,7 @@ const cpuInfoNames: Partial<Record<Feature, string>> = {
   lzcnt: "abm",
   lahf64: "lahf_lm",
   prefetchw: "3dnowprefetch",
+  sha: "sha_ni",
 };
 
 export function hostCpu(support: OracleSupport & { readonly available: true }): HostCpu {

@@ -382,6 +382,10 @@ const selectorOperand: Policy = {
 /** Whether a memory operand can be written. ARPL of one that cannot: see KNOWN_DEVIATIONS. */
 const isWritable = ({ shape, operandGva = 0 }: Draft): boolean =>
   shape.memory === undefined || regionOf(operandGva, 2)?.writable === true;
+/** AMD processors read operands that are not aligned, Intel's raise #GP(0): SHA's are aligned here. */
+const aligned16: Policy = {
+  accepts: ({ shape, operandGva = 1 }) => shape.memory === undefined || operandGva % 16 === 0,
+};
 /** Masked stores: whether one without any bytes faults is open. */
 const maskedStore = (sizeBytes: number): Policy => ({
   reserved: [RDI],
@@ -530,6 +534,7 @@ export function policyOf(row: InstructionRow): Policy {
   if (row.mnemonic === "mov" && kinds[0] === "sreg") return selectorOperand;
   if (row.mnemonic === "pop" && row.operands[0]?.file === "sreg") return segmentPop;
   if (kinds[0] === "rel8" || kinds[0] === "relz") return policies.get(row.mnemonic) ?? conditionalJump;
+  if (row.features.has("sha")) return aligned16;
   return policies.get(row.mnemonic) ?? none;
 }
 

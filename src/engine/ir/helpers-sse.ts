@@ -1,5 +1,5 @@
 /**
- * SSE helpers (core/sse-*.ts, core/crypto.ts) and the table of their encodings (SDM vol. 2). #NM and #UD from CR0,
+ * SSE helpers (core/sse-*.ts, core/polynomials.ts) and the table of their encodings (SDM vol. 2). #NM and #UD from CR0,
  * CR4 and CPUID are the translator's to check; #XM (or #UD without CR4.OSXMMEXCPT) comes from the helpers.
  */
 import type { HelperOperand, HelperRow } from "./helper-row.ts";

@@ -1,5 +1,6 @@
 /** All helpers: exported functions h_<name>(d, s, imm) of the core, group by group. */
 import type { HelperRow } from "./helper-row.ts";
+import { cryptoHelpers } from "./helpers-crypto.ts";
 import { integerHelpers } from "./helpers-integer.ts";
 import { systemHelpers } from "./helpers-system.ts";
 import { sseHelpers } from "./helpers-sse.ts";
@@ -10,4 +11,5 @@ export const helperRows: readonly HelperRow[] = [
   ...systemHelpers,
   ...x87Helpers,
   ...sseHelpers,
+  ...cryptoHelpers,
 ];

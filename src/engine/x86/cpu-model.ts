@@ -38,6 +38,9 @@ const featureBits: Partial<
   sse3: [1, "ecx", 0],
   ssse3: [1, "ecx", 9],
   cx16: [1, "ecx", 13],
+  pclmulqdq: [1, "ecx", 1],
+  aes: [1, "ecx", 25],
+  sha: [7, "ebx", 29],
   sse4_1: [1, "ecx", 19],
   sse4_2: [1, "ecx", 20],
   movbe: [1, "ecx", 22],
@@ -68,6 +71,7 @@ const LOGICAL_PROCESSORS_1 = 1 << 16;
 const v2: readonly Feature[] = [
   "fpu", "tsc", "msr", "cx8", "sep", "cmov", "clfsh", "mmx", "fxsr", "sse", "sse2", "sse3", "ssse3", "sse4_1",
   "sse4_2", "cx16", "popcnt", "syscall", "lm", "lahf64",
+  "aes", "pclmulqdq", "sha",
 ]; // prettier-ignore
 
 /** Family 6, model 94, stepping 3: a model whose quirks operating systems know how to leave alone. */

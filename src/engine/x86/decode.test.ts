@@ -30,11 +30,11 @@ import { instructionRows } from "./spec.ts";
 
 /** Valid for iced-x86, not in the table: beyond x86-64-v2, other vendors', or withdrawn. */
 const missingFeatures: ReadonlySet<string> = new Set([
-  "ADX", "AES", "AESKLE", "AVX", "BMI2", "CET_IBT", "CET_SS", "CLDEMOTE", "CLWB", "CLZERO", "D3NOW", "D3NOWEXT",
+  "ADX", "AESKLE", "AVX", "BMI2", "CET_IBT", "CET_SS", "CLDEMOTE", "CLWB", "CLZERO", "D3NOW", "D3NOWEXT",
   "ENQCMD", "FRED", "GFNI", "HLE_or_RTM", "HRESET", "INVLPGB", "INVPCID", "KL", "KNC", "LKGS", "MCOMMIT", "MONITOR", "MONITORX", "MOVDIR64B",
   "MOVDIRI", "MSRLIST", "OSS", "PADLOCK_ACE", "PADLOCK_GMI", "PADLOCK_PHE", "PADLOCK_PMM", "PADLOCK_RNG", "PADLOCK_UNDOC",
-  "PCLMULQDQ", "PCONFIG", "PKU", "PTWRITE", "RAO_INT", "RDPID", "RDPRU", "RMPQUERY", "RDRAND", "RDSEED", "RTM", "SERIALIZE",
-  "SEV_ES", "SEV_SNP", "SGX1", "SHA", "SKINIT_or_SVM", "SMM", "SMX", "SSE4A", "SVM", "TDX", "TSE", "TSXLDTRK", "UINTR",
+  "PCONFIG", "PKU", "PTWRITE", "RAO_INT", "RDPID", "RDPRU", "RMPQUERY", "RDRAND", "RDSEED", "RTM", "SERIALIZE",
+  "SEV_ES", "SEV_SNP", "SGX1", "SKINIT_or_SVM", "SMM", "SMX", "SSE4A", "SVM", "TDX", "TSE", "TSXLDTRK", "UINTR",
   "VMX", "WAITPKG", "WBNOINVD", "WRMSRNS", "XSAVE", "XSAVEC", "XSAVEOPT", "XSAVES",
 ]); // prettier-ignore
 

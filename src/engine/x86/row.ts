@@ -22,6 +22,7 @@ export const featureNames = [
   "fpu", "tsc", "msr", "cx8", "sep", "cmov", "clfsh", "mmx", "fxsr", "sse", "sse2", "sse3", "ssse3", "sse4_1",
   "sse4_2", "cx16", "movbe", "popcnt", "xsave", "fsgsbase", "bmi1", "lzcnt", "prefetchw", "syscall", "lm",
   "lahf64", "rdtscp", "rdpid", "smap", "invpcid", "clflushopt", "clwb", "monitor", "rdrand", "rdseed", "svm",
+  "aes", "pclmulqdq", "sha",
 ] as const; // prettier-ignore
 export type Feature = (typeof featureNames)[number];
 

@@ -3,8 +3,8 @@
  * floating-point arithmetic, conversions and string comparisons come from the forms of ir/helpers-sse.ts. SDM 1,
  * chapters 10–12; SDM 2.
  *
- * 128-bit memory operands must be aligned to 16 bytes, except where the row says unaligned. Deliberately missing: AES,
- * PCLMULQDQ, SSE4a, and everything VEX-encoded.
+ * 128-bit memory operands must be aligned to 16 bytes, except where the row says unaligned. AES,
+ * PCLMULQDQ and SHA are in spec-crypto.ts. Deliberately missing: SSE4a, and everything VEX-encoded.
  */
 import { sseFloatForms, type SseForm } from "../ir/helpers-sse.ts";
 import { opNumber } from "../ir/ops.ts";

@@ -1,6 +1,7 @@
 /** The whole x86 table. */
 import type { InstructionRow } from "./row.ts";
 import { controlRows } from "./spec-control.ts";
+import { cryptoRows } from "./spec-crypto.ts";
 import { integerRows } from "./spec-integer.ts";
 import { mmxRows } from "./spec-mmx.ts";
 import { sseRows } from "./spec-sse.ts";
@@ -16,4 +17,5 @@ export const instructionRows: readonly InstructionRow[] = [
   ...x87Rows,
   ...mmxRows,
   ...sseRows,
+  ...cryptoRows,
 ];
