@@ -2,5 +2,3 @@
 
 export { Engine, ENGINE_PREFIX_BYTES, ENGINE_RAM_SIZE_MAX } from "./runtime/engine.ts";
 export type { EngineExit, EngineHost, EngineOptions, EngineStatistics } from "./runtime/engine.ts";
-export { cpuModel } from "./x86/cpu-model.ts";
-export type { CpuModel, CpuidLeaf } from "./x86/cpu-model.ts";

@@ -31,6 +31,7 @@ export interface AcceleratorChoice {
     readonly ram: GuestRam;
     readonly clock: Clock;
     readonly tier: VmDefinition["tier"];
+    readonly cpu: VmDefinition["cpu"];
     readonly bus: MachineBus;
     readonly hypervisorLeaves: readonly CpuidLeaf[];
   }): MeasuredVcpu;

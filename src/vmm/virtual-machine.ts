@@ -135,6 +135,7 @@ export class VirtualMachine {
       ram,
       clock: this.#clock,
       tier: parts.definition.tier,
+      cpu: parts.definition.cpu,
       bus: this.#board.bus,
       hypervisorLeaves: KVM_CPUID,
     });

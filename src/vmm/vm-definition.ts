@@ -5,6 +5,7 @@
 
 import { KiB, MAX_GUEST_RAM_BYTES, MIN_GUEST_RAM_BYTES } from "../base/index.ts";
 import type { Result } from "../base/index.ts";
+import { DEFAULT_CPU_MODEL, parseCpuModel } from "../cpu/index.ts";
 import {
   choiceSetting,
   listSetting,
@@ -70,6 +71,16 @@ export const VM_SETTINGS = {
     maxBytes: MAX_GUEST_RAM_BYTES,
     multipleOfBytes: 4 * KiB,
   }),
+  cpu: textSetting({
+    option: "cpu",
+    placeholder: "CPU",
+    help: "CPU model, then features with + or -: v2,+aes,-sha; help lists them",
+    default: DEFAULT_CPU_MODEL,
+    problem: (text) => {
+      const parsed = parseCpuModel(text);
+      return parsed.ok ? undefined : parsed.error.message;
+    },
+  }),
   tier: choiceSetting({
     option: "tier",
     help: "whether hot code is compiled, or everything interpreted",
@@ -104,6 +115,7 @@ function readDefinition(read: SettingReader) {
     modules: read(VM_SETTINGS.modules),
     commandLine: read(VM_SETTINGS.commandLine),
     memorySizeBytes: read(VM_SETTINGS.memorySizeBytes),
+    cpu: read(VM_SETTINGS.cpu),
     tier: read(VM_SETTINGS.tier),
     timeoutSeconds: read(VM_SETTINGS.timeoutSeconds),
     devices: read(VM_SETTINGS.devices),

@@ -4,9 +4,9 @@
  * reaches a handler, whose HLT ends the run; its stack frame and the state block are the outcome.
  */
 import { readFileSync } from "node:fs";
-import { cpuModel, Engine, type EngineExit, ENGINE_PREFIX_BYTES } from "../../src/engine/index.ts";
+import { cpuModel, type Feature } from "../../src/cpu/index.ts";
+import { Engine, type EngineExit, ENGINE_PREFIX_BYTES } from "../../src/engine/index.ts";
 import * as L from "../../src/engine/layout.ts";
-import type { Feature } from "../../src/engine/x86/row.ts";
 import type { CpuState as MachineState, SegmentState } from "../../src/hw/index.ts";
 import {
   type CaseExit,

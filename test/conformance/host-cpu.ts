@@ -1,6 +1,6 @@
 /** What the processor that gives the expected results can do, in the terms of the x86 table. */
 import { readFileSync } from "node:fs";
-import { type Feature, featureNames } from "../../src/engine/x86/row.ts";
+import { type Feature, featureNames } from "../../src/cpu/index.ts";
 import type { CpuMode, OracleSupport } from "../oracle/index.ts";
 
 export interface HostCpu {

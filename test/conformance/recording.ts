@@ -3,7 +3,7 @@
  * `npm run conformance -- --record`, which has to be run again when rows or the generator change much.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { type Feature, featureNames } from "../../src/engine/x86/row.ts";
+import { type Feature, featureNames } from "../../src/cpu/index.ts";
 import { instructionRows } from "../../src/engine/x86/spec.ts";
 import { type CpuExecutor, type CpuMode, RecordedExecutor, recordVectors } from "../oracle/index.ts";
 import { CaseGenerator } from "./case-generator.ts";

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { Engine, type EngineHost, type EngineOptions } from "../../src/engine/index.ts";
-import { cpuModel } from "../../src/engine/x86/cpu-model.ts";
+import { cpuModel } from "../../src/cpu/index.ts";
 import * as L from "../../src/engine/layout.ts";
 import { type CpuMode, Random } from "../oracle/index.ts";
 import { EngineInvariants } from "./engine-invariants.ts";

@@ -14,19 +14,20 @@ interface Layer {
   readonly packages?: boolean;
 }
 
-const belowVmm = ["base", "memory", "hw", "engine", "block", "net", "devices", "machine"];
+const belowVmm = ["base", "memory", "hw", "cpu", "engine", "block", "net", "devices", "machine"];
 
 export const layers: Readonly<Record<string, Layer>> = {
   base: { imports: [] },
   memory: { imports: ["base"] },
   hw: { imports: ["base", "memory"] },
-  engine: { imports: ["base", "memory", "hw"] },
+  cpu: { imports: ["base"] },
+  engine: { imports: ["base", "memory", "hw", "cpu"] },
   block: { imports: ["base"], packages: true },
   net: { imports: ["base"] },
   devices: { imports: ["base", "memory", "hw", "block", "net"] },
   machine: { imports: ["base", "memory", "hw", "block", "net", "devices"], packages: true },
-  "accel/wasm": { imports: ["base", "memory", "hw", "engine"] },
-  "accel/kvm": { imports: ["base", "memory", "hw", "engine"], node: true, packages: true },
+  "accel/wasm": { imports: ["base", "memory", "hw", "cpu", "engine"] },
+  "accel/kvm": { imports: ["base", "memory", "hw", "cpu", "engine"], node: true, packages: true },
   vmm: { imports: belowVmm },
   host: { imports: ["base", "vmm", "block", "net"] },
   "api/contract": { imports: ["base"], packages: true },

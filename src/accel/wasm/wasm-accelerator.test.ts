@@ -41,7 +41,14 @@ function machine(...code: readonly number[]) {
     readMsr: () => undefined,
     writeMsr: () => false,
   };
-  const accelerator = new WasmAccelerator({ core, ram, clock, tier: "auto", hypervisorLeaves: [] });
+  const accelerator = new WasmAccelerator({
+    core,
+    ram,
+    clock,
+    tier: "auto",
+    cpu: "v2",
+    hypervisorLeaves: [],
+  });
   const vcpu = accelerator.createVcpu(bus);
   vcpu.reset();
   const powerOn = vcpu.getState();

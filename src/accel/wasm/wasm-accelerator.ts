@@ -8,7 +8,8 @@
 
 import { assert } from "../../base/index.ts";
 import type { Clock } from "../../base/index.ts";
-import { cpuModel, Engine, ENGINE_PREFIX_BYTES } from "../../engine/index.ts";
+import { cpuModel } from "../../cpu/index.ts";
+import { Engine, ENGINE_PREFIX_BYTES } from "../../engine/index.ts";
 import type { EngineStatistics } from "../../engine/index.ts";
 import type { Accelerator, CpuState, MachineBus, RunBudget, Vcpu, VcpuExit } from "../../hw/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
@@ -25,6 +26,8 @@ export interface WasmAcceleratorConfig {
   readonly clock: Clock;
   /** "interpreter" never compiles hot regions. */
   readonly tier: "auto" | "interpreter";
+  /** CPU model and features as `--cpu` takes them. */
+  readonly cpu: string;
   /** What CPUID answers in the hypervisor range, from the machine that has the paravirtual devices behind it. */
   readonly hypervisorLeaves: readonly HypervisorLeaf[];
 }
@@ -65,12 +68,12 @@ export class WasmVcpu implements Vcpu {
   readonly #engine: Engine;
 
   constructor(config: WasmAcceleratorConfig, bus: MachineBus) {
-    const { core, ram, clock, tier, hypervisorLeaves } = config;
+    const { core, ram, clock, tier, cpu, hypervisorLeaves } = config;
     this.#engine = new Engine({
       core,
       memory: ram.memory,
       ramSizeBytes: ram.sizeBytes,
-      cpu: cpuModel(),
+      cpu: cpuModel(cpu),
       tier,
       hypervisorLeaves: hypervisorLeaves.map((leaf) => ({ ...leaf, subleaf: 0 })),
       host: {

@@ -8,7 +8,11 @@ import { buildProgram } from "./program.ts";
 
 const program = buildProgram({ spawn: spawnScriptedVm }, () => undefined);
 const script = (shell: (typeof SHELLS)[number]): string =>
-  completionScript(program, shell, { NAME: ["linux-amd64", "gnumach"], SHELL: SHELLS });
+  completionScript(program, shell, {
+    NAME: ["linux-amd64", "gnumach"],
+    SHELL: SHELLS,
+    "--cpu": ["v1", "v2"],
+  });
 
 /** What bash offers for a line that ends where the cursor is. */
 function offered(line: string): string[] {
@@ -25,6 +29,7 @@ test("bash completes commands, options and their values", () => {
   assert.deepEqual(offered("typevisor ru"), ["run"]);
   assert.deepEqual(offered("typevisor run --ke"), ["--kernel"]);
   assert.deepEqual(offered("typevisor run --tier "), ["auto", "interpreter"]);
+  assert.deepEqual(offered("typevisor run --cpu v"), ["v1", "v2"]);
   assert.deepEqual(offered("typevisor run --device "), ["isa-debug-exit"]);
   assert.deepEqual(offered("typevisor run --kernel package.jso"), ["package.json"]);
   assert.deepEqual(offered("typevisor guests fe"), ["fetch"]);

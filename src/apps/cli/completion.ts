@@ -25,7 +25,8 @@ interface CompletedOption {
   readonly value: "flag" | "file" | "any" | readonly string[];
 }
 
-/** The script for `shell`; `argumentWords` are the values of arguments by their names in the usage. */
+/** The script for `shell`; `argumentWords` are the values of arguments by their names in the usage, of
+ * options by their flags. */
 export function completionScript(
   program: Command,
   shell: Shell,
@@ -48,7 +49,10 @@ function completedCommands(
   path: readonly string[],
   argumentWords: Readonly<Record<string, readonly string[]>>,
 ): CompletedCommand[] {
-  const options = command.createHelp().visibleOptions(command).map(completedOption);
+  const options = command
+    .createHelp()
+    .visibleOptions(command)
+    .map((option) => completedOption(option, argumentWords));
   const names = command.commands.map((sub) => sub.name());
   const values = command.registeredArguments.flatMap((argument) => argumentWords[argument.name()] ?? []);
   const own = {
@@ -63,7 +67,10 @@ function completedCommands(
   ];
 }
 
-function completedOption(option: Option): CompletedOption {
+function completedOption(
+  option: Option,
+  argumentWords: Readonly<Record<string, readonly string[]>>,
+): CompletedOption {
   const flag = option.long ?? option.short ?? "";
   const help = option.description.replaceAll("\n", " ");
   if (!option.required && !option.optional) return { flag, help, value: "flag" };
@@ -71,7 +78,8 @@ function completedOption(option: Option): CompletedOption {
   const placeholder = /<([^>]*)>/.exec(option.flags)?.[1] ?? "";
   const choices =
     option.argChoices ?? (/^[a-z0-9|-]+$/.test(placeholder) ? placeholder.split("|") : undefined);
-  return { flag, help, value: choices ?? (placeholder === "FILE" ? "file" : "any") };
+  const words = choices ?? argumentWords[flag];
+  return { flag, help, value: words ?? (placeholder === "FILE" ? "file" : "any") };
 }
 
 function bashScript(name: string, commands: readonly CompletedCommand[]): string {

@@ -4,6 +4,7 @@
  */
 
 import { Argument, Command, CommanderError, Option } from "commander";
+import { cpuModelHelp, cpuModels } from "../../cpu/index.ts";
 import { GUEST_CATALOGUE } from "../../host/index.ts";
 import { VM_SETTINGS } from "../../vmm/index.ts";
 import type { Setting } from "../../vmm/index.ts";
@@ -69,6 +70,7 @@ function settingOption(setting: Setting<unknown, unknown>): Option {
 }
 
 interface RunFlags {
+  readonly cpu?: string;
   readonly serial: string;
   readonly stats?: true;
   readonly format: StatsFormat;
@@ -94,6 +96,10 @@ function addRun(program: Command, parts: CliParts, finish: Finish): void {
         "3 the guest crashed (triple fault); 124 timeout; with isa-debug-exit, (value << 1) | 1.",
     )
     .action(async (flags: RunFlags) => {
+      if (flags.cpu === "help") {
+        process.stdout.write(cpuModelHelp());
+        return;
+      }
       const { serial, stats = false, format } = flags;
       finish(await runVm({ settings: settingsAmong({ ...flags }), serial, stats, format }, parts));
     });
@@ -149,7 +155,8 @@ function addCompletion(program: Command): void {
     .addArgument(new Argument("<SHELL>", "the shell").choices(SHELLS))
     .action((shell: Shell) => {
       const NAME = GUEST_CATALOGUE.map(({ name }) => name);
-      process.stdout.write(completionScript(program, shell, { NAME, SHELL: SHELLS }));
+      const cpus = [...Object.keys(cpuModels), "help"];
+      process.stdout.write(completionScript(program, shell, { NAME, SHELL: SHELLS, "--cpu": cpus }));
     });
 }
 

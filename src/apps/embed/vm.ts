@@ -10,7 +10,8 @@ import { VmError, vmErrorOf, withVmErrors } from "./vm-error.ts";
 
 /**
  * What to start. Only `kernel` is needed; the others default as on the command line: `name`, `initrd`, `module`,
- * `append`, `memory` (a number is bytes, a text may be "256M"), `tier`, `timeout` (seconds), `device`.
+ * `append`, `memory` (a number is bytes, a text may be "256M"), `cpu` ("v2,-sse4_2"), `tier`, `timeout` (seconds),
+ * `device`.
  */
 export type VmOptions = VmDefinitionInput;
 

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 import type { CpuState, SegmentState } from "../../hw/index.ts";
 import * as L from "../layout.ts";
-import { cpuModel } from "../x86/cpu-model.ts";
+import { cpuModel } from "../../cpu/index.ts";
 import { Engine, type EngineHost, type EngineOptions } from "./engine.ts";
 
 const RAM_SIZE_BYTES = 2 << 20;

@@ -2,9 +2,9 @@
  * The engine as its user sees it: one vCPU on a VM's memory that runs x86 code by translating it. It owns the core,
  * the code cache and the compiled regions; it knows no device, only the EngineHost it calls.
  */
+import type { CpuidLeaf, CpuModel } from "../../cpu/index.ts";
 import { INSTRUCTIONS_MAX, IrBlock } from "../ir/block.ts";
 import * as L from "../layout.ts";
-import type { CpuidLeaf, CpuModel } from "../x86/cpu-model.ts";
 import { BlockTranslator } from "../x86/translate.ts";
 import { CodeCache } from "./code-cache.ts";
 import { type Core, instantiateCore } from "./core.ts";

@@ -14,6 +14,7 @@ import {
   OpKind,
   Register,
 } from "iced-x86";
+import { featureNames } from "../../cpu/index.ts";
 import { SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SLOT_ZERO } from "../layout.ts";
 import {
   CODE16,
@@ -25,7 +26,7 @@ import {
   DECODE_TOO_LONG,
   Decoder,
 } from "./decode.ts";
-import { featureNames, type InstructionRow } from "./row.ts";
+import type { InstructionRow } from "./row.ts";
 import { instructionRows } from "./spec.ts";
 
 /** Valid for iced-x86, not in the table: beyond x86-64-v2, other vendors', or withdrawn. */

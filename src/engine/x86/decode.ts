@@ -3,10 +3,11 @@
  * and 64-bit code. Flat lookup tables are built once from the rows of the x86 table; decoding allocates nothing and
  * leaves its result in the fields of the Decoder. VEX, EVEX and XOP encodings are not decoded: they are #UD.
  */
+import type { Feature } from "../../cpu/index.ts";
 import { GPR, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SLOT_ZERO } from "../layout.ts";
 import { GROUP_SIZE, INVALID, LookupTables, modOf } from "./decode-table.ts";
 import type { ImmediateToken } from "./operand.ts";
-import type { Feature, InstructionRow } from "./row.ts";
+import type { InstructionRow } from "./row.ts";
 
 /** Result of decode(). */
 export const DECODED = 0;

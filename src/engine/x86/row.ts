@@ -7,6 +7,7 @@
  * front, then /r, /digit, +r (register in the opcode), +i (ST(i) in the ModRM byte) or a fixed ModRM byte, then
  * immediates (ib iw iz iv cb cz cp mo). A row without a mandatory prefix takes any; 66 is then the operand size.
  */
+import { isFeature, type Feature } from "../../cpu/index.ts";
 import {
   type ImmediateToken,
   type Operand,
@@ -16,15 +17,6 @@ import {
   operandOf,
 } from "./operand.ts";
 import type { Translator } from "./translator.ts";
-
-/** CPUID features that gate rows; a row whose feature the CPU model lacks decodes to #UD. */
-export const featureNames = [
-  "fpu", "tsc", "msr", "cx8", "sep", "cmov", "clfsh", "mmx", "fxsr", "sse", "sse2", "sse3", "ssse3", "sse4_1",
-  "sse4_2", "cx16", "movbe", "popcnt", "xsave", "fsgsbase", "bmi1", "lzcnt", "prefetchw", "syscall", "lm",
-  "lahf64", "rdtscp", "rdpid", "smap", "invpcid", "clflushopt", "clwb", "monitor", "rdrand", "rdseed", "svm",
-  "aes", "pclmulqdq", "sha",
-] as const; // prettier-ignore
-export type Feature = (typeof featureNames)[number];
 
 /**
  * lock: LOCK is valid with a memory destination. i64: invalid in 64-bit mode. o64: valid in 64-bit mode only.
@@ -96,8 +88,6 @@ const immediateTokens: readonly string[] = [
   "mo",
 ] satisfies ImmediateToken[];
 const isImmediateToken = (token: string): token is ImmediateToken => immediateTokens.includes(token);
-const isFeature = (name: Trait | Feature): name is Feature =>
-  featureNames.some((feature) => feature === name);
 
 const byteOf = (token: string): number | undefined =>
   /^[0-9A-F]{2}$/.test(token) ? Number.parseInt(token, 16) : undefined;
@@ -179,7 +169,7 @@ export function makeRow(
     operandKinds: kinds,
     operands,
     traits: new Set(names.filter((name): name is Trait => !isFeature(name))),
-    features: new Set(names.filter(isFeature)),
+    features: new Set(names.filter((name): name is Feature => isFeature(name))),
     undefinedFlags: traits.reduce(
       (flags, trait) => (typeof trait === "string" ? flags : flags | trait.undefinedFlags),
       0,

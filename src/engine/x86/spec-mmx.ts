@@ -1,9 +1,10 @@
 /** The x86 table: MMX instructions, from the forms of ir/helpers-mmx.ts. SDM 1, chapter 9. */
+import type { Feature } from "../../cpu/index.ts";
 import { GPR_RDI } from "../layout.ts";
 import { mmxForms, type MmxForm } from "../ir/helpers-mmx.ts";
 import { opNumber } from "../ir/ops.ts";
 import { mmxIsAvailable, readMm, sizeByRexW, sseIsAvailable, widthByRexW } from "./lower-fpu.ts";
-import { makeRow, type Feature, type InstructionRow, type Lowering } from "./row.ts";
+import { makeRow, type InstructionRow, type Lowering } from "./row.ts";
 import { SIZE16, SIZE32, T0, type Translator } from "./translator.ts";
 
 const MMX_STORE = opNumber("mmx_store");

@@ -6,11 +6,12 @@
  * 128-bit memory operands must be aligned to 16 bytes, except where the row says unaligned. AES,
  * PCLMULQDQ and SHA are in spec-crypto.ts. Deliberately missing: SSE4a, and everything VEX-encoded.
  */
+import type { Feature } from "../../cpu/index.ts";
 import { sseFloatForms, type SseForm } from "../ir/helpers-sse.ts";
 import { opNumber } from "../ir/ops.ts";
 import { sse } from "./lower-fpu.ts";
 import * as m from "./lower-sse.ts";
-import { makeRow, row, type Feature, type InstructionRow } from "./row.ts";
+import { makeRow, row, type InstructionRow } from "./row.ts";
 
 /** "opcode byte", mnemonic, feature: d = d op s on whole registers. */
 type Binary = readonly [opcode: string, mnemonic: string, feature?: Feature];

@@ -2,6 +2,7 @@
 // passes the IR's verifier.
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { featureNames } from "../../cpu/index.ts";
 import { IrBlock } from "../ir/block.ts";
 import { blockText } from "../ir/text.ts";
 import { verifyBlock } from "../ir/verify.ts";
@@ -16,7 +17,6 @@ import {
   MODE_STEP,
   MODE_USER,
 } from "../layout.ts";
-import { featureNames } from "./row.ts";
 import { BlockTranslator } from "./translate.ts";
 
 const FLAT = MODE_FLAT | MODE_STACK32 | MODE_FS_FLAT | MODE_GS_FLAT;

@@ -3,11 +3,11 @@
  * `enter` to exactly one branch op. A block ends behind a branch, a helper that ends it, the last instruction of a
  * page, INSTRUCTIONS_MAX instructions, or the first one if single-stepping.
  */
+import type { Feature } from "../../cpu/index.ts";
 import { MODE_CODE_SIZE, MODE_STEP, PAGE_SIZE } from "../layout.ts";
 import { INSTRUCTIONS_MAX, removeDeadFlags, type IrBlock } from "../ir/block.ts";
 import { opNumber } from "../ir/ops.ts";
 import { DECODED, DECODE_NEEDS_MORE, DECODE_TOO_LONG, Decoder } from "./decode.ts";
-import type { Feature } from "./row.ts";
 import { instructionRows } from "./spec.ts";
 import { Translator, VECTOR_UD } from "./translator.ts";
 

@@ -1,0 +1,102 @@
+/**
+ * The features of the virtual processor, as data: where CPUID reports each, what it needs, and the first CPU model
+ * that has it (SDM 2A, CPUID; x86-64 psABI, micro-architecture levels). The rows of the x86 table are gated by these
+ * names, CPUID and `--cpu` are made from them, so that the three cannot disagree. A feature stands here when all of it
+ * is implemented; the one exception says so (`unfinished`).
+ */
+
+export type CpuidRegister = "eax" | "ebx" | "ecx" | "edx";
+/** Leaf, register and bit; the subleaf where the leaf has some. */
+export type CpuidPlace = readonly [leaf: number, register: CpuidRegister, bit: number, subleaf?: number];
+
+export const featureGroups = {
+  base: "Base",
+  integer: "General-purpose instructions",
+  simd: "SIMD",
+  crypto: "Cryptography",
+  state: "State management",
+  system: "Memory management and system",
+} as const;
+export type FeatureGroup = keyof typeof featureGroups;
+
+interface FeatureRow<Name extends string> {
+  readonly group: FeatureGroup;
+  readonly cpuid: CpuidPlace;
+  /** What the feature is: instructions, or what changes. */
+  readonly what: string;
+  /** The smallest model that has it; without, it is there only when it is asked for. */
+  readonly since?: "v1" | "v2";
+  /** Features without which this one does not work. */
+  readonly needs?: readonly Name[];
+  /** Part of every processor: cannot be turned off. */
+  readonly always?: true;
+  /** Rows exist, but not all of the feature does: it cannot be turned on yet. */
+  readonly unfinished?: true;
+}
+
+const rows = {
+  fpu: { group: "base", cpuid: [1, "edx", 0], what: "x87 floating point", since: "v1" },
+  pse: { group: "base", cpuid: [1, "edx", 3], what: "pages of 4 MiB", since: "v1", always: true },
+  tsc: { group: "base", cpuid: [1, "edx", 4], what: "RDTSC", since: "v1" },
+  msr: { group: "base", cpuid: [1, "edx", 5], what: "RDMSR, WRMSR", since: "v1" },
+  pae: { group: "base", cpuid: [1, "edx", 6], what: "physical addresses beyond 32 bits", since: "v1", always: true },
+  cx8: { group: "base", cpuid: [1, "edx", 8], what: "CMPXCHG8B", since: "v1" },
+  apic: { group: "base", cpuid: [1, "edx", 9], what: "local APIC", since: "v1", always: true },
+  sep: { group: "base", cpuid: [1, "edx", 11], what: "SYSENTER, SYSEXIT", since: "v1" },
+  mtrr: { group: "base", cpuid: [1, "edx", 12], what: "memory type range registers", since: "v1", always: true },
+  pge: { group: "base", cpuid: [1, "edx", 13], what: "global pages", since: "v1", always: true },
+  cmov: { group: "base", cpuid: [1, "edx", 15], what: "CMOVcc, FCMOVcc, FCOMI", since: "v1" },
+  pat: { group: "base", cpuid: [1, "edx", 16], what: "page attribute table", since: "v1", always: true },
+  pse36: { group: "base", cpuid: [1, "edx", 17], what: "4 MiB pages beyond 4 GiB", since: "v1", always: true },
+  clfsh: { group: "base", cpuid: [1, "edx", 19], what: "CLFLUSH", since: "v1" },
+  syscall: { group: "base", cpuid: [0x80000001, "edx", 11], what: "SYSCALL, SYSRET in 64-bit mode", since: "v1", needs: ["lm"] },
+  nx: { group: "base", cpuid: [0x80000001, "edx", 20], what: "pages that are not executable", since: "v1" },
+  lm: { group: "base", cpuid: [0x80000001, "edx", 29], what: "64-bit mode", since: "v1" },
+
+  cx16: { group: "integer", cpuid: [1, "ecx", 13], what: "CMPXCHG16B", since: "v2", needs: ["cx8"] },
+  lahf64: { group: "integer", cpuid: [0x80000001, "ecx", 0], what: "LAHF, SAHF in 64-bit mode", since: "v2" },
+  popcnt: { group: "integer", cpuid: [1, "ecx", 23], what: "POPCNT", since: "v2" },
+  movbe: { group: "integer", cpuid: [1, "ecx", 22], what: "MOVBE", since: "v2" },
+  lzcnt: { group: "integer", cpuid: [0x80000001, "ecx", 5], what: "LZCNT; without it BSR", since: "v2" },
+  bmi1: { group: "integer", cpuid: [7, "ebx", 3], what: "TZCNT", unfinished: true },
+  prefetchw: { group: "integer", cpuid: [0x80000001, "ecx", 8], what: "PREFETCHW", since: "v2" },
+  rdtscp: { group: "integer", cpuid: [0x80000001, "edx", 27], what: "RDTSCP", since: "v2", needs: ["tsc"] },
+  clflushopt: { group: "integer", cpuid: [7, "ebx", 23], what: "CLFLUSHOPT", since: "v2" },
+
+  mmx: { group: "simd", cpuid: [1, "edx", 23], what: "MMX", since: "v1", needs: ["fpu"] },
+  sse: { group: "simd", cpuid: [1, "edx", 25], what: "SSE", since: "v1", needs: ["mmx", "fxsr"] },
+  sse2: { group: "simd", cpuid: [1, "edx", 26], what: "SSE2", since: "v1", needs: ["sse"] },
+  sse3: { group: "simd", cpuid: [1, "ecx", 0], what: "SSE3", since: "v2", needs: ["sse2"] },
+  ssse3: { group: "simd", cpuid: [1, "ecx", 9], what: "SSSE3", since: "v2", needs: ["sse3"] },
+  sse4_1: { group: "simd", cpuid: [1, "ecx", 19], what: "SSE4.1", since: "v2", needs: ["ssse3"] },
+  sse4_2: { group: "simd", cpuid: [1, "ecx", 20], what: "SSE4.2", since: "v2", needs: ["sse4_1"] },
+
+  aes: { group: "crypto", cpuid: [1, "ecx", 25], what: "AESENC, AESDEC, AESIMC, AESKEYGENASSIST", since: "v2", needs: ["sse2"] },
+  pclmulqdq: { group: "crypto", cpuid: [1, "ecx", 1], what: "PCLMULQDQ", since: "v2", needs: ["sse2"] },
+  sha: { group: "crypto", cpuid: [7, "ebx", 29], what: "SHA-1 and SHA-256 rounds", since: "v2", needs: ["sse2"] },
+
+  fxsr: { group: "state", cpuid: [1, "edx", 24], what: "FXSAVE, FXRSTOR", since: "v1", needs: ["fpu"] },
+  xsave: { group: "state", cpuid: [1, "ecx", 26], what: "XGETBV, XSETBV", needs: ["fxsr"], unfinished: true },
+
+  fsgsbase: { group: "system", cpuid: [7, "ebx", 0], what: "RDFSBASE, RDGSBASE, WRFSBASE, WRGSBASE", since: "v2" },
+  smap: { group: "system", cpuid: [7, "ebx", 20], what: "CLAC, STAC; supervisor access to user pages faults" },
+} as const; // prettier-ignore
+
+export type Feature = keyof typeof rows;
+/** The table with every optional field visible; a misspelt name in `needs` does not compile here. */
+export const features: Readonly<Record<Feature, FeatureRow<Feature>>> = rows;
+
+const isFeatureOf = (name: string): name is Feature => Object.hasOwn(rows, name);
+/** Whether a text is the name of a feature. */
+export const isFeature = isFeatureOf;
+export const featureNames: readonly Feature[] = Object.keys(rows).filter(isFeatureOf);
+
+/** Other names of features, and names for several together, as people write them after + and -. */
+export const featureAliases: Readonly<Record<string, readonly Feature[]>> = {
+  sse4: ["sse4_1", "sse4_2"],
+  abm: ["lzcnt"],
+  pni: ["sse3"],
+  lahf_lm: ["lahf64"],
+  clflush: ["clfsh"],
+  "3dnowprefetch": ["prefetchw"],
+};
