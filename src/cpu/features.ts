@@ -79,7 +79,10 @@ const rows = {
   xsave: { group: "state", cpuid: [1, "ecx", 26], what: "XGETBV, XSETBV", needs: ["fxsr"], unfinished: true },
 
   fsgsbase: { group: "system", cpuid: [7, "ebx", 0], what: "RDFSBASE, RDGSBASE, WRFSBASE, WRGSBASE", since: "v2" },
-  smap: { group: "system", cpuid: [7, "ebx", 20], what: "CLAC, STAC; supervisor access to user pages faults" },
+  smep: { group: "system", cpuid: [7, "ebx", 7], what: "supervisors do not execute user pages", since: "v2" },
+  smap: { group: "system", cpuid: [7, "ebx", 20], what: "CLAC, STAC; supervisor access to user pages faults", since: "v2" },
+  umip: { group: "system", cpuid: [7, "ecx", 2], what: "SGDT, SIDT, SLDT, STR, SMSW fault outside ring 0", since: "v2" },
+  pdpe1gb: { group: "system", cpuid: [0x80000001, "edx", 26], what: "pages of 1 GiB", since: "v2", needs: ["lm"] },
 } as const; // prettier-ignore
 
 export type Feature = keyof typeof rows;

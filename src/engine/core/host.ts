@@ -18,6 +18,12 @@ export declare function readMsr(index: u32): u32;
 /** WRMSR of an MSR the core does not own: 1, or 0 for #GP. */
 @external("host", "writeMsr")
 export declare function writeMsr(index: u32, low: u32, high: u32): u32;
+/** MOV to CR8 has set the task priority class. */
+@external("host", "taskPriorityChanged")
+export declare function taskPriorityChanged(priorityClass: u32): void;
+/** The TSC is guest time plus this from now on. */
+@external("host", "tscOffsetChanged")
+export declare function tscOffsetChanged(low: u32, high: u32): void;
 /** Nanoseconds of guest time; the TSC counts these (1 GHz) plus TSC_OFFSET. */
 @external("host", "nowNs")
 export declare function nowNs(): f64;

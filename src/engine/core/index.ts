@@ -4,7 +4,7 @@ export { stopSoon } from "./state";
 export { codePagesWritten, findBlock, registerBlock } from "./blocks";
 export { translateQuickly as translate } from "./code-fetch";
 export { flushJumpCache, regionAt } from "./jump-cache";
-export { flushTlb } from "./paging";
+export { flushTlb, pagingRestored, setA20 } from "./paging";
 export { updateMode } from "./mode";
 export { resetCpu } from "./reset";
 export { mulHighSigned, mulHighUnsigned } from "./arithmetic";

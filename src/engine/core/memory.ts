@@ -9,7 +9,7 @@
 import * as L from "../layout";
 import { S, get32, get64, set32, set64, VECTOR_GP, VECTOR_SS, charge, COST_DEVICE_ACCESS } from "./state";
 import { RAM_SIZE, readMmio, writeMmio } from "./host";
-import { ACCESS_READ, ACCESS_WRITE, NO_ADDRESS, WALK_FAULT, fillTlb, walk } from "./paging";
+import { ACCESS_READ, ACCESS_WRITE, NO_ADDRESS, WALK_FAULT, fillTlb, isWindowInUse, throughWindow, walk } from "./paging";
 import { codeWrite } from "./blocks";
 
 const PAGE_MASK: u64 = 0xfffffffffffff000;
@@ -98,6 +98,10 @@ const AT_BLOCK_END: u32 = 2;
 
 function slowRead(va: u64, size: u32, user: u32, how: u32): u32 {
   const implicit = (how & IMPLICIT) != 0;
+  if (!user && !implicit && !crossesPage(va, size)) {
+    const hva = throughWindow(va, false);
+    if (hva != NO_ADDRESS) return hva;
+  }
   const gpa = walk(va, ACCESS_READ, user, implicit);
   if (gpa == WALK_FAULT) return NO_ADDRESS;
   const scratch = S + L.SCRATCH;
@@ -120,6 +124,10 @@ function slowRead(va: u64, size: u32, user: u32, how: u32): u32 {
 
 /** As slowRead, with a write's faults and with changed code dropped: the store that follows cannot fault. */
 function slowReadForWrite(va: u64, size: u32, user: u32): u32 {
+  if (!user && !crossesPage(va, size)) {
+    const hva = throughWindow(va, true);
+    if (hva != NO_ADDRESS) return hva;
+  }
   const gpa = walk(va, ACCESS_WRITE, user, false);
   if (gpa == WALK_FAULT) return NO_ADDRESS;
   const scratch = S + L.SCRATCH;
@@ -151,6 +159,13 @@ function slowReadForWrite(va: u64, size: u32, user: u32): u32 {
 /** Stores the size bytes at host address hva. */
 function slowWrite(va: u64, hva: u32, size: u32, user: u32, how: u32): u32 {
   const implicit = (how & IMPLICIT) != 0;
+  if (!user && !implicit && !crossesPage(va, size)) {
+    const known = throughWindow(va, true);
+    if (known != NO_ADDRESS) {
+      memory.copy(known, hva, size);
+      return 0;
+    }
+  }
   const gpa = walk(va, ACCESS_WRITE, user, implicit);
   if (gpa == WALK_FAULT) return 1;
   if (!crossesPage(va, size)) {
@@ -308,14 +323,14 @@ export function writeAtBlockEnd<T>(va: u64, value: T, user: u32): u32 {
 /** Host address of a T in a descriptor table or TSS: supervisor rights whatever CPL is. */
 @inline
 export function systemReadable<T>(va: u64): u32 {
-  const hva = tlbLookup(L.TLB_KERNEL_READ, va, <u32>sizeof<T>());
+  const hva = isWindowInUse() ? NO_ADDRESS : tlbLookup(L.TLB_KERNEL_READ, va, <u32>sizeof<T>());
   return hva != NO_ADDRESS ? hva : slowRead(va, <u32>sizeof<T>(), 0, IMPLICIT);
 }
 
 /** Stores to a descriptor table or TSS: supervisor rights whatever CPL is; changed code does not stop it. */
 @inline
 export function systemWrite<T>(va: u64, value: T): u32 {
-  const hva = tlbLookup(L.TLB_KERNEL_WRITE, va, <u32>sizeof<T>());
+  const hva = isWindowInUse() ? NO_ADDRESS : tlbLookup(L.TLB_KERNEL_WRITE, va, <u32>sizeof<T>());
   if (hva != NO_ADDRESS) {
     store<T>(hva, value);
     return 0;
@@ -333,6 +348,10 @@ export function writableRun(va: u64, before: u32, size: u32): u32 {
   const user = isUser();
   const hit = tlbLookup(user ? L.TLB_USER_WRITE : L.TLB_KERNEL_WRITE, va, 1);
   if (hit != NO_ADDRESS) return hit;
+  if (!user) {
+    const known = throughWindow(va, true);
+    if (known != NO_ADDRESS) return known;
+  }
   const gpa = walk(va, ACCESS_WRITE, user, false);
   if (gpa == WALK_FAULT) return NO_ADDRESS;
   if (!isRam(gpa)) return 0;
@@ -346,6 +365,10 @@ export function readableRun(va: u64): u32 {
   const user = isUser();
   const hit = tlbLookup(user ? L.TLB_USER_READ : L.TLB_KERNEL_READ, va, 1);
   if (hit != NO_ADDRESS) return hit;
+  if (!user) {
+    const known = throughWindow(va, false);
+    if (known != NO_ADDRESS) return known;
+  }
   const gpa = walk(va, ACCESS_READ, user, false);
   if (gpa == WALK_FAULT) return NO_ADDRESS;
   if (!isRam(gpa)) return 0;

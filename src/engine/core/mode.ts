@@ -3,6 +3,7 @@ import * as L from "../layout";
 import { S, get32, get64, set32 } from "./state";
 import * as C from "./control-bits";
 import { updateJumpKey } from "./jump-cache";
+import { closeWindow } from "./paging";
 
 @inline
 export function isRealMode(): bool {
@@ -94,6 +95,7 @@ export function updateMode(): void {
   if (cr0 & C.CR0_TS) mode |= L.MODE_FPU_TS;
   if (cr0 & C.CR0_EM) mode |= L.MODE_FPU_EM;
   if (!(get64(L.CR4) & C.CR4_OSFXSR)) mode |= L.MODE_NO_SSE;
+  if (!(flags & C.FLAG_AC)) closeWindow();
   set32(L.MODE, mode);
   updateJumpKey(mode, baseOf(L.SEG_CS));
 }

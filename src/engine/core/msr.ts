@@ -5,7 +5,7 @@
 // Deliberately missing: performance counters (RDPMC raises #GP(0)); memory types have no effect.
 import * as L from "../layout";
 import { S, get32, get64, set64, raiseWithError, VECTOR_GP } from "./state";
-import { nowNs, readMsr, writeMsr } from "./host";
+import { nowNs, readMsr, tscOffsetChanged, writeMsr } from "./host";
 import * as C from "./control-bits";
 import { flushTlb, isCanonical } from "./paging";
 import { updateMode } from "./mode";
@@ -51,7 +51,9 @@ export function readTsc(): u64 {
 }
 
 export function writeTsc(value: u64): void {
-  set64(L.TSC_OFFSET, value - <u64>nowNs());
+  const offset = value - <u64>nowNs();
+  set64(L.TSC_OFFSET, offset);
+  tscOffsetChanged(<u32>offset, <u32>(offset >> 32));
 }
 
 /** Offset in the state block of an MSR that is a plain 64-bit field, or 0. */

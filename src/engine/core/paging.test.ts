@@ -110,7 +110,15 @@ describe("4-level paging", () => {
 
   it("maps 1 GiB pages", () => {
     cpu.setRam64(PAGE_TABLES + 0x1000, P | W | U | PS);
+    assert.equal(
+      translate(0x12_3456n, READ, USER),
+      "#14(13)",
+      "without pdpe1gb in CPUID the bit is reserved",
+    );
+    cpu.setCpuid([[0x80000001, 0, 0, 0, 0, 1 << 26]]);
     assert.equal(translate(0x12_3456n, READ, USER), 0x12_3456);
+    cpu.setRam64(PAGE_TABLES + 0x1000, 0x20_0000 | P | W | U | PS);
+    assert.equal(translate(0x12_3456n, READ, USER), "#14(13)");
   });
 
   it("raises #GP(0) for addresses that are not canonical", () => {
@@ -124,12 +132,131 @@ describe("4-level paging", () => {
     assert.equal(translate(0x5000n, EXECUTE, USER), 0x5000);
   });
 
-  it("SMAP keeps supervisors from user pages unless AC is set, and such pages stay out of the TLB", () => {
+  it("SMEP leaves supervisors their own pages, and the fetch bit of the error code is set without NX", () => {
+    cpu.setState64(L.CR4, 0x10_0020);
+    cpu.setState64(L.EFER, 0x501);
+    cpu.mapLong(page, 0x12_3000, P | W);
+    assert.equal(translate(page, EXECUTE, SUPERVISOR), 0x12_3000);
+    assert.equal(translate(page, EXECUTE, USER), "#14(21)");
+  });
+
+  it("SMAP keeps supervisors from user pages unless AC is set", () => {
     cpu.setState64(L.CR4, 0x20_0020);
     assert.equal(translate(0x5000n, READ, SUPERVISOR), "#14(1)");
+    assert.equal(translate(0x5000n, WRITE, SUPERVISOR), "#14(3)");
+    assert.equal(translate(0x5000n, READ, USER), 0x5000);
     cpu.flags = 0x4_0002;
-    assert.notEqual(cpu.run("slowRead32", 0x5000n), FAULT);
-    assert.equal(tlbEntry(L.TLB_KERNEL_READ, 0x5000n), undefined);
+    assert.equal(translate(0x5000n, READ, SUPERVISOR), 0x5000);
+  });
+
+  it("AC does not open user pages to the processor's own accesses to its tables", () => {
+    cpu.setState64(L.CR4, 0x20_0020);
+    cpu.flags = 0x4_0002;
+    assert.notEqual(cpu.run("slowRead32", 0x1000n), FAULT);
+    cpu.setState64(L.TEMP, 0x08);
+    assert.equal(cpu.call("verr", 0, L.TEMP), "#14(1)");
+  });
+});
+
+describe("SMAP's window", () => {
+  const page = 0x40_0000n;
+  const AC = 0x4_0000;
+  beforeEach(() => {
+    cpu.enterLong();
+    cpu.setState64(L.CR4, 0x20_00a0);
+    cpu.mapLong(page, 0x12_3000, P | W | U);
+  });
+
+  it("lets user pages into the kernel's TLBs from STAC to CLAC", () => {
+    assert.equal(cpu.call("stac"), "ok");
+    assert.equal(cpu.run("slowWrite32", page, 7), 0);
+    assert.equal(tlbEntry(L.TLB_KERNEL_READ, page), L.RAM_BASE + 0x12_3000);
+    assert.equal(tlbEntry(L.TLB_KERNEL_WRITE, page), L.RAM_BASE + 0x12_3000);
+    assert.equal(cpu.call("clac"), "ok");
+    assert.equal(tlbEntry(L.TLB_KERNEL_READ, page), undefined);
+    assert.equal(tlbEntry(L.TLB_KERNEL_WRITE, page), undefined);
+    assert.equal(cpu.run("slowRead32", page), FAULT);
+    assert.equal(cpu.pending(), "#14(1)");
+  });
+
+  it("takes over what the user TLBs know, and no more than they allow", () => {
+    cpu.mapLong(page, 0x12_3000, P | U);
+    cpu.setState32(L.CPL, 3);
+    cpu.run("slowRead32", page);
+    cpu.setState32(L.CPL, 0);
+    cpu.mapLong(page, 0x12_4000, P | W | U);
+    cpu.call("stac");
+    assert.equal(cpu.run("slowRead32", page + 4n), L.RAM_BASE + 0x12_3004, "no walk");
+    assert.equal(tlbEntry(L.TLB_KERNEL_WRITE, page), undefined);
+    assert.equal(cpu.run("slowWrite32", page, 7), 0);
+    assert.equal(cpu.ram32(0x12_4000), 7, "a walk");
+  });
+
+  it("closes when POPF clears AC, and when SYSCALL's mask does", () => {
+    cpu.call("stac");
+    cpu.run("slowRead32", page);
+    cpu.setRam64(0x8000, 2);
+    assert.equal(cpu.call("popf", 0, 0, 8), "ok");
+    assert.equal(tlbEntry(L.TLB_KERNEL_READ, page), undefined);
+    cpu.call("stac");
+    cpu.run("slowRead32", page);
+    cpu.setState64(L.MSR_FMASK, AC);
+    assert.equal(cpu.call("syscall"), "ok");
+    assert.equal(tlbEntry(L.TLB_KERNEL_READ, page), undefined);
+  });
+
+  it("holds more pages than its log", () => {
+    cpu.call("stac");
+    for (let i = 0n; i < 200n; i++) cpu.run("slowRead32", i * 0x1000n);
+    assert.notEqual(tlbEntry(L.TLB_KERNEL_READ, 0x6000n), undefined);
+    cpu.call("clac");
+    for (let i = 0n; i < 200n; i++) assert.equal(tlbEntry(L.TLB_KERNEL_READ, i * 0x1000n), undefined);
+  });
+
+  it("leaves the kernel's own pages in the TLB when it closes", () => {
+    cpu.mapLong(page, 0x12_3000, P | W);
+    cpu.call("stac");
+    cpu.run("slowRead32", page);
+    cpu.run("slowRead32", 0x5000n);
+    cpu.call("clac");
+    assert.equal(tlbEntry(L.TLB_KERNEL_READ, page), L.RAM_BASE + 0x12_3000);
+  });
+
+  it("CLAC and STAC are invalid outside ring 0", () => {
+    cpu.setState32(L.CPL, 3);
+    assert.equal(cpu.call("stac"), "#6");
+    assert.equal(cpu.call("clac"), "#6");
+  });
+});
+
+describe("the A20 gate", () => {
+  it("closed, clears bit 20 of every physical address; open, of none", () => {
+    cpu.enterProtected();
+    cpu.setRam32(0x4000, 0x1111);
+    cpu.setRam32(0x10_4000, 0x2222);
+    const read = (gva: bigint): number => cpu.view.getUint32(cpu.run("slowRead32", gva), true);
+    assert.equal(read(0x10_4000n), 0x2222);
+    cpu.run("setA20", 0);
+    assert.equal(read(0x10_4000n), 0x1111);
+    assert.equal(translate(0x30_4123n, EXECUTE, SUPERVISOR), 0x20_4123);
+    assert.equal(cpu.run("slowWrite32", 0x10_4000n, 0x3333), 0);
+    assert.equal(cpu.ram32(0x4000), 0x3333);
+    cpu.run("setA20", 1);
+    assert.equal(read(0x10_4000n), 0x2222);
+    assert.equal(tlbEntry(L.TLB_KERNEL_READ, 0x10_4000n), L.RAM_BASE + 0x10_4000);
+  });
+
+  it("closed, sends page walks and device accesses to the lower megabyte too", () => {
+    cpu.enterLong();
+    for (let at = 0; at < 0x8000; at += 8) cpu.setRam64(at + 0x2_0000, cpu.ram64(PAGE_TABLES + at));
+    cpu.setState64(L.CR3, 0x12_0000);
+    cpu.run("setA20", 0);
+    assert.equal(translate(0x5000n, READ, SUPERVISOR), "#14(0)", "its tables lie in the upper megabyte");
+    cpu.setRam64(0x2_0000, 0x12_1007);
+    cpu.setRam64(0x2_1000, 0x12_2007);
+    cpu.setRam64(0x2_2000, 0xfec0_0087);
+    cpu.run("slowRead32", 0x10_0020n);
+    assert.deepEqual(cpu.accesses, [{ what: "read", at: 0xfec0_0020, size: 4 }]);
   });
 });
 
@@ -152,6 +279,26 @@ describe("32-bit paging", () => {
     assert.equal(translate(0x80_0000n, EXECUTE, USER), "#14(4)");
   });
 
+  it("CR4.SMEP sets the fetch bit without NX", () => {
+    cpu.setState64(L.CR4, 0x10_0000);
+    assert.equal(translate(0x80_0000n, EXECUTE, USER), "#14(20)");
+    assert.equal(translate(0x40_1234n, EXECUTE, SUPERVISOR), "#14(17)");
+  });
+
+  it("PSE-36 puts bits 13 to 20 of a large entry above bit 31 of the address", () => {
+    cpu.setRam32(PAGE_TABLES + 8, 0x40_0000 + (1 << 13) + (P | W | U | PS));
+    cpu.setState64(L.CR4, 0x10);
+    const hva = cpu.run("slowRead32", 0x80_1234n);
+    assert.equal(cpu.view.getUint32(hva, true), 0xffffffff, "nothing lies above 4 GiB");
+    assert.deepEqual(cpu.accesses, []);
+  });
+
+  it("sets no accessed or dirty bit in the leaf of an access that faults", () => {
+    cpu.setRam32(PAGE_TABLES + 0x1000 + 4, 0x6000 + (P | U));
+    assert.equal(translate(0x40_1234n, WRITE, USER), "#14(7)");
+    assert.equal(cpu.ram32(PAGE_TABLES + 0x1004) & (A | D), 0);
+  });
+
   it("maps 4 MiB pages with CR4.PSE and refuses bit 21", () => {
     cpu.setRam32(PAGE_TABLES + 8, 0x40_0000 + (P | W | U | PS));
     cpu.setState64(L.CR4, 0x10);
@@ -170,16 +317,32 @@ describe("PAE paging", () => {
     cpu.setRam64(PAGE_TABLES + 0x2000 + 8, 0x6000 + (P | W | U));
     cpu.setState64(L.CR4, 0x20);
     cpu.setState64(L.CR0, 0x80010011);
+    cpu.run("pagingRestored");
   });
 
   it("walks three levels", () => {
     assert.equal(translate(0x20_1234n, WRITE, USER), 0x6234);
   });
 
-  it("takes no rights from the pointer entry and refuses its reserved bits", () => {
-    cpu.setRam64(PAGE_TABLES + 0x20, PAGE_TABLES + 0x1000 + (P | W));
-    assert.equal(translate(0x20_1234n, READ, USER), "#14(13)");
+  it("takes no rights from the pointer entry, which says only that a gigabyte is there", () => {
+    assert.equal(translate(0x20_1234n, WRITE, USER), 0x6234);
     assert.equal(translate(0x4000_0000n, READ, USER), "#14(4)");
+  });
+
+  it("keeps the pointers that the load of CR3 read, whatever memory says since", () => {
+    cpu.setRam64(PAGE_TABLES + 0x20, 0);
+    assert.equal(translate(0x20_1234n, READ, USER), 0x6234);
+    assert.equal(cpu.run("loadPaePointers", BigInt(PAGE_TABLES + 0x20)), 1);
+    assert.equal(translate(0x20_1234n, READ, USER), "#14(4)");
+  });
+
+  it("keeps them too when the load finds reserved bits in a present one", () => {
+    cpu.setRam64(PAGE_TABLES + 0x38, 2);
+    assert.equal(cpu.run("loadPaePointers", BigInt(PAGE_TABLES + 0x20)), 1);
+    cpu.setRam64(PAGE_TABLES + 0x20, 0);
+    cpu.setRam64(PAGE_TABLES + 0x38, 3);
+    assert.equal(cpu.run("loadPaePointers", BigInt(PAGE_TABLES + 0x20)), 0);
+    assert.equal(translate(0x20_1234n, READ, USER), 0x6234);
   });
 
   it("calls bits 52–62 reserved", () => {

@@ -1,8 +1,8 @@
 // Paging: linear to guest-physical translation and the TLBs. Follows SDM 3A chapter 4 (paging), 4.10 (caching).
 //
-// All four modes (none, 32-bit with PSE and PSE-36, PAE, 4-level with 2 MiB and 1 GiB pages), WP, NX, SMEP, SMAP,
-// reserved bits, accessed and dirty bits, global pages. PAE's PDPTEs are read from memory at each walk, as AMD's
-// processors do. Deliberately missing: PCIDs, 5-level paging, protection keys; none is advertised.
+// All four modes (none, 32-bit with PSE and PSE-36, PAE with its PDPTE registers, 4-level with 2 MiB and 1 GiB pages),
+// WP, NX, SMEP, SMAP, reserved bits, accessed and dirty bits, global pages, the A20 gate. Memory types (PAT, PCD, PWT)
+// are accepted and have no effect. Deliberately missing: PCIDs, 5-level paging, protection keys; none is advertised.
 //
 // Nothing exists at guest-physical 4 GiB and above: reads there give all ones, writes vanish.
 import * as L from "../layout";
@@ -20,6 +20,7 @@ import {
 } from "./state";
 import { RAM_SIZE } from "./host";
 import * as C from "./control-bits";
+import { cpuidEdx } from "./cpuid";
 import { flushJumpCache, flushJumpCacheNonGlobal, flushJumpCachePage } from "./jump-cache";
 
 export const ACCESS_READ: u32 = 0;
@@ -30,6 +31,8 @@ export const ACCESS_EXECUTE: u32 = 2;
 export const NO_ADDRESS: u32 = 0xffffffff;
 /** What walk() returns when a fault is pending. */
 export const WALK_FAULT: u64 = 0xffffffffffffffff;
+/** What one attempt of walk() returns when an entry has changed under it. */
+const WALK_AGAIN: u64 = 0xfffffffffffffffe;
 /** MAXPHYADDR: physical-address bits at and above this one are reserved in paging entries. CPUID says the same. */
 export const PHYSICAL_ADDRESS_BITS = 40;
 /** A page that no machine populates; code fetched from 4 GiB or above is fetched from here. */
@@ -71,6 +74,13 @@ const LARGE_PAGES_SIZE = 512;
 const HUGE_PAGES = 0x1200;
 /** Number of fills of non-global pages in the log since the last flush; above FILL_LOG_MAX the log is useless. */
 const FILL_COUNT = 0x1204;
+/** Number of user pages in the kernel TLBs while RFLAGS.AC suspends SMAP; above WINDOW_LOG_MAX the log is useless. */
+const WINDOW_COUNT = 0x1208;
+/** Of each: offset of the read entry from S. */
+const WINDOW_LOG = 0x1280;
+const WINDOW_LOG_MAX: u32 = 96;
+/** PAE paging's page-directory-pointer entries: four u64 that loading CR3 reads from memory (SDM 3A 4.4.1). */
+const PAE_POINTERS = 0x1220;
 /** Of each: offset of the read entry from S. What a CR3 load has to drop, without scanning four TLBs. */
 const FILL_LOG = 0x1400;
 const FILL_LOG_MAX: u32 = 4096;
@@ -93,21 +103,44 @@ function pageFault(gva: u64, access: u32, user: u32, error: u32): u64 {
   return WALK_FAULT;
 }
 
+/** What the A20 gate leaves of a physical address: bit 20 is clear in it while the gate is closed. */
+let addressMask: u64 = 0xffffffffffffffff;
+
+/** The level of the A20M# pin; nothing that was found under another one is kept. */
+export function setA20(isOpen: u32): void {
+  const mask: u64 = isOpen ? 0xffffffffffffffff : ~(<u64>1 << 20);
+  if (mask == addressMask) return;
+  addressMask = mask;
+  flushTlb();
+}
+
 /** An entry of a paging structure; beyond RAM nothing answers, which reads as ones. */
 @inline
 function readEntry64(gpa: u64): u64 {
+  gpa &= addressMask;
   return gpa < <u64>RAM_SIZE ? load<u64>(L.RAM_BASE + <u32>gpa) : <u64>-1;
 }
 
 @inline
 function readEntry32(gpa: u32): u32 {
+  gpa &= <u32>addressMask;
   return gpa < RAM_SIZE ? load<u32>(L.RAM_BASE + gpa) : <u32>-1;
 }
 
-/** Sets accessed or dirty bits; another vCPU may be doing the same. */
-@inline
-function markEntry(gpa: u64, bits: u64): void {
-  if (gpa < <u64>RAM_SIZE) atomic.or<u32>(L.RAM_BASE + <u32>gpa, <u32>bits);
+/**
+ * Sets accessed or dirty bits in an entry that was read as `entry`; false if it is another one by now (a second
+ * processor works on the same tables), and the walk has to begin again.
+ */
+function markEntry64(gpa: u64, entry: u64, bits: u64): bool {
+  gpa &= addressMask;
+  if (gpa >= <u64>RAM_SIZE) return true;
+  return atomic.cmpxchg<u64>(L.RAM_BASE + <u32>gpa, entry, entry | bits) == entry;
+}
+
+function markEntry32(gpa: u32, entry: u32, bits: u32): bool {
+  gpa &= <u32>addressMask;
+  if (gpa >= RAM_SIZE) return true;
+  return atomic.cmpxchg<u32>(L.RAM_BASE + gpa, entry, entry | bits) == entry;
 }
 
 /** Whether a page whose entries' rights combine to `rights` (ENTRY_W, ENTRY_U, ENTRY_NX set = denied) may be accessed. */
@@ -133,14 +166,18 @@ export function lastPageIsGlobal(): bool {
   return (leaf & LEAF_GLOBAL) != 0;
 }
 
-/** Marks a leaf entry and describes its page in `leaf`. */
-function acceptLeaf(entryGpa: u64, entry: u64, rights: u64, access: u32, user: u32, large: bool): void {
-  const wanted = access == ACCESS_WRITE ? ENTRY_A | ENTRY_D : ENTRY_A;
-  if ((entry & wanted) != wanted) markEntry(entryGpa, wanted);
+/** The bits an access wants set in a leaf entry. */
+@inline
+function wantedBits(access: u32): u64 {
+  return access == ACCESS_WRITE ? ENTRY_A | ENTRY_D : ENTRY_A;
+}
+
+/** Describes the page of a leaf entry in `leaf`. */
+function describeLeaf(entry: u64, rights: u64, access: u32, user: u32, large: bool): void {
   let found: u32 = 0;
   if (rights & ENTRY_W || (!user && !(get64(L.CR0) & C.CR0_WP))) found |= LEAF_WRITABLE;
   if (rights & ENTRY_U) found |= LEAF_USER;
-  if ((entry | wanted) & ENTRY_D) found |= LEAF_DIRTY;
+  if ((entry | wantedBits(access)) & ENTRY_D) found |= LEAF_DIRTY;
   if (entry & ENTRY_G && get64(L.CR4) & C.CR4_PGE) found |= LEAF_GLOBAL;
   if (large) found |= LEAF_LARGE;
   leaf = found;
@@ -153,25 +190,34 @@ function noteLargePage(gva: u64): void {
 }
 
 function walk32(gva: u32, access: u32, user: u32, implicit: bool): u64 {
+  const wanted = <u32>wantedBits(access);
   const directoryEntryGpa = (get32(L.CR3) & 0xfffff000) + ((gva >> 22) << 2);
   const directoryEntry = readEntry32(directoryEntryGpa);
   if (!(directoryEntry & 1)) return pageFault(gva, access, user, 0);
   if (directoryEntry & <u32>ENTRY_PS && get64(L.CR4) & C.CR4_PSE) {
+    // PSE-36: bits 13–20 are bits 32–39 of the address, and with 40 of those bit 21 alone is reserved.
     if (directoryEntry & 0x200000) return pageFault(gva, access, user, ERROR_P | ERROR_RESERVED);
     if (!permitted(directoryEntry & 6, access, user, implicit)) return pageFault(gva, access, user, ERROR_P);
-    acceptLeaf(directoryEntryGpa, directoryEntry, directoryEntry & 6, access, user, true);
+    if ((directoryEntry & wanted) != wanted && !markEntry32(directoryEntryGpa, directoryEntry, wanted)) return WALK_AGAIN;
+    describeLeaf(directoryEntry, directoryEntry & 6, access, user, true);
     noteLargePage(gva);
     const high = <u64>((directoryEntry >> 13) & 0xff) << 32;
     return high | (directoryEntry & 0xffc00000) | (gva & 0x003fffff);
   }
-  if (!(directoryEntry & <u32>ENTRY_A)) markEntry(directoryEntryGpa, ENTRY_A);
+  if (!(directoryEntry & <u32>ENTRY_A) && !markEntry32(directoryEntryGpa, directoryEntry, <u32>ENTRY_A)) return WALK_AGAIN;
   const entryGpa = (directoryEntry & 0xfffff000) + (((gva >> 12) & 0x3ff) << 2);
   const entry = readEntry32(entryGpa);
   if (!(entry & 1)) return pageFault(gva, access, user, 0);
   const rights = directoryEntry & entry & 6;
   if (!permitted(rights, access, user, implicit)) return pageFault(gva, access, user, ERROR_P);
-  acceptLeaf(entryGpa, entry, rights, access, user, false);
+  if ((entry & wanted) != wanted && !markEntry32(entryGpa, entry, wanted)) return WALK_AGAIN;
+  describeLeaf(entry, rights, access, user, false);
   return (entry & 0xfffff000) | (gva & 0xfff);
+}
+
+/** CPUID says whether entries of the third level may map 1 GiB; without it their PS bit is reserved. */
+function hasHugePages(): bool {
+  return (cpuidEdx(0x80000001) & (1 << 26)) != 0;
 }
 
 /** PAE and 4-level paging from the table at `table` that bits `shift` and up index. */
@@ -188,7 +234,7 @@ function walk64(gva: u64, table: u64, shift: u32, access: u32, user: u32, implic
     let forbidden = reserved | reservedHigh;
     const large = shift > 12 && (entry & ENTRY_PS) != 0;
     if (large) {
-      if (shift == 39) forbidden |= ENTRY_PS;
+      if (shift == 39 || (shift == 30 && !hasHugePages())) forbidden |= ENTRY_PS;
       // Between the PAT bit and the page's first address bit.
       else forbidden |= ((<u64>1 << shift) - 1) & ~(<u64>0x1fff);
     }
@@ -197,7 +243,9 @@ function walk64(gva: u64, table: u64, shift: u32, access: u32, user: u32, implic
     rights = (rights & entry & (ENTRY_W | ENTRY_U)) | ((rights | entry) & ENTRY_NX);
     if (large || shift == 12) {
       if (!permitted(rights, access, user, implicit)) return pageFault(gva, access, user, ERROR_P);
-      acceptLeaf(entryGpa, entry, rights, access, user, large);
+      const wanted = wantedBits(access);
+      if ((entry & wanted) != wanted && !markEntry64(entryGpa, entry, wanted)) return WALK_AGAIN;
+      describeLeaf(entry, rights, access, user, large);
       if (large) {
         if (shift == 30) set32(HUGE_PAGES, 1);
         else noteLargePage(gva);
@@ -205,22 +253,45 @@ function walk64(gva: u64, table: u64, shift: u32, access: u32, user: u32, implic
       const inPage = (<u64>1 << shift) - 1;
       return (entry & ENTRY_ADDRESS & ~inPage) | (gva & inPage);
     }
-    if (!(entry & ENTRY_A)) markEntry(entryGpa, ENTRY_A);
+    if (!(entry & ENTRY_A) && !markEntry64(entryGpa, entry, ENTRY_A)) return WALK_AGAIN;
     table = entry & ENTRY_ADDRESS;
     shift -= 9;
   }
 }
 
+/** Bits that a present PAE page-directory-pointer entry must not have. */
+const PAE_POINTER_RESERVED: u64 = 0xffffff00000001e6;
+
 /** PAE: the page-directory-pointer entry has no rights and no accessed bit. */
 function walkPae(gva: u32, access: u32, user: u32, implicit: bool): u64 {
-  const pointer = readEntry64(<u64>((get32(L.CR3) & 0xffffffe0) + ((gva >> 30) << 3)));
+  const pointer = get64(PAE_POINTERS + ((gva >> 30) << 3));
   if (!(pointer & ENTRY_P)) return pageFault(gva, access, user, 0);
-  if (pointer & PAE_POINTER_RESERVED) return pageFault(gva, access, user, ERROR_P | ERROR_RESERVED);
   return walk64(gva, pointer & ENTRY_ADDRESS, 21, access, user, implicit);
 }
 
-/** Bits that a present PAE page-directory-pointer entry must not have; loading CR3 raises #GP for them too. */
-export const PAE_POINTER_RESERVED: u64 = 0xffffff00000001e6;
+/**
+ * PAE paging takes its page-directory-pointer entries from memory when CR3 is loaded and when paging begins; false
+ * (#GP, and nothing changes) if a present one has reserved bits.
+ */
+export function loadPaePointers(cr3: u64): bool {
+  const table: u64 = <u32>cr3 & 0xffffffe0;
+  for (let i: u32 = 0; i < 4; i++) {
+    const entry = readEntry64(table + i * 8);
+    if (entry & ENTRY_P && entry & PAE_POINTER_RESERVED) return false;
+  }
+  for (let i: u32 = 0; i < 4; i++) set64(PAE_POINTERS + i * 8, readEntry64(table + i * 8));
+  return true;
+}
+
+@inline
+export function usesPaePointers(): bool {
+  return (get64(L.CR0) & C.CR0_PG) != 0 && (get64(L.CR4) & C.CR4_PAE) != 0 && !(get64(L.EFER) & C.EFER_LMA);
+}
+
+/** The host has set the control registers: what they bring along is read from memory. */
+export function pagingRestored(): void {
+  if (usesPaePointers()) loadPaePointers(get64(L.CR3));
+}
 
 @inline
 export function isCanonical(gva: u64): bool {
@@ -232,21 +303,25 @@ export function isCanonical(gva: u64): bool {
  * is not canonical, pending. `implicit`: the processor's own access to a descriptor table or TSS.
  */
 export function walk(gva: u64, access: u32, user: u32, implicit: bool): u64 {
-  const efer = get64(L.EFER);
-  if (efer & C.EFER_LMA) {
+  let gpa: u64;
+  if (get64(L.EFER) & C.EFER_LMA) {
     if (!isCanonical(gva)) {
       raiseWithError(VECTOR_GP, 0);
       return WALK_FAULT;
     }
-    return walk64(gva, get64(L.CR3) & ENTRY_ADDRESS, 39, access, user, implicit);
-  }
-  gva &= 0xffffffff;
-  if (!(get64(L.CR0) & C.CR0_PG)) {
+    do gpa = walk64(gva, get64(L.CR3) & ENTRY_ADDRESS, 39, access, user, implicit);
+    while (gpa == WALK_AGAIN);
+  } else if (!(get64(L.CR0) & C.CR0_PG)) {
     leaf = LEAF_WRITABLE | LEAF_USER | LEAF_DIRTY;
-    return gva;
+    gpa = gva & 0xffffffff;
+  } else if (get64(L.CR4) & C.CR4_PAE) {
+    do gpa = walkPae(<u32>gva, access, user, implicit);
+    while (gpa == WALK_AGAIN);
+  } else {
+    do gpa = walk32(<u32>gva, access, user, implicit);
+    while (gpa == WALK_AGAIN);
   }
-  if (get64(L.CR4) & C.CR4_PAE) return walkPae(<u32>gva, access, user, implicit);
-  return walk32(<u32>gva, access, user, implicit);
+  return gpa == WALK_FAULT ? gpa : gpa & addressMask;
 }
 
 /** Guest-physical address, or NO_ADDRESS with a fault pending; see walk(). For the fetch of code. */
@@ -261,14 +336,15 @@ export function translate(gva: u64, access: u32, user: u32): u32 {
 /** Enters the page of the last walk(), which gave gpa for va, if later accesses may skip the walk and its checks. */
 export function fillTlb(va: u64, gpa: u32, user: u32): void {
   const found = leaf;
-  // A kernel's access to user pages then depends on RFLAGS.AC.
-  if (!user && (found & LEAF_USER) != 0 && (get64(L.CR4) & C.CR4_SMAP) != 0) return;
   const page = va & ~(<u64>0xfff);
   const gpaPage = gpa & 0xfffff000;
   const addend = L.RAM_BASE + gpaPage - <u32>page;
   const index = (<u32>page >>> 8) & L.TLB_INDEX_MASK;
   const offset = (user ? L.TLB_USER_READ : L.TLB_KERNEL_READ) + index;
   const entry = S + offset;
+  // The walk has allowed it because RFLAGS.AC is set: it may stay until that is cleared.
+  const passing = !user && (found & LEAF_USER) != 0 && isSmapOn();
+  if (passing) noteWindowPage(offset);
   store<u64>(entry, page);
   store<u32>(entry, addend, 8);
   store<u32>(entry, found & LEAF_KEPT, 12);
@@ -281,7 +357,7 @@ export function fillTlb(va: u64, gpa: u32, user: u32): void {
   } else {
     store<u64>(entry, -1, WRITE_TLB_FROM_READ);
   }
-  if (!(found & LEAF_GLOBAL)) {
+  if (!(found & LEAF_GLOBAL) && !passing) {
     const count = get32(FILL_COUNT);
     if (count < FILL_LOG_MAX) store<u32>(S + FILL_LOG + (count << 2), offset);
     set32(FILL_COUNT, count + 1);
@@ -289,12 +365,73 @@ export function fillTlb(va: u64, gpa: u32, user: u32): void {
   set64(L.STAT_TLB_FILLS, get64(L.STAT_TLB_FILLS) + 1);
 }
 
+// While RFLAGS.AC is set SMAP lets the supervisor at user pages: they enter the kernel's TLBs then and leave them, by a
+// log, when AC is cleared. Kernels open this window for a few accesses at a time, so it must cost no flush; and what
+// it is opened for is as a rule in the user TLBs, whose entries say that user and therefore supervisor may.
+
+@inline
+function isSmapOn(): bool {
+  return (get64(L.CR4) & C.CR4_SMAP) != 0;
+}
+
+/** Pages of the user may be in the kernel's TLBs: an implicit access of the processor must not find them there. */
+@inline
+export function isWindowInUse(): bool {
+  return get32(WINDOW_COUNT) != 0;
+}
+
+function noteWindowPage(offset: u32): void {
+  const count = get32(WINDOW_COUNT);
+  if (count < WINDOW_LOG_MAX) store<u32>(S + WINDOW_LOG + (count << 2), offset);
+  set32(WINDOW_COUNT, count + 1);
+}
+
+/** RFLAGS.AC has been cleared. */
+export function closeWindow(): void {
+  const count = get32(WINDOW_COUNT);
+  if (count == 0) return;
+  set32(WINDOW_COUNT, 0);
+  if (count > WINDOW_LOG_MAX) {
+    memory.fill(S + L.TLB_KERNEL_READ, 0xff, 2 * L.TLB_SIZE);
+    charge(COST_TLB_FLUSH);
+    return;
+  }
+  for (let i: u32 = 0; i < count; i++) {
+    const entry = S + load<u32>(S + WINDOW_LOG + (i << 2));
+    store<u64>(entry, -1);
+    store<u64>(entry, -1, WRITE_TLB_FROM_READ);
+  }
+}
+
+/**
+ * Host address of a supervisor's explicit access within one page that missed the kernel's TLB, if SMAP is on, AC set
+ * and the page in the user TLB for such accesses, which is then taken over; else NO_ADDRESS.
+ */
+export function throughWindow(va: u64, write: bool): u32 {
+  if (!isSmapOn() || !(get32(L.RFLAGS_REST) & C.FLAG_AC)) return NO_ADDRESS;
+  const index = (<u32>va >>> 8) & L.TLB_INDEX_MASK;
+  const page = va & ~(<u64>0xfff);
+  const userEntry = S + L.TLB_USER_READ + index;
+  if (load<u64>(userEntry) != page) return NO_ADDRESS;
+  const writeTag = load<u64>(userEntry, WRITE_TLB_FROM_READ);
+  if (write && writeTag != page) return NO_ADDRESS;
+  const offset = L.TLB_KERNEL_READ + index;
+  noteWindowPage(offset);
+  v128.store(S + offset, v128.load(userEntry));
+  if (writeTag == page) v128.store(S + offset, v128.load(userEntry, WRITE_TLB_FROM_READ), WRITE_TLB_FROM_READ);
+  else store<u64>(S + offset, -1, WRITE_TLB_FROM_READ);
+  return load<u32>(userEntry, 8) + <u32>va;
+}
+
+// ---- Flushes ----------------------------------------------------------------------------------------------------
+
 /** Drops everything, global pages too. */
 export function flushTlb(): void {
   memory.fill(S + L.TLB_KERNEL_READ, 0xff, 4 * L.TLB_SIZE);
   memory.fill(S + LARGE_PAGES, 0, LARGE_PAGES_SIZE);
   set32(HUGE_PAGES, 0);
   set32(FILL_COUNT, 0);
+  set32(WINDOW_COUNT, 0);
   charge(COST_TLB_FLUSH);
   flushJumpCache();
   set64(L.STAT_TLB_FLUSHES, get64(L.STAT_TLB_FLUSHES) + 1);
@@ -302,6 +439,7 @@ export function flushTlb(): void {
 
 /** What loading CR3 does. */
 export function flushTlbNonGlobal(): void {
+  closeWindow();
   if (!(get64(L.CR4) & C.CR4_PGE)) {
     // No entry is global: dropping all is right, and needs the log only to be quick.
     const filled = get32(FILL_COUNT);

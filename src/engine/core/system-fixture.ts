@@ -55,7 +55,7 @@ async function compile(): Promise<Uint8Array<ArrayBuffer>> {
 export type Outcome = string;
 
 export interface DeviceAccess {
-  readonly what: "in" | "out" | "read" | "write";
+  readonly what: "in" | "out" | "read" | "write" | "task priority";
   readonly at: number;
   readonly size: number;
   readonly value?: number;
@@ -115,6 +115,8 @@ export class SystemFixture {
   /** MSRs that the host knows. */
   readonly hostMsrs = new Map<number, bigint>();
   now = 0;
+  /** What the host was told last. */
+  tscOffset = 0n;
   readonly #memory: WebAssembly.Memory;
   #exports: Readonly<Record<string, unknown>> = {};
 
@@ -142,6 +144,11 @@ export class SystemFixture {
         if (!fixture.hostMsrs.has(index >>> 0)) return 0;
         fixture.hostMsrs.set(index >>> 0, (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0));
         return 1;
+      },
+      taskPriorityChanged: (value: number) =>
+        fixture.#device({ what: "task priority", at: 0, size: 0, value }),
+      tscOffsetChanged: (low: number, high: number) => {
+        fixture.tscOffset = BigInt.asIntN(64, (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0));
       },
       nowNs: () => fixture.now,
     };
@@ -173,6 +180,7 @@ export class SystemFixture {
     this.accesses.length = 0;
     this.hostMsrs.clear();
     this.now = 0;
+    this.run("setA20", 1);
     this.run("resetCpu");
     this.setCpuid([
       [0, 0, 13, 0x756e6547, 0x6c65746e, 0x49656e69],

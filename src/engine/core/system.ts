@@ -4,9 +4,17 @@
 // Deliberately missing: hardware breakpoints (DR0–DR3 are kept and never match); PCIDs; CR4.VME and PVI.
 import * as L from "../layout";
 import { S, get32, get64, set32, set64, raise, raiseWithError, VECTOR_DB, VECTOR_GP, VECTOR_UD } from "./state";
-import { RAM_SIZE, writeMmio } from "./host";
+import { taskPriorityChanged } from "./host";
 import * as C from "./control-bits";
-import { PAE_POINTER_RESERVED, PHYSICAL_ADDRESS_BITS, flushTlb, flushTlbNonGlobal, invalidatePage } from "./paging";
+import {
+  PHYSICAL_ADDRESS_BITS,
+  closeWindow,
+  flushTlb,
+  flushTlbNonGlobal,
+  invalidatePage,
+  loadPaePointers,
+  usesPaePointers,
+} from "./paging";
 import { asStackFault, writeMem } from "./memory";
 import { attributesOf, is64Bit, isLongMode, isRealMode, updateMode } from "./mode";
 import { flagsChangeable, ioPrivilege, isVirtual8086, readFlags, writeFlags } from "./rflags";
@@ -27,17 +35,6 @@ function operand(slot: u32): u64 {
 
 // ---- Control registers ------------------------------------------------------------------------------------------
 
-/** PAE paging refuses page-directory-pointer entries with reserved bits when their table is taken into use. */
-function checkPaePointers(cr3: u64): u32 {
-  const table = <u32>cr3 & 0xffffffe0;
-  for (let i: u32 = 0; i < 4; i++) {
-    const at = table + i * 8;
-    const entry: u64 = at < RAM_SIZE ? load<u64>(L.RAM_BASE + at) : <u64>-1;
-    if (entry & 1 && entry & PAE_POINTER_RESERVED) return raiseWithError(VECTOR_GP, 0);
-  }
-  return 0;
-}
-
 function writeCr0(value: u64): u32 {
   if (value >> 32) return raiseWithError(VECTOR_GP, 0);
   if (value & C.CR0_PG && !(value & C.CR0_PE)) return raiseWithError(VECTOR_GP, 0);
@@ -54,7 +51,7 @@ function writeCr0(value: u64): u32 {
       const tss16 = (attributesOf(L.SEG_TR) & 0x9d) == (C.ATTRIBUTE_P | 1);
       if (!pae || (attributesOf(L.SEG_CS) & C.ATTRIBUTE_L) != 0 || tss16) return raiseWithError(VECTOR_GP, 0);
       efer |= C.EFER_LMA;
-    } else if (pae && checkPaePointers(get64(L.CR3))) return 1;
+    } else if (pae && !loadPaePointers(get64(L.CR3))) return raiseWithError(VECTOR_GP, 0);
   }
   set64(L.EFER, efer);
   set64(L.CR0, value);
@@ -66,8 +63,7 @@ function writeCr0(value: u64): u32 {
 
 function writeCr3(value: u64): u32 {
   if (value >> PHYSICAL_ADDRESS_BITS) return raiseWithError(VECTOR_GP, 0);
-  const pae = (get64(L.CR0) & C.CR0_PG) != 0 && (get64(L.CR4) & C.CR4_PAE) != 0 && !isLongMode();
-  if (pae && checkPaePointers(value)) return 1;
+  if (usesPaePointers() && !loadPaePointers(value)) return raiseWithError(VECTOR_GP, 0);
   set64(L.CR3, value);
   flushTlbNonGlobal();
   return 0;
@@ -96,7 +92,7 @@ function writeCr4(value: u64): u32 {
     if (!(value & C.CR4_PAE)) return raiseWithError(VECTOR_GP, 0);
   } else if (value & C.CR4_PAE && get64(L.CR0) & C.CR0_PG) {
     const reloads = C.CR4_PAE | C.CR4_PGE | C.CR4_PSE | C.CR4_SMEP;
-    if (changed & reloads && checkPaePointers(get64(L.CR3))) return 1;
+    if (changed & reloads && !loadPaePointers(get64(L.CR3))) return raiseWithError(VECTOR_GP, 0);
   }
   set64(L.CR4, value);
   if (changed & (C.CR4_PSE | C.CR4_PAE | C.CR4_PGE | C.CR4_SMEP | C.CR4_SMAP)) flushTlb();
@@ -104,13 +100,11 @@ function writeCr4(value: u64): u32 {
   return 0;
 }
 
-/** The task-priority register of the local APIC, which CR8 is another way to. */
-const APIC_TASK_PRIORITY: u32 = 0xfee00080;
-
+/** CR8 is the upper half of the local APIC's task priority: each hears when the other is written. */
 function writeCr8(value: u64): u32 {
   if (value & ~(<u64>15)) return raiseWithError(VECTOR_GP, 0);
   set32(L.CR8, <u32>value);
-  writeMmio(APIC_TASK_PRIORITY, 4, <u32>value << 4);
+  taskPriorityChanged(<u32>value);
   return 0;
 }
 
@@ -321,17 +315,17 @@ export function h_popf(d: u32, s: u32, imm: i32): u32 {
   return 0;
 }
 
-/** CLAC and STAC, for kernels that were told of SMAP. */
-function setAlignmentFlag(value: u32): u32 {
-  if (!(cpuidEbx(7) & (1 << 20)) || get32(L.CPL) != 0) return raise(VECTOR_UD);
-  set32(L.RFLAGS_REST, (get32(L.RFLAGS_REST) & ~C.FLAG_AC) | value);
+// hot: kernels put CLAC and STAC around every access to user memory. The rows exist where CPUID has SMAP.
+
+export function h_clac(d: u32, s: u32, imm: i32): u32 {
+  if (get32(L.CPL) != 0) return raise(VECTOR_UD);
+  set32(L.RFLAGS_REST, get32(L.RFLAGS_REST) & ~C.FLAG_AC);
+  closeWindow();
   return 0;
 }
 
-export function h_clac(d: u32, s: u32, imm: i32): u32 {
-  return setAlignmentFlag(0);
-}
-
 export function h_stac(d: u32, s: u32, imm: i32): u32 {
-  return setAlignmentFlag(C.FLAG_AC);
+  if (get32(L.CPL) != 0) return raise(VECTOR_UD);
+  set32(L.RFLAGS_REST, get32(L.RFLAGS_REST) | C.FLAG_AC);
+  return 0;
 }

@@ -5,7 +5,7 @@
 import * as L from "../layout";
 import { S, get32, get64, set32, set64, raiseWithError, VECTOR_GP, VECTOR_NP, VECTOR_SS, VECTOR_TS } from "./state";
 import * as C from "./control-bits";
-import { NO_ADDRESS, flushTlbNonGlobal } from "./paging";
+import { NO_ADDRESS, flushTlbNonGlobal, loadPaePointers, usesPaePointers } from "./paging";
 import { systemReadable, systemWrite } from "./memory";
 import { writeFlags } from "./rflags";
 import { attributesOf, limitOf, selectorOf, updateMode } from "./mode";
@@ -218,7 +218,9 @@ export function switchTask(selector: u32, reason: u32, rip: u64, flags: u32, has
 
   setSystemSegment(L.SEG_TR, selector, attributes | TYPE_BUSY, base, limit);
   set64(L.CR0, get64(L.CR0) | C.CR0_TS);
+  let hasBadPointers = false;
   if (wide && (get64(L.CR0) & C.CR0_PG) != 0) {
+    hasBadPointers = usesPaePointers() && !loadPaePointers(cr3);
     set64(L.CR3, cr3);
     flushTlbNonGlobal();
   }
@@ -230,6 +232,7 @@ export function switchTask(selector: u32, reason: u32, rip: u64, flags: u32, has
   const failed = enterTask(ldt, newEs, newCs, newSs, newDs, newFs, newGs, newRip);
   updateMode();
   if (failed) return 1;
+  if (hasBadPointers) return raiseWithError(VECTOR_GP, 0);
   if (!hasError) return 0;
   openStack();
   if (pushValue(error, wide ? 4 : 2)) return 1;

@@ -14,6 +14,8 @@ export interface CoreImports {
   acknowledgeInterrupt(): number;
   readMsr(index: number): number;
   writeMsr(index: number, low: number, high: number): number;
+  taskPriorityChanged(priorityClass: number): void;
+  tscOffsetChanged(low: number, high: number): void;
   nowNs(): number;
   translateBlock(gpa: number, gpa2: number): number;
   translateSingle(gpa: number, gpa2: number): number;
@@ -28,6 +30,9 @@ export interface CoreExports {
   resetCpu(): void;
   updateMode(): void;
   flushTlb(): void;
+  /** After control registers were set from outside. */
+  pagingRestored(): void;
+  setA20(isOpen: number): void;
   flushJumpCache(): void;
   codePagesWritten(gpa: number, sizeBytes: number): void;
   registerBlock(block: number): void;
@@ -74,6 +79,8 @@ export function instantiateCore(
       acknowledgeInterrupt: () => host.acknowledgeInterrupt(),
       readMsr: (msr: number) => host.readMsr(msr >>> 0),
       writeMsr: (msr: number, low: number, high: number) => host.writeMsr(msr >>> 0, low >>> 0, high >>> 0),
+      taskPriorityChanged: (priorityClass: number) => host.taskPriorityChanged(priorityClass),
+      tscOffsetChanged: (low: number, high: number) => host.tscOffsetChanged(low >>> 0, high >>> 0),
       nowNs: () => host.nowNs(),
       translateBlock: (gpa: number, gpa2: number) => host.translateBlock(gpa >>> 0, gpa2),
       translateSingle: (gpa: number, gpa2: number) => host.translateSingle(gpa >>> 0, gpa2),
@@ -90,6 +97,8 @@ export function instantiateCore(
       resetCpu: exportedFunction(e, "resetCpu"),
       updateMode: exportedFunction(e, "updateMode"),
       flushTlb: exportedFunction(e, "flushTlb"),
+      pagingRestored: exportedFunction(e, "pagingRestored"),
+      setA20: exportedFunction(e, "setA20"),
       flushJumpCache: exportedFunction(e, "flushJumpCache"),
       codePagesWritten: exportedFunction(e, "codePagesWritten"),
       registerBlock: exportedFunction(e, "registerBlock"),

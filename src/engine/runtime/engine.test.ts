@@ -223,3 +223,28 @@ for (const tier of ["interpreter", "auto"] as const) {
     assert.ok(machine.engine.statistics.codeCacheResets > 0);
   });
 }
+
+for (const tier of tiers) {
+  test(`${tier}: the A20 gate holds from the OUT that moves it, for data and for the code that runs`, () => {
+    // mov dword [4000h], 1111h; mov dword [104000h], 2222h; xor eax, eax; out 92h, al; mov ebx, [104000h]
+    const closed = [
+      ...[0xc7, 0x05, 0x00, 0x40, 0, 0, 0x11, 0x11, 0, 0, 0xc7, 0x05, 0x00, 0x40, 0x10, 0, 0x22, 0x22, 0, 0],
+      ...[0x31, 0xc0, 0xe6, 0x92, 0x8b, 0x1d, 0x00, 0x40, 0x10, 0],
+    ];
+    // jmp 110000h + the code's size + 5: the code that follows, in the megabyte above
+    const up = [0xe9, 0, 0, 0x10, 0];
+    // mov al, 2; out 92h, al; then here inc edx; hlt, and a megabyte above mov ecx, [104000h]; hlt
+    const opens = [0xb0, 0x02, 0xe6, 0x92];
+    const below = [0x42, HLT];
+    const above = [0x8b, 0x0d, 0x00, 0x40, 0x10, 0, HLT];
+    const { engine, ram } = new Machine(tier, [...closed, ...up, ...opens, ...below], {
+      writePort: (_port, _size, value) => engine.setA20((value & 2) !== 0),
+    });
+    ram.set(above, CODE + 0x10_0000 + closed.length + up.length + opens.length);
+    assert.equal(engine.run(1000), "halt");
+    assert.deepEqual(
+      [L.GPR_RBX, L.GPR_RCX, L.GPR_RDX].map((register) => engine.registers.u32(register)),
+      [0x1111, 0x2222, 0],
+    );
+  });
+}

@@ -25,6 +25,11 @@ export interface EngineHost {
   writeMsr(index: number, value: bigint): boolean;
   /** Guest time in nanoseconds: the TSC's source. */
   nowNs(): number;
+  // Notifications, for a host that has use for them.
+  /** MOV to CR8 has set the task priority class, 0–15. */
+  taskPriorityChanged?(priorityClass: number): void;
+  /** The TSC is guest time plus this signed number of nanoseconds from now on. */
+  tscOffsetChanged?(offsetNs: bigint): void;
 }
 
 export interface EngineOptions {
@@ -95,6 +100,9 @@ export class Engine {
       acknowledgeInterrupt: () => host.acknowledgeInterrupt(),
       readMsr: (index) => this.readMsr(host, index),
       writeMsr: (index, low, high) => (host.writeMsr(index, (BigInt(high) << 32n) | BigInt(low)) ? 1 : 0),
+      taskPriorityChanged: (priorityClass) => host.taskPriorityChanged?.(priorityClass),
+      tscOffsetChanged: (low, high) =>
+        host.tscOffsetChanged?.(BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low))),
       nowNs: () => host.nowNs(),
       translateBlock: (gpa, gpa2) => this.translateBlock(gpa, gpa2),
       translateSingle: (gpa, gpa2) => this.translateSingle(gpa, gpa2),
@@ -139,6 +147,16 @@ export class Engine {
   requestExit(): void {
     this.registers.setU32(L.EXIT_REQUEST, 1);
     this.core.exports.stopSoon();
+  }
+
+  /** The local APIC's task priority class, which CR8 shows, has been set from outside. */
+  setTaskPriority(priorityClass: number): void {
+    this.registers.setU32(L.CR8, priorityClass);
+  }
+
+  /** The A20M# pin: while it is closed, bit 20 of every physical address of the processor is 0. */
+  setA20(isOpen: boolean): void {
+    this.core.exports.setA20(isOpen ? 1 : 0);
   }
 
   /** Guest memory is about to be changed from outside the processor (DMA, images): its translations are dropped. */

@@ -137,6 +137,7 @@ export class Registers {
     this.setU32(L.CR8, Number(state.cr8));
     this.setU64(L.EFER, state.efer);
     this.setU32(L.CPL, (state.ss.attributes >> 5) & 3);
+    this.core.exports.pagingRestored();
     this.core.exports.updateMode();
   }
 }

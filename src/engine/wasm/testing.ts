@@ -87,6 +87,8 @@ export class TierMachine {
       acknowledgeInterrupt: () => 0,
       readMsr: () => 0,
       writeMsr: () => 0,
+      taskPriorityChanged: () => {},
+      tscOffsetChanged: () => {},
       nowNs: () => 0,
       translateBlock: (gpa) => this.#translate(gpa),
       translateSingle: () => this.#codeCache.writeSingle(this.#block),
