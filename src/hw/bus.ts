@@ -33,4 +33,8 @@ export interface MachineBus {
   readMsr(index: number): bigint | undefined;
   /** False raises #GP. */
   writeMsr(index: number, value: bigint): boolean;
+  /** The guest has set the task priority class, 0–15, through CR8; Vcpu.setTaskPriority is the way back. */
+  taskPriorityChanged(priorityClass: number): void;
+  /** The TSC is guest time plus this signed number of nanoseconds from now on. */
+  tscOffsetChanged(offsetNs: bigint): void;
 }

@@ -66,6 +66,8 @@ export interface Vcpu {
   setInterruptLine(level: boolean): void;
   /** Latches a non-maskable interrupt. */
   raiseNmi(): void;
+  /** The local APIC's task priority class, 0–15, has been set by other means than CR8. */
+  setTaskPriority(priorityClass: number): void;
   /** Makes the current run(), or else the next one, return "requested" at the next block end. */
   requestExit(): void;
   /** Level of the A20M# pin: while low, bit 20 of every physical address reads as 0. */

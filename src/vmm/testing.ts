@@ -135,6 +135,8 @@ export class ScriptedVcpu implements MeasuredVcpu {
 
   setA20(): void {}
 
+  setTaskPriority(): void {}
+
   requestExit(): void {
     this.#isExitRequested = true;
   }
@@ -209,6 +211,8 @@ export class ScriptedBoard implements Board {
       acknowledgeInterrupt: () => 0x20,
       readMsr: () => undefined,
       writeMsr: () => false,
+      taskPriorityChanged: () => undefined,
+      tscOffsetChanged: () => undefined,
     };
   }
 

@@ -121,6 +121,7 @@ export class VirtualMachine {
           this.#loop.wake();
         },
         setA20: (enabled) => this.#vcpu.setA20(enabled),
+        setTaskPriority: (priorityClass) => this.#vcpu.setTaskPriority(priorityClass),
       },
       events: {
         powerOff: () => this.#ask({ kind: "power-off" }),

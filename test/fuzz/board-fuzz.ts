@@ -27,7 +27,12 @@ function build() {
     ram,
     clock,
     timers,
-    pins: { interrupt: { set: () => undefined }, raiseNmi: () => undefined, setA20: () => undefined },
+    pins: {
+      interrupt: { set: () => undefined },
+      raiseNmi: () => undefined,
+      setA20: () => undefined,
+      setTaskPriority: () => undefined,
+    },
     events: {
       powerOff: () => undefined,
       reset: () => undefined,

@@ -40,6 +40,8 @@ function machine(...code: readonly number[]) {
     acknowledgeInterrupt: () => 0x20,
     readMsr: () => undefined,
     writeMsr: () => false,
+    taskPriorityChanged: (priorityClass) => void accesses.push(`cr8 ${priorityClass}`),
+    tscOffsetChanged: () => undefined,
   };
   const accelerator = new WasmAccelerator({
     core,
@@ -63,6 +65,7 @@ function machine(...code: readonly number[]) {
     es: data32,
   };
   vcpu.setState(entry);
+  accesses.length = 0;
   return { vcpu, ram, accesses, powerOn };
 }
 

@@ -1,9 +1,6 @@
 /**
  * The engine behind the accelerator contract of `hw`: one vCPU per machine, whose state lives in the engine's part of
  * the VM's WebAssembly memory.
- *
- * Deliberately missing: the A20M# pin. As on real processors since 2013 the address line cannot be masked; what asks
- * for it (boot sectors that test for an 8086's wrap-around) finds A20 always on.
  */
 
 import { assert } from "../../base/index.ts";
@@ -66,9 +63,11 @@ export class WasmAccelerator implements Accelerator {
 
 export class WasmVcpu implements Vcpu {
   readonly #engine: Engine;
+  readonly #bus: MachineBus;
 
   constructor(config: WasmAcceleratorConfig, bus: MachineBus) {
     const { core, ram, clock, tier, cpu, hypervisorLeaves } = config;
+    this.#bus = bus;
     this.#engine = new Engine({
       core,
       memory: ram.memory,
@@ -85,6 +84,8 @@ export class WasmVcpu implements Vcpu {
         readMsr: (index) => bus.readMsr(index),
         writeMsr: (index, value) => bus.writeMsr(index, value),
         nowNs: () => clock.nowNs(),
+        taskPriorityChanged: (priorityClass) => bus.taskPriorityChanged(priorityClass),
+        tscOffsetChanged: (offsetNs) => bus.tscOffsetChanged(offsetNs),
       },
     });
   }
@@ -105,8 +106,13 @@ export class WasmVcpu implements Vcpu {
     this.#engine.requestExit();
   }
 
-  /** Without effect: see the head of this file. */
-  setA20(_enabled: boolean): void {}
+  setA20(enabled: boolean): void {
+    this.#engine.setA20(enabled);
+  }
+
+  setTaskPriority(priorityClass: number): void {
+    this.#engine.setTaskPriority(priorityClass);
+  }
 
   reset(): void {
     this.#engine.reset();
@@ -118,6 +124,7 @@ export class WasmVcpu implements Vcpu {
 
   setState(state: CpuState): void {
     this.#engine.registers.write(state);
+    this.#bus.taskPriorityChanged(Number(state.cr8));
   }
 
   get instructionsRetired(): bigint {

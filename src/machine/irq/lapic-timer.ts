@@ -96,6 +96,11 @@ export class LapicTimer {
     this.#arm();
   }
 
+  /** The TSC's relation to guest time has changed. */
+  tscChanged(): void {
+    if (this.#mode === "tsc-deadline") this.#arm();
+  }
+
   save(): DeviceState {
     return {
       mode: this.#mode,

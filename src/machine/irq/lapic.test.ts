@@ -10,6 +10,7 @@ import { ApicBus } from "./lapic-bus.ts";
 class ProbeCpu implements LocalApicCpu {
   line = false;
   nmis = 0;
+  cr8 = 0;
   inits = 0;
   startUps: number[] = [];
   setInterruptLine(level: boolean): void {
@@ -17,6 +18,9 @@ class ProbeCpu implements LocalApicCpu {
   }
   raiseNmi(): void {
     this.nmis++;
+  }
+  setTaskPriority(priorityClass: number): void {
+    this.cr8 = priorityClass;
   }
   initialize(): void {
     this.inits++;
@@ -91,6 +95,21 @@ function advanceTo(ns: number): void {
 function selfIpi(vector: number): void {
   apic.writeMmio(R.icrLow, 4, 0x40000 | vector);
 }
+
+test("CR8 and the task-priority register are one, and both decide what is delivered", () => {
+  apic.writeMmio(R.svr, 4, 0x1ff);
+  apic.writeMmio(R.tpr, 4, 0x5a);
+  assert.deepEqual([apic.taskPriorityClass, cpu.cr8], [5, 5]);
+  apic.receive({ destination: 0, isLogical: false, deliveryMode: 0, vector: 0x5f, isLevel: false });
+  assert.equal(cpu.line, false);
+  apic.taskPriorityClass = 4;
+  assert.equal(apic.readMmio(R.tpr, 4), 0x40);
+  assert.equal(cpu.line, true);
+  apic.writeMmio(R.tpr, 4, 0x50);
+  assert.deepEqual([cpu.cr8, cpu.line], [5, false]);
+  apic.reset();
+  assert.equal(cpu.cr8, 0);
+});
 
 test("the highest vector is taken first, and lower ones wait for its end", () => {
   selfIpi(0x31);

@@ -37,7 +37,7 @@ const REGISTERS = defineRegisters({
   id: { at: 0x020, size: 4, reset: 0, writable: 0xff000000 },
   /** Version 14h with six LVT entries. */
   version: { at: 0x030, size: 4, reset: 0x00050014, writable: 0 },
-  tpr: { at: 0x080, size: 4, reset: 0, writable: 0xff, write: "update" },
+  tpr: { at: 0x080, size: 4, reset: 0, writable: 0xff, write: "taskPriorityWritten" },
   apr: { at: 0x090, size: 4, reset: 0, writable: 0 },
   ppr: { at: 0x0a0, size: 4, access: "ro", read: "readProcessorPriority" },
   eoi: { at: 0x0b0, size: 4, access: "wo", write: "endOfInterrupt" },
@@ -119,6 +119,8 @@ const NONE = -1;
 export interface LocalApicCpu {
   setInterruptLine(level: boolean): void;
   raiseNmi(): void;
+  /** The task priority class has changed other than through taskPriorityClass: CR8 shows it. */
+  setTaskPriority(priorityClass: number): void;
   /** INIT and STARTUP from another processor; a machine of one never gets them. */
   initialize?(): void;
   startUp?(vector: number): void;
@@ -183,6 +185,11 @@ export class LocalApic implements Device, MmioHandler, MessageTarget, RegisterHo
   set taskPriorityClass(priorityClass: number) {
     this.registers.values.tpr = (priorityClass & 0xf) << 4;
     this.update();
+  }
+
+  /** The TSC has another relation to guest time: a deadline in its ticks comes at another time. */
+  tscChanged(): void {
+    this.#timer.tscChanged();
   }
 
   /** IA32_APIC_BASE and IA32_TSC_DEADLINE; undefined for other MSRs. */
@@ -303,6 +310,7 @@ export class LocalApic implements Device, MmioHandler, MessageTarget, RegisterHo
     this.#errors = reader.u8("errors");
     this.#pins.lvtLint0 = reader.boolean("lint0");
     this.#pins.lvtLint1 = reader.boolean("lint1");
+    this.#config.cpu.setTaskPriority(this.taskPriorityClass);
     this.update();
   }
 
@@ -310,6 +318,11 @@ export class LocalApic implements Device, MmioHandler, MessageTarget, RegisterHo
 
   readProcessorPriority(): number {
     return this.processorPriority;
+  }
+
+  taskPriorityWritten(): void {
+    this.#config.cpu.setTaskPriority(this.taskPriorityClass);
+    this.update();
   }
 
   endOfInterrupt(): void {
@@ -409,6 +422,7 @@ export class LocalApic implements Device, MmioHandler, MessageTarget, RegisterHo
   #resetRegisters(): void {
     this.registers.reset();
     this.registers.values.id = (this.#config.apicId << 24) >>> 0;
+    this.#config.cpu.setTaskPriority(0);
     this.#timer.reset();
     this.#errors = 0;
   }

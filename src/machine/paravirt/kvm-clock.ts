@@ -3,8 +3,8 @@
  * and the pvclock ABI): with it a guest knows its TSC's frequency and the time at once, without calibration loops.
  *
  * The guest writes the address of a structure to an MSR, and the structure tells how to turn TSC readings into
- * nanoseconds. Our TSC counts guest time at 1 GHz, so the structure never changes: it is written once, when the guest
- * asks. Missing on purpose: steal time, asynchronous page faults, paravirtual EOI and hypercalls, none of which is
+ * nanoseconds. Our TSC counts guest time at 1 GHz, so the structure is written once, when the guest asks, and again
+ * only if the guest sets its TSC. Missing on purpose: steal time, asynchronous page faults, paravirtual EOI and hypercalls, none of which is
  * advertised.
  */
 
@@ -122,6 +122,11 @@ export class KvmClock implements Device {
       return true;
     }
     return false;
+  }
+
+  /** The guest has set its TSC. */
+  tscChanged(): void {
+    this.#writeTimeInfo();
   }
 
   reset(): void {

@@ -31,6 +31,7 @@ function pc({ hasDebugExit = false, isReset = true } = {}) {
       interrupt,
       raiseNmi: () => log.push("nmi"),
       setA20: (enabled) => log.push(`a20 ${enabled}`),
+      setTaskPriority: (priorityClass) => log.push(`cr8 ${priorityClass}`),
     },
     events: {
       powerOff: () => log.push("power off"),
@@ -196,6 +197,30 @@ test("every way to reset asks for it once", () => {
   assert.deepEqual(m.log, ["reset", "reset"]);
   m.out(0x92, 0x01);
   assert.equal(m.log.filter((entry) => entry === "reset").length, 3);
+});
+
+test("CR8 reaches the local APIC, and its task-priority register CR8", () => {
+  const m = pc();
+  m.bus.writeMmio(0xfee00080, 4, 0x70);
+  assert.equal(m.log.at(-1), "cr8 7");
+  m.bus.taskPriorityChanged(3);
+  assert.equal(m.bus.readMmio(0xfee00080, 4), 0x30);
+});
+
+test("a TSC that the guest has set moves its deadline and the paravirtual clock", () => {
+  const m = pc();
+  const TIME = 0x5000;
+  m.bus.writeMsr(0x4b564d01, BigInt(TIME) | 1n);
+  m.clock.advance(1000);
+  m.bus.tscOffsetChanged(1_000_000n);
+  const timestamp = m.ram.readU32(TIME + 8);
+  assert.equal(timestamp - m.ram.readU32(TIME + 16), 1_000_000);
+  m.bus.writeMmio(0xfee00320, 4, 0x0004_0041);
+  m.bus.writeMsr(0x6e0, BigInt(timestamp) + 500n);
+  m.timers.runDue(m.clock.nowNs() + 499);
+  assert.equal(m.interrupt.level, false);
+  m.timers.runDue(m.clock.nowNs() + 500);
+  assert.equal(m.interrupt.level, true);
 });
 
 test("A20 is open while the keyboard controller or port 92h opens it", () => {

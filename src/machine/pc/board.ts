@@ -60,6 +60,8 @@ export interface ProcessorPins {
   raiseNmi(): void;
   /** A20M#. */
   setA20(enabled: boolean): void;
+  /** CR8, as the local APIC's task priority has it. */
+  setTaskPriority(priorityClass: number): void;
 }
 
 /** What the guest asks of the world outside. Called from within its port writes, to be acted on after the slice. */
@@ -139,6 +141,8 @@ export class PcBoard {
   #isPowered = false;
   #interrupt = false;
   #a20 = { i8042: true, port92: false };
+  /** What the processor adds to guest time to give the TSC. */
+  #tscOffsetNs = 0n;
   #rsdpGpa: number | undefined;
 
   constructor(config: BoardConfig) {
@@ -157,7 +161,11 @@ export class PcBoard {
       cpu: {
         setInterruptLine: (level) => this.#setInterrupt(level),
         raiseNmi: () => config.pins.raiseNmi(),
+        setTaskPriority: (priorityClass) => {
+          if (this.#isPowered) config.pins.setTaskPriority(priorityClass);
+        },
       },
+      tsc: { nsAtTsc: (tsc) => Number(tsc - this.#tscOffsetNs) },
       acknowledgeExternal: () => this.#pic.acknowledge(),
     });
     this.#pic = new PicPair(this.#localApic.lint0);
@@ -216,7 +224,12 @@ export class PcBoard {
     this.#pci.attach(PIIX_SLOT, PIIX_PM_FUNCTION, this.#power);
     this.#pci.attachResetControl(piix3);
 
-    const kvmClock = new KvmClock({ ram, clock, wallClockNs });
+    const kvmClock = new KvmClock({
+      ram,
+      clock,
+      wallClockNs,
+      tscAtNs: (ns) => BigInt.asUintN(64, BigInt(ns) + this.#tscOffsetNs),
+    });
     this.bus = this.#createBus(kvmClock);
     this.#devices = [
       this.#localApic,
@@ -345,6 +358,14 @@ export class PcBoard {
       acknowledgeInterrupt: () => localApic.acknowledgeInterrupt(),
       readMsr: (index) => localApic.readMsr(index) ?? kvmClock.readMsr(index),
       writeMsr: (index, value) => localApic.writeMsr(index, value) || kvmClock.writeMsr(index, value),
+      taskPriorityChanged: (priorityClass) => {
+        localApic.taskPriorityClass = priorityClass;
+      },
+      tscOffsetChanged: (offsetNs) => {
+        this.#tscOffsetNs = offsetNs;
+        localApic.tscChanged();
+        kvmClock.tscChanged();
+      },
     };
   }
 
