@@ -21,8 +21,8 @@ export interface WasmAcceleratorConfig {
   readonly ram: GuestRam;
   /** Guest time: the source of the TSC. */
   readonly clock: Clock;
-  /** "interpreter" never compiles hot regions. */
-  readonly tier: "auto" | "interpreter";
+  /** "interpreter" never compiles hot regions; "regions" compiles all code at its first execution, for tests. */
+  readonly tier: "auto" | "interpreter" | "regions";
   /** CPU model and features as `--cpu` takes them. */
   readonly cpu: string;
   /** What CPUID answers in the hypervisor range, from the machine that has the paravirtual devices behind it. */

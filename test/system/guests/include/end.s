@@ -1,0 +1,2 @@
+# What a guest ends with.
+.set planned_checks, planned

@@ -1,0 +1,82 @@
+/**
+ * `npm run test:system`: boots the guests of guests/ and prints every check with its result.
+ *
+ *     --guest NAME      only this one; may be repeated
+ *     --tier TIER       only in this tier: interpreter or regions
+ *     --peer qemu       in QEMU's TCG instead, which shows where it differs
+ *     --index           writes the index of checks into README.md
+ */
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+
+import { assembleGuest } from "./assemble.ts";
+import { guestPlans } from "./guest-plan.ts";
+import { indexOfChecks, withIndex } from "./index-of-checks.ts";
+import type { NamedCheck } from "./index-of-checks.ts";
+import { qemu, runInQemu } from "./peer-qemu.ts";
+import { problemsOf, readReport } from "./report.ts";
+import type { CheckResult, GuestReport } from "./report.ts";
+import { runGuest, tiers } from "./run-guest.ts";
+import { problemOf, remarkOf } from "./verdict.ts";
+
+const { values } = parseArgs({
+  options: {
+    guest: { type: "string", multiple: true },
+    tier: { type: "string" },
+    peer: { type: "string" },
+    index: { type: "boolean", default: false },
+  },
+});
+
+const plans = guestPlans().filter(({ guest }) => values.guest?.includes(guest) ?? true);
+const seen: NamedCheck[] = [];
+let failures = 0;
+
+const typevisor: Judge = { problemOf, remarkOf };
+
+interface Judge {
+  problemOf(guest: string, check: CheckResult): string | undefined;
+  remarkOf(guest: string, check: CheckResult): string | undefined;
+}
+
+function show(title: string, guest: string, report: GuestReport, judge: Judge): void {
+  console.log(title);
+  for (const check of report.checks) {
+    const wrong = judge.problemOf(guest, check);
+    if (wrong !== undefined) failures++;
+    const mark = wrong === undefined ? (check.state === "ok" ? "✔" : "-") : "✖";
+    const remark = wrong ?? judge.remarkOf(guest, check);
+    console.log(`  ${mark} ${check.name}${remark === undefined ? "" : ` (${remark})`}`);
+    seen.push({ guest, ...check });
+  }
+  for (const remark of report.remarks) console.log(`  ${remark}`);
+  for (const wrong of problemsOf(report)) {
+    failures++;
+    console.log(`  ✖ ${wrong}`);
+  }
+}
+
+if (values.peer === "qemu") {
+  for (const { title, guest, commandLine } of plans) {
+    const report = readReport(await runInQemu(assembleGuest(guest, 1), commandLine));
+    show(`${title} (QEMU)`, guest, report, qemu);
+  }
+} else {
+  for (const { title, guest, commandLine, ending } of plans) {
+    for (const tier of tiers.filter((name) => (values.tier ?? name) === name)) {
+      const run = await runGuest(assembleGuest(guest), commandLine, tier);
+      show(`${title} (${tier}, ${run.tookMs.toFixed(0)} ms)`, guest, readReport(run.output), typevisor);
+      if (run.ending === ending) continue;
+      failures++;
+      console.log(`  ✖ ended by ${run.ending} instead of ${ending}`);
+    }
+  }
+}
+
+if (values.index) {
+  const page = new URL("README.md", import.meta.url);
+  writeFileSync(page, withIndex(readFileSync(page, "utf8"), indexOfChecks(seen)));
+}
+console.log(`${seen.length} checks, ${failures} failures`);
+process.exitCode = failures === 0 && seen.length > 0 ? 0 : 1;
