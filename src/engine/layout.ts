@@ -135,6 +135,8 @@ export const CR8 = 904;
 /** FAULT_* kind below, or an exception vector 0–31. */
 export const FAULT_VECTOR = 912;
 export const FAULT_HAS_ERROR = 916;
+/** In FAULT_HAS_ERROR: there is an error code, and the vector needs no second look (stack-faults.ts). */
+export const FAULT_ERROR_EXACT = 2;
 export const FAULT_ERROR = 920;
 /** Offset of the faulting instruction from its region's base address; used by compiled regions only. */
 export const FAULT_PC_OFFSET = 924;

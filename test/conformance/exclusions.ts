@@ -37,12 +37,6 @@ export function exclusionOf(row: InstructionRow, host: HostCpu): string | undefi
   return untestable[row.mnemonic];
 }
 
-/** Where the engine is known to do something else than processors do. No cases are made of these. */
-export const KNOWN_DEVIATIONS: readonly string[] = [
-  "A near branch to an address that is not canonical, or beyond the limit of CS, raises its #GP at the target instead of at the branch.",
-  "ARPL on memory asks for the right to write even if the selector needs no adjustment.",
-];
-
 /** Whether AMD processors do something else than the table says. */
 function isAmdSpecific({ row, memory, operandBits, rexW, lock }: Shape): boolean {
   switch (row.mnemonic) {
@@ -61,10 +55,7 @@ function isAmdSpecific({ row, memory, operandBits, rexW, lock }: Shape): boolean
   }
 }
 
-/** Whether the host does something else than the table says for this shape, or the engine is known to. */
+/** Whether the host does something else than the table says for this shape. */
 export function isOpen(shape: Shape, host: HostCpu): boolean {
-  // See KNOWN_DEVIATIONS.
-  const isReadOnly = shape.segment === "cs" || Object.values(shape.segments).includes("readOnlyData");
-  if (shape.row.mnemonic === "arpl" && shape.memory !== undefined && isReadOnly) return true;
   return host.isAmd && isAmdSpecific(shape);
 }

@@ -9,7 +9,6 @@ import { NativeExecutor, oracleSupport } from "../oracle/index.ts";
 import { rowName } from "./case-generator.ts";
 import { type RowReport, runConformance } from "./conformance.ts";
 import { EngineExecutor, tierNames } from "./engine-executor.ts";
-import { KNOWN_DEVIATIONS } from "./exclusions.ts";
 import { groupNames, rowGroups } from "./groups.ts";
 import { hostCpu } from "./host-cpu.ts";
 import { record } from "./recording.ts";
@@ -79,5 +78,4 @@ for (const group of groupNames) {
 }
 for (const tier of tiers)
   print(`${tier.name}: ${String(tier.caseCount)} cases, ${String(tier.casesInRegions)} in compiled regions`);
-for (const deviation of KNOWN_DEVIATIONS) print(`known to differ: ${deviation}`);
 process.exitCode = failed === 0 ? 0 : 1;

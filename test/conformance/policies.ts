@@ -9,7 +9,6 @@ import {
   codeSelectorOf,
   DATA,
   DEFAULT_MXCSR,
-  DEFAULT_RSP,
   FLAG,
   FpImage,
   FXSAVE_BYTES,
@@ -46,11 +45,11 @@ const pickBig = (random: Random, values: readonly number[]): bigint => big(rando
 
 // ---- Branch targets ---------------------------------------------------------------------------------------------
 /** A linear address to branch to: in the INT3 fill, behind the code's end, in data. */
-function codeTarget(random: Random, { mode, codeGva }: Pick<Shape, "mode" | "codeGva">): number {
+function codeTarget(random: Random, { codeGva }: Pick<Shape, "codeGva">): number {
   const kind = random.below(16);
   if (kind === 0) return CODE.gva + CODE.sizeBytes + random.below(64);
-  // Not beyond the limit of 16-bit code: see KNOWN_DEVIATIONS.
-  if (kind === 1 && mode !== "protected16") return DATA.gva + 0x100 + random.below(64);
+  // Beyond the limit of 16-bit code.
+  if (kind === 1) return DATA.gva + 0x100 + random.below(64);
   if (kind === 2) return CODE.gva + CODE.sizeBytes - 1;
   const target = CODE.gva + 0x40 + random.below(CODE.sizeBytes - 0x80);
   return Math.abs(target - codeGva) < 0x40 ? CODE.gva + 0x20 : target;
@@ -64,6 +63,7 @@ const nearTarget = (random: Random, shape: Omit<Shape, "immediates">, index: num
 
 /** An offset in CS to branch to. */
 function codeOffset(d: Draft): bigint {
+  if (d.mode === "long64" && d.random.below(12) === 0) return NON_CANONICAL;
   return BigInt.asUintN(64, big(codeTarget(d.random, d.shape) - codeBaseOf(d.mode)));
 }
 
@@ -379,9 +379,6 @@ const selectorOperand: Policy = {
     d.setOperand(index, (d.random.next64() & ~0xffffn) | dataSelector(d));
   },
 };
-/** Whether a memory operand can be written. ARPL of one that cannot: see KNOWN_DEVIATIONS. */
-const isWritable = ({ shape, operandGva = 0 }: Draft): boolean =>
-  shape.memory === undefined || regionOf(operandGva, 2)?.writable === true;
 /** AMD processors read operands that are not aligned, Intel's raise #GP(0): SHA's are aligned here. */
 const aligned16: Policy = {
   accepts: ({ shape, operandGva = 1 }) => shape.memory === undefined || operandGva % 16 === 0,
@@ -491,8 +488,6 @@ const policies = new Map<string, Policy>([
       stack: true,
       prepare: (d) => {
         d.varyStack();
-        // What a stack that cannot be written holds is no address: see KNOWN_DEVIATIONS.
-        if (regionOf(d.stackAddress(), 8)?.writable === false) d.setStack(DEFAULT_RSP);
         d.writeStack(8, codeOffset(d));
       },
       immediate: (random) => pickBig(random, [0, 4, 8, 0x100, 0xfff0]),
@@ -516,7 +511,7 @@ const policies = new Map<string, Policy>([
   ["int", { immediate: (random) => pickBig(random, [3, 4, 0x80, 0, 13, 14, 0x20, random.below(256)]) }],
   ...["les", "lds", "lss", "lfs", "lgs"].map((name) => [name, farLoad] as const),
   ...["verr", "verw", "lar", "lsl"].map((name) => [name, selectorOperand] as const),
-  ["arpl", { ...selectorOperand, accepts: isWritable }],
+  ["arpl", selectorOperand],
   ["pcmpestri", textLengths],
   ["pcmpestrm", textLengths],
   ["fxrstor", floatState],

@@ -51,9 +51,19 @@ export function translateQuickly(linear: u64, access: u32, user: u32): u32 {
   return access == ACCESS_EXECUTE ? fetchCodeAs(linear, user) : translate(linear, access, user);
 }
 
+@inline
+export function limitOfCode(): u64 {
+  return <u64>load<u32>(S + L.SEG + L.SEG_CS * L.SEG_STRIDE + L.SEG_LIMIT);
+}
+
+/** Whether the code segment ends before the code at RIP that can be fetched, of which there are so many bytes. */
+export function endsAtLimit(rip: u64, bytesInPages: u32): bool {
+  return (get32(L.MODE) & L.MODE_CODE_SIZE) != 2 && limitOfCode() - rip < <u64>bytesInPages;
+}
+
 /** Guest-physical address of the instruction at RIP, or NO_ADDRESS with a fault pending. */
 export function fetchAddress(rip: u64): u32 {
-  if ((get32(L.MODE) & L.MODE_CODE_SIZE) != 2 && rip > <u64>load<u32>(S + L.SEG + L.SEG_CS * L.SEG_STRIDE + L.SEG_LIMIT)) {
+  if ((get32(L.MODE) & L.MODE_CODE_SIZE) != 2 && rip > limitOfCode()) {
     raiseWithError(VECTOR_GP, 0);
     return NO_ADDRESS;
   }

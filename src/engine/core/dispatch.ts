@@ -4,7 +4,7 @@ import * as L from "../layout";
 import { S, get32, get64, set32, set64, raise, VECTOR_UD, VECTOR_GP, raiseWithError, setStepOver, stepOver, beginWork, charge, isWorkDone, COST_TRANSLATION } from "./state";
 import { acknowledgeInterrupt, translateBlock, translateSingle, RAM_SIZE } from "./host";
 import { registerBlock, resetBlocks } from "./blocks";
-import { codeIsGlobal, fetchAddress, fetchCode, linearOf } from "./code-fetch";
+import { codeIsGlobal, endsAtLimit, fetchAddress, fetchCode, linearOf } from "./code-fetch";
 import { cacheBlock, cachedBlock } from "./jump-cache";
 import { deliverInterrupt, deliverNmi, deliverPendingFault, deliverSingleStep } from "./exceptions";
 import { flushTlb } from "./paging";
@@ -92,8 +92,13 @@ function newBlock(rip: u64): u32 {
   if (gpa == NO_PAGE) return 0;
   const isGlobal = codeIsGlobal;
   const mayStraddle = (gpa & 0xfff) > 0x1000 - LONGEST_INSTRUCTION;
-  const block = translateBlock(gpa, mayStraddle ? pageAfter(linearOf(rip)) : NO_PAGE);
+  const second = mayStraddle ? pageAfter(linearOf(rip)) : NO_PAGE;
+  const block = translateBlock(gpa, second);
   if (block == 0) {
+    if (endsAtLimit(rip, second == NO_PAGE ? 0x1000 - (gpa & 0xfff) : LONGEST_INSTRUCTION)) {
+      raiseWithError(VECTOR_GP, 0);
+      return 0;
+    }
     // The first instruction reaches into a page that cannot be fetched: that is its fault.
     fetchCode((linearOf(rip) & ~0xfff) + 0x1000);
     if (get32(L.FAULT_VECTOR) == L.FAULT_NONE) raise(VECTOR_UD);

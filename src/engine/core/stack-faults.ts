@@ -127,6 +127,7 @@ function refersToStack(): bool {
 
 /** Turns a pending #GP(0) of the instruction at RIP into the #SS(0) that it should be. */
 export function nameStackFault(): void {
+  if (get32(L.FAULT_HAS_ERROR) == L.FAULT_ERROR_EXACT) return;
   if (get32(L.FAULT_VECTOR) != VECTOR_GP || get32(L.FAULT_ERROR) != 0 || (get32(L.MODE) & L.MODE_CODE_SIZE) != 2) return;
   const isStack = refersToStack();
   set32(L.FAULT_VECTOR, isStack ? VECTOR_SS : VECTOR_GP);

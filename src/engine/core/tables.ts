@@ -5,7 +5,8 @@ import { S, get32, get64, set32, set64, raise, raiseWithError, VECTOR_GP, VECTOR
 import * as C from "./control-bits";
 import { NO_ADDRESS, isCanonical } from "./paging";
 import { readable, systemWrite, writeMem } from "./memory";
-import { is64Bit, isLongMode, isRealStyle, selectorOf } from "./mode";
+import { attributesOf, is64Bit, isLongMode, isRealStyle, selectorOf } from "./mode";
+import { raiseSegment } from "./segments";
 import { computeFlags, setFlags } from "./flags";
 import {
   attributesFrom,
@@ -227,6 +228,24 @@ export function h_verr(d: u32, s: u32, imm: i32): u32 {
 
 export function h_verw(d: u32, s: u32, imm: i32): u32 {
   return verify(load<u16>(S + s), true);
+}
+
+/** RPL of the selector at linear address d; the right to write counts only when it is written. */
+export function h_arplmem(d: u32, s: u32, imm: i32): u32 {
+  if (isRealStyle()) return raise(VECTOR_UD);
+  const at = load<u64>(S + d);
+  const hva = readable<u16>(at);
+  if (hva == NO_ADDRESS) return 1;
+  const target = load<u16>(hva);
+  const rpl = load<u16>(S + s) & 3;
+  const raises = (target & 3) < rpl;
+  if (raises) {
+    const attributes = attributesOf(imm) & (C.ATTRIBUTE_CODE | C.ATTRIBUTE_WRITABLE);
+    if (attributes != C.ATTRIBUTE_WRITABLE) return raiseSegment(imm);
+    if (writeMem<u16>(at, <u16>((target & 0xfffc) | rpl))) return 1;
+  }
+  setZeroFlag(raises);
+  return 0;
 }
 
 export function h_arpl(d: u32, s: u32, imm: i32): u32 {

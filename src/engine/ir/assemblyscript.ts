@@ -265,8 +265,30 @@ function printGoto(index: 0 | 1): string {
     `const to: u64 = load<u64>(blk) + <i64>load<i32>(ip, ${target});`,
     `const b: u32 = cachedBlock(to);`,
     `if (b != 0) { if (((to ^ load<u64>(blk)) & ~0xfff) == 0) store<u32>(ip, b + L.BLOCK_OPS, ${chain}); ip = b + L.BLOCK_OPS; continue; }`,
-    `store<u64>(S + L.RIP, to); return 0;`,
+    `if (branchFaults(to, blk)) break; store<u64>(S + L.RIP, to); return 0;`,
   ].join(" ");
+}
+
+/** Stores the return address of a CALL in 64-bit mode. */
+const pushReturnAddress = [
+  "const va: u64 = load<u64>(S + L.GPR_RSP) - 8; const v: u64 = load<u64>(blk) + <i64>load<i32>(ip, 20);",
+  "const e: u32 = tlbWrite + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);",
+  "if (load<u64>(e) == ((va + 7) & ~0xfff)) store<u64>(load<u32>(e, 8) + <u32>va, v);",
+  "else if (slowWrite64(va, v)) break;",
+  "store<u64>(S + L.GPR_RSP, va);",
+].join(" ");
+
+function printIndirect(branch: Extract<Branch, { kind: "indirect" }>): string {
+  const undo = branch.why === "return" ? "unpop(<u32>(w >> 32)); " : "";
+  const fault = `if (branchFaults(to, 0)) { ${undo}break; }`;
+  const target = `const to: u64 = load<u64>(${slotAddress("s")}); const b: u32 = cachedBlock(to);`;
+  const go = "if (b != 0) { ip = b + L.BLOCK_OPS; continue; }";
+  const leave = "store<u64>(S + L.RIP, to); return 0;";
+  if (branch.pushes) {
+    const callFault = "if (b == 0 && !isCanonical(to)) { raiseCallFault(load<u64>(S + L.GPR_RSP)); break; }";
+    return `${target} ${callFault} ${pushReturnAddress} ${go} ${leave}`;
+  }
+  return `${target} ${go} ${fault} ${leave}`;
 }
 
 function printBranch(row: OpRow, branch: Branch): string {
@@ -314,10 +336,12 @@ function printBranch(row: OpRow, branch: Branch): string {
       return `${before} if (${printExpr(branch.condition, row)}) { ${printGoto(0)} } else { ${printGoto(1)} }`;
     }
     case "indirect":
+      return printIndirect(branch);
+    case "canonical":
       return [
-        `const to: u64 = load<u64>(${slotAddress("s")});`,
-        "const b: u32 = cachedBlock(to); if (b != 0) { ip = b + L.BLOCK_OPS; continue; }",
-        "store<u64>(S + L.RIP, to); return 0;",
+        `if (!isCanonical(load<u64>(${slotAddress("s")}))) {`,
+        "if ((w >> 32) != 0) raiseCallFault(load<u64>(S + L.GPR_RSP)); else raiseBranchFault(); break; }",
+        advance(row),
       ].join(" ");
     case "sysend":
       return "store<u64>(S + L.RIP, load<u64>(S + L.NEXT_RIP)); return 0;";
@@ -417,6 +441,8 @@ function printInterpreter(): string {
     'import { cachedBlock } from "./blocks";',
     'import { mulHighSigned, mulHighUnsigned } from "./arithmetic";',
     'import { giveBack, locateFault, retiredSoFar, runRegion, spill128, truncateRip } from "./dispatch";',
+    'import { branchFaults, raiseBranchFault, raiseCallFault, unpop } from "./near-branches";',
+    'import { isCanonical } from "./paging";',
     'import { slowRead8, slowRead16, slowRead32, slowRead64, slowRead128, slowReadForWrite8, slowReadForWrite16, slowReadForWrite32, slowReadForWrite64, slowWrite8, slowWrite16, slowWrite32, slowWrite64, slowWrite128 } from "./memory";',
     `import { computeFlags, ${Array.from({ length: 16 }, (_, i) => `condition${i}`).join(", ")} } from "./flags";`,
     `import { ${[...used].map((name) => `h_${name}`).join(", ")} } from "./helpers";`,

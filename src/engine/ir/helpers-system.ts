@@ -62,10 +62,14 @@ const descriptorTables: readonly HelperRow[] = [
   faulting("verr", { s: "r16", flags: "both" }),
   faulting("verw", { s: "r16", flags: "both" }),
   faulting("arpl", { d: "rw16", s: "r16", flags: "both" }),
+  /** d: the linear address of the selector, which is written only if it changes. */
+  faulting("arplmem", { d: "r64", s: "r16", imm: "segment number", flags: "both" }),
 ];
 
 const transfers: readonly HelperRow[] = [
   /** Far JMP and CALL to the offset in slot d (zero-extended) and the selector in slot s. */
+  /** #GP(0) unless the near branch target in slot s lies within the limit of CS; not in 64-bit mode. d is rSP. */
+  faulting("branchcheck", { d: "r64", s: "r64", imm: "bytes that are about to be pushed" }),
   ending("jmpfar", { d: "r64", s: "r16", imm: operandSize, gprs: "all" }),
   ending("callfar", { d: "r64", s: "r16", imm: operandSize, gprs: "all" }),
   ending("retfar", { gprs: "all", imm: "operand size | bytes of parameters << 8" }),

@@ -38,8 +38,13 @@ export type Branch =
   | { readonly kind: "jump"; readonly why: "jump" | "call" | "next" }
   /** To target 0 if the condition is not 0, else to target 1. `before` runs first: fused compares set flags there. */
   | { readonly kind: "conditional"; readonly condition: Expr; readonly before?: readonly Statement[] }
-  /** To the address in slot s. For `call`, target 1 is the return address. */
-  | { readonly kind: "indirect"; readonly why: "jump" | "call" | "return" }
+  /**
+   * To the address in slot s, or #GP(0) at this instruction. For `call`, target 1 is the return address, which `pushes`
+   * pushes; for `return`, imm is how many bytes rSP has moved over in 64-bit mode, which a fault takes back.
+   */
+  | { readonly kind: "indirect"; readonly why: "jump" | "call" | "return"; readonly pushes?: true }
+  /** #GP(0) at this instruction unless slot s is a canonical address; imm is 1 if it is about to push, as CALL is. */
+  | { readonly kind: "canonical" }
   /** RIP = NEXT_RIP, back to the dispatcher. */
   | { readonly kind: "sysend" }
   /** Raises exception imm (no error code) at this instruction. */

@@ -85,6 +85,10 @@ export const controlOps: readonly OpRow[] = [
   row("jmpr", "branch", { kind: "indirect", why: "jump" }),
   row("callr", "branch", { kind: "indirect", why: "call" }),
   row("ret", "branch", { kind: "indirect", why: "return" }),
+  /** #GP(0) unless a call's target, in slot s, is canonical. */
+  row("canonical", "short", { kind: "canonical" }),
+  /** That, the push of the return address and `callr` in one op: the interpreter's. */
+  row("callr64", "branch", { kind: "indirect", why: "call", pushes: true }),
   row("sysend", "short", { kind: "sysend" }),
   row("raise", "short", { kind: "raise" }),
 ];

@@ -105,13 +105,14 @@ function effectsOf(meaning: OpMeaning): OpEffects {
       branch.kind !== "enter" &&
       branch.kind !== "stale" &&
       branch.kind !== "region" &&
-      branch.kind !== "syncpc";
+      branch.kind !== "syncpc" &&
+      branch.kind !== "canonical";
     // At a block's end the flags are live: another block or the dispatcher may ask for them.
     return {
       readsFlags: ends,
       killsFlags: false,
       writesFlags: false,
-      mayFault: branch.kind === "raise",
+      mayFault: branch.kind === "raise" || branch.kind === "canonical",
       endsBlock: ends,
     };
   }

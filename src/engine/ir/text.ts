@@ -77,7 +77,7 @@ function fieldsOf(row: OpRow): OpFields {
     }
     if (meaning.kind === "branch") {
       const { branch } = meaning;
-      if (branch.kind === "indirect") fields.s = "slot";
+      if (branch.kind === "indirect" || branch.kind === "canonical") fields.s = "slot";
       if (branch.kind === "conditional") {
         const nested: readonly Expr[] = [branch.condition];
         for (const e of nested) visitExpressions({ kind: "let", name: "condition", value: e }, visit);

@@ -73,6 +73,7 @@ export const ENGINE_PREFIX_BYTES = L.RAM_BASE;
 export const ENGINE_RAM_SIZE_MAX = L.RAM_SIZE_MAX;
 
 const NO_PAGE = -1;
+const LIMIT_OF_CODE = L.SEG + L.SEG_CS * L.SEG_STRIDE + L.SEG_LIMIT;
 const LONGEST_INSTRUCTION_BYTES = 15;
 
 const accessSize = (size: number): 1 | 2 | 4 => (size === 1 ? 1 : size === 2 ? 2 : 4);
@@ -211,14 +212,23 @@ export class Engine {
     const { gpa } = block;
     const start = L.RAM_BASE + gpa;
     const pageLeftBytes = L.PAGE_SIZE - (gpa & (L.PAGE_SIZE - 1));
+    const segmentBytes = this.bytesToLimit(block);
+    if (segmentBytes <= 0) return false;
     if (gpa2 === NO_PAGE || pageLeftBytes >= LONGEST_INSTRUCTION_BYTES) {
-      return this.translator.translate(block, memory, start, start + pageLeftBytes, NO_PAGE, maxInstructions);
+      const end = start + Math.min(pageLeftBytes, segmentBytes);
+      return this.translator.translate(block, memory, start, end, NO_PAGE, maxInstructions);
     }
     const second = L.RAM_BASE + (gpa2 >>> 0);
     straddle.set(memory.subarray(start, start + pageLeftBytes));
     straddle.set(memory.subarray(second, second + LONGEST_INSTRUCTION_BYTES), pageLeftBytes);
-    const limit = pageLeftBytes + LONGEST_INSTRUCTION_BYTES;
+    const limit = Math.min(pageLeftBytes + LONGEST_INSTRUCTION_BYTES, segmentBytes);
     return this.translator.translate(block, straddle, 0, limit, gpa2, maxInstructions);
+  }
+
+  /** Bytes from the block's RIP to the end of CS, which 64-bit code does not have. */
+  private bytesToLimit(block: IrBlock): number {
+    if ((block.mode & L.MODE_CODE_SIZE) === 2) return Infinity;
+    return this.registers.u32(LIMIT_OF_CODE) + 1 - block.ripLow;
   }
 
   private translateBlock(gpa: number, gpa2: number): number {

@@ -1,6 +1,6 @@
 /**
  * The last pass before a block goes to the interpreter: drops the ops that dead-flag removal left empty and fuses a
- * compare or test with the conditional branch behind it. Compiled regions take the block as it was before.
+ * compare or test with the conditional branch behind it, and an indirect call's three steps. Compiled regions take the block as it was before.
  */
 import type { IrBlock } from "../ir/block.ts";
 import { ops, opNumber } from "../ir/ops.ts";
@@ -23,6 +23,11 @@ for (const [number, row] of ops.entries()) {
 }
 if (fusedCount === 0) throw new Error("the op table has no fused branches");
 
+const CANONICAL = opNumber("canonical");
+const PUSHI64 = opNumber("pushi64");
+const CALLR = opNumber("callr");
+const CALLR64 = opNumber("callr64");
+
 export function fuse(block: IrBlock): void {
   const { op } = block;
   let to = 0;
@@ -38,6 +43,12 @@ export function fuse(block: IrBlock): void {
         block.target1[to - 1] = block.target1[from] ?? 0;
         continue;
       }
+    }
+    if (number === CALLR && to > 1 && op[to - 1] === PUSHI64 && op[to - 2] === CANONICAL) {
+      to -= 2;
+      block.move(from, to);
+      op[to++] = CALLR64;
+      continue;
     }
     if (from !== to) block.move(from, to);
     to++;

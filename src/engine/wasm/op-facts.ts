@@ -87,13 +87,14 @@ function factsOf(row: OpRow): OpFacts {
     partialGprs: 0,
     flagOp: NO_FLAGS,
     flagsConditional: false,
-    faults: meaning.kind === "branch" && meaning.branch.kind === "raise",
+    faults:
+      meaning.kind === "branch" && (meaning.branch.kind === "raise" || meaning.branch.kind === "canonical"),
   };
   const helper = meaning.kind === "helper" ? helpersByName.get(meaning.helper) : undefined;
   const branch = meaning.kind === "branch" ? meaning.branch : undefined;
   const body = meaning.kind === "inline" ? meaning.body : branch === undefined ? [] : branchBody(branch);
   for (const statement of body) addStatement(facts, statement);
-  if (branch?.kind === "indirect") facts.readRoles |= ROLE_S;
+  if (branch?.kind === "indirect" || branch?.kind === "canonical") facts.readRoles |= ROLE_S;
   return { ...facts, body, helper, branch };
 }
 

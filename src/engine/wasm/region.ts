@@ -18,6 +18,8 @@ import { binaryOps, unaryOps } from "../ir/wasm-ops.ts";
 import {
   CORE_MODULE,
   ENGINE_MODULE,
+  raiseCallSignature,
+  raiseSignature,
   regionAtSignature,
   regionSignature,
   remapSignature,
@@ -66,6 +68,7 @@ export interface RegionPlan {
 export const REGION_EXPORT = "region";
 
 const DEPTH = 0;
+const LIMIT_OF_CODE = L.SEG + L.SEG_CS * L.SEG_STRIDE + L.SEG_LIMIT;
 const ACCESS_EXECUTE = 2;
 const JUMP_CACHE_TAG = 0;
 const JUMP_CACHE_REGION = 12;
@@ -429,14 +432,17 @@ export class RegionCompiler {
         return this.#syncPc(node, imm);
       case "jump":
         if (isCall(this.#ops, node)) return this.#directCall(node, i);
+        if (branch.why === "jump") this.#checkOffset(node.block.offset + (this.#ops.target0[i] ?? 0));
         return this.#edge(node.edges[0]);
       case "conditional":
         return this.#conditional(node, i);
       case "indirect":
         if (isCall(this.#ops, node)) return this.#indirectCall(node, i);
-        if (branch.why === "jump")
-          return this.#leaveByChain(() => this.#lowering.pushIndirectTarget(this.#ops, i));
-        return this.#return(node, i);
+        return branch.why === "jump" ? this.#indirectJump(i) : this.#return(node, i);
+      case "canonical":
+        this.#lowering.pushIndirectTarget(this.#ops, i);
+        f.localSet(this.#result);
+        return this.#checkTarget(imm === 1 ? "call" : 0);
       case "sysend":
         return this.#endByHelper(node);
       case "raise":
@@ -486,10 +492,15 @@ export class RegionCompiler {
   #return(node: RegionNode, i: number): void {
     const f = this.#f;
     const { slots, flags } = this.#lowering;
-    const leave = (): void => this.#leave(() => this.#lowering.pushIndirectTarget(this.#ops, i));
+    const leave = (): void => {
+      this.#checkTarget(this.#ops.imm[i] ?? 0);
+      this.#leave(() => f.localGet(this.#result));
+    };
     const [back] = node.edges;
-    if (back === undefined) return leave();
     this.#lowering.pushIndirectTarget(this.#ops, i);
+    f.localSet(this.#result);
+    if (back === undefined) return leave();
+    f.localGet(this.#result);
     this.#pushRip(back.offset);
     f.op(binaryOps["i64.ne"]);
     const { dirty } = slots;
@@ -500,6 +511,75 @@ export class RegionCompiler {
     slots.dirty = dirty;
     flags.state = state;
     this.#edge(back);
+  }
+
+  #indirectJump(i: number): void {
+    const f = this.#f;
+    this.#lowering.pushIndirectTarget(this.#ops, i);
+    f.localSet(this.#result);
+    this.#checkTarget(0);
+    this.#leaveByChain(() => f.localGet(this.#result));
+  }
+
+  #unpop(sizeBytes: number): void {
+    const f = this.#f;
+    const { slots } = this.#lowering;
+    slots.beginSet(L.GPR_RSP, 64);
+    slots.get(L.GPR_RSP, 64);
+    f.i64ConstNumber(sizeBytes);
+    f.op(binaryOps["i64.sub"]);
+    slots.set(L.GPR_RSP, 64, 64);
+  }
+
+  /** A fault of the branch at the current op: a CALL, or one that has moved rSP over so many bytes. */
+  #branchFault(poppedBytes: number | "call"): void {
+    const f = this.#f;
+    const { slots } = this.#lowering;
+    const { dirty } = slots;
+    if (poppedBytes === "call") {
+      slots.get(L.GPR_RSP, 64);
+      f.call(this.#module.import(`${CORE_MODULE}.raiseCallFault`, raiseCallSignature));
+    } else {
+      f.call(this.#module.import(`${CORE_MODULE}.raiseBranchFault`, raiseSignature));
+      if (poppedBytes > 0) this.#unpop(poppedBytes);
+    }
+    this.#lowering.fault();
+    slots.dirty = dirty;
+  }
+
+  /** #GP(0) of the current branch if the address in #result is none for code; a flat segment of 4 GiB holds all. */
+  #checkTarget(poppedBytes: number | "call"): void {
+    const f = this.#f;
+    if ((this.#mode & L.MODE_CODE_SIZE) === 2) {
+      // Canonical: bits 47 to 63 are alike.
+      f.localGet(this.#result);
+      f.i64ConstNumber(47);
+      f.op(binaryOps["i64.shr_s"]);
+      f.i64ConstNumber(1);
+      f.op(binaryOps["i64.add"]);
+      f.i64ConstNumber(1);
+    } else {
+      if ((this.#mode & L.MODE_FLAT) !== 0) return;
+      f.localGet(this.#result);
+      this.#loadState32(LIMIT_OF_CODE);
+      f.op(unaryOps["i64.extend_i32_u"]);
+    }
+    f.op(binaryOps["i64.gt_u"]);
+    f.if("unlikely");
+    this.#branchFault(poppedBytes);
+    f.end();
+  }
+
+  /** The same for a direct branch out of the region, whose target is canonical. */
+  #checkOffset(offset: number): void {
+    const f = this.#f;
+    if ((this.#mode & L.MODE_CODE_SIZE) === 2 || (this.#mode & L.MODE_FLAT) !== 0) return;
+    f.i32Const(Number(BigInt.asIntN(32, this.#ripAt(offset))));
+    this.#loadState32(LIMIT_OF_CODE);
+    f.op(binaryOps["i32.gt_u"]);
+    f.if("unlikely");
+    this.#branchFault(0);
+    f.end();
   }
 
   /** Behind a helper that ends its block: back to the dispatcher, unless a string instruction is through. */
@@ -542,10 +622,12 @@ export class RegionCompiler {
     const { state } = flags;
     const [taken, notTaken] = node.edges;
     f.if(this.#isCold(taken) ? "unlikely" : this.#isCold(notTaken) ? "likely" : "none");
+    if (taken?.to === OUTSIDE) this.#checkOffset(taken.offset);
     this.#edge(taken);
     f.else();
     slots.dirty = dirty;
     flags.state = state;
+    if (notTaken?.to === OUTSIDE) this.#checkOffset(notTaken.offset);
     this.#edge(notTaken);
     f.end();
   }

@@ -17,7 +17,6 @@ import {
 
 const ZX16 = opNumber("zx16");
 const DECN = byWideSize("decn");
-const RET = opNumber("ret");
 const SETCC_NE = opNumber("set5");
 const XORNI64 = opNumber("xorni64");
 const ANDN64 = opNumber("andn64");
@@ -61,9 +60,7 @@ export const callIndirect: Meaning = () => (t) => {
 export const returnNear: Meaning = (form) => {
   const drops = form.operands.length > 0;
   return (t) => {
-    t.pop(T0, t.decoder.operandSize);
-    if (drops && t.decoder.immediate !== 0) t.moveStackPointer(t.decoder.immediate);
-    t.returnToSlot(RET, T0);
+    t.returnNear(t.decoder.operandSize, drops ? t.decoder.immediate : 0);
   };
 };
 
@@ -74,17 +71,27 @@ function countDown(t: Translator): SizeLog2 {
   return size;
 }
 
+/** T3 := rCX - 1 at the address size. */
+function countInT3(t: Translator): SizeLog2 {
+  const size = t.decoder.addressSize;
+  t.emit(size === SIZE16 ? ZX16 : pick(MOV, size), T3, GPR_RCX);
+  t.emit(pick(DECN, size), T3);
+  return size;
+}
+
 /** LOOP: to the target while the counter is not zero; a block that ends with "zero goes on" has its targets swapped. */
 export const loop: Meaning = () => (t) => {
   const target = t.relativeTarget();
-  t.jumpIfNotZero(GPR_RCX, countDown(t), target);
+  if (t.mayLeaveCode(target)) t.loop(T3, countInT3(t), target, () => countDown(t));
+  else t.jumpIfNotZero(GPR_RCX, countDown(t), target);
 };
 
 /** LOOPE and LOOPNE: also only while ZF is set or clear. */
 export const loopWhile = (zf: "set" | "clear"): Meaning => {
   return () => (t) => {
     const target = t.relativeTarget();
-    const size = countDown(t);
+    const checked = t.mayLeaveCode(target);
+    const size = checked ? countInT3(t) : countDown(t);
     // T3 = the counter, or 0 if ZF disagrees.
     t.emit(MOV[3], T2, SLOT_ZERO);
     t.emit(SETCC_NE, T2);
@@ -94,9 +101,10 @@ export const loopWhile = (zf: "set" | "clear"): Meaning => {
       t.emit(XORNI64, T2, 0, 1);
       t.emit(NEGN64, T2);
     }
-    t.emit(size === SIZE16 ? ZX16 : pick(MOV, size), T3, GPR_RCX);
+    if (!checked) t.emit(size === SIZE16 ? ZX16 : pick(MOV, size), T3, GPR_RCX);
     t.emit(ANDN64, T3, T2);
-    t.jumpIfNotZero(T3, size, target);
+    if (checked) t.loop(T3, size, target, () => countDown(t));
+    else t.jumpIfNotZero(T3, size, target);
   };
 };
 

@@ -170,10 +170,10 @@ export const descriptorInformation = (name: "lar" | "lsl"): Meaning => {
 };
 
 const ARPL = opNumber("arpl");
+const ARPLMEM = opNumber("arplmem");
 export const adjustRpl: Meaning = () => (t) => {
-  const slot = t.readForWrite(SIZE16, T0);
-  t.emit(ARPL, slot, t.reg(SIZE16));
-  t.writeBack(slot, SIZE16);
+  if (t.decoder.isRegister) t.emit(ARPL, t.rmRegister(SIZE16), t.reg(SIZE16));
+  else t.emit(ARPLMEM, t.linearAddress(2, false), t.reg(SIZE16), t.decoder.segment);
 };
 
 // ---- Far transfers --------------------------------------------------------------------------------------------

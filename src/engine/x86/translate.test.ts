@@ -187,7 +187,12 @@ suite("branches", () => {
       "pushi64 0x1005",
       "call ->0x1000, back 0x5",
     ]);
-    assert.deepEqual(translated("ff d0", MODE64), ["enter 0x1", "pushi64 0x1002", "callr rax, back 0x2"]);
+    assert.deepEqual(translated("ff d0", MODE64), [
+      "enter 0x1",
+      "canonical rax",
+      "pushi64 0x1002",
+      "callr rax, back 0x2",
+    ]);
     assert.deepEqual(translated("c3", MODE64), ["enter 0x1", "pop64 t0", "ret t0"]);
     assert.deepEqual(translated("c2 08 00", MODE64), [
       "enter 0x1",

@@ -103,9 +103,12 @@ const RAISE = opNumber("raise");
 const RAISE_GP0 = opNumber("raise_gp0");
 const SYNCPC = opNumber("syncpc");
 const SYSEND = opNumber("sysend");
+const CANONICAL = opNumber("canonical");
+const BRANCHCHECK = opNumber("branchcheck");
 const JMP = opNumber("jmp");
 const NEXT = opNumber("next");
 const JMPR = opNumber("jmpr");
+const RET = opNumber("ret");
 const CALL = opNumber("call");
 const CALLR = opNumber("callr");
 const ADDN = byWideSize("addn");
@@ -559,15 +562,38 @@ export class Translator {
     return (d.operandSize === SIZE16 ? target & 0xffff : target >>> 0) - this.block.ripLow;
   }
 
-  #branch(op: number, s: number, target0: number, target1: number): void {
-    const i = this.block.push(this.pc, op, 0, s, 0);
+  /**
+   * A branch whose target is out of bounds raises #GP(0) itself. The branch ops see to it for what changes RIP alone;
+   * what changes more asks for the target's check first, unless it is known to pass: flat code has no bounds, and the
+   * 64-bit targets of direct branches are known here.
+   */
+  #mayLeaveCode(target: number): boolean {
+    if (!this.is64) return (this.mode & L.MODE_FLAT) === 0;
+    this.codeAddress(target);
+    const sign = this.#high >> 15;
+    return sign !== 0 && sign !== -1;
+  }
+
+  /** A target that a direct branch op can have. */
+  #isDirect(target: number): boolean {
+    return fitsI32(target) && !(this.is64 && this.#mayLeaveCode(target));
+  }
+
+  /** #GP(0) unless the slot holds an address that a near branch may go to; it pushes so many bytes before it does. */
+  #checkTarget(slot: number, pushedBytes: number): void {
+    if (this.is64) this.emit(CANONICAL, 0, slot, pushedBytes === 0 ? 0 : 1);
+    else if ((this.mode & L.MODE_FLAT) === 0) this.emit(BRANCHCHECK, L.GPR_RSP, slot, pushedBytes);
+  }
+
+  #branch(op: number, s: number, target0: number, target1: number, imm = 0): void {
+    const i = this.block.push(this.pc, op, 0, s, imm);
     this.block.target0[i] = target0;
     this.block.target1[i] = target1;
     this.ended = true;
   }
 
   jump(target: number): void {
-    if (fitsI32(target)) return this.#branch(JMP, 0, target, 0);
+    if (this.#isDirect(target)) return this.#branch(JMP, 0, target, 0);
     this.#targetToSlot(T0, target);
     this.#branch(JMPR, T0, 0, 0);
   }
@@ -579,8 +605,8 @@ export class Translator {
 
   /** To `target` if the condition code holds, else on. */
   jumpIf(condition: number, target: number): void {
-    if (fitsI32(target)) return this.#branch(JCC[condition] ?? JMP, 0, target, this.nextPc);
-    // Two gigabytes away: choose between the addresses and jump there.
+    if (this.#isDirect(target)) return this.#branch(JCC[condition] ?? JMP, 0, target, this.nextPc);
+    // Two gigabytes away or not canonical: choose between the addresses and jump there.
     this.#targetToSlot(T1, target);
     this.#targetToSlot(T2, this.nextPc);
     this.emit(CMOV64[condition] ?? JMP, T2, T1, 0);
@@ -598,9 +624,31 @@ export class Translator {
   }
 
   #branchOnZero(s: number, size: SizeLog2, zeroTarget: number, otherTarget: number): void {
-    if (fitsI32(zeroTarget) && fitsI32(otherTarget))
+    if (this.#isDirect(zeroTarget) && this.#isDirect(otherTarget))
       return this.#branch(pick(JZ, size), s, zeroTarget, otherTarget);
-    // As above, without touching the flags: T3 becomes all ones if the slot is not zero, then masks.
+    this.#chooseByZero(s, size, zeroTarget, otherTarget);
+    this.#branch(JMPR, T1, 0, 0);
+  }
+
+  /**
+   * LOOP and its kin: `counter` (a temporary) is what decides, `count` counts rCX down. To the target if the low bytes
+   * of the counter are not zero.
+   */
+  loop(counter: number, size: SizeLog2, target: number, count: () => void): void {
+    this.#chooseByZero(counter, size, this.nextPc, target);
+    this.#checkTarget(T1, 0);
+    count();
+    this.#branch(JMPR, T1, 0, 0);
+  }
+
+  /** Whether a branch with side effects has to check this target first. */
+  mayLeaveCode(target: number): boolean {
+    return this.#mayLeaveCode(target);
+  }
+
+  /** T1 := the address of `zeroTarget` if the low bytes of slot `s` are zero, else of `otherTarget`; flags stay. */
+  #chooseByZero(s: number, size: SizeLog2, zeroTarget: number, otherTarget: number): void {
+    // T3 becomes all ones if the slot is not zero, then masks.
     this.emit(size === SIZE16 ? ZX16 : pick(MOV, size), T3, s, 0);
     this.#targetToSlot(T1, zeroTarget);
     this.#targetToSlot(T2, otherTarget);
@@ -611,7 +659,6 @@ export class Translator {
     this.emit(XORN64, T2, T1, 0);
     this.emit(ANDN64, T2, T3, 0);
     this.emit(XORN64, T1, T2, 0);
-    this.#branch(JMPR, T1, 0, 0);
   }
 
   jumpToSlot(slot: number): void {
@@ -619,20 +666,32 @@ export class Translator {
   }
 
   call(target: number, size: SizeLog2): void {
+    const checked = this.#mayLeaveCode(target);
+    const direct = this.#isDirect(target);
+    if (checked || !direct) this.#targetToSlot(T0, target);
+    if (checked) this.#checkTarget(T0, 1 << size);
     this.pushReturnAddress(size);
-    if (fitsI32(target)) return this.#branch(CALL, 0, target, this.nextPc);
-    this.#targetToSlot(T0, target);
+    if (direct) return this.#branch(CALL, 0, target, this.nextPc);
     this.#branch(CALLR, T0, 0, this.nextPc);
   }
 
   callSlot(slot: number, size: SizeLog2): void {
+    this.#checkTarget(slot, 1 << size);
     this.pushReturnAddress(size);
     this.#branch(CALLR, slot, 0, this.nextPc);
   }
 
-  /** To the address in a slot, by a branch op that predicts a return. */
-  returnToSlot(op: number, slot: number): void {
-    this.#branch(op, slot, 0, 0);
+  /** RET with so many bytes of parameters to drop. */
+  returnNear(size: SizeLog2, parameterBytes: number): void {
+    if (!this.is64 && (this.mode & L.MODE_FLAT) === 0) {
+      this.peek(T0, 0, size);
+      this.#checkTarget(T0, 0);
+      this.moveStackPointer((1 << size) + parameterBytes);
+    } else {
+      this.pop(T0, size);
+      if (parameterBytes !== 0) this.moveStackPointer(parameterBytes);
+    }
+    this.#branch(RET, T0, 0, 0, (1 << size) + parameterBytes);
   }
 
   pushReturnAddress(size: SizeLog2): void {
