@@ -80,7 +80,7 @@ export class CaseGenerator {
     const { random } = floats;
     const cases: InstructionCase[] = [];
     for (let index = 0; cases.length < count && index < count; index++) {
-      const shape = this.#shape(row, index, random);
+      const shape = this.shape(row, index, random);
       if (shape === undefined) return cases;
       const code = codeOf(shape);
       for (let value = 0; value < VALUES_PER_SHAPE; value++) {
@@ -91,8 +91,8 @@ export class CaseGenerator {
     return cases;
   }
 
-  /** A shape that decodes to the row. */
-  #shape(row: InstructionRow, index: number, random: Random): ShapeWithBases | undefined {
+  /** A shape that decodes to the row, or undefined if none was found. `index` rotates through modes and forms. */
+  shape(row: InstructionRow, index: number, random: Random): ShapeWithBases | undefined {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const shape = chooseShape(row, index, random, this.#host);
       if (shape !== undefined && this.#decodesToRow(shape) && !isOpen(shape, this.#host)) return shape;
@@ -110,7 +110,7 @@ export class CaseGenerator {
   }
 }
 
-interface ShapeWithBases extends Shape {
+export interface ShapeWithBases extends Shape {
   readonly bases: { readonly fs: bigint; readonly gs: bigint };
 }
 
@@ -129,14 +129,9 @@ function chooseShape(
   const dependsOnW = encoding.rexW || row.operands.some(({ width }) => width === "y");
   const operandBits = random.pick(operandSizes(row, mode));
   const wide = traits.has("f64") || traits.has("d64");
-  // VEX.W exists in every mode, but is the operand size in 64-bit mode alone.
-  const hasVexW = encoding.vex !== undefined && encoding.vex.w === undefined && mode !== "long64";
   const rexW =
-    (hasVexW && chance(random, 4)) ||
-    (mode === "long64" &&
-      (encoding.rexW ||
-        (operandBits === 64 && !wide) ||
-        (dependsOnW ? chance(random, 2) : chance(random, 8))));
+    mode === "long64" &&
+    (encoding.rexW || (operandBits === 64 && !wide) || (dependsOnW ? chance(random, 2) : chance(random, 8)));
   if (encoding.rexW && mode !== "long64") return undefined;
   const usual = defaultAddressBits(mode);
   const addressBits = chance(random, 6) ? (mode === "long64" ? 32 : usual === 32 ? 16 : 32) : usual;
@@ -156,11 +151,10 @@ function chooseShape(
       : undefined;
   const rm = random.below(registers);
   const reg = random.below(row.operands.some(({ file }) => file === "sreg") ? 8 : registers);
-  const usesVvvv = row.operands.some(({ at }) => at === "vvvv");
   const partial = {
     row,
     mode,
-    operandBits: rexW && mode === "long64" && !(wide && operandBits === 64) ? 64 : operandBits,
+    operandBits: rexW && !(wide && operandBits === 64) ? 64 : operandBits,
     addressBits,
     lock: chance(random, traits.has("lock") && isMemory ? 4 : 60),
     repeat: isString && !chance(random, 4) ? random.pick([0xf3, 0xf3, 0xf2] as const) : undefined,
@@ -168,7 +162,6 @@ function chooseShape(
     rexW,
     rex: mode === "long64" && chance(random, 4),
     reg,
-    ...(usesVvvv && { vvvv: random.below(registers) }),
     rm,
     memory: form,
     codeGva: chance(random, 12) ? CODE.gva + PAGE_BYTES - 1 - random.below(4) : DEFAULT_RIP,
@@ -194,11 +187,11 @@ function immediateValue(random: Random, token: string): bigint {
   return random.below(2) === 0 ? random.next64() : random.runs(bits);
 }
 
-/** What FS and GS have as bases in 64-bit mode. */
+/** What FS and GS have as bases in 64-bit mode. Linux never maps anything within 4 GiB of the largest by itself. */
 function chooseBases(random: Random, addressBits: number): { readonly fs: bigint; readonly gs: bigint } {
   const base = (): bigint =>
     random.pick(
-      addressBits === 64 ? [0n, 0x1000n, 0x1234_5670n, 0x7fff_1234_5000n] : [0n, 0x1000n, 0x1234_5670n],
+      addressBits === 64 ? [0n, 0x1000n, 0x1234_5670n, 0x4321_1234_5000n] : [0n, 0x1000n, 0x1234_5670n],
     );
   return { fs: base(), gs: base() };
 }
@@ -276,14 +269,14 @@ const noForm: MemoryForm = {
 };
 
 /** The shape's instruction, and behind it what shows its effect. */
-function codeOf(shape: Shape): Uint8Array {
+export function codeOf(shape: Shape): Uint8Array {
   const code = encodeShape(shape);
   const { suffix } = policyOf(shape.row);
   return suffix === undefined || shape.mode !== "long64" ? code : Uint8Array.from([...code, ...suffix]);
 }
 
 /** A draft that the row's policy accepts, or undefined if this shape has none. */
-function makeAcceptable(shape: ShapeWithBases, floats: FloatSource): Draft | undefined {
+export function makeAcceptable(shape: ShapeWithBases, floats: FloatSource): Draft | undefined {
   const { accepts } = policyOf(shape.row);
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const draft = makeDraft(shape, floats);

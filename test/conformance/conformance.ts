@@ -130,17 +130,20 @@ function withinUlp(expected: CpuOutcome, actual: CpuOutcome): CpuOutcome {
 
 const missing = { kind: "lost", reason: "there is no outcome" } as const;
 
-function compareRow(
-  row: InstructionRow,
+/** The differences in what is defined after an instruction of this row, or after none in particular. */
+export function compareRow(
+  row: InstructionRow | undefined,
   source: InstructionCase,
   left: CpuOutcome,
   right: CpuOutcome,
 ): Difference[] {
-  if (IN_PIECES.test(row.mnemonic))
-    return compareOutcomes(source, withPageAddress(left), withPageAddress(right));
-  if (TRANSCENDENTAL.test(row.mnemonic)) return compareOutcomes(source, left, withinUlp(left, right));
-  if (row.mnemonic === "popa") return compareOutcomes(source, left, withPoppedRegisters(left, right));
-  return compareOutcomes(source, left, right);
+  const [expected, actual] = [withoutKernelPages(left), withoutKernelPages(right)];
+  const mnemonic = row?.mnemonic ?? "";
+  if (IN_PIECES.test(mnemonic))
+    return compareOutcomes(source, withPageAddress(expected), withPageAddress(actual));
+  if (TRANSCENDENTAL.test(mnemonic)) return compareOutcomes(source, expected, withinUlp(expected, actual));
+  if (mnemonic === "popa") return compareOutcomes(source, expected, withPoppedRegisters(expected, actual));
+  return compareOutcomes(source, expected, actual);
 }
 
 function failuresOf(
@@ -155,7 +158,7 @@ function failuresOf(
   return cases.flatMap((source, i) => {
     const [left, right] = [wanted[first + i], actual[first + i]];
     if (left === undefined || right === undefined) return [`${source.name}: not executed in ${actualName}`];
-    const differences = compareRow(row, source, withoutKernelPages(left), withoutKernelPages(right));
+    const differences = compareRow(row, source, left, right);
     if (differences.length === 0) return [];
     return [describeDifferences(source, differences, { expected: expectedName, actual: actualName })];
   });

@@ -88,6 +88,14 @@ const byMnemonic: Readonly<Record<string, FlagEffect>> = {
   pcmpestrm: ARITHMETIC,
   pcmpistri: ARITHMETIC,
   pcmpistrm: ARITHMETIC,
+  fcmovb: effect(CF, 0),
+  fcmovnb: effect(CF, 0),
+  fcmove: effect(ZF, 0),
+  fcmovne: effect(ZF, 0),
+  fcmovbe: effect(CF | ZF, 0),
+  fcmovnbe: effect(CF | ZF, 0),
+  fcmovu: effect(PF, 0),
+  fcmovnu: effect(PF, 0),
 };
 
 const SHIFTS = /^(rol|ror|rcl|rcr|shl|shr|sar|shld|shrd)$/;

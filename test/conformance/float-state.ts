@@ -142,6 +142,20 @@ export function setFloatState(d: Draft, floats: FloatSource): void {
   }
 }
 
+/** Gives a draft random contents of the registers that its own row does not use but others beside it may. */
+export function fillFloatState(d: Draft, floats: FloatSource): void {
+  const { random } = floats;
+  const { fp } = d;
+  const count = d.mode === "long64" ? 16 : 8;
+  const vector = (): bigint =>
+    random.below(2) === 0 ? floats.vector(random.pick([32, 64])) : random.next64() | (random.next64() << 64n);
+  const xmm = Object.fromEntries(Array.from({ length: count }, (_, i) => [i, fp.xmm?.[i] ?? vector()]));
+  d.fp = { ...fp, mxcsr: fp.mxcsr ?? mxcsr(random), xmm };
+  if (fp.st !== undefined || fp.mm !== undefined) return;
+  if (random.below(2) === 0) setX87(d, floats);
+  else d.fp = { ...d.fp, mm: Array.from({ length: 8 }, () => random.next64()) };
+}
+
 /** What a memory operand holds. */
 export function memoryContents(d: Draft, floats: FloatSource, sizeBytes: number): bigint {
   const { row } = d.shape;

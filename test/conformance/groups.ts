@@ -1,6 +1,5 @@
 /** The rows of the x86 table in the groups that are tested and reported together. */
 import type { InstructionRow } from "../../src/engine/x86/row.ts";
-import { bitRows } from "../../src/engine/x86/spec-bits.ts";
 import { controlRows } from "../../src/engine/x86/spec-control.ts";
 import { cryptoRows } from "../../src/engine/x86/spec-crypto.ts";
 import { integerRows } from "../../src/engine/x86/spec-integer.ts";
@@ -12,7 +11,6 @@ import { x87Rows } from "../../src/engine/x86/spec-x87.ts";
 
 export const rowGroups = {
   integer: integerRows,
-  bits: bitRows,
   control: controlRows,
   string: stringRows,
   system: systemRows,

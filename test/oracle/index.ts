@@ -14,15 +14,19 @@ export {
   type Code,
   type InitialState,
   type InstructionCase,
+  parseCode,
   type ResolvedCase,
   resolveCase,
   type Undefined,
 } from "./instruction-case.ts";
 export * from "./layout.ts";
+export { decodeResult, GPR_SLOT, RESULT, SIGNAL, SLOT } from "./protocol.ts";
+export { recordsAgree, type ResultRecord, ripOf, SIGNAL_LOST, vectorOf } from "./result-record.ts";
 export { NativeExecutor } from "./native-executor.ts";
 export {
   type NativeAnswer,
   type NativeCase,
+  type NativeRecord,
   type NativeOracle,
   oracleSupport,
   type OracleSupport,
@@ -35,6 +39,7 @@ export {
   exceptionExit,
   initialContents,
   memoryChangesOf,
+  outcomeOf,
   VECTOR,
 } from "./outcome.ts";
 export * from "./state.ts";

@@ -20,12 +20,14 @@ import {
   BATCH_MAX_BYTES,
   BATCH_MAX_CASES,
   caseRecordBytes,
-  decodeResults,
+  decodeResult,
   encodeCase,
   HELLO,
   type NativeResult,
   refusalOf,
+  resultOffsets,
 } from "./protocol.ts";
+import type { ResultRecord } from "./result-record.ts";
 import { buildRunner } from "./runner.ts";
 import type { CpuState } from "./state.ts";
 
@@ -36,9 +38,16 @@ export type NativeCase = CpuState;
 export type NativeAnswer =
   ({ readonly kind: "ended" } & NativeResult) | { readonly kind: "lost"; readonly reason: string };
 
+/** The same without anything built of it: the record that the runner wrote. */
+export type NativeRecord =
+  | { readonly kind: "ended"; readonly record: ResultRecord }
+  | { readonly kind: "lost"; readonly reason: string };
+
 export interface NativeOracle {
   /** Runs cases in order; the answers are in the same order. Rejects if the oracle cannot run here at all. */
   run(cases: readonly NativeCase[]): Promise<NativeAnswer[]>;
+  /** run() for callers that compare many results and look closer at few. */
+  runRecords(cases: readonly NativeCase[]): Promise<NativeRecord[]>;
   /** Ends the child process; without it Node stays alive. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -137,6 +146,15 @@ class ChildOracle implements NativeOracle {
   #closed = false;
 
   async run(cases: readonly NativeCase[]): Promise<NativeAnswer[]> {
+    const records = await this.runRecords(cases);
+    return records.map((each) => {
+      if (each.kind === "lost") return each;
+      const { bytes, offset, fpBytes } = each.record;
+      return { kind: "ended", ...decodeResult(bytes, offset, fpBytes) };
+    });
+  }
+
+  async runRecords(cases: readonly NativeCase[]): Promise<NativeRecord[]> {
     if (this.#closed) throw new Error("the native oracle is closed");
     const where = oracleSupport();
     if (!where.available) throw new Error(`the native oracle is not available: ${where.reason}`);
@@ -146,7 +164,7 @@ class ChildOracle implements NativeOracle {
       if (refusal !== undefined) throw new RangeError(`case ${String(index)}: ${refusal}`);
     });
     const batches = splitIntoBatches(cases);
-    const answers: NativeAnswer[][] = [];
+    const answers: NativeRecord[][] = [];
     let next = 0;
     const worker = async (): Promise<void> => {
       for (let index = next++; index < batches.length; index = next++) {
@@ -157,12 +175,12 @@ class ChildOracle implements NativeOracle {
     return answers.flat();
   }
 
-  async #runBatch(batch: readonly NativeCase[], cpuFlags: ReadonlySet<string>): Promise<NativeAnswer[]> {
+  async #runBatch(batch: readonly NativeCase[], cpuFlags: ReadonlySet<string>): Promise<NativeRecord[]> {
     for (;;) {
       this.#runner ??= new RunnerProcess(cpuFlags);
       const runner = this.#runner;
       const reply = await runner.submit(batch);
-      if (reply.kind === "results") return reply.results.map((result) => ({ kind: "ended", ...result }));
+      if (reply.kind === "results") return reply.records.map((record) => ({ kind: "ended", record }));
       if (this.#runner === runner) this.#runner = undefined;
       if (reply.kind === "notRun") continue;
       if (batch.length === 1) return [{ kind: "lost", reason: reply.reason }];
@@ -216,7 +234,7 @@ function encodeBatch(batch: readonly NativeCase[]): Uint8Array {
 
 /** What a submitted batch comes to. The batch that was running when the runner ended is the broken one. */
 type Reply =
-  | { readonly kind: "results"; readonly results: NativeResult[] }
+  | { readonly kind: "results"; readonly records: ResultRecord[] }
   | { readonly kind: "broken"; readonly reason: string }
   | { readonly kind: "notRun" };
 
@@ -242,7 +260,8 @@ class RunnerProcess {
   constructor(cpuFlags: ReadonlySet<string>) {
     this.#fpBytes = fpResultBytes(cpuFlags);
     this.#folder = writeRunner(cpuFlags);
-    this.#child = spawn(join(this.#folder, RUNNER_NAME), { stdio: "pipe" });
+    // In a group of its own, so that Ctrl-C leaves its end to us.
+    this.#child = spawn(join(this.#folder, RUNNER_NAME), { stdio: "pipe", detached: true });
     this.#child.stdout.on("data", (chunk: Uint8Array) => {
       this.#receive(chunk);
     });
@@ -293,11 +312,17 @@ class RunnerProcess {
     while (this.#bufferedBytes >= BATCH_HEADER_BYTES) {
       const sizeBytes = this.#peekSize();
       if (this.#bufferedBytes < sizeBytes) return;
-      const results = decodeResults(this.#take(sizeBytes), this.#fpBytes);
+      const records = this.#records(this.#take(sizeBytes));
       const head = this.#pending.shift();
       this.#watchHead();
-      head?.resolve({ kind: "results", results });
+      head?.resolve({ kind: "results", records });
     }
+  }
+
+  #records(batch: Uint8Array): ResultRecord[] {
+    const bytes = new Uint8Array(batch.buffer, batch.byteOffset, batch.length);
+    const view = new DataView(batch.buffer, batch.byteOffset, batch.length);
+    return resultOffsets(bytes).map((offset) => ({ bytes, view, offset, fpBytes: this.#fpBytes }));
   }
 
   /** The size in the header of the next batch of results. */

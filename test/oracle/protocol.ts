@@ -65,8 +65,9 @@ export const RESULT = {
 export const SIGNAL = { ill: 4, trap: 5, bus: 7, fpe: 8, segv: 11, tick: 27, sys: 31 } as const;
 
 /** Place of each GPR, in encoding order RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8…, in the register block. */
-const GPR_SLOT = [13, 14, 12, 11, 15, 10, 9, 8, 0, 1, 2, 3, 4, 5, 6, 7] as const;
-const SLOT = { rip: 16, rflags: 17, selectors: 18, errorCode: 19, trapNumber: 20, cr2: 22 } as const;
+export const GPR_SLOT = [13, 14, 12, 11, 15, 10, 9, 8, 0, 1, 2, 3, 4, 5, 6, 7] as const;
+/** Places of the others. */
+export const SLOT = { rip: 16, rflags: 17, selectors: 18, errorCode: 19, trapNumber: 20, cr2: 22 } as const;
 
 const pad8 = (sizeBytes: number): number => (sizeBytes + 7) & ~7;
 
@@ -148,19 +149,18 @@ export interface NativeResult {
   readonly memory: readonly MemoryBytes[];
 }
 
-/** Reads all result records of a batch; what they hold are copies. */
-export function decodeResults(bytes: Uint8Array, fpBytes: number): NativeResult[] {
-  // A plain Uint8Array, because slice() of a Buffer makes no copy.
-  const batch = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+/** Where the result records of a batch begin. */
+export function resultOffsets(batch: Uint8Array): number[] {
   const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
-  const results: NativeResult[] = [];
-  for (let offset = BATCH_HEADER_BYTES; offset < batch.length; offset += view.getUint32(offset, true)) {
-    results.push(decodeResult(batch, view, offset, fpBytes));
-  }
-  return results;
+  const offsets: number[] = [];
+  for (let at: number = BATCH_HEADER_BYTES; at < batch.length; at += view.getUint32(at, true))
+    offsets.push(at);
+  return offsets;
 }
 
-function decodeResult(batch: Uint8Array, view: DataView, offset: number, fpBytes: number): NativeResult {
+/** Reads a result record; what it holds are copies. `bytes` is no Buffer, because slice() of those makes none. */
+export function decodeResult(batch: Uint8Array, offset: number, fpBytes: number): NativeResult {
+  const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
   const registers = offset + RESULT.registers;
   const gpr = new BigUint64Array(GPR_COUNT);
   for (let i = 0; i < GPR_COUNT; i++) {
