@@ -1,0 +1,200 @@
+/**
+ * Makes a failing sequence small: leaves out instructions, then sets registers, flags, memory and floating-point state
+ * to zero or to their defaults, and keeps what still fails. Each attempt is run on the real CPU and in the tier.
+ *
+ * An attempt counts as failing only if it differs in something that the original differs in. Flags that any
+ * instruction of the original may leave open are not compared in attempts, because what closed them may be gone.
+ */
+import { Decoder, DecoderOptions } from "iced-x86";
+import {
+  DATA,
+  GPR_NAMES,
+  type InitialState,
+  type InstructionCase,
+  type NativeOracle,
+  parseCode,
+  resolveCase,
+} from "../../oracle/index.ts";
+import { differencesIn, type Failure, type SequenceExecutor, type TierFailure } from "./judge.ts";
+import type { Sequence } from "./sequences.ts";
+
+const BITS = { long64: 64, compat32: 32, protected16: 16 } as const;
+const NOP = 0x90;
+/** Rounds over all parts; each finds what the one before made possible. */
+const ROUNDS_MAX = 4;
+
+export interface Reduced {
+  readonly sequence: Sequence;
+  readonly tiers: readonly TierFailure[];
+  /** False if the sequence does not fail alone, so that it has been left as it is. */
+  readonly isReproduced: boolean;
+}
+
+/** Offsets and lengths of the instructions. */
+function instructionsOf(code: Uint8Array, mode: InstructionCase["mode"]): { at: number; length: number }[] {
+  const decoder = new Decoder(BITS[mode], code, DecoderOptions.None);
+  const found: { at: number; length: number }[] = [];
+  try {
+    while (decoder.canDecode) {
+      const at = decoder.position;
+      decoder.decode().free();
+      found.push({ at, length: decoder.position - at });
+    }
+  } finally {
+    decoder.free();
+  }
+  return found;
+}
+
+export class Reducer {
+  readonly #oracle: NativeOracle;
+  readonly #tiers: readonly SequenceExecutor[];
+
+  constructor(oracle: NativeOracle, tiers: readonly SequenceExecutor[]) {
+    this.#oracle = oracle;
+    this.#tiers = tiers;
+  }
+
+  async reduce({ sequence, tiers }: Failure): Promise<Reduced> {
+    const wanted = new Set(tiers.flatMap(({ differences }) => differences.map(({ what }) => kindOf(what))));
+    const open = sequence.openFlagsIfFaulting | (sequence.source.undefined?.flags ?? 0);
+    const fails = async (source: InstructionCase): Promise<boolean> => {
+      const found = await this.failuresOf({ ...sequence, source });
+      return found.some(({ differences }) => differences.some(({ what }) => wanted.has(kindOf(what))));
+    };
+    if (!(await fails(sequence.source))) return { sequence, tiers, isReproduced: false };
+    let source = sequence.source;
+    const masked = { ...source, undefined: { ...source.undefined, flags: open } };
+    if (await fails(masked)) source = masked;
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const before = source;
+      source = await reduceCode(source, fails);
+      for (const simpler of simplifications(source)) {
+        const candidate = simpler(source);
+        if (candidate !== undefined && (await fails(candidate))) source = candidate;
+      }
+      if (source === before) break;
+    }
+    const reduced = { ...sequence, source };
+    return { sequence: reduced, tiers: await this.failuresOf(reduced), isReproduced: true };
+  }
+
+  /** What a sequence comes to in each tier that differs from the real CPU. */
+  async failuresOf(sequence: Sequence): Promise<TierFailure[]> {
+    const resolved = resolveCase(sequence.source);
+    const [expected] = await this.#oracle.runRecords([resolved.state]);
+    if (expected === undefined) return [];
+    return this.#tiers
+      .map((tier) => ({
+        tier: tier.name,
+        differences: differencesIn(sequence, resolved, expected, tier),
+      }))
+      .filter(({ differences }) => differences.length > 0);
+  }
+}
+
+/** What differs without its place: all memory is one kind. */
+const kindOf = (what: string): string => what.split(" ")[0] ?? what;
+
+type Fails = (source: InstructionCase) => Promise<boolean>;
+
+/** Without the instructions that are not needed: first as NOPs, which moves nothing, then without those as well. */
+async function reduceCode(source: InstructionCase, fails: Fails): Promise<InstructionCase> {
+  let best = source;
+  const original = parseCode(source.code);
+  for (const { at, length } of instructionsOf(original, source.mode).reverse()) {
+    const code = parseCode(best.code).slice();
+    if (code.subarray(at, at + length).every((byte) => byte === NOP)) continue;
+    code.fill(NOP, at, at + length);
+    const candidate = { ...best, code };
+    if (await fails(candidate)) best = candidate;
+  }
+  for (const { at, length } of instructionsOf(parseCode(best.code), source.mode).reverse()) {
+    const code = parseCode(best.code);
+    if (length !== 1 || code[at] !== NOP || code.length === 1) continue;
+    const shorter = Uint8Array.from([...code.subarray(0, at), ...code.subarray(at + 1)]);
+    // What stands behind it stays in its place if the code begins later; what stands before it does if not.
+    for (const moved of [1, 0]) {
+      const codeGva = resolveCase(best).codeGva + moved;
+      const candidate = { ...best, code: shorter, initial: { ...best.initial, codeGva } };
+      if (!(await fails(candidate))) continue;
+      best = candidate;
+      break;
+    }
+  }
+  return best;
+}
+
+type Simplification = (source: InstructionCase) => InstructionCase | undefined;
+
+/** Steps towards a plainer state, each of which may turn out to be needless or too much. */
+function simplifications(source: InstructionCase): Simplification[] {
+  const withInitial =
+    (change: (initial: InitialState) => InitialState | undefined): Simplification =>
+    (from) => {
+      const initial = change(from.initial ?? {});
+      return initial === undefined ? undefined : { ...from, initial };
+    };
+  const steps: Simplification[] = [];
+  const { initial = {}, memory = [] } = source;
+  for (const key of [
+    "st",
+    "mm",
+    "xmm",
+    "ymm",
+    "mxcsr",
+    "fcw",
+    "fsw",
+    "segments",
+    "fsBase",
+    "gsBase",
+  ] as const) {
+    steps.push(withInitial(({ [key]: present, ...rest }) => (present === undefined ? undefined : rest)));
+  }
+  for (const number of Object.keys(initial.xmm ?? {}).map(Number)) {
+    steps.push(
+      withInitial((from) =>
+        from.xmm?.[number] === undefined || from.xmm[number] === 0n
+          ? undefined
+          : { ...from, xmm: { ...from.xmm, [number]: 0n } },
+      ),
+    );
+  }
+  for (const key of ["st", "mm"] as const) {
+    for (const index of (initial[key] ?? []).keys()) {
+      steps.push(
+        withInitial((from) =>
+          from[key] === undefined || from[key][index] === 0n
+            ? undefined
+            : { ...from, [key]: from[key].map((value, i) => (i === index ? 0n : value)) },
+        ),
+      );
+    }
+  }
+  for (const [i] of memory.entries()) {
+    const at = memory.length - 1 - i;
+    steps.push((from) =>
+      from.memory?.[at] === undefined ? undefined : { ...from, memory: from.memory.toSpliced(at, 1) },
+    );
+  }
+  for (const name of GPR_NAMES) {
+    for (const value of [0n, BigInt(DATA.gva), 1n]) {
+      steps.push(
+        withInitial((from) => {
+          const now = from.gpr?.[name];
+          return now === 0n || now === BigInt(DATA.gva) || now === 1n || name === "rsp"
+            ? undefined
+            : { ...from, gpr: { ...from.gpr, [name]: value } };
+        }),
+      );
+    }
+  }
+  for (let bit = 1; bit < 1 << 22; bit <<= 1) {
+    steps.push(
+      withInitial((from) =>
+        ((from.flags ?? 0) & bit) === 0 ? undefined : { ...from, flags: (from.flags ?? 0) & ~bit },
+      ),
+    );
+  }
+  return steps;
+}
