@@ -13,7 +13,7 @@ const buildScript = "src/engine/core/build.ts";
 const stampFile = "build/core.stamp";
 
 function digestOfInputs(): { digest: string; count: number } {
-  const inputs = globSync(["src/engine/**/*.ts", "package-lock.json", "tools/build-core.ts"])
+  const inputs = globSync(["src/engine/**/*.ts", "src/cpu/*.ts", "package-lock.json", "tools/build-core.ts"])
     .filter((path) => !path.endsWith(".test.ts"))
     .toSorted();
   const hash = createHash("sha256");

@@ -41,6 +41,8 @@ const rows = {
   msr: { group: "base", cpuid: [1, "edx", 5], what: "RDMSR, WRMSR", since: "v1" },
   pae: { group: "base", cpuid: [1, "edx", 6], what: "physical addresses beyond 32 bits", since: "v1", always: true },
   cx8: { group: "base", cpuid: [1, "edx", 8], what: "CMPXCHG8B", since: "v1" },
+  mce: { group: "base", cpuid: [1, "edx", 7], what: "machine-check exception", since: "v1" },
+  mca: { group: "base", cpuid: [1, "edx", 14], what: "machine-check registers", since: "v1", needs: ["mce"] },
   apic: { group: "base", cpuid: [1, "edx", 9], what: "local APIC", since: "v1", always: true },
   sep: { group: "base", cpuid: [1, "edx", 11], what: "SYSENTER, SYSEXIT", since: "v1" },
   mtrr: { group: "base", cpuid: [1, "edx", 12], what: "memory type range registers", since: "v1", always: true },
@@ -79,6 +81,8 @@ const rows = {
   xsave: { group: "state", cpuid: [1, "ecx", 26], what: "XGETBV, XSETBV", needs: ["fxsr"], unfinished: true },
 
   fsgsbase: { group: "system", cpuid: [7, "ebx", 0], what: "RDFSBASE, RDGSBASE, WRFSBASE, WRGSBASE", since: "v2" },
+  tsc_deadline: { group: "system", cpuid: [1, "ecx", 24], what: "TSC-deadline mode of the APIC timer", since: "v2", needs: ["tsc"] },
+  tsc_adjust: { group: "system", cpuid: [7, "ebx", 1], what: "IA32_TSC_ADJUST", since: "v2", needs: ["tsc"] },
   smep: { group: "system", cpuid: [7, "ebx", 7], what: "supervisors do not execute user pages", since: "v2" },
   smap: { group: "system", cpuid: [7, "ebx", 20], what: "CLAC, STAC; supervisor access to user pages faults", since: "v2" },
   umip: { group: "system", cpuid: [7, "ecx", 2], what: "SGDT, SIDT, SLDT, STR, SMSW fault outside ring 0", since: "v2" },

@@ -193,6 +193,12 @@ export const XMM_COUNT = 16;
 export const XMM_TEMP = 16;
 // 1152 + 18 * 32 = 1728
 
+/** What WRMSR has added to the TSC (i64); machine-check status and control, and control of each of four banks. */
+export const TSC_ADJUST = 1984;
+export const MSR_MCG_STATUS = 1992;
+export const MSR_MCG_CTL = 2000;
+export const MSR_MC_CTL = 2008;
+
 /** CPUID leaves as a table: u32 count, then entries of 24 bytes { leaf, subleaf, eax, ebx, ecx, edx }. */
 export const CPUID_TABLE = 2048;
 export const CPUID_ENTRY_SIZE = 24;

@@ -50,7 +50,7 @@ const notShipped = ["\\.test\\.ts$", "^src/engine/core/(build|[\\w-]+-fixture)\\
 /** The AssemblyScript sources: another language in the same syntax. What builds and tests them is TypeScript. */
 const assemblyScript = "^src/engine/core/(?!build\\.ts$|[\\w-]+\\.test\\.ts$|[\\w-]+-fixture\\.ts$)";
 /** Modules of the core that exist only while it is built: build.ts prints them from the tables of ir/. */
-const printedModules = "^\\./(flags|helpers|interpreter\\.gen)$";
+const printedModules = "^\\./(flags|helpers|interpreter\\.gen|msrs\\.gen)$";
 
 /** Folders directly under src/ and the second level of the split ones; a file anywhere else has no layer. */
 export function layerOf(path: string): string | undefined {

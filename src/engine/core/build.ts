@@ -6,6 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import asc from "assemblyscript/asc";
 import { generatedCore } from "../ir/assemblyscript.ts";
+import { msrModule } from "../x86/msr-module.ts";
 import { helperRows } from "../ir/helpers.ts";
 import { CORE_DATA, VCPU_BASE } from "../layout.ts";
 
@@ -48,7 +49,7 @@ function helpersModule(): string {
 
 async function build(): Promise<void> {
   const generated = new Map<string, string>();
-  const printed = { ...generatedCore(), helpers: helpersModule() };
+  const printed = { ...generatedCore(), helpers: helpersModule(), "msrs.gen": msrModule() };
   mkdirSync(join(outputFolder, "core"), { recursive: true });
   for (const [name, text] of Object.entries(printed)) {
     generated.set(join(coreFolder, `${name}.ts`), text);

@@ -1,145 +1,57 @@
-// Model-specific registers and the time-stamp counter: RDMSR, WRMSR, RDTSC, RDTSCP, RDPMC. SDM 4 (numbers and
-// fields), SDM 3A 11.11 (MTRRs), 17.17 (TSC). MSRs not listed here are the host's (APIC_BASE and x2APIC, the
-// paravirtual clock…); those that it does not know either raise #GP(0).
+// Model-specific registers and the time-stamp counter: RDMSR, WRMSR, RDTSC, RDTSCP, RDPMC. SDM 4, SDM 3A 17.17 (TSC).
+// What the registers are is declared in x86/msr-table.ts and printed into msrs.gen; here are the few whose meaning is a
+// function. MSRs that the table does not know are the host's (the paravirtual clock…); those that it does not know
+// either raise #GP(0).
 //
-// Deliberately missing: performance counters (RDPMC raises #GP(0)); memory types have no effect.
+// Deliberately missing: performance counters (RDPMC raises #GP(0)).
 import * as L from "../layout";
 import { S, get32, get64, set64, raiseWithError, VECTOR_GP } from "./state";
 import { nowNs, readMsr, tscOffsetChanged, writeMsr } from "./host";
 import * as C from "./control-bits";
-import { flushTlb, isCanonical } from "./paging";
+import { flushTlb } from "./paging";
 import { updateMode } from "./mode";
 import { cpuidEdx } from "./cpuid";
+import { MSR_DONE, MSR_FUNCTION, MSR_MACHINE, msrValue, readDeclared, resetDeclared, writeDeclared } from "./msrs.gen";
 
 const IA32_TSC: u32 = 0x10;
-const IA32_PLATFORM_ID: u32 = 0x17;
-const IA32_BIOS_SIGN_ID: u32 = 0x8b;
-const IA32_MTRRCAP: u32 = 0xfe;
-const IA32_SYSENTER_CS: u32 = 0x174;
-const IA32_SYSENTER_ESP: u32 = 0x175;
-const IA32_SYSENTER_EIP: u32 = 0x176;
-const IA32_MCG_CAP: u32 = 0x179;
-const IA32_MCG_STATUS: u32 = 0x17a;
-const IA32_MISC_ENABLE: u32 = 0x1a0;
-const IA32_DEBUGCTL: u32 = 0x1d9;
-const IA32_MTRR_PHYSBASE0: u32 = 0x200;
-const IA32_MTRR_FIX64K: u32 = 0x250;
-const IA32_MTRR_FIX16K: u32 = 0x258;
-const IA32_MTRR_FIX4K: u32 = 0x268;
-const IA32_PAT: u32 = 0x277;
-const IA32_MTRR_DEF_TYPE: u32 = 0x2ff;
-const IA32_EFER: u32 = 0xc0000080;
-const IA32_STAR: u32 = 0xc0000081;
-const IA32_LSTAR: u32 = 0xc0000082;
-const IA32_CSTAR: u32 = 0xc0000083;
-const IA32_FMASK: u32 = 0xc0000084;
-const IA32_FS_BASE: u32 = 0xc0000100;
-const IA32_ARCH_CAPABILITIES: u32 = 0x10a;
-const IA32_GS_BASE: u32 = 0xc0000101;
-const IA32_KERNEL_GS_BASE: u32 = 0xc0000102;
-const IA32_TSC_AUX: u32 = 0xc0000103;
-
-/** Write-combining, fixed ranges, eight variable ranges. */
-const MTRRCAP: u64 = 0x508;
-const MTRR_VARIABLE_MSRS: u32 = 16;
-/** No microcode update has ever been loaded; Linux wants a revision that is not 0 all the same. */
-const MICROCODE_REVISION: u64 = 1 << 32;
+const IA32_TSC_ADJUST: u32 = 0x3b;
 
 /** The time-stamp counter: guest nanoseconds, so 1 GHz. */
 export function readTsc(): u64 {
   return <u64>nowNs() + get64(L.TSC_OFFSET);
 }
 
-export function writeTsc(value: u64): void {
-  const offset = value - <u64>nowNs();
+function setTscOffset(offset: u64): void {
   set64(L.TSC_OFFSET, offset);
   tscOffsetChanged(<u32>offset, <u32>(offset >> 32));
 }
 
-/** Offset in the state block of an MSR that is a plain 64-bit field, or 0. */
-function fieldOf(index: u32): u32 {
-  switch (index) {
-    case IA32_SYSENTER_CS:
-      return L.MSR_SYSENTER_CS;
-    case IA32_SYSENTER_ESP:
-      return L.MSR_SYSENTER_ESP;
-    case IA32_SYSENTER_EIP:
-      return L.MSR_SYSENTER_EIP;
-    case IA32_MISC_ENABLE:
-      return L.MSR_MISC_ENABLE;
-    case IA32_PAT:
-      return L.MSR_PAT;
-    case IA32_MTRR_DEF_TYPE:
-      return L.MSR_MTRR_DEF_TYPE;
-    case IA32_STAR:
-      return L.MSR_STAR;
-    case IA32_LSTAR:
-      return L.MSR_LSTAR;
-    case IA32_CSTAR:
-      return L.MSR_CSTAR;
-    case IA32_FMASK:
-      return L.MSR_FMASK;
-    case IA32_FS_BASE:
-      return L.SEG_BASE + 8 * L.SEG_FS;
-    case IA32_GS_BASE:
-      return L.SEG_BASE + 8 * L.SEG_GS;
-    case IA32_KERNEL_GS_BASE:
-      return L.MSR_KERNEL_GS_BASE;
-    case IA32_TSC_AUX:
-      return L.MSR_TSC_AUX;
-    case IA32_MTRR_FIX64K:
-      return L.MSR_MTRR_FIXED;
-    default:
-      if (index - IA32_MTRR_PHYSBASE0 < MTRR_VARIABLE_MSRS) return L.MSR_MTRR_VARIABLE + ((index - IA32_MTRR_PHYSBASE0) << 3);
-      if (index - IA32_MTRR_FIX16K < 2) return L.MSR_MTRR_FIXED + 8 + ((index - IA32_MTRR_FIX16K) << 3);
-      if (index - IA32_MTRR_FIX4K < 8) return L.MSR_MTRR_FIXED + 24 + ((index - IA32_MTRR_FIX4K) << 3);
-      return 0;
-  }
+/** RESET: the TSC begins at 0, and every other register as declared. */
+export function resetMsrs(): void {
+  resetDeclared();
+  set64(L.TSC_ADJUST, 0);
+  setTscOffset(0 - <u64>nowNs());
 }
 
-/**
- * The translated processor does not speculate over its guest's privilege checks: RDCL_NO, SKIP_L1DFL_VMENTRY, SSB_NO,
- * MDS_NO, PSCHANGE_MC_NO, TAA_NO (bits 0, 3–6, 8). Without them an operating system isolates its page tables in vain.
- */
-const ARCH_CAPABILITIES: u64 = 0x179;
+/** TSC_ADJUST is the sum of what WRMSR has added to the counter, by way of either register. SDM 3A 17.17.3. */
+function moveTsc(delta: u64): void {
+  set64(L.TSC_ADJUST, get64(L.TSC_ADJUST) + delta);
+  setTscOffset(get64(L.TSC_OFFSET) + delta);
+}
 
-let msrValue: u64 = 0;
+let value: u64 = 0;
 
-/** Reads an MSR into msrValue; false if there is none. */
+/** Reads an MSR into `value`; false for #GP(0). */
 function read(index: u32): bool {
-  const field = fieldOf(index);
-  if (field) {
-    msrValue = get64(field);
-    return true;
-  }
-  switch (index) {
-    case IA32_TSC:
-      msrValue = readTsc();
-      return true;
-    case IA32_EFER:
-      msrValue = get64(L.EFER);
-      return true;
-    case IA32_MTRRCAP:
-      msrValue = MTRRCAP;
-      return true;
-    case IA32_BIOS_SIGN_ID:
-      msrValue = MICROCODE_REVISION;
-      return true;
-    // One kind of socket; no machine-check banks; no branch tracing.
-    case IA32_PLATFORM_ID:
-    case IA32_MCG_CAP:
-    case IA32_MCG_STATUS:
-    case IA32_DEBUGCTL:
-      msrValue = 0;
-      return true;
-    case IA32_ARCH_CAPABILITIES:
-      msrValue = ARCH_CAPABILITIES;
-      return true;
-    default:
-      if (!readMsr(index)) return false;
-      msrValue = load<u64>(S + L.SCRATCH);
-      return true;
-  }
+  const kind = readDeclared(index);
+  if (kind == MSR_DONE) value = msrValue;
+  else if (kind == MSR_MACHINE) {
+    if (!readMsr(index)) return false;
+    value = load<u64>(S + L.SCRATCH);
+  } else if (kind == MSR_FUNCTION) {
+    value = index == IA32_TSC ? readTsc() : index == IA32_TSC_ADJUST ? get64(L.TSC_ADJUST) : get64(L.EFER);
+  } else return false;
+  return true;
 }
 
 function writeEfer(value: u64): bool {
@@ -158,76 +70,22 @@ function writeEfer(value: u64): bool {
   return true;
 }
 
-/** Memory types that exist: UC WC WT WP WB; for PAT also UC-. */
-function isMemoryType(type: u64, pat: bool): bool {
-  return type == 0 || type == 1 || (type >= 4 && type <= 6) || (pat && type == 7);
-}
-
-/** Eight bytes, each a memory type. */
-function areMemoryTypes(value: u64, pat: bool): bool {
-  for (let i: u64 = 0; i < 64; i += 8) {
-    if (!isMemoryType((value >> i) & 0xff, pat)) return false;
-  }
-  return true;
-}
-
-/** Whether a plain field may take this value. */
-function isAcceptable(index: u32, value: u64): bool {
-  switch (index) {
-    case IA32_SYSENTER_ESP:
-    case IA32_SYSENTER_EIP:
-    case IA32_LSTAR:
-    case IA32_CSTAR:
-    case IA32_FS_BASE:
-    case IA32_GS_BASE:
-    case IA32_KERNEL_GS_BASE:
-      return isCanonical(value);
-    case IA32_TSC_AUX:
-      return value >> 32 == 0;
-    case IA32_PAT:
-      return areMemoryTypes(value, true);
-    case IA32_MTRR_DEF_TYPE:
-      return (value & ~(<u64>0xcff)) == 0 && isMemoryType(value & 0xff, false);
-    default:
-      if (index >= IA32_MTRR_FIX64K && index < IA32_MTRR_FIX4K + 8) return areMemoryTypes(value, false);
-      return true;
-  }
-}
-
 /** Writes an MSR; false for #GP(0). */
 function write(index: u32, value: u64): bool {
-  const field = fieldOf(index);
-  if (field) {
-    if (!isAcceptable(index, value)) return false;
-    set64(field, value);
-    return true;
-  }
-  switch (index) {
-    case IA32_TSC:
-      writeTsc(value);
-      return true;
-    case IA32_EFER:
-      return writeEfer(value);
-    case IA32_PLATFORM_ID:
-    case IA32_MTRRCAP:
-    case IA32_MCG_CAP:
-    case IA32_ARCH_CAPABILITIES:
-      return false;
-    // Loading microcode and clearing a status that is always clear do nothing.
-    case IA32_BIOS_SIGN_ID:
-    case IA32_MCG_STATUS:
-      return true;
-    case IA32_DEBUGCTL:
-      return value == 0;
-    default:
-      return writeMsr(index, <u32>value, <u32>(value >> 32)) != 0;
-  }
+  const kind = writeDeclared(index, value);
+  if (kind == MSR_DONE) return true;
+  if (kind == MSR_MACHINE) return writeMsr(index, <u32>value, <u32>(value >> 32)) != 0;
+  if (kind != MSR_FUNCTION) return false;
+  if (index == IA32_TSC) moveTsc(value - readTsc());
+  else if (index == IA32_TSC_ADJUST) moveTsc(value - get64(L.TSC_ADJUST));
+  else return writeEfer(value);
+  return true;
 }
 
 export function h_rdmsr(d: u32, s: u32, imm: i32): u32 {
   if (get32(L.CPL) != 0 || !read(<u32>get64(L.GPR_RCX))) return raiseWithError(VECTOR_GP, 0);
-  set64(L.GPR_RAX, <u32>msrValue);
-  set64(L.GPR_RDX, msrValue >> 32);
+  set64(L.GPR_RAX, <u32>value);
+  set64(L.GPR_RDX, value >> 32);
   return 0;
 }
 

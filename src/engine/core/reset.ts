@@ -7,7 +7,7 @@ import { setFlags } from "./flags";
 import { setSegment, setSystemSegment } from "./descriptors";
 import { cpuidSignature } from "./cpuid";
 import { DR6_FIXED, DR7_FIXED } from "./system";
-import { writeTsc } from "./msr";
+import { resetMsrs } from "./msr";
 import { resetFpu } from "./fpu-reset";
 import * as C from "./control-bits";
 
@@ -15,11 +15,6 @@ const DATA: u32 = C.ATTRIBUTE_P | C.ATTRIBUTE_S | 3;
 const CODE: u32 = C.ATTRIBUTE_P | C.ATTRIBUTE_S | 11;
 const LDT: u32 = C.ATTRIBUTE_P | 2;
 const TSS_BUSY: u32 = C.ATTRIBUTE_P | 11;
-
-/** WB WT UC- UC, twice. */
-const PAT_DEFAULT: u64 = 0x0007040600070406;
-/** Fast strings. */
-const MISC_ENABLE_DEFAULT: u64 = 1;
 
 export function resetCpu(): void {
   memory.fill(S + L.GPR, 0, L.SLOT_ZERO);
@@ -55,11 +50,7 @@ export function resetCpu(): void {
   set64(L.DR + 6 * 8, DR6_FIXED);
   set64(L.DR + 7 * 8, DR7_FIXED);
 
-  // The MSRs from STAR to the fixed-range MTRRs lie side by side.
-  memory.fill(S + L.MSR_STAR, 0, L.INTERRUPT_LINE - L.MSR_STAR);
-  set64(L.MSR_PAT, PAT_DEFAULT);
-  set64(L.MSR_MISC_ENABLE, MISC_ENABLE_DEFAULT);
-  writeTsc(0);
+  resetMsrs();
 
   set32(L.NMI_PENDING, 0);
   set32(L.NMI_BLOCKED, 0);

@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import asc from "assemblyscript/asc";
 import * as L from "../layout.ts";
+import { msrModule } from "../x86/msr-module.ts";
 
 export const RAM_SIZE = 0x80_0000;
 const PAGES = (L.RAM_BASE + RAM_SIZE) / 0x1_0000;
@@ -24,6 +25,7 @@ async function compile(): Promise<Uint8Array<ArrayBuffer>> {
     [join(coreFolder, "entry.ts"), SOURCES.map((name) => `export * from "./${name}";`).join("\n")],
     [join(coreFolder, "blocks.ts"), standIns],
     [join(coreFolder, "flags.ts"), standIns],
+    [join(coreFolder, "msrs.gen.ts"), msrModule()],
   ]);
   let binary: Uint8Array | undefined;
   const errors: string[] = [];

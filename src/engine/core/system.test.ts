@@ -25,12 +25,6 @@ function writeCr(number: number, value: bigint | number): string {
   return cpu.call("movtocr", 0, OPERAND, number);
 }
 
-function readMsr(index: number): bigint | string {
-  cpu.setState64(RCX, index);
-  const outcome = cpu.call("rdmsr");
-  return outcome === "ok" ? (cpu.state64(RDX) << 32n) | cpu.state64(RAX) : outcome;
-}
-
 function writeMsr(index: number, value: bigint): string {
   cpu.setState64(RCX, index);
   cpu.setState64(RAX, value & 0xffffffffn);
@@ -242,65 +236,6 @@ describe("flags", () => {
   it("HLT stops the processor", () => {
     assert.equal(cpu.call("hlt"), "ok");
     assert.equal(cpu.state32(L.HALTED), 1);
-  });
-});
-
-describe("MSRs", () => {
-  beforeEach(() => {
-    cpu.enterLong();
-  });
-
-  it("bases must be canonical", () => {
-    assert.equal(writeMsr(0xc0000101, 0xffff_8000_1234_0000n), "ok");
-    assert.equal(cpu.base(5), 0xffff_8000_1234_0000n);
-    assert.equal(readMsr(0xc0000101), 0xffff_8000_1234_0000n);
-    assert.equal(writeMsr(0xc0000082, 0x0000_8000_0000_0000n), "#13(0)");
-  });
-
-  it("EFER changes what CPUID advertises; LME only without paging; LMA never", () => {
-    assert.equal(writeMsr(0xc0000080, 0xd00n), "ok");
-    assert.equal(readMsr(0xc0000080), 0xd00n);
-    assert.equal(writeMsr(0xc0000080, 0xc00n), "#13(0)");
-    assert.equal(writeMsr(0xc0000080, 0x1d00n), "#13(0)");
-    assert.equal(writeMsr(0xc0000080, 0x900n), "ok");
-    assert.equal(readMsr(0xc0000080), 0xd00n);
-  });
-
-  it("the TSC counts nanoseconds and can be set", () => {
-    cpu.now = 5_000_000_000;
-    assert.equal(readMsr(0x10), 5_000_000_000n);
-    assert.equal(writeMsr(0x10, 100n), "ok");
-    cpu.now += 17;
-    assert.equal(cpu.call("rdtsc"), "ok");
-    assert.deepEqual([cpu.state64(RAX), cpu.state64(RDX)], [117n, 0n]);
-  });
-
-  it("CR4.TSD keeps RDTSC to ring 0", () => {
-    cpu.setState64(L.CR4, 0x24);
-    assert.equal(cpu.call("rdtsc"), "ok");
-    cpu.setState32(L.CPL, 3);
-    assert.equal(cpu.call("rdtsc"), "#13(0)");
-    assert.equal(cpu.call("rdtscp"), "#13(0)");
-  });
-
-  it("MTRRs and PAT take memory types only", () => {
-    assert.equal(readMsr(0xfe), 0x508n);
-    assert.equal(writeMsr(0x26f, 0x0606060606060606n), "ok");
-    assert.equal(readMsr(0x26f), 0x0606060606060606n);
-    assert.equal(writeMsr(0x250, 0x0606060606060603n), "#13(0)");
-    assert.equal(writeMsr(0x277, 0x0007040600070406n), "ok");
-    assert.equal(writeMsr(0x277, 0x02n), "#13(0)");
-    assert.equal(writeMsr(0x20f, 0x123n), "ok");
-    assert.equal(readMsr(0x20f), 0x123n);
-  });
-
-  it("the rest is the host's, or nobody's", () => {
-    cpu.hostMsrs.set(0x1b, 0xfee00900n);
-    assert.equal(readMsr(0x1b), 0xfee00900n);
-    assert.equal(writeMsr(0x1b, 0x1_fee00800n), "ok");
-    assert.equal(cpu.hostMsrs.get(0x1b), 0x1_fee00800n);
-    assert.equal(readMsr(0x1234), "#13(0)");
-    assert.equal(writeMsr(0x1234, 0n), "#13(0)");
   });
 });
 
