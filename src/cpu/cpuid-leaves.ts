@@ -3,6 +3,7 @@
  * whose quirks operating systems know how to leave alone, whatever the features.
  */
 
+import { xsaveSubleaves } from "./xsave-components.ts";
 import { features, type CpuidRegister, type Feature } from "./features.ts";
 
 export interface CpuidLeaf {
@@ -61,7 +62,7 @@ class Leaves {
 export function cpuidLeaves(has: ReadonlySet<Feature>): CpuidLeaf[] {
   const leaves = new Leaves();
   Object.assign(leaves.at(0), {
-    eax: 7,
+    eax: has.has("xsave") ? 0xd : 7,
     ebx: ascii(VENDOR, 0),
     edx: ascii(VENDOR, 4),
     ecx: ascii(VENDOR, 8),
@@ -85,6 +86,8 @@ export function cpuidLeaves(has: ReadonlySet<Feature>): CpuidLeaf[] {
     });
   }
   leaves.at(0x80000008).eax = ADDRESS_BITS;
+  for (const { subleaf, ...registers } of xsaveSubleaves(has))
+    Object.assign(leaves.at(0xd, subleaf), registers);
   for (const feature of has) {
     const [leaf, register, bit, subleaf] = features[feature].cpuid;
     leaves.at(leaf, subleaf)[register] |= 1 << bit;

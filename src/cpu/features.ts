@@ -78,7 +78,10 @@ const rows = {
   sha: { group: "crypto", cpuid: [7, "ebx", 29], what: "SHA-1 and SHA-256 rounds", since: "v2", needs: ["sse2"] },
 
   fxsr: { group: "state", cpuid: [1, "edx", 24], what: "FXSAVE, FXRSTOR", since: "v1", needs: ["fpu"] },
-  xsave: { group: "state", cpuid: [1, "ecx", 26], what: "XGETBV, XSETBV", needs: ["fxsr"], unfinished: true },
+  xsave: { group: "state", cpuid: [1, "ecx", 26], what: "XSAVE, XRSTOR, XGETBV, XSETBV", since: "v2", needs: ["fxsr"] },
+  xsaveopt: { group: "state", cpuid: [0xd, "eax", 0, 1], what: "XSAVEOPT", since: "v2", needs: ["xsave"] },
+  xsavec: { group: "state", cpuid: [0xd, "eax", 1, 1], what: "XSAVEC, the compacted format", since: "v2", needs: ["xsave"] },
+  xgetbv1: { group: "state", cpuid: [0xd, "eax", 2, 1], what: "XGETBV with ECX = 1", since: "v2", needs: ["xsave"] },
 
   fsgsbase: { group: "system", cpuid: [7, "ebx", 0], what: "RDFSBASE, RDGSBASE, WRFSBASE, WRGSBASE", since: "v2" },
   tsc_deadline: { group: "system", cpuid: [1, "ecx", 24], what: "TSC-deadline mode of the APIC timer", since: "v2", needs: ["tsc"] },

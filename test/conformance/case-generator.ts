@@ -19,7 +19,7 @@ import {
   STATUS_FLAGS,
 } from "../oracle/index.ts";
 import { chooseForm, chooseTarget, isAbsolute, segmentBaseOf, segmentOfForm } from "./addressing.ts";
-import { Draft, isAmbiguous, reachOf } from "./draft.ts";
+import { ambiguousBits, Draft, reachOf } from "./draft.ts";
 import { isOpen } from "./exclusions.ts";
 import { memoryContents, setFloatState } from "./float-state.ts";
 import type { HostCpu } from "./host-cpu.ts";
@@ -243,7 +243,7 @@ function placeAbsolute<S extends Omit<ShapeWithBases, "immediates">>(shape: S, r
     wide: false,
   });
   const base = segmentBaseOf(shape, segment, shape.bases);
-  const offset = isAmbiguous(shape.mode, segment, sizeBytes) ? (target - base) & ~15n : target - base;
+  const offset = (target - base) & ~ambiguousBits(shape.mode, segment, sizeBytes);
   const displacement = Number(BigInt.asIntN(addressBits === 16 ? 16 : 32, offset));
   return { ...shape, memory: { ...memory, displacement } };
 }

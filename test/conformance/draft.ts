@@ -28,7 +28,7 @@ import {
   segmentOfForm,
   solveForm,
 } from "./addressing.ts";
-import { byteRegister, memoryBytes, type SizedOperand, sizedOperands } from "./operands.ts";
+import { byteRegister, memoryBytes, XSAVE_AREA_BYTES, type SizedOperand, sizedOperands } from "./operands.ts";
 import type { SegmentRegister, Shape, SizeBits } from "./shape.ts";
 
 export const RAX = 0;
@@ -182,7 +182,7 @@ export class Draft {
         reach: reachOf(shape, segment),
         wide: addressBits === 64,
       });
-      const chosen = isAmbiguous(shape.mode, segment, sizeBytes) ? target & ~15n : target;
+      const chosen = target & ~ambiguousBits(shape.mode, segment, sizeBytes);
       solveForm(memory, addressBits, this.offsetIn(segment, chosen, addressBits), this.gpr);
     }
     const offset = memory.ripRelative
@@ -266,9 +266,15 @@ export class Draft {
   }
 }
 
-/** Which fault comes first is open where an operand is neither aligned nor within its stack segment. */
-export const isAmbiguous = (mode: CpuMode, segment: SegmentRegister, sizeBytes: number): boolean =>
-  segment === "ss" && sizeBytes >= 16 && mode !== "long64";
+/**
+ * Address bits that have to be clear because it is open which fault comes first where an operand is neither aligned nor
+ * within its stack segment, or in 64-bit mode its address not canonical.
+ */
+export function ambiguousBits(mode: CpuMode, segment: SegmentRegister, sizeBytes: number): bigint {
+  if (segment !== "ss") return 0n;
+  if (sizeBytes === XSAVE_AREA_BYTES) return 63n;
+  return sizeBytes >= 16 && mode !== "long64" ? 15n : 0n;
+}
 
 /** Where the offsets of a segment lead. */
 export function reachOf(shape: Shape, segment: SegmentRegister): "data" | "code" | "stack" {

@@ -39,7 +39,7 @@ import {
   RAM_SIZE_BYTES,
   REGION_GPA,
   SYSTEM_CALL_HANDLER,
-  systemCallMsrs,
+  kernelRegisters,
   writeKernel,
 } from "./guest-kernel.ts";
 
@@ -150,7 +150,7 @@ export class EngineExecutor implements CpuExecutor {
     this.#record = { bytes, view: new DataView(bytes.buffer), offset: 0, fpBytes: FXSAVE_BYTES };
     this.#recordWords = new Uint32Array(bytes.buffer);
     const { registers } = this.#engine;
-    for (const [field, value] of systemCallMsrs) registers.setU64(field, value);
+    for (const [field, value] of kernelRegisters) registers.setU64(field, value);
   }
 
   execute(cases: readonly InstructionCase[]): Promise<CpuOutcome[]> {

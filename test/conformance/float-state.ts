@@ -120,8 +120,9 @@ export function setFloatState(d: Draft, floats: FloatSource): void {
   const { row } = d.shape;
   const { random } = floats;
   const usesMmx = row.operands.some(({ file }) => file === "mm") || row.mnemonic === "emms";
-  const usesXmm = row.operands.some(({ file }) => file === "xmm") || /mxcsr|^fx/.test(row.mnemonic);
-  if (row.features.has("fpu") || row.features.has("fxsr")) setX87(d, floats);
+  const usesXmm =
+    row.operands.some(({ file }) => file === "xmm") || /mxcsr|^fx|^xsave|^xrstor/.test(row.mnemonic);
+  if (row.features.has("fpu") || /^fx|^xsave|^xrstor/.test(row.mnemonic)) setX87(d, floats);
   // An MMX instruction finds either an x87 stack or MMX contents.
   if (usesMmx) {
     // Whether CVTPI2PS from memory, or a MASKMOVQ that faults, leaves the x87 stack alone differs between processors.

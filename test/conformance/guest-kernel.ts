@@ -176,8 +176,8 @@ export function machineStateOf(state: CpuState): MachineState {
   };
 }
 
-/** Where system calls lead, by the state block's fields. */
-export const systemCallMsrs: readonly (readonly [field: number, value: bigint])[] = [
+/** What the kernel has turned on besides: where system calls lead, which state XSAVE manages (x87, SSE); by field. */
+export const kernelRegisters: readonly (readonly [field: number, value: bigint])[] = [
   [L.MSR_LSTAR, KERNEL + BigInt(SYSTEM_CALL_HANDLER)],
   [L.MSR_CSTAR, KERNEL + BigInt(SYSTEM_CALL_HANDLER)],
   [L.MSR_STAR, BigInt(KERNEL_CODE) << 32n],
@@ -185,4 +185,5 @@ export const systemCallMsrs: readonly (readonly [field: number, value: bigint])[
   [L.MSR_SYSENTER_CS, BigInt(KERNEL_CODE)],
   [L.MSR_SYSENTER_EIP, KERNEL + BigInt(SYSTEM_CALL_HANDLER)],
   [L.MSR_SYSENTER_ESP, KERNEL + BigInt(KERNEL_STACK_TOP)],
+  [L.XCR0, 3n],
 ];

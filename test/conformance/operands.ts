@@ -3,9 +3,16 @@ import type { InstructionRow } from "../../src/engine/x86/row.ts";
 import type { Operand, OperandKind } from "../../src/engine/x86/operand.ts";
 import type { Shape } from "./shape.ts";
 
+/** The legacy region and the header. */
+export const XSAVE_AREA_BYTES = 576;
+
 /** Memory that an instruction reads or writes behind an operand without a width (kind "m"), by mnemonic. */
 const areaBytes: Readonly<Record<string, number>> = {
   fxsave: 512,
+  xsave: XSAVE_AREA_BYTES,
+  xsaveopt: XSAVE_AREA_BYTES,
+  xsavec: XSAVE_AREA_BYTES,
+  xrstor: XSAVE_AREA_BYTES,
   fxrstor: 512,
   fldenv: 28,
   fnstenv: 28,

@@ -22,7 +22,7 @@ import {
 } from "../oracle/index.ts";
 import { chooseTarget, NON_CANONICAL } from "./addressing.ts";
 import { type Draft, RAX, RBP, RBX, RCX, RDI, RDX, reachOf, RSI, RSP } from "./draft.ts";
-import { byteRegister } from "./operands.ts";
+import { byteRegister, XSAVE_AREA_BYTES } from "./operands.ts";
 import type { SegmentRegister, Shape, SizeBits } from "./shape.ts";
 
 export interface Policy {
@@ -431,6 +431,38 @@ const floatState: Policy = {
   },
 };
 
+/** The bits of a mask or header that processors agree on: x87 and SSE, and some that no processor has. */
+const stateComponents = (random: Random, unknown: boolean): bigint =>
+  BigInt(random.below(4)) | (unknown ? 1n << BigInt(20 + random.below(40)) : 0n);
+const COMPACTED = 1n << 63n;
+
+/** EDX:EAX asks for x87 and SSE state alone; the header of what XRSTOR reads is right most of the time. */
+const extendedState: Policy = {
+  reserved: [RAX, RDX],
+  prepare: (d) => {
+    const { random, operandGva } = d;
+    const mask = stateComponents(random, random.below(2) === 0);
+    d.set(RAX, mask, 32);
+    d.set(RDX, mask >> 32n, 32);
+    if (operandGva === undefined) return;
+    const image = new FpImage(Uint8Array.from({ length: FXSAVE_BYTES }, () => random.below(256)));
+    image.mxcsr = random.below(8) === 0 ? 0x10000 : DEFAULT_MXCSR | random.below(0x10000);
+    d.write(operandGva, image.bytes);
+    const isCompacted = random.below(3) === 0;
+    const present = stateComponents(random, random.below(12) === 0);
+    const listed = COMPACTED | (random.below(6) === 0 ? stateComponents(random, random.below(2) === 0) : 3n);
+    const header = [
+      present,
+      isCompacted ? listed : random.below(10) === 0 ? random.next64() : 0n,
+      ...Array.from({ length: 6 }, () => (random.below(60) === 0 ? random.next64() : 0n)),
+    ];
+    for (const [i, word] of header.entries()) d.writeNumber(operandGva + FXSAVE_BYTES + 8 * i, word, 8);
+  },
+  // Which byte of an area that leaves its region is named as the page fault's address differs between processors.
+  accepts: ({ operandGva }) =>
+    operandGva === undefined || operandGva % 64 !== 0 || regionOf(operandGva, XSAVE_AREA_BYTES) !== undefined,
+};
+
 const policies = new Map<string, Policy>([
   ...["rol", "ror", "rcl", "rcr", "shl", "shr", "sar", "shld", "shrd"].map((name) => [name, shift] as const),
   ["div", division],
@@ -515,6 +547,7 @@ const policies = new Map<string, Policy>([
   ["pcmpestri", textLengths],
   ["pcmpestrm", textLengths],
   ["fxrstor", floatState],
+  ...["xsave", "xsaveopt", "xsavec", "xrstor"].map((name) => [name, extendedState] as const),
   ["maskmovq", maskedStore(8)],
   ["maskmovdqu", maskedStore(16)],
   ["wrfsbase", baseWrite(0xc0)],

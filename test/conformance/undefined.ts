@@ -37,6 +37,9 @@ function undefinedMemory(d: Draft): Undefined["memory"] {
     case "fnsave":
       return [small ? { gva: gva + 6, sizeBytes: 8 } : { gva: gva + 12, sizeBytes: 16 }];
     case "fxsave":
+    case "xsave":
+    case "xsaveopt":
+    case "xsavec":
       return [
         { gva: gva + 6, sizeBytes: 18 },
         { gva: gva + 28, sizeBytes: 4 },

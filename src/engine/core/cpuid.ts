@@ -76,9 +76,30 @@ function apicId(): u32 {
   return (S - L.VCPU_BASE) / L.VCPU_STRIDE;
 }
 
-/** Bytes of an XSAVE area for the components enabled in XCR0: the legacy area and header, and 256 for AVX. */
-function xsaveSize(): u32 {
-  return get64(L.XCR0) & 4 ? 512 + 64 + 256 : 512 + 64;
+const XSAVE_COMPACTED: u32 = 1 << 1;
+const XSAVE_XGETBV1: u32 = 1 << 2;
+
+function xsaveFeatures(): u32 {
+  const entry = findLeaf(0xd, 1);
+  return entry ? load<u32>(entry, ENTRY_EAX) : 0;
+}
+export function hasXsavec(): bool {
+  return (xsaveFeatures() & XSAVE_COMPACTED) != 0;
+}
+export function hasXgetbv1(): bool {
+  return (xsaveFeatures() & XSAVE_XGETBV1) != 0;
+}
+
+/** Bytes of an XSAVE area for the components enabled in XCR0: the legacy region, the header, and what lies behind. */
+function xsaveSize(compacted: bool): u32 {
+  let size: u32 = 512 + 64;
+  for (let component: u32 = 2, rest = get64(L.XCR0) >> 2; rest != 0; component++, rest >>= 1) {
+    const entry = rest & 1 ? findLeaf(0xd, component) : 0;
+    if (entry == 0) continue;
+    const bytes = load<u32>(entry, ENTRY_EAX);
+    size = compacted ? size + bytes : max<u32>(size, load<u32>(entry, ENTRY_EBX) + bytes);
+  }
+  return size;
 }
 
 const CPUID_1_ECX_OSXSAVE: u32 = 1 << 27;
@@ -105,7 +126,9 @@ export function h_cpuid(d: u32, s: u32, imm: i32): u32 {
     ecx = (ecx & 0xffffff00) | (subleaf & 0xff);
     edx = apicId();
   } else if (leaf == 0xd && subleaf == 0 && entry != 0) {
-    ebx = xsaveSize();
+    ebx = xsaveSize(false);
+  } else if (leaf == 0xd && subleaf == 1 && hasXsavec()) {
+    ebx = xsaveSize(true);
   }
   set64(L.GPR_RAX, eax);
   set64(L.GPR_RBX, ebx);

@@ -57,6 +57,8 @@ const SOURCES = [
   "x87-arithmetic",
   "x87-environment",
   "fxsave",
+  "xsave",
+  "cpuid",
   "mmx",
   "x87-transcendental",
   "fpu-reset",

@@ -259,20 +259,6 @@ describe("CPUID", () => {
     cpu.setState64(L.CR4, 1n << 18n);
     assert.equal((cpuid(1)[2] ?? 0n) & (1n << 27n), 1n << 27n);
   });
-
-  it("XSETBV takes what leaf 0xd supports", () => {
-    assert.equal(cpu.call("xgetbv"), "#6");
-    cpu.setCpuid([[0xd, 0, 3, 0, 0, 0]]);
-    cpu.setState64(L.CR4, 1n << 18n);
-    cpu.setState64(RCX, 0);
-    cpu.setState64(RAX, 3);
-    assert.equal(cpu.call("xsetbv"), "ok");
-    assert.equal(cpu.state64(L.XCR0), 3n);
-    cpu.setState64(RAX, 2);
-    assert.equal(cpu.call("xsetbv"), "#13(0)");
-    cpu.setState64(RAX, 7);
-    assert.equal(cpu.call("xsetbv"), "#13(0)");
-  });
 });
 
 describe("ports", () => {

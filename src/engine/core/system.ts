@@ -19,7 +19,7 @@ import { asStackFault, writeMem } from "./memory";
 import { attributesOf, is64Bit, isLongMode, isRealMode, updateMode } from "./mode";
 import { flagsChangeable, ioPrivilege, isVirtual8086, readFlags, writeFlags } from "./rflags";
 import { commitStack, openStack, popValue, popped, pushAddress, reservePush } from "./stack";
-import { cpuidEbx, cpuidEcx, xcr0Supported } from "./cpuid";
+import { cpuidEbx, cpuidEcx } from "./cpuid";
 import { preventedByUmip } from "./tables";
 
 /** #GP(0) outside ring 0, to which real mode belongs. */
@@ -188,28 +188,6 @@ export function h_invd(d: u32, s: u32, imm: i32): u32 {
 
 export function h_wbinvd(d: u32, s: u32, imm: i32): u32 {
   return requireRing0();
-}
-
-export function h_xgetbv(d: u32, s: u32, imm: i32): u32 {
-  if (!(get64(L.CR4) & C.CR4_OSXSAVE)) return raise(VECTOR_UD);
-  if (<u32>get64(L.GPR_RCX) != 0) return raiseWithError(VECTOR_GP, 0);
-  const value = get64(L.XCR0);
-  set64(L.GPR_RAX, <u32>value);
-  set64(L.GPR_RDX, value >> 32);
-  return 0;
-}
-
-export function h_xsetbv(d: u32, s: u32, imm: i32): u32 {
-  if (!(get64(L.CR4) & C.CR4_OSXSAVE)) return raise(VECTOR_UD);
-  if (requireRing0()) return 1;
-  const value = (get64(L.GPR_RDX) << 32) | <u32>get64(L.GPR_RAX);
-  // x87 state is always on; AVX state (4) needs SSE state (2).
-  const avxAlone = (value & 6) == 4;
-  if (<u32>get64(L.GPR_RCX) != 0 || value & ~xcr0Supported() || !(value & 1) || avxAlone) {
-    return raiseWithError(VECTOR_GP, 0);
-  }
-  set64(L.XCR0, value);
-  return 0;
 }
 
 // ---- Debug registers --------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 /**
- * x87 and MMX state helpers (core/x87*.ts, core/fxsave.ts), and the table that maps every x87 encoding D8–DF to its
+ * x87 and MMX state helpers (core/x87*.ts, core/fxsave.ts, core/xsave.ts), and the table that maps every x87 encoding D8–DF to its
  * helper call (SDM vol. 2 appendix A.5.2). #NM and #UD from CR0 and CR4 are the translator's to check.
  */
 import type { HelperOperand, HelperRow } from "./helper-row.ts";
@@ -24,6 +24,12 @@ const x87 = <const Name extends string>(
     flags: more.flags ?? "none",
   }) satisfies HelperRow;
 
+/** They read a mask from EDX:EAX. */
+const xsave = (["xsave", "xsaveopt", "xsavec", "xrstor"] as const).map((name) => ({
+  ...x87(name, "none", "r64", "64 with REX.W, else 32", { address: true }),
+  gprs: "all" as const,
+}));
+
 export const x87Helpers = [
   // Before every waiting instruction: #MF if an unmasked exception is pending.
   { ...x87("x87_check", "none", "none", "none"), faults: true },
@@ -38,6 +44,9 @@ export const x87Helpers = [
   x87("x87_restore", "none", "r64", "operand size 16 or 32", { address: true }),
   x87("fxsave", "none", "r64", "64 with REX.W, else 32", { address: true }),
   x87("fxrstor", "none", "r64", "64 with REX.W, else 32", { address: true }),
+  // #UD and #NM of the XSAVE family.
+  { ...x87("xsave_check", "none", "none", "none"), faults: true },
+  ...xsave,
 
   x87("x87_rotate", "none", "none", "1 FINCSTP, -1 FDECSTP"),
   x87("x87_free", "st", "none", "1 to pop too"),

@@ -10,7 +10,6 @@ import {
   DecoderOptions,
   EncodingKind,
   Instruction,
-  Mnemonic,
   OpKind,
   Register,
 } from "iced-x86";
@@ -36,7 +35,7 @@ const missingFeatures: ReadonlySet<string> = new Set([
   "MOVDIRI", "MSRLIST", "OSS", "PADLOCK_ACE", "PADLOCK_GMI", "PADLOCK_PHE", "PADLOCK_PMM", "PADLOCK_RNG", "PADLOCK_UNDOC",
   "PCONFIG", "PKU", "PTWRITE", "RAO_INT", "RDPID", "RDPRU", "RMPQUERY", "RDRAND", "RDSEED", "RTM", "SERIALIZE",
   "SEV_ES", "SEV_SNP", "SGX1", "SKINIT_or_SVM", "SMM", "SMX", "SSE4A", "SVM", "TDX", "TSE", "TSXLDTRK", "UINTR",
-  "VMX", "WAITPKG", "WBNOINVD", "WRMSRNS", "XSAVE", "XSAVEC", "XSAVEOPT", "XSAVES",
+  "VMX", "WAITPKG", "WBNOINVD", "WRMSRNS", "XSAVES",
 ]); // prettier-ignore
 
 const modes = [
@@ -61,11 +60,9 @@ function decodeByIced(
   // VEX, EVEX, XOP and 3DNow! encodings are missing as a whole.
   const missing =
     instruction.encoding !== EncodingKind.Legacy || features.some((name) => missingFeatures.has(name));
-  // Of XSAVE only these two exist.
-  const exists = instruction.mnemonic === Mnemonic.Xgetbv || instruction.mnemonic === Mnemonic.Xsetbv;
   // SYSCALL and SYSRET in legacy modes are AMD's.
   const isForeign = bits !== 64 && features.includes("SYSCALL");
-  return { valid, length: instruction.length, missing: (missing && !exists) || isForeign, features };
+  return { valid, length: instruction.length, missing: missing || isForeign, features };
 }
 
 const hex = (bytes: Uint8Array): string =>

@@ -3,7 +3,7 @@
  * SDM 3A 2.8). Meanings are in lower-system.ts.
  *
  * SYSCALL and SYSRET exist in 64-bit mode only, as on Intel processors. Deliberately missing: MONITOR and MWAIT (not
- * in CPUID), RSM (no SMM), XSAVE, INVPCID, VMX and SVM.
+ * in CPUID), RSM (no SMM), XSAVES, INVPCID, VMX and SVM.
  */
 import { SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS } from "../layout.ts";
 import { noOperation } from "./lower-integer.ts";

@@ -1,6 +1,6 @@
 /**
- * The x86 table: x87 instructions D8–DF, from the forms of ir/helpers-x87.ts, then WAIT, FXSAVE and FXRSTOR. SDM 1,
- * chapter 8; SDM 2 A.5.2.
+ * The x86 table: x87 instructions D8–DF, from the forms of ir/helpers-x87.ts, then WAIT, FXSAVE, FXRSTOR and the XSAVE family. SDM 1,
+ * chapters 8 and 13; SDM 2 A.5.2.
  *
  * Deliberately missing: FIP, FDP and FOP are not kept current by arithmetic instructions, so FNSTENV and FXSAVE store
  * what was loaded last. #NM of WAIT assumes CR0.MP, which every operating system sets with CR0.TS.
@@ -101,9 +101,24 @@ const extendedState = (name: "fxsave" | "fxrstor"): Meaning => {
   };
 };
 
+const XSAVE_CHECK = opNumber("xsave_check");
+const XSAVE_BYTES = 576;
+/** The XSAVE family: as above, but #UD and #NM depend on CR4.OSXSAVE, which translations do not. */
+const xsave = (name: "xsave" | "xsaveopt" | "xsavec" | "xrstor"): Meaning => {
+  const op = opNumber(name);
+  return () => (t) => {
+    t.emit(XSAVE_CHECK);
+    t.emit(op, 0, t.linearAddress(XSAVE_BYTES, name !== "xrstor"), widthByRexW(t));
+  };
+};
+
 export const x87Rows: readonly InstructionRow[] = [
   ...formRows,
   row("9B", "wait", "", wait, "fpu"),
   row("NP 0F AE /0", "fxsave", "m", extendedState("fxsave"), "fxsr"),
   row("NP 0F AE /1", "fxrstor", "m", extendedState("fxrstor"), "fxsr"),
+  row("NP 0F AE /4", "xsave", "m", xsave("xsave"), "xsave"),
+  row("NP 0F AE /5", "xrstor", "m", xsave("xrstor"), "xsave"),
+  row("NP 0F AE /6", "xsaveopt", "m", xsave("xsaveopt"), "xsaveopt"),
+  row("NP 0F C7 /4", "xsavec", "m", xsave("xsavec"), "xsavec"),
 ];
