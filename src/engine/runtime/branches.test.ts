@@ -175,3 +175,14 @@ for (const tier of tiers) {
     assert.deepEqual([machine.gpr(RCX), machine.gpr(3), machine.gpr(RSP)], [0n, 3n, BigInt(STACK_TOP - 64)]);
   });
 }
+
+for (const tier of tiers) {
+  test(`${tier}: a compare that faults in front of its branch faults as itself, whatever was translated before`, () => {
+    // NOP; NOP; JMP: three instructions with one op. CMP [rax], ecx; JLE: two with one branch op.
+    const code = [0x90, 0x90, 0xeb, 0, 0x39, 0x08, 0x7e, 0, 0xf4];
+    const machine = new TestMachine({ core, tier, mode: "long", code });
+    machine.setGpr(RAX, NOT_CANONICAL);
+    const { vector, rip } = machine.runToEvent();
+    assert.deepEqual([vector, rip], [13, BigInt(CODE + 4)]);
+  });
+}

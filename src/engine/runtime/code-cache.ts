@@ -67,8 +67,10 @@ export class CodeCache {
     const firstOp = word;
     // Each instruction's first op; one without ops shares that of the instruction behind it.
     let instruction = 0;
+    let lastOp = 0;
     for (let i = 0; i < block.count; i++) {
       const op = block.op[i] ?? 0;
+      lastOp = (word - firstOp) >>> 1;
       if (i > 0) {
         const pc = block.pc[i] ?? 0;
         while (instruction < block.instructionCount && (block.instructionPc[instruction] ?? 0) <= pc) {
@@ -91,6 +93,8 @@ export class CodeCache {
         word += 4;
       }
     }
+    // The last op is also that of a branch that is fused with what stands before it: it alone may raise its faults.
+    while (instruction < block.instructionCount) tableOp[instruction++] = lastOp;
     const table = word << 2;
     for (let i = 0; i < block.instructionCount; i++) {
       this.u16[word * 2] = tableOp[i] ?? 0;
