@@ -448,20 +448,26 @@ export function h_aas(d: u32, s: u32, imm: i32): u32 {
   return 0;
 }
 
+/** The manual leaves OF, AF and CF undefined; processors clear them. */
 export function h_aam(d: u32, s: u32, imm: i32): u32 {
   const base = <u32>imm & 0xff;
   if (base == 0) return raise(VECTOR_DE);
   const value = al();
   store<u8>(S, <u8>(value / base), L.GPR_RAX + 1);
   store<u8>(S, <u8>(value % base), L.GPR_RAX);
-  setFlags((computeFlags() & (FLAG_OF | FLAG_AF | FLAG_CF)) | byteFlags(value % base));
+  setFlags(byteFlags(value % base));
   return 0;
 }
 
+/** The manual leaves OF, AF and CF undefined; in processors they are those of the addition. */
 export function h_aad(d: u32, s: u32, imm: i32): u32 {
-  const value = (al() + <u32>load<u8>(S, L.GPR_RAX + 1) * (<u32>imm & 0xff)) & 0xff;
-  store<u16>(S, <u16>value, L.GPR_RAX);
-  setFlags((computeFlags() & (FLAG_OF | FLAG_AF | FLAG_CF)) | byteFlags(value));
+  const ones = al();
+  const tens = (<u32>load<u8>(S, L.GPR_RAX + 1) * (<u32>imm & 0xff)) & 0xff;
+  const sum = ones + tens;
+  store<u16>(S, <u16>(sum & 0xff), L.GPR_RAX);
+  const carry: u32 = sum > 0xff ? FLAG_CF : 0;
+  const overflow: u32 = (ones ^ sum) & (tens ^ sum) & 0x80 ? FLAG_OF : 0;
+  setFlags(carry | overflow | ((ones ^ tens ^ sum) & FLAG_AF) | byteFlags(sum));
   return 0;
 }
 

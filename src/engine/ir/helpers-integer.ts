@@ -44,7 +44,7 @@ export const integerHelpers: readonly HelperRow[] = [
   row("aaa", { gprs: "all", flags: "both" }),
   row("aas", { gprs: "all", flags: "both" }),
   row("aam", { imm: "base", gprs: "all", faults: true, flags: "both" }),
-  row("aad", { imm: "base", gprs: "all", flags: "both" }),
+  row("aad", { imm: "base", gprs: "all", flags: "writes" }),
   /** PUSHA and POPA with the operand size in bytes as immediate (the stack size comes from SS.B). */
   row("pusha", { imm: "operand size in bytes", gprs: "all", faults: true }),
   row("popa", { imm: "operand size in bytes", gprs: "all", faults: true }),
