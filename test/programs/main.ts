@@ -1,0 +1,40 @@
+/**
+ * The long suite of real programs: each runs on the host's processor and in a Typevisor guest, and must print the
+ * same, line for line.
+ *
+ *     npm run test:programs
+ *     npm run test:programs -- --suite qemu --only 'fprem' --interpreter --shown 40
+ */
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+import { readyMadeGuest } from "../../src/apps/embed/index.ts";
+import { Reporter } from "./report.ts";
+import { qemuSuite } from "./qemu-suite.ts";
+import { QEMU_GUESTS } from "./qemu-tests.ts";
+import { runSuite } from "./suite.ts";
+
+const { values: given } = parseArgs({
+  options: {
+    suite: { type: "string", default: "." },
+    only: { type: "string", default: "." },
+    interpreter: { type: "boolean", default: false },
+    shown: { type: "string", default: "8" },
+  },
+});
+const wantedSuite = new RegExp(given.suite);
+const tier = given.interpreter ? ("interpreter" as const) : ("auto" as const);
+const only = new RegExp(given.only);
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
+
+const reporter = new Reporter(print, Number(given.shown));
+for (const name of QEMU_GUESTS.filter((guest) => wantedSuite.test(`qemu-${guest}`))) {
+  await using work = await mkdtempDisposable(join(tmpdir(), "typevisor-programs-"));
+  const options = { ...(await readyMadeGuest(name)), tier };
+  const suite = await qemuSuite({ name, options, selection: "all", only, folder: work.path, report: print });
+  reporter.begin(suite);
+  for await (const comparison of runSuite(suite)) reporter.add(comparison);
+}
+process.exitCode = reporter.end() ? 0 : 1;
