@@ -129,9 +129,14 @@ function chooseShape(
   const dependsOnW = encoding.rexW || row.operands.some(({ width }) => width === "y");
   const operandBits = random.pick(operandSizes(row, mode));
   const wide = traits.has("f64") || traits.has("d64");
+  // VEX.W exists in every mode, but is the operand size in 64-bit mode alone.
+  const hasVexW = encoding.vex !== undefined && encoding.vex.w === undefined && mode !== "long64";
   const rexW =
-    mode === "long64" &&
-    (encoding.rexW || (operandBits === 64 && !wide) || (dependsOnW ? chance(random, 2) : chance(random, 8)));
+    (hasVexW && chance(random, 4)) ||
+    (mode === "long64" &&
+      (encoding.rexW ||
+        (operandBits === 64 && !wide) ||
+        (dependsOnW ? chance(random, 2) : chance(random, 8))));
   if (encoding.rexW && mode !== "long64") return undefined;
   const usual = defaultAddressBits(mode);
   const addressBits = chance(random, 6) ? (mode === "long64" ? 32 : usual === 32 ? 16 : 32) : usual;
@@ -151,10 +156,11 @@ function chooseShape(
       : undefined;
   const rm = random.below(registers);
   const reg = random.below(row.operands.some(({ file }) => file === "sreg") ? 8 : registers);
+  const usesVvvv = row.operands.some(({ at }) => at === "vvvv");
   const partial = {
     row,
     mode,
-    operandBits: rexW && !(wide && operandBits === 64) ? 64 : operandBits,
+    operandBits: rexW && mode === "long64" && !(wide && operandBits === 64) ? 64 : operandBits,
     addressBits,
     lock: chance(random, traits.has("lock") && isMemory ? 4 : 60),
     repeat: isString && !chance(random, 4) ? random.pick([0xf3, 0xf3, 0xf2] as const) : undefined,
@@ -162,6 +168,7 @@ function chooseShape(
     rexW,
     rex: mode === "long64" && chance(random, 4),
     reg,
+    ...(usesVvvv && { vvvv: random.below(registers) }),
     rm,
     memory: form,
     codeGva: chance(random, 12) ? CODE.gva + PAGE_BYTES - 1 - random.below(4) : DEFAULT_RIP,

@@ -203,6 +203,7 @@ export class Draft {
     if (operand.file !== "gpr") return undefined;
     if (operand.at === "fixed") return operand.number;
     if (operand.at === "reg") return this.shape.reg;
+    if (operand.at === "vvvv") return this.shape.vvvv;
     return this.shape.memory === undefined || operand.at === "opcode" ? this.shape.rm : undefined;
   }
 

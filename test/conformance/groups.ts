@@ -1,5 +1,6 @@
 /** The rows of the x86 table in the groups that are tested and reported together. */
 import type { InstructionRow } from "../../src/engine/x86/row.ts";
+import { bitRows } from "../../src/engine/x86/spec-bits.ts";
 import { controlRows } from "../../src/engine/x86/spec-control.ts";
 import { cryptoRows } from "../../src/engine/x86/spec-crypto.ts";
 import { integerRows } from "../../src/engine/x86/spec-integer.ts";
@@ -11,6 +12,7 @@ import { x87Rows } from "../../src/engine/x86/spec-x87.ts";
 
 export const rowGroups = {
   integer: integerRows,
+  bits: bitRows,
   control: controlRows,
   string: stringRows,
   system: systemRows,

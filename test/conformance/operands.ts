@@ -36,7 +36,7 @@ function bitsOf(operand: Operand, shape: Shape): number {
     case "z":
       return Math.min(shape.operandBits, 32);
     case "y":
-      return shape.rexW ? 64 : 32;
+      return shape.rexW && shape.mode === "long64" ? 64 : 32;
     case "far":
       return shape.operandBits + 16;
     case "none":

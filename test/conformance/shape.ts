@@ -46,6 +46,8 @@ export interface Shape {
   readonly rex: boolean;
   /** ModRM.reg unless the row fixes it. */
   readonly reg: number;
+  /** VEX.vvvv as a register number, of VEX-encoded rows that use it. */
+  readonly vvvv?: number;
   /** ModRM.rm, or the register in the opcode. */
   readonly rm: number;
   /** Set if ModRM.rm is memory. */
@@ -121,30 +123,57 @@ function emitNumber(out: number[], value: bigint, bytes: number): void {
   for (let i = 0n; i < bytes; i++) out.push(Number((value >> (8n * i)) & 0xffn));
 }
 
-/** The machine code of a shape. */
-export function encodeShape(shape: Shape): Uint8Array {
-  const { row, mode, memory, operandBits } = shape;
+/** The top bits of the registers in ModRM and SIB, as REX has them: R, X, B. */
+function registerHighBits({ row: { encoding }, memory, reg, rm }: Shape): number {
+  const b = memory === undefined ? rm >> 3 : (memory.base ?? 0) >> 3;
+  const isFree = encoding.hasModrm && encoding.digit === undefined && encoding.modrm === undefined;
+  const r = isFree ? reg >> 3 : 0;
+  const x = (memory?.index ?? 0) >> 3;
+  return (r << 2) | (x << 1) | b;
+}
+
+/** Size, repeat and REX prefixes, and the escape bytes of the opcode map. */
+function emitOpcodeMap(out: number[], shape: Shape): void {
+  const { row, mode, operandBits } = shape;
   const { encoding } = row;
-  const out: number[] = [];
-  if (shape.lock) out.push(0xf0);
-  if (shape.segment !== undefined) out.push(segmentPrefixes[shape.segment]);
-  if (shape.addressBits !== defaultAddressBits(mode)) out.push(0x67);
   if (needsOperandSizePrefix(row, mode, operandBits)) out.push(0x66);
   const repeat = encoding.prefix === "F3" ? 0xf3 : encoding.prefix === "F2" ? 0xf2 : shape.repeat;
   if (repeat !== undefined) out.push(repeat);
-  const isRegisterForm = memory === undefined;
   if (mode === "long64") {
-    const b = isRegisterForm ? shape.rm >> 3 : (memory.base ?? 0) >> 3;
-    const r =
-      encoding.hasModrm && encoding.digit === undefined && encoding.modrm === undefined ? shape.reg >> 3 : 0;
-    const x = isRegisterForm ? 0 : (memory.index ?? 0) >> 3;
-    const rex = (shape.rexW ? 8 : 0) | (r << 2) | (x << 1) | b;
+    const rex = (shape.rexW ? 8 : 0) | registerHighBits(shape);
     if (rex !== 0 || shape.rex) out.push(0x40 | rex);
   }
   if (encoding.map !== 0) out.push(0x0f);
   if (encoding.map === 2) out.push(0x38);
   if (encoding.map === 3) out.push(0x3a);
+}
+
+const VEX_PREFIX = { NP: 0, "66": 1, F3: 2, F2: 3 } as const;
+
+/** The VEX prefix, of two bytes if they hold what is needed (SDM 2, 2.3.5). */
+function emitVex(out: number[], shape: Shape): void {
+  const { row, rexW, rex, vvvv } = shape;
+  const { map, prefix = "NP", vex } = row.encoding;
+  const usesVvvv = row.operands.some(({ at }) => at === "vvvv");
+  const l = vex?.length === "L1" || vex?.length === "256" ? 4 : 0;
+  const last = (usesVvvv ? (~(vvvv ?? 0) & 15) << 3 : 0x78) | l | VEX_PREFIX[prefix];
+  const high = registerHighBits(shape);
+  if (map === 1 && !rexW && !rex && (high & 3) === 0) out.push(0xc5, ((~high & 4) << 5) | last);
+  else out.push(0xc4, ((~high & 7) << 5) | map, (rexW ? 0x80 : 0) | last);
+}
+
+/** The machine code of a shape. */
+export function encodeShape(shape: Shape): Uint8Array {
+  const { row, mode, memory } = shape;
+  const { encoding } = row;
+  const out: number[] = [];
+  if (shape.lock) out.push(0xf0);
+  if (shape.segment !== undefined) out.push(segmentPrefixes[shape.segment]);
+  if (shape.addressBits !== defaultAddressBits(mode)) out.push(0x67);
+  if (encoding.vex !== undefined) emitVex(out, shape);
+  else emitOpcodeMap(out, shape);
   out.push(encoding.opcode + (encoding.plusRegister ? shape.rm & 7 : 0));
+  const isRegisterForm = memory === undefined;
   let ripRelativeAt = -1;
   if (encoding.modrm !== undefined) out.push(encoding.modrm + (encoding.plusStack ? shape.rm & 7 : 0));
   else if (encoding.hasModrm) {

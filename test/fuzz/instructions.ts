@@ -77,6 +77,7 @@ function randomShape(row: InstructionRow, mode: CpuMode, random: Random): Shape 
     rexW,
     rex: mode === "long64" && chance(random, 6),
     reg: random.below(registers),
+    vvvv: random.below(registers),
     rm: random.below(registers),
     memory: isMemory ? memoryForm(random, addressBits) : undefined,
     immediates: row.encoding.immediates.map((token) =>

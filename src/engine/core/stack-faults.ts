@@ -97,6 +97,15 @@ function refersToStack(): bool {
       map = 2;
       byte = fetchByte();
     }
+  } else if (byte == 0xc4 || byte == 0xc5) {
+    // VEX, which has X, B and the map in its three-byte form alone; there is no LES or LDS here.
+    const first = fetchByte();
+    map = byte == 0xc5 ? 1 : first & 31;
+    if (byte == 0xc4) {
+      rex = (~first >> 5) & 3;
+      fetchByte();
+    }
+    byte = fetchByte();
   }
   if (!hasModrm(map, byte)) return usesOnlyStack(map, byte);
   const modrm = fetchByte();

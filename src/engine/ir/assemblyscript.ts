@@ -439,7 +439,7 @@ function printInterpreter(): string {
     'import { S, raise } from "./state";',
     'import { blockIsHot } from "./host";',
     'import { cachedBlock } from "./blocks";',
-    'import { mulHighSigned, mulHighUnsigned } from "./arithmetic";',
+    `import { ${Object.keys(x.pureFunctions).join(", ")} } from "./arithmetic";`,
     'import { giveBack, locateFault, retiredSoFar, runRegion, spill128, truncateRip } from "./dispatch";',
     'import { branchFaults, raiseBranchFault, raiseCallFault, unpop } from "./near-branches";',
     'import { isCanonical } from "./paging";',

@@ -62,10 +62,12 @@ export type Expr =
       readonly args: readonly Expr[];
     };
 
-/** Core functions that expressions may call, with their result types. */
+/** Core functions (core/arithmetic.ts) of two i64 that expressions may call, with their result types. */
 export const pureFunctions = {
   mulHighUnsigned: "i64",
   mulHighSigned: "i64",
+  depositBits: "i64",
+  extractBits: "i64",
 } as const;
 export type PureFunction = keyof typeof pureFunctions;
 

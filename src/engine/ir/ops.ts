@@ -8,6 +8,7 @@ import type { HelperRow } from "./helper-row.ts";
 import { helperRows } from "./helpers.ts";
 import type { OpEffects, OpMeaning, OpRow } from "./op.ts";
 import { controlOps } from "./ops-control.ts";
+import { bitOps } from "./ops-bits.ts";
 import { integerOps } from "./ops-integer.ts";
 import { memoryOps } from "./ops-memory.ts";
 import { simdOpRows } from "./ops-simd.ts";
@@ -21,6 +22,7 @@ const helperOp = (row: HelperRow): OpRow => ({
 export const ops: readonly OpRow[] = [
   ...controlOps,
   ...integerOps,
+  ...bitOps,
   ...memoryOps,
   ...simdOpRows,
   ...helperRows.map(helperOp),

@@ -15,12 +15,12 @@ export const slowWriteSignature = (size: MemorySize): Signature => ({
   parameters: ["i64", size === 64 ? "i64" : "i32"],
   results: ["i32"],
 });
-/** mulHighSigned, mulHighUnsigned. */
-export const mulHighSignature: Signature = { parameters: ["i64", "i64"], results: ["i64"] };
 /** raiseCallFault(rsp). */
 export const raiseCallSignature: Signature = { parameters: ["i64"], results: [] };
 /** raiseBranchFault(). */
 export const raiseSignature: Signature = { parameters: [], results: [] };
+/** pureFunctions of ir/expr.ts. */
+export const pureSignature: Signature = { parameters: ["i64", "i64"], results: ["i64"] };
 /** regionAt(rip): table slot of the region that enters there, or 0. */
 export const regionAtSignature: Signature = { parameters: ["i64"], results: ["i32"] };
 /** translate(linear, access, user): guest-physical address, or -1 with a fault pending. */

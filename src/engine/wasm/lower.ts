@@ -12,7 +12,7 @@ import { binaryOps, simdOps, unaryOps } from "../ir/wasm-ops.ts";
 import {
   CORE_MODULE,
   helperSignature,
-  mulHighSignature,
+  pureSignature,
   slowReadSignature,
   slowWriteSignature,
 } from "./core-calls.ts";
@@ -457,7 +457,7 @@ export class Lowering {
         return f.access(opcode.i32Load, this.#stateBase + e.offset);
       case "pure":
         for (const argument of e.args) this.emit(argument);
-        return f.call(this.coreFunction(e.name, mulHighSignature));
+        return f.call(this.coreFunction(e.name, pureSignature));
       default:
         throw new Error(`${e.kind} is static`);
     }

@@ -3,7 +3,7 @@
  * opcode of a map, a mandatory prefix, REX.W and a ModRM byte, goes to the most specific row that covers it; two
  * equally specific rows are an error in the table.
  *
- * `primary[is64 << 10 | map << 8 | opcode]` is a row number, INVALID, or -2 - g for group g. `groups[g * GROUP_SIZE +
+ * `primary[plane << 11 | is64 << 10 | map << 8 | opcode]`, with the plane of the encoding (legacy, VEX with L = 0 or 1), is a row number, INVALID, or -2 - g for group g. `groups[g * GROUP_SIZE +
  * key]`, with key = prefix << 5 | W << 4 | (mod = 3) << 3 | reg, is a row number, INVALID, or -2 - l for leaf l.
  * `leaves[l * 8 + rm]` is a row number or INVALID.
  */
@@ -15,6 +15,26 @@ export const GROUP_SIZE = 128;
 
 const PREFIX_INDEX = { NP: 0, "66": 1, F3: 2, F2: 3 } as const;
 const OPCODES = 4 * 256;
+/** Planes of `primary`. */
+export const PLANE_LEGACY = 0;
+export const PLANE_VEX_L0 = 1;
+export const PLANE_VEX_L1 = 2;
+const PLANES = 3;
+
+function planesOf({ encoding: { vex } }: InstructionRow): readonly number[] {
+  switch (vex?.length) {
+    case undefined:
+      return [PLANE_LEGACY];
+    case "L1":
+    case "256":
+      return [PLANE_VEX_L1];
+    case "LIG":
+      return [PLANE_VEX_L0, PLANE_VEX_L1];
+    default:
+      return [PLANE_VEX_L0];
+  }
+}
+
 /** Points of one opcode: a group's keys times eight values of rm. */
 const POINTS = GROUP_SIZE * 8;
 
@@ -23,7 +43,7 @@ export const modOf = (operands: readonly Operand[]): "any" | "memory" | "registe
   operands.find(({ at }) => at === "rm")?.mod ?? "any";
 
 export class LookupTables {
-  readonly primary = new Int16Array(2 * OPCODES).fill(INVALID);
+  readonly primary = new Int16Array(PLANES * 2 * OPCODES).fill(INVALID);
   readonly groups: Int16Array;
   readonly leaves: Int16Array;
 
@@ -32,9 +52,11 @@ export class LookupTables {
     for (const [index, row] of rows.entries()) {
       const { map, opcode, plusRegister } = row.encoding;
       for (let n = 0; n < (plusRegister ? 8 : 1); n++) {
-        const slot = (map << 8) | (opcode + n);
-        if (!row.traits.has("o64")) candidates[slot]?.push(index);
-        if (!row.traits.has("i64")) candidates[OPCODES + slot]?.push(index);
+        for (const plane of planesOf(row)) {
+          const slot = plane * 2 * OPCODES + ((map << 8) | (opcode + n));
+          if (!row.traits.has("o64")) candidates[slot]?.push(index);
+          if (!row.traits.has("i64")) candidates[OPCODES + slot]?.push(index);
+        }
       }
     }
     const groups: number[] = [];
@@ -89,11 +111,11 @@ class OpcodePoints {
   }
 
   #cover(index: number, row: InstructionRow): void {
-    const { prefix, rexW, digit, modrm, plusStack } = row.encoding;
+    const { vex, prefix, rexW, digit, modrm, plusStack } = row.encoding;
     const mod = modOf(row.operands);
     const onlyRegister = mod === "register" || modrm !== undefined;
     const prefixes = prefix === undefined ? ([0, 3] as const) : exactly(PREFIX_INDEX[prefix]);
-    const widths: Range = rexW ? [1, 1] : [0, 1];
+    const widths: Range = rexW ? [1, 1] : vex?.w === 0 ? [0, 0] : [0, 1];
     const mods: Range = onlyRegister ? [1, 1] : mod === "memory" ? [0, 0] : [0, 1];
     const regs =
       modrm !== undefined

@@ -1,11 +1,12 @@
 /**
  * The x86 decoder: prefixes, opcode maps, ModRM, SIB, displacement and immediates (SDM 2, chapter 2), for 16-, 32-
  * and 64-bit code. Flat lookup tables are built once from the rows of the x86 table; decoding allocates nothing and
- * leaves its result in the fields of the Decoder. VEX, EVEX and XOP encodings are not decoded: they are #UD.
+ * leaves its result in the fields of the Decoder. VEX prefixes (SDM 2, 2.3) are decoded in every mode; that they are
+ * #UD in real and virtual-8086 mode is the translator's to say. EVEX and XOP encodings are #UD.
  */
 import type { Feature } from "../../cpu/index.ts";
 import { GPR, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SLOT_ZERO } from "../layout.ts";
-import { GROUP_SIZE, INVALID, LookupTables, modOf } from "./decode-table.ts";
+import { GROUP_SIZE, INVALID, LookupTables, PLANE_VEX_L0, PLANE_VEX_L1, modOf } from "./decode-table.ts";
 import type { ImmediateToken } from "./operand.ts";
 import type { InstructionRow } from "./row.ts";
 
@@ -96,6 +97,8 @@ const ATTRIBUTE_DEFAULT64 = 4;
 const ATTRIBUTE_FORCE64 = 8;
 /** ModRM.mod is taken for 3. */
 const ATTRIBUTE_IGNORES_MOD = 16;
+/** VEX-encoded, without an operand in vvvv: the field must be 1111b. */
+const ATTRIBUTE_NO_VVVV = 32;
 
 /** 16-bit addressing: base and index slots by rm. */
 const BASE16 = Uint8Array.of(3, 3, 5, 5, 6, 7, 5, 3).map((n) => GPR + 8 * n);
@@ -117,8 +120,11 @@ export class Decoder {
   lock = false;
   /** 0, 2 (REPNE) or 3 (REP). */
   rep = 0;
-  /** The REX byte, or 0. */
+  /** The REX byte, or 0; of a VEX prefix 40h and what it says in place of REX, W cleared outside 64-bit mode. */
   rex = 0;
+  /** VEX.vvvv as a register number, and VEX.L; only of VEX-encoded rows. */
+  vvvv = 0;
+  vectorLength = 0;
   opcode = 0;
 
   // ModRM; register numbers include the REX bits.
@@ -139,6 +145,9 @@ export class Decoder {
   immediate = 0;
   /** High half of a 64-bit immediate or offset (else its sign), second immediate, selector of a far pointer. */
   immediate2 = 0;
+
+  /** VEX.vvvv where it stands, inverted. */
+  #rawVvvv = 0;
 
   readonly rows: readonly InstructionRow[];
   readonly #primary: Int16Array;
@@ -169,7 +178,8 @@ export class Decoder {
         (traits.has("lock") ? ATTRIBUTE_LOCK : 0) |
         (traits.has("d64") ? ATTRIBUTE_DEFAULT64 : 0) |
         (traits.has("f64") ? ATTRIBUTE_FORCE64 : 0) |
-        (modOf(operands) === "ignored" ? ATTRIBUTE_IGNORES_MOD : 0),
+        (modOf(operands) === "ignored" ? ATTRIBUTE_IGNORES_MOD : 0) |
+        (encoding.vex !== undefined && !operands.some(({ at }) => at === "vvvv") ? ATTRIBUTE_NO_VVVV : 0),
     );
   }
 
@@ -224,7 +234,37 @@ export class Decoder {
       opcode = view.getUint8(at++);
     }
     let key = is64 ? 1024 | opcode : opcode;
-    if (opcode === 0x0f) {
+    let w = rex & 8;
+    let isVex = false;
+    // In legacy modes a ModRM byte with mod = 3 makes VEX of what is LES and LDS otherwise.
+    if ((opcode & 0xfe) === 0xc4 && (is64 || view.getUint8(at) >= 0xc0)) {
+      const isForbidden = rex !== 0 || rep !== 0 || hasOperandSize || lock;
+      const first = view.getUint8(at++);
+      // pp, L and vvvv are in the last byte of both forms, R in the top bit of the first.
+      const last = opcode === 0xc5 ? first : view.getUint8(at++);
+      const map = opcode === 0xc5 ? 1 : first & 31;
+      const pp = last & 3;
+      rex = 0x40 | ((~first >> 5) & 4);
+      if (opcode === 0xc4) {
+        rex |= (~first >> 5) & 3;
+        w = (last >> 4) & 8;
+        // These are ignored outside 64-bit mode, as far as they are not fixed.
+        rex = is64 ? rex | w : 0x40;
+      }
+      this.vvvv = (~last >> 3) & (is64 ? 15 : 7);
+      this.vectorLength = (last >> 2) & 1;
+      isVex = true;
+      hasOperandSize = pp === 1;
+      rep = pp === 2 ? 3 : pp === 3 ? 2 : 0;
+      opcode = view.getUint8(at++);
+      if (isForbidden || map === 0 || map > 3) {
+        this.length = at - start;
+        return DECODE_INVALID;
+      }
+      key = ((last & 4) !== 0 ? PLANE_VEX_L1 : PLANE_VEX_L0) << 11;
+      key |= (is64 ? 1024 : 0) | (map << 8) | opcode;
+      this.#rawVvvv = last & 0x78;
+    } else if (opcode === 0x0f) {
       opcode = view.getUint8(at++);
       key = (is64 ? 1024 : 0) | 256 | opcode;
       if (opcode === 0x38 || opcode === 0x3a) {
@@ -237,7 +277,7 @@ export class Decoder {
     let number = this.#primary[key] ?? 0;
     if (number <= -2) {
       const prefix = rep === 3 ? 2 : rep === 2 ? 3 : hasOperandSize ? 1 : 0;
-      const point = (prefix << 5) | ((rex & 8) << 1) | (modrm >= 0xc0 ? 8 : 0) | ((modrm >> 3) & 7);
+      const point = (prefix << 5) | (w << 1) | (modrm >= 0xc0 ? 8 : 0) | ((modrm >> 3) & 7);
       number = this.#groups[(-2 - number) * GROUP_SIZE + point] ?? 0;
       if (number <= -2) number = this.#leaves[(-2 - number) * 8 + (modrm & 7)] ?? 0;
     }
@@ -253,7 +293,8 @@ export class Decoder {
     this.lock = lock;
     this.segmentOverride = segment;
     let operandSize: number;
-    if (is64) {
+    if (isVex) operandSize = (rex & 8) !== 0 ? 3 : 2;
+    else if (is64) {
       if ((attributes & ATTRIBUTE_FORCE64) !== 0 || (rex & 8) !== 0) operandSize = 3;
       else if (hasOperandSize) operandSize = 1;
       else operandSize = (attributes & ATTRIBUTE_DEFAULT64) !== 0 ? 3 : 2;
@@ -337,6 +378,7 @@ export class Decoder {
     }
     this.length = at - start;
     if (lock && ((attributes & ATTRIBUTE_LOCK) === 0 || this.isRegister)) return DECODE_INVALID;
+    if ((attributes & ATTRIBUTE_NO_VVVV) !== 0 && this.#rawVvvv !== 0x78) return DECODE_INVALID;
     return DECODED;
   }
 

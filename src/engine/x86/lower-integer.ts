@@ -568,9 +568,13 @@ export const exchangeAdd: Meaning = (form) => {
 
 const CMPXCHG8B = opNumber("cmpxchg8b");
 const CMPXCHG16B = opNumber("cmpxchg16b");
-export const compareExchangeWide: Meaning = () => (t) => {
-  const is16 = t.decoder.operandSize === SIZE64;
-  t.emit(is16 ? CMPXCHG16B : CMPXCHG8B, 0, t.linearAddress(is16 ? 16 : 8, true));
+/** CMPXCHG8B and CMPXCHG16B; with REX.W the former is #UD where the latter does not exist. */
+export const compareExchangeWide: Meaning = (form) => {
+  const is16 = operandAt(form, 0).width === 128;
+  return (t) => {
+    if (!is16 && (t.decoder.rex & 8) !== 0) t.raise(VECTOR_UD);
+    else t.emit(is16 ? CMPXCHG16B : CMPXCHG8B, 0, t.linearAddress(is16 ? 16 : 8, true));
+  };
 };
 
 // ---- Stack ----------------------------------------------------------------------------------------------------

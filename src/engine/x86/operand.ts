@@ -5,8 +5,8 @@
  * Width "v" is the operand size (16, 32, 64), "z" the same but 32 for 64, "y" 32 or, with REX.W, 64 bits.
  */
 
-/** Where an instruction encodes an operand; "fixed" ones are named by the opcode itself. */
-export type OperandPlace = "reg" | "rm" | "opcode" | "imm" | "fixed" | "moffs";
+/** Where an instruction encodes an operand; "fixed" ones are named by the opcode itself, "vvvv" is VEX's field. */
+export type OperandPlace = "reg" | "rm" | "vvvv" | "opcode" | "imm" | "fixed" | "moffs";
 export type OperandFile = "gpr" | "sreg" | "cr" | "dr" | "mm" | "xmm" | "st" | "none";
 export type OperandWidth = 8 | 16 | 32 | 64 | 80 | 128 | "v" | "z" | "y" | "far" | "none";
 /** Encoded immediates, by the manual's token in the opcode column. */
@@ -30,6 +30,7 @@ const rm = (file: OperandFile, width: OperandWidth) => ({ at: "rm", file, width,
 const rmRegister = (file: OperandFile, width: OperandWidth) =>
   ({ at: "rm", file, width, mod: "register" }) as const;
 const memory = (width: OperandWidth) => ({ at: "rm", file: "none", width, mod: "memory" }) as const;
+const vvvv = (file: OperandFile, width: OperandWidth) => ({ at: "vvvv", file, width }) as const;
 const opcode = (file: OperandFile, width: OperandWidth) => ({ at: "opcode", file, width }) as const;
 const fixed = (file: OperandFile, number: number, width: OperandWidth) =>
   ({ at: "fixed", file, number, width }) as const;
@@ -73,6 +74,8 @@ export const operandKinds = {
   my: memory("y"),
   /** Far pointer: offset of the operand size, then a selector. */
   mfar: memory("far"),
+  /** General register in VEX.vvvv. */
+  vy: vvvv("gpr", "y"),
   /** Register in the opcode's low three bits. */
   o8: opcode("gpr", 8),
   ov: opcode("gpr", "v"),

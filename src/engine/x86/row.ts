@@ -4,8 +4,9 @@
  * oracle's case generator and the tables in the documentation enumerate.
  *
  * Opcode column: optional mandatory prefix (NP, 66, F2, F3), REX.W, the opcode bytes with 0F, 0F 38 or 0F 3A in
- * front, then /r, /digit, +r (register in the opcode), +i (ST(i) in the ModRM byte) or a fixed ModRM byte, then
- * immediates (ib iw iz iv cb cz cp mo). A row without a mandatory prefix takes any; 66 is then the operand size.
+ * front, or VEX.length.prefix.map.W and the opcode byte (VEX.LZ.F2.0F38.W1 F5), then /r, /digit, +r (register in the opcode), +i (ST(i) in the ModRM byte) or a fixed ModRM byte, then
+ * immediates (ib iw iz iv cb cz cp mo). A row without a mandatory prefix takes any; 66 is then the operand size. A VEX
+ * row without a prefix takes pp = 0 alone; without W it takes both, and W is then the operand size.
  */
 import { isFeature, type Feature } from "../../cpu/index.ts";
 import {
@@ -45,9 +46,21 @@ export interface Form {
 export type MandatoryPrefix = "NP" | "66" | "F3" | "F2";
 export const mandatoryPrefixes = ["NP", "66", "F3", "F2"] as const satisfies readonly MandatoryPrefix[];
 
+/** VEX.L of a row: LZ, L0 and 128 ask for 0, L1 and 256 for 1, LIG takes either. */
+export const vexLengths = ["LZ", "L0", "128", "L1", "256", "LIG"] as const;
+export type VexLength = (typeof vexLengths)[number];
+export interface VexEncoding {
+  readonly length: VexLength;
+  /** undefined: either. */
+  readonly w: 0 | 1 | undefined;
+}
+
 /** The opcode column, parsed. */
 export interface Encoding {
+  /** undefined: not VEX-encoded. */
+  readonly vex: VexEncoding | undefined;
   readonly prefix: MandatoryPrefix | undefined;
+  /** REX.W, or VEX.W, has to be 1. */
   readonly rexW: boolean;
   /** 0: one byte, 1: 0F, 2: 0F 38, 3: 0F 3A. */
   readonly map: 0 | 1 | 2 | 3;
@@ -92,6 +105,21 @@ const isImmediateToken = (token: string): token is ImmediateToken => immediateTo
 const byteOf = (token: string): number | undefined =>
   /^[0-9A-F]{2}$/.test(token) ? Number.parseInt(token, 16) : undefined;
 
+const vexMaps = { "0F": 1, "0F38": 2, "0F3A": 3 } as const;
+
+/** Parses a token such as VEX.LZ.F2.0F38.W1; undefined if there is an error in it. */
+function parseVex(token: string): Pick<Encoding, "vex" | "prefix" | "rexW" | "map"> | undefined {
+  const fields = token.split(".").slice(1);
+  const length = vexLengths.find((name) => name === fields[0]);
+  const prefix = mandatoryPrefixes.find((name) => name === fields[1]);
+  const [mapName = "", wName = "WIG", ...rest] = fields.slice(prefix === undefined ? 1 : 2);
+  const map = mapName === "0F" || mapName === "0F38" || mapName === "0F3A" ? vexMaps[mapName] : undefined;
+  const hasW = wName === "W0" || wName === "W1" || wName === "WIG";
+  if (length === undefined || map === undefined || !hasW || rest.length > 0) return undefined;
+  const w = wName === "W0" ? 0 : wName === "W1" ? 1 : undefined;
+  return { vex: { length, w }, prefix: prefix ?? "NP", rexW: w === 1, map };
+}
+
 /** Parses the opcode column; throws on what it does not know. */
 export function parseOpcode(text: string): Encoding {
   const tokens = text.split(" ");
@@ -99,12 +127,15 @@ export function parseOpcode(text: string): Encoding {
     throw new Error(`bad opcode column: ${text}`);
   };
   let at = 0;
-  const prefix = mandatoryPrefixes.find((name) => name === tokens[0] && tokens.length > 1);
+  let prefix = mandatoryPrefixes.find((name) => name === tokens[0] && tokens.length > 1);
   if (prefix !== undefined) at++;
-  const rexW = tokens[at] === "REX.W";
+  let rexW = tokens[at] === "REX.W";
   if (rexW) at++;
   let map: 0 | 1 | 2 | 3 = 0;
-  if (tokens[at] === "0F" && byteOf((tokens[at + 1] ?? "").slice(0, 2)) !== undefined) {
+  let vex: VexEncoding | undefined;
+  if (tokens[at]?.startsWith("VEX.") === true) {
+    ({ vex, prefix, rexW, map } = parseVex(tokens[at++] ?? "") ?? fail());
+  } else if (tokens[at] === "0F" && byteOf((tokens[at + 1] ?? "").slice(0, 2)) !== undefined) {
     at++;
     map = 1;
     if (tokens[at] === "38" || tokens[at] === "3A") map = tokens[at++] === "38" ? 2 : 3;
@@ -128,7 +159,7 @@ export function parseOpcode(text: string): Encoding {
     at++;
   }
   const immediates = tokens.slice(at).map((token) => (isImmediateToken(token) ? token : fail()));
-  return { prefix, rexW, map, opcode, hasModrm, digit, plusRegister, modrm, plusStack, immediates };
+  return { vex, prefix, rexW, map, opcode, hasModrm, digit, plusRegister, modrm, plusStack, immediates };
 }
 
 /** One row; `traits` are attributes, features and the flags left undefined, in any order. */
@@ -160,7 +191,9 @@ export function makeRow(
   const needsModrm = operands.some(({ at }) => at === "reg" || at === "rm");
   if (needsModrm && !encoding.hasModrm)
     throw new Error(`${opcode} ${mnemonic}: ${operandList} needs a ModRM byte`);
-  const names = traits.filter((trait) => typeof trait === "string");
+  const named = traits.filter((trait) => typeof trait === "string");
+  // What is VEX-encoded does not exist in real and virtual-8086 mode.
+  const names = encoding.vex === undefined ? named : [...named, "prot" as const];
   return {
     opcode,
     mnemonic,

@@ -1,6 +1,6 @@
 /**
  * The x86 table: general-purpose instructions (SDM 2, chapters 3–5). Their meanings are in lower-integer.ts.
- * Deliberately missing: BMI and ADX (VEX-encoded or beyond x86-64-v2), RDRAND, RDSEED.
+ * BMI and ADX are in spec-bits.ts.
  */
 import { AF, CF, OF, PF, SF, STATUS_FLAGS, ZF } from "../ir/flags.ts";
 import * as m from "./lower-integer.ts";
@@ -117,7 +117,6 @@ export const integerRows: readonly InstructionRow[] = [
   ...bitTests,
   row("0F BC /r", "bsf", "rv, rmv", m.bitScan("bsf"), undefinedByScan),
   row("0F BD /r", "bsr", "rv, rmv", m.bitScan("bsr"), undefinedByScan),
-  row("F3 0F BC /r", "tzcnt", "rv, rmv", m.bitScan("tzcnt"), "bmi1", { undefinedFlags: OF | SF | AF | PF }),
   row("F3 0F BD /r", "lzcnt", "rv, rmv", m.bitScan("lzcnt"), "lzcnt", { undefinedFlags: OF | SF | AF | PF }),
   row("F3 0F B8 /r", "popcnt", "rv, rmv", m.bitScan("popcnt"), "popcnt"),
 

@@ -4,7 +4,7 @@
  * chapters 10–12; SDM 2.
  *
  * 128-bit memory operands must be aligned to 16 bytes, except where the row says unaligned. AES,
- * PCLMULQDQ and SHA are in spec-crypto.ts. Deliberately missing: SSE4a, and everything VEX-encoded.
+ * PCLMULQDQ and SHA are in spec-crypto.ts. Deliberately missing: SSE4a and AVX.
  */
 import type { Feature } from "../../cpu/index.ts";
 import { sseFloatForms, type SseForm } from "../ir/helpers-sse.ts";

@@ -1,5 +1,6 @@
 /** The whole x86 table. */
 import type { InstructionRow } from "./row.ts";
+import { bitRows } from "./spec-bits.ts";
 import { controlRows } from "./spec-control.ts";
 import { cryptoRows } from "./spec-crypto.ts";
 import { integerRows } from "./spec-integer.ts";
@@ -11,6 +12,7 @@ import { x87Rows } from "./spec-x87.ts";
 
 export const instructionRows: readonly InstructionRow[] = [
   ...integerRows,
+  ...bitRows,
   ...controlRows,
   ...stringRows,
   ...systemRows,

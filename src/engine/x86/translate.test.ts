@@ -13,6 +13,7 @@ import {
   MODE_FS_FLAT,
   MODE_GS_FLAT,
   MODE_NO_SSE,
+  MODE_REAL,
   MODE_STACK32,
   MODE_STEP,
   MODE_USER,
@@ -62,6 +63,22 @@ suite("integer instructions", () => {
     assert.deepEqual(lowered("48 b8 88 77 66 55 44 33 22 11", MODE64), ["movabs rax, 0x1122334455667788"]);
     assert.deepEqual(lowered("48 b8 ff ff ff ff ff ff ff ff", MODE64), ["movi64 rax, -0x1"]);
     assert.deepEqual(lowered("8b 03", MODE32), ["ld32_m32 rax, rbx, 0x0"]);
+  });
+
+  test("BMI writes the register in VEX.vvvv or ModRM.reg, and is #UD in real and virtual-8086 mode", () => {
+    assert.deepEqual(lowered("c4 e2 70 f2 c2", MODE64), ["andnot32 rax, rdx, rcx"]);
+    assert.deepEqual(lowered("c4 e2 f0 f2 03", MODE64), ["ld64_m64 t0, rbx, 0x0", "andnot64 rax, t0, rcx"]);
+    assert.deepEqual(lowered("c4 c2 f8 f3 d9", MODE64), ["blsi64 rax, r9"]);
+    assert.deepEqual(lowered("c4 e2 f0 f2 c2", MODE32), ["andnot32 rax, rdx, rcx"]);
+    assert.deepEqual(translated("c4 e2 70 f2 c2", MODE16 | MODE_REAL).slice(1), ["raise 0x6"]);
+  });
+
+  test("CMPXCHG16B is #UD without its feature, not CMPXCHG8B", () => {
+    const old = new BlockTranslator(new Set(featureNames.filter((name) => name !== "cx16")), block);
+    const bytes = bytesOf("48 0f c7 0b");
+    block.reset(RIP_LOW, 0, RIP_LOW, MODE64);
+    assert.ok(old.translate(block, bytes, 0, bytes.length, -1));
+    assert.match(blockText(block), /raise 0x6$/);
   });
 
   test("read-modify-write loads for writing, so that the store cannot fault", () => {

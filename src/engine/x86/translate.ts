@@ -4,7 +4,7 @@
  * page, INSTRUCTIONS_MAX instructions, or the first one if single-stepping.
  */
 import type { Feature } from "../../cpu/index.ts";
-import { MODE_CODE_SIZE, MODE_STEP, PAGE_SIZE } from "../layout.ts";
+import { MODE_CODE_SIZE, MODE_REAL, MODE_STEP, PAGE_SIZE } from "../layout.ts";
 import { INSTRUCTIONS_MAX, removeDeadFlags, type IrBlock } from "../ir/block.ts";
 import { opNumber } from "../ir/ops.ts";
 import { DECODED, DECODE_NEEDS_MORE, DECODE_TOO_LONG, Decoder } from "./decode.ts";
@@ -43,6 +43,7 @@ export class BlockTranslator {
     const codeSize = block.mode & MODE_CODE_SIZE;
     const pageLeft = PAGE_SIZE - (block.gpa & (PAGE_SIZE - 1));
     const instructionLimit = (block.mode & MODE_STEP) !== 0 ? 1 : Math.min(maxInstructions, INSTRUCTIONS_MAX);
+    const isReal = (block.mode & MODE_REAL) !== 0;
     t.begin(block);
     block.push(0, ENTER, 0, 0, 0);
     let pc = 0;
@@ -67,7 +68,8 @@ export class BlockTranslator {
       t.nextPc = end;
       block.beginInstruction(pc);
       count++;
-      if (result === DECODED) decoder.row.lower(t);
+      const exists = result === DECODED && !(isReal && decoder.row.traits.has("prot"));
+      if (exists) decoder.row.lower(t);
       else if (result === DECODE_TOO_LONG) t.raiseGp0();
       else t.raise(VECTOR_UD);
       pc = end;

@@ -47,6 +47,13 @@ export const byWideSize = (name: string): BySize => [
   opNumber(`${name}32`),
   opNumber(`${name}64`),
 ];
+/** For ops of 32 and 64 bits. */
+export const bySizeY = (name: string): BySize => [
+  opNumber("nop"),
+  opNumber("nop"),
+  opNumber(`${name}32`),
+  opNumber(`${name}64`),
+];
 export const pick = (ops: BySize, size: SizeLog2): number =>
   size === SIZE32 ? ops[2] : size === SIZE64 ? ops[3] : size === SIZE8 ? ops[0] : ops[1];
 
@@ -202,6 +209,11 @@ export class Translator {
   /** Slot of the r/m register. */
   rmRegister(size: SizeLog2): number {
     return this.gpr(this.decoder.rm, size);
+  }
+
+  /** Slot of the general register in VEX.vvvv, of 32 or 64 bits. */
+  vvvv(): number {
+    return 8 * this.decoder.vvvv;
   }
 
   /** Slot of the register in the opcode's low three bits. */
