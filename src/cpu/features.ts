@@ -65,7 +65,11 @@ const rows = {
   adx: { group: "integer", cpuid: [7, "ebx", 19], what: "ADCX, ADOX", since: "v2" },
   prefetchw: { group: "integer", cpuid: [0x80000001, "ecx", 8], what: "PREFETCHW", since: "v2" },
   rdtscp: { group: "integer", cpuid: [0x80000001, "edx", 27], what: "RDTSCP", since: "v2", needs: ["tsc"] },
+  rdpid: { group: "integer", cpuid: [7, "ecx", 22], what: "RDPID", since: "v2" },
+  rdrand: { group: "integer", cpuid: [1, "ecx", 30], what: "RDRAND", since: "v2" },
+  rdseed: { group: "integer", cpuid: [7, "ebx", 18], what: "RDSEED", since: "v2" },
   clflushopt: { group: "integer", cpuid: [7, "ebx", 23], what: "CLFLUSHOPT", since: "v2" },
+  clwb: { group: "integer", cpuid: [7, "ebx", 24], what: "CLWB", since: "v2" },
 
   mmx: { group: "simd", cpuid: [1, "edx", 23], what: "MMX", since: "v1", needs: ["fpu"] },
   sse: { group: "simd", cpuid: [1, "edx", 25], what: "SSE", since: "v1", needs: ["mmx", "fxsr"] },

@@ -32,6 +32,7 @@ export interface AcceleratorChoice {
     readonly clock: Clock;
     readonly tier: VmDefinition["tier"];
     readonly cpu: VmDefinition["cpu"];
+    readonly entropy: (byteCount: number) => Uint8Array;
     readonly bus: MachineBus;
     readonly hypervisorLeaves: readonly CpuidLeaf[];
   }): MeasuredVcpu;

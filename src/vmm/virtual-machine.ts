@@ -137,6 +137,7 @@ export class VirtualMachine {
       clock: this.#clock,
       tier: parts.definition.tier,
       cpu: parts.definition.cpu,
+      entropy: parts.entropy,
       bus: this.#board.bus,
       hypervisorLeaves: KVM_CPUID,
     });

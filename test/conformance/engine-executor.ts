@@ -131,6 +131,7 @@ export class EngineExecutor implements CpuExecutor {
         acknowledgeInterrupt: () => 0xff,
         readMsr: () => undefined,
         writeMsr: () => false,
+        entropyU32: () => 0x12345678,
         nowNs: () => 0,
       },
     });

@@ -13,6 +13,9 @@ const notAFunction = "its result is not a function of the state that a case sets
 const untestable: Readonly<Record<string, string>> = {
   rdtsc: notAFunction,
   rdtscp: notAFunction,
+  rdpid: notAFunction,
+  rdrand: notAFunction,
+  rdseed: notAFunction,
   rdpmc: "whether user mode may read performance counters is the host's choice (CR4.PCE)",
   cpuid: notAFunction,
   xgetbv: "XCR0 is the host's choice",

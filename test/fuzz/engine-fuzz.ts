@@ -149,6 +149,7 @@ export class EngineFuzzer {
       },
       readMsr: () => (this.#random.below(2) === 0 ? undefined : this.#random.next64()),
       writeMsr: () => this.#random.below(2) === 0,
+      entropyU32: () => 0x12345678,
       nowNs: () => (this.#nowNs += 100),
     };
   }

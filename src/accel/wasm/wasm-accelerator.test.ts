@@ -49,6 +49,7 @@ function machine(...code: readonly number[]) {
     clock,
     tier: "auto",
     cpu: "v2",
+    entropy: (byteCount) => Uint8Array.from({ length: byteCount }, (_, i) => i),
     hypervisorLeaves: [],
   });
   const vcpu = accelerator.createVcpu(bus);
@@ -98,6 +99,14 @@ test("code runs to its halt, and its port and memory accesses reach the bus", ()
   assert.deepEqual(accesses, ["out 80/1 41", "in 60/1", "read c0000000/4", "write c0000004/2 5678"]);
   assert.equal(vcpu.instructionsRetired, 6n);
   assert.equal(vcpu.getState().rip, BigInt(CODE_GPA + 18));
+});
+
+test("RDRAND gives the machine's entropy, in the order in which it came", () => {
+  // rdrand eax; rdrand ebx; hlt
+  const { vcpu } = machine(0x0f, 0xc7, 0xf0, 0x0f, 0xc7, 0xf3, HLT);
+  assert.deepEqual(vcpu.run({ maxInstructions: 1000 }), { kind: "halt" });
+  const { gpr } = vcpu.getState();
+  assert.deepEqual([gpr[0], gpr[3]], [0x03020100n, 0x0b0a0908n]);
 });
 
 test("a budget ends a loop, and about as many instructions are counted", () => {

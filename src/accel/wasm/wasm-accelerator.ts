@@ -25,6 +25,8 @@ export interface WasmAcceleratorConfig {
   readonly tier: "auto" | "interpreter" | "regions";
   /** CPU model and features as `--cpu` takes them. */
   readonly cpu: string;
+  /** Random bytes, from which RDRAND and RDSEED take theirs. */
+  readonly entropy: (byteCount: number) => Uint8Array;
   /** What CPUID answers in the hypervisor range, from the machine that has the paravirtual devices behind it. */
   readonly hypervisorLeaves: readonly HypervisorLeaf[];
 }
@@ -43,6 +45,31 @@ const EXITS: Readonly<Record<VcpuExit["kind"], VcpuExit>> = {
   shutdown: { kind: "shutdown" },
   requested: { kind: "requested" },
 };
+
+const ENTROPY_POOL_BYTES = 256;
+
+/** Random bytes asked for in advance, so that an instruction does not wait for the host each time. */
+class EntropyPool {
+  readonly #source: (byteCount: number) => Uint8Array;
+  #pool: DataView = new DataView(new ArrayBuffer(0));
+  #next = 0;
+
+  constructor(source: (byteCount: number) => Uint8Array) {
+    this.#source = source;
+  }
+
+  nextU32(): number {
+    if (this.#next === this.#pool.byteLength) {
+      const bytes = this.#source(ENTROPY_POOL_BYTES);
+      assert(bytes.length === ENTROPY_POOL_BYTES, "as many random bytes as were asked for");
+      this.#pool = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      this.#next = 0;
+    }
+    const value = this.#pool.getUint32(this.#next, true);
+    this.#next += 4;
+    return value;
+  }
+}
 
 export class WasmAccelerator implements Accelerator {
   readonly name = "wasm";
@@ -67,6 +94,7 @@ export class WasmVcpu implements Vcpu {
 
   constructor(config: WasmAcceleratorConfig, bus: MachineBus) {
     const { core, ram, clock, tier, cpu, hypervisorLeaves } = config;
+    const random = new EntropyPool(config.entropy);
     this.#bus = bus;
     this.#engine = new Engine({
       core,
@@ -83,6 +111,7 @@ export class WasmVcpu implements Vcpu {
         acknowledgeInterrupt: () => bus.acknowledgeInterrupt(),
         readMsr: (index) => bus.readMsr(index),
         writeMsr: (index, value) => bus.writeMsr(index, value),
+        entropyU32: () => random.nextU32(),
         nowNs: () => clock.nowNs(),
         taskPriorityChanged: (priorityClass) => bus.taskPriorityChanged(priorityClass),
         tscOffsetChanged: (offsetNs) => bus.tscOffsetChanged(offsetNs),

@@ -24,6 +24,9 @@ export declare function taskPriorityChanged(priorityClass: u32): void;
 /** The TSC is guest time plus this from now on. */
 @external("host", "tscOffsetChanged")
 export declare function tscOffsetChanged(low: u32, high: u32): void;
+/** 32 random bits, for RDRAND and RDSEED. */
+@external("host", "entropyU32")
+export declare function entropyU32(): u32;
 /** Nanoseconds of guest time; the TSC counts these (1 GHz) plus TSC_OFFSET. */
 @external("host", "nowNs")
 export declare function nowNs(): f64;

@@ -112,6 +112,7 @@ class Machine {
         acknowledgeInterrupt: () => 0x20,
         readMsr: () => undefined,
         writeMsr: () => false,
+        entropyU32: () => 0x12345678,
         nowNs: () => 0,
       },
     });

@@ -113,6 +113,11 @@ export function h_rdtscp(d: u32, s: u32, imm: i32): u32 {
   return 0;
 }
 
+export function h_rdpid(d: u32, s: u32, imm: i32): u32 {
+  store<u64>(S + d, get64(L.MSR_TSC_AUX));
+  return 0;
+}
+
 export function h_rdpmc(d: u32, s: u32, imm: i32): u32 {
   return raiseWithError(VECTOR_GP, 0);
 }

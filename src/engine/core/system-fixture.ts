@@ -152,6 +152,7 @@ export class SystemFixture {
       tscOffsetChanged: (low: number, high: number) => {
         fixture.tscOffset = BigInt.asIntN(64, (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0));
       },
+      entropyU32: () => 0x12345678,
       nowNs: () => fixture.now,
     };
     const env = {

@@ -113,6 +113,9 @@ const processor: readonly HelperRow[] = [
   faulting("rdtsc", { gprs: "all" }),
   faulting("rdtscp", { gprs: "all" }),
   faulting("rdpmc", { gprs: "all" }),
+  quiet("rdpid", { d: "w64" }),
+  /** RDRAND and RDSEED: 64 random bits; CF alone is set, as there always are some. */
+  quiet("random", { d: "w64", flags: "writes" }),
   quiet("cpuid", { gprs: "all" }),
   faulting("xgetbv", { gprs: "all" }),
   ending("xsetbv", { gprs: "all" }),

@@ -16,6 +16,7 @@ export interface CoreImports {
   writeMsr(index: number, low: number, high: number): number;
   taskPriorityChanged(priorityClass: number): void;
   tscOffsetChanged(low: number, high: number): void;
+  entropyU32(): number;
   nowNs(): number;
   translateBlock(gpa: number, gpa2: number): number;
   translateSingle(gpa: number, gpa2: number): number;
@@ -81,6 +82,7 @@ export function instantiateCore(
       writeMsr: (msr: number, low: number, high: number) => host.writeMsr(msr >>> 0, low >>> 0, high >>> 0),
       taskPriorityChanged: (priorityClass: number) => host.taskPriorityChanged(priorityClass),
       tscOffsetChanged: (low: number, high: number) => host.tscOffsetChanged(low >>> 0, high >>> 0),
+      entropyU32: () => host.entropyU32(),
       nowNs: () => host.nowNs(),
       translateBlock: (gpa: number, gpa2: number) => host.translateBlock(gpa >>> 0, gpa2),
       translateSingle: (gpa: number, gpa2: number) => host.translateSingle(gpa >>> 0, gpa2),

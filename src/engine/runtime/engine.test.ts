@@ -61,7 +61,12 @@ class Machine {
   readonly ram: Uint8Array;
   readonly view: DataView;
 
-  constructor(tier: EngineOptions["tier"], code: readonly number[], host: Partial<EngineHost> = {}) {
+  constructor(
+    tier: EngineOptions["tier"],
+    code: readonly number[],
+    host: Partial<EngineHost> = {},
+    cpu = "v2",
+  ) {
     const pages = (L.RAM_BASE + RAM_SIZE_BYTES) / 65536;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.ram = new Uint8Array(memory.buffer, L.RAM_BASE, RAM_SIZE_BYTES);
@@ -70,7 +75,7 @@ class Machine {
       core: module,
       memory,
       ramSizeBytes: RAM_SIZE_BYTES,
-      cpu: cpuModel(),
+      cpu: cpuModel(cpu),
       hypervisorLeaves: [],
       tier,
       host: {
@@ -81,6 +86,7 @@ class Machine {
         acknowledgeInterrupt: () => 0x20,
         readMsr: () => undefined,
         writeMsr: () => false,
+        entropyU32: () => 0x12345678,
         nowNs: () => 0,
         ...host,
       },
@@ -112,6 +118,40 @@ for (const tier of tiers) {
     const { instructionsRetired, instructionsInRegions } = machine.engine.statistics;
     assert.equal(instructionsRetired, 3002n);
     assert.equal(instructionsInRegions > 2900n, tier === "regions");
+  });
+
+  test(`${tier}: RDRAND and RDSEED give the host's entropy in each width, and CF alone`, () => {
+    let next = 0x11111111;
+    // stc; std; cmp eax, 1; rdrand eax; rdseed bx; pushf; pop ecx; hlt
+    const code = [0xf9, 0x83, 0xf8, 1, 0x0f, 0xc7, 0xf0, 0x66, 0x0f, 0xc7, 0xfb, 0x9c, 0x59, HLT];
+    const machine = new Machine(tier, code, { entropyU32: () => (next += 0x11111111) });
+    machine.engine.registers.setU64(L.GPR_RBX, 0xaaaaaaaan);
+    assert.equal(machine.engine.run(1000), "halt");
+    assert.equal(machine.eax(), 0x22222222);
+    assert.equal(machine.engine.registers.u32(L.GPR_RBX), 0xaaaa4444);
+    assert.equal(machine.engine.registers.u32(L.GPR_RCX) & 0x8d5, 1);
+  });
+
+  test(`${tier}: RDPID and RDTSCP read IA32_TSC_AUX`, () => {
+    // mov ecx, C0000103h; mov eax, 77; xor edx, edx; wrmsr; rdpid ebx; rdtscp; hlt
+    const code = [
+      0xb9, 3, 1, 0, 0xc0, 0xb8, 77, 0, 0, 0, 0x31, 0xd2, 0x0f, 0x30, 0xf3, 0x0f, 0xc7, 0xfb, 0x0f, 1, 0xf9, HLT,
+    ]; // prettier-ignore
+    const machine = new Machine(tier, code);
+    assert.equal(machine.engine.run(1000), "halt");
+    assert.deepEqual(
+      [machine.engine.registers.u32(L.GPR_RBX), machine.engine.registers.u32(L.GPR_RCX)],
+      [77, 77],
+    );
+  });
+
+  test(`${tier}: IA32_TSC_AUX does not exist without RDTSCP and RDPID`, () => {
+    // mov ecx, C0000103h; rdmsr; hlt
+    const code = [0xb9, 3, 1, 0, 0xc0, 0x0f, 0x32, HLT];
+    const machine = new Machine(tier, code, {}, "v2,-rdtscp,-rdpid");
+    machine.haltOn(13);
+    assert.equal(machine.engine.run(1000), "halt");
+    assert.equal(machine.engine.registers.u32(L.RIP), HANDLER + 1);
   });
 
   test(`${tier}: a store into the block that runs changes its next instruction at once`, () => {

@@ -23,6 +23,8 @@ export interface EngineHost {
   /** MSRs the processor does not have itself; undefined and false raise #GP. */
   readMsr(index: number): bigint | undefined;
   writeMsr(index: number, value: bigint): boolean;
+  /** 32 random bits: what RDRAND and RDSEED are made of. */
+  entropyU32(): number;
   /** Guest time in nanoseconds: the TSC's source. */
   nowNs(): number;
   // Notifications, for a host that has use for them.
@@ -104,6 +106,7 @@ export class Engine {
       taskPriorityChanged: (priorityClass) => host.taskPriorityChanged?.(priorityClass),
       tscOffsetChanged: (low, high) =>
         host.tscOffsetChanged?.(BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low))),
+      entropyU32: () => host.entropyU32(),
       nowNs: () => host.nowNs(),
       translateBlock: (gpa, gpa2) => this.translateBlock(gpa, gpa2),
       translateSingle: (gpa, gpa2) => this.translateSingle(gpa, gpa2),

@@ -56,6 +56,7 @@ class LongModeMachine {
         acknowledgeInterrupt: () => 0x20,
         readMsr: () => undefined,
         writeMsr: () => false,
+        entropyU32: () => 0x12345678,
         nowNs: () => 0,
       },
     });

@@ -109,6 +109,7 @@ export class TestMachine {
         acknowledgeInterrupt: () => 0x20,
         readMsr: () => undefined,
         writeMsr: () => false,
+        entropyU32: () => 0x12345678,
         nowNs: () => 0,
         ...options.host,
       },

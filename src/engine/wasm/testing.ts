@@ -89,6 +89,7 @@ export class TierMachine {
       writeMsr: () => 0,
       taskPriorityChanged: () => {},
       tscOffsetChanged: () => {},
+      entropyU32: () => 0x12345678,
       nowNs: () => 0,
       translateBlock: (gpa) => this.#translate(gpa),
       translateSingle: () => this.#codeCache.writeSingle(this.#block),

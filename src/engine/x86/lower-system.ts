@@ -264,7 +264,23 @@ export const writeSegmentBase = (segment: number): Meaning => {
   };
 };
 
-/** CLFLUSH: the address must be readable; there is no cache to flush. */
+const RANDOM = opNumber("random");
+/** RDRAND, RDSEED: as many random bits as the register has. */
+export const randomBits: Meaning = () => (t) => {
+  const w = t.decoder.operandSize;
+  t.emit(RANDOM, T0);
+  t.emit(pick(MOV, w), t.rmRegister(w), T0);
+};
+
+const RDPID = opNumber("rdpid");
+/** RDPID: IA32_TSC_AUX to a register of the mode's width. */
+export const readProcessorId: Meaning = () => (t) => {
+  const w = t.is64 ? SIZE64 : SIZE32;
+  t.emit(RDPID, T0);
+  t.emit(pick(MOV, w), t.rmRegister(w), T0);
+};
+
+/** CLFLUSH, CLFLUSHOPT and CLWB: the address must be readable; there is no cache to flush. */
 export const flushLine: Meaning = () => (t) => {
   t.address(1, false);
   t.load(T0, SIZE8);

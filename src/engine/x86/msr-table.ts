@@ -134,7 +134,7 @@ export const msrs: readonly Msr[] = [
   field(0xc0000084, "IA32_FMASK", L.MSR_FMASK, { writable: 0xffff_ffffn }),
   field(0xc0000103, "IA32_TSC_AUX", L.MSR_TSC_AUX, {
     writable: 0xffff_ffffn,
-    needs: [features.rdtscp.cpuid],
+    needs: [features.rdtscp.cpuid, features.rdpid.cpuid],
   }),
   field(0x174, "IA32_SYSENTER_CS", L.MSR_SYSENTER_CS),
   canonical(0x175, "IA32_SYSENTER_ESP", L.MSR_SYSENTER_ESP),
