@@ -2,7 +2,7 @@
 // every map, random bytes; and what iced-x86 cannot say: limits, features.
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { featureNames, features } from "../../cpu/index.ts";
+import { featureNames } from "../../cpu/index.ts";
 import { modrmBytes, opcodeBytes, TAIL } from "../../../test/decoder/encodings.ts";
 import { compare, modes } from "../../../test/decoder/iced-comparison.ts";
 import { nextString, randomSource, STRING_BYTES } from "../../../test/decoder/random-bytes.ts";
@@ -212,14 +212,5 @@ suite("decoder", () => {
       }
     }
     assert.ok(checked > 2000, `${checked} encodings`);
-  });
-
-  test("every feature gates rows, or is one that has none", () => {
-    const gating = new Set(instructionRows.flatMap((row) => [...row.features]));
-    const without = featureNames.filter((feature) => !gating.has(feature));
-    assert.deepEqual(
-      without.filter((feature) => !/^(base|system)$/.test(features[feature].group)),
-      ["prefetchw"],
-    );
   });
 });
