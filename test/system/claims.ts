@@ -10,7 +10,33 @@ export const claims = [
   "conforming segments",
   "null selectors",
   "segment loading",
+  "call gates",
+  "call gates of 16 bits",
+  "call gates of 64 bits",
+  "task switches",
+  "task gates",
   "LAR, LSL, VERR, VERW and ARPL",
+  "privileged instructions",
+  // Paging.
+  "4-level paging",
+  "user and supervisor pages",
+  "read-only pages and CR0.WP",
+  "no-execute pages",
+  "SMEP",
+  "SMAP",
+  "global pages",
+  "PCID and INVPCID",
+  "accessed and dirty bits",
+  "reserved bits",
+  // Exceptions, interrupts and debugging.
+  "exceptions and error codes",
+  "priorities of exceptions",
+  "double fault",
+  "triple fault",
+  "interrupt stack table",
+  "alignment check",
+  "canonical addresses",
+  "UMIP",
 ] as const;
 
 export type Claim = (typeof claims)[number];

@@ -70,6 +70,7 @@ if (values.peer === "qemu") {
       if (run.ending === ending) continue;
       failures++;
       console.log(`  ✖ ended by ${run.ending} instead of ${ending}`);
+      if (run.dump !== undefined) console.log(run.dump);
     }
   }
 }

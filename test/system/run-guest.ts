@@ -7,7 +7,7 @@ import { WASM_ACCELERATOR_PREFIX_BYTES, WasmAccelerator } from "../../src/accel/
 import { createVm } from "../../src/apps/vm-process/create-vm.ts";
 import { ok, unwrap } from "../../src/base/index.ts";
 import { loadCore } from "../../src/platform/node/index.ts";
-import { createBoard, parseVmDefinition } from "../../src/vmm/index.ts";
+import { createBoard, formatCrashDump, parseVmDefinition } from "../../src/vmm/index.ts";
 import type { VirtualMachine, VmOutcome } from "../../src/vmm/index.ts";
 
 export const tiers = ["interpreter", "regions"] as const;
@@ -16,6 +16,8 @@ export type Tier = (typeof tiers)[number];
 export interface GuestRun {
   readonly output: string;
   readonly ending: VmOutcome["kind"];
+  /** Registers and surroundings if the processor shut down. */
+  readonly dump: string | undefined;
   readonly tookMs: number;
 }
 
@@ -58,5 +60,6 @@ export async function runGuest(kernel: string, commandLine: string, tier: Tier):
   const vm: VirtualMachine = unwrap(created);
   vm.start();
   const outcome = await vm.ended;
-  return { output, ending: outcome.kind, tookMs: performance.now() - start };
+  const dump = outcome.kind === "crashed" ? formatCrashDump(outcome.dump) : undefined;
+  return { output, ending: outcome.kind, dump, tookMs: performance.now() - start };
 }

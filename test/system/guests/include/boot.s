@@ -59,6 +59,8 @@ gdt_template: .quad 0
 gdt_template_end:
 
 .data
+# The last character of the command line, which chooses among the variants of a guest.
+variant: .byte 0
 gdt_pointer: .word GDT_BYTES - 1
     .long gdt, 0
 idt_pointer: .word 256 * WORD * 2 - 1
@@ -71,6 +73,14 @@ idt_pointer: .word 256 * WORD * 2 - 1
 _start:
     cli
     cld
+    mov 16(%ebx), %esi # the command line of the multiboot information
+1:  mov (%esi), %al
+    inc %esi
+    test %al, %al
+    jz 2f
+    mov %al, variant
+    jmp 1b
+2:
     mov $boot_stack_top, %esp
     mov $gdt_template, %esi
     mov $gdt, %edi
@@ -194,11 +204,7 @@ _start:
 7:  call main
     decl rounds_left
     jnz 7b
-    mov $text_plan, %eax
-    call put_text
-    mov $planned_checks, %eax
-    call put_decimal
-    call new_line
+    call put_plan
     mov $0, %al
     out %al, $0xf4
 8:  hlt

@@ -131,6 +131,13 @@ put_decimal:
     pop rDX
     ret
 
+put_plan:
+    mov $text_plan, %eax
+    call put_text
+    mov $planned_checks, %eax
+    call put_decimal
+    jmp new_line
+
 put_topic:
     cmpl $1, rounds_left
     je put_text

@@ -175,11 +175,11 @@ trap_common:
 3:  cmpl $0, catching
     je unexpected
     movl $0, catching
-.if WIDTH == 32
     mov $DATA0, %eax
+    mov %eax, %ss
+.if WIDTH == 32
     mov %eax, %fs
     mov %eax, %gs
-    mov %eax, %ss
 .endif
     mov catch_sp, rSP
     push $2
