@@ -11,22 +11,6 @@ const group = (guest: string, reason: string, ...checks: readonly string[]): Exp
 
 export const expectedFailures: readonly ExpectedFailure[] = [
   ...group(
-    "segments",
-    "the limit of CS is checked where a block begins only",
-    "code that runs beyond the limit of CS is #GP(0) at the first instruction there",
-    "an instruction that reaches over the limit of CS is #GP(0)",
-    "a near jump beyond the limit of CS is #GP(0) at the jump",
-    "a near call beyond the limit of CS is #GP(0) at the call, and pushes nothing",
-  ),
-  ...group(
-    "canonical",
-    "near branches do not check their targets themselves",
-    "a jump is #GP(0) at the jump",
-    "a call is #GP(0) at the call, and pushes nothing",
-    "RET is #GP(0) at the RET, and pops nothing",
-    "a jump through memory is #GP(0) at the jump",
-  ),
-  ...group(
     "exceptions",
     "alignment is not checked",
     "an unaligned read at CPL 3 with AC and CR0.AM is #AC(0)",

@@ -257,7 +257,7 @@ function printInline(row: OpRow, body: readonly Statement[]): string {
 }
 
 /** A jump to a target of this op: through the chain once it is known, else through the jump cache. */
-function printGoto(index: 0 | 1): string {
+function printGoto(index: 0 | 1, block = "blk"): string {
   const chain = 8 + 4 * index;
   const target = 16 + 4 * index;
   return [
@@ -265,7 +265,7 @@ function printGoto(index: 0 | 1): string {
     `const to: u64 = load<u64>(blk) + <i64>load<i32>(ip, ${target});`,
     `const b: u32 = cachedBlock(to);`,
     `if (b != 0) { if (((to ^ load<u64>(blk)) & ~0xfff) == 0) store<u32>(ip, b + L.BLOCK_OPS, ${chain}); ip = b + L.BLOCK_OPS; continue; }`,
-    `if (branchFaults(to, blk)) break; store<u64>(S + L.RIP, to); return 0;`,
+    `if (branchFaults(to, ${block})) break; store<u64>(S + L.RIP, to); return 0;`,
   ].join(" ");
 }
 
@@ -327,7 +327,8 @@ function printBranch(row: OpRow, branch: Branch): string {
         advance(row),
       ].join(" ");
     case "jump":
-      return printGoto(0);
+      // What jumps to the address behind it is a branch all the same.
+      return printGoto(0, branch.why === "next" ? "blk" : "0");
     case "conditional": {
       const declared = new Set<string>();
       const before = (branch.before ?? [])
