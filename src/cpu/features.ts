@@ -90,6 +90,8 @@ const rows = {
   xgetbv1: { group: "state", cpuid: [0xd, "eax", 2, 1], what: "XGETBV with ECX = 1", since: "v2", needs: ["xsave"] },
 
   fsgsbase: { group: "system", cpuid: [7, "ebx", 0], what: "RDFSBASE, RDGSBASE, WRFSBASE, WRGSBASE", since: "v2" },
+  pcid: { group: "system", cpuid: [1, "ecx", 17], what: "process-context identifiers", needs: ["lm"] },
+  invpcid: { group: "system", cpuid: [7, "ebx", 10], what: "INVPCID", since: "v2" },
   tsc_deadline: { group: "system", cpuid: [1, "ecx", 24], what: "TSC-deadline mode of the APIC timer", since: "v2", needs: ["tsc"] },
   tsc_adjust: { group: "system", cpuid: [7, "ebx", 1], what: "IA32_TSC_ADJUST", since: "v2", needs: ["tsc"] },
   smep: { group: "system", cpuid: [7, "ebx", 7], what: "supervisors do not execute user pages", since: "v2" },

@@ -23,7 +23,7 @@ import { SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SLOT_ZERO } from "../..
 /** Valid for iced-x86, not in the table: beyond what is implemented, other vendors', or withdrawn. */
 const missingFeatures: ReadonlySet<string> = new Set([
   "AESKLE", "CET_IBT", "CET_SS", "CLDEMOTE", "CLZERO", "D3NOW", "D3NOWEXT",
-  "ENQCMD", "FRED", "GFNI", "HLE_or_RTM", "HRESET", "INVLPGB", "INVPCID", "KL", "KNC", "LKGS", "MCOMMIT", "MONITOR", "MONITORX", "MOVDIR64B",
+  "ENQCMD", "FRED", "GFNI", "HLE_or_RTM", "HRESET", "INVLPGB", "KL", "KNC", "LKGS", "MCOMMIT", "MONITOR", "MONITORX", "MOVDIR64B",
   "MOVDIRI", "MSRLIST", "OSS", "PADLOCK_ACE", "PADLOCK_GMI", "PADLOCK_PHE", "PADLOCK_PMM", "PADLOCK_RNG", "PADLOCK_UNDOC",
   "PCONFIG", "PKU", "PTWRITE", "RAO_INT", "RDPRU", "RMPQUERY", "RTM", "SERIALIZE",
   "SEV_ES", "SEV_SNP", "SGX1", "SKINIT_or_SVM", "SMM", "SMX", "SSE4A", "SVM", "TDX", "TSE", "TSXLDTRK", "UINTR",

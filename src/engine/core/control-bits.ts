@@ -26,6 +26,7 @@ export const CR4_OSFXSR: u64 = 1 << 9;
 export const CR4_OSXMMEXCPT: u64 = 1 << 10;
 export const CR4_UMIP: u64 = 1 << 11;
 export const CR4_FSGSBASE: u64 = 1 << 16;
+export const CR4_PCIDE: u64 = 1 << 17;
 export const CR4_OSXSAVE: u64 = 1 << 18;
 export const CR4_SMEP: u64 = 1 << 20;
 export const CR4_SMAP: u64 = 1 << 21;

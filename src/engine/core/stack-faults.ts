@@ -109,8 +109,9 @@ function refersToStack(): bool {
   }
   if (!hasModrm(map, byte)) return usesOnlyStack(map, byte);
   const modrm = fetchByte();
-  // LLDT, LTR, LGDT, LIDT, LMSW and INVLPG in user mode: the fault is their privilege.
-  if (map == 1 && byte <= 1 && (modrm & 0x10) != 0 && get32(L.CPL) == 3) return false;
+  // LLDT, LTR, LGDT, LIDT, LMSW, INVLPG and INVPCID in user mode: the fault is their privilege.
+  const privileged = map == 1 ? byte <= 1 && (modrm & 0x10) != 0 : map == 2 && byte == 0x82;
+  if (privileged && get32(L.CPL) == 3) return false;
   const mod = modrm >> 6;
   // PUSH and CALL of a register, POP into one.
   const pushes = map == 0 && ((byte == 0xff && (modrm & 0x38) == 0x30) || (byte == 0xff && (modrm & 0x38) == 0x10) || byte == 0x8f);

@@ -159,6 +159,115 @@ describe("CR4 and the others", () => {
   });
 });
 
+describe("PCIDs", () => {
+  const PCIDE = 1 << 17;
+  const NO_FLUSH = 1n << 63n;
+  const PCID_IN_CPUID = [
+    [1, 0, 0, 0, 1 << 17, 0],
+    [7, 0, 0, 1 << 10, 0, 0],
+  ];
+  /** The page that a test caches, and whether it still is. */
+  const PAGE = 0x5000n;
+  const cached = (): boolean =>
+    cpu.state64(L.TLB_KERNEL_READ + (Number(PAGE >> 8n) & L.TLB_INDEX_MASK)) === PAGE;
+  const GLOBAL = 0x6000n;
+  const globalCached = (): boolean =>
+    cpu.state64(L.TLB_KERNEL_READ + (Number(GLOBAL >> 8n) & L.TLB_INDEX_MASK)) === GLOBAL;
+  const fill = (): void => {
+    cpu.run("slowRead8", PAGE);
+    cpu.run("slowRead8", GLOBAL);
+    assert.ok(cached() && globalCached());
+  };
+
+  /** INVPCID with its descriptor in memory. */
+  function invpcid(type: bigint, context: bigint, address = 0n): string {
+    cpu.setRam64(0x7000, context);
+    cpu.setRam64(0x7008, address);
+    cpu.setState64(OPERAND, type);
+    cpu.setState64(OPERAND + 8, 0x7000);
+    return cpu.call("invpcid", OPERAND, OPERAND + 8);
+  }
+
+  beforeEach(() => {
+    cpu.enterLong();
+    cpu.setCpuid(PCID_IN_CPUID);
+    cpu.mapLong(GLOBAL, 0x6000, 0x107);
+    assert.equal(writeCr(4, 0xa0 | PCIDE), "ok");
+  });
+
+  it("CR4.PCIDE needs CPUID, IA-32e mode and PCID 0", () => {
+    assert.equal(writeCr(4, 0xa0), "ok");
+    cpu.setState64(L.CR3, PAGE_TABLES + 1);
+    assert.equal(writeCr(4, 0xa0 | PCIDE), "#13(0)");
+    cpu.setState64(L.CR3, PAGE_TABLES);
+    cpu.setCpuid([]);
+    assert.equal(writeCr(4, 0xa0 | PCIDE), "#13(0)");
+    cpu.setCpuid(PCID_IN_CPUID);
+    cpu.reset();
+    cpu.enterProtected();
+    cpu.setCpuid(PCID_IN_CPUID);
+    assert.equal(writeCr(4, 0x20 | PCIDE), "#13(0)");
+  });
+
+  it("paging stays on while they are in use", () => {
+    cpu.setSegment(CS, CODE0, 0xc09b, 0, 0xffffffff);
+    cpu.run("updateMode");
+    assert.equal(writeCr(0, 0x11), "#13(0)");
+    assert.equal(writeCr(4, 0xa0), "ok");
+    assert.equal(writeCr(0, 0x11), "ok");
+  });
+
+  it("bit 63 of what is written to CR3 keeps translations and is not stored; without PCIDE it is reserved", () => {
+    fill();
+    assert.equal(writeCr(3, BigInt(PAGE_TABLES) | NO_FLUSH), "ok");
+    assert.equal(cpu.state64(L.CR3), BigInt(PAGE_TABLES));
+    assert.ok(cached());
+    assert.equal(writeCr(3, PAGE_TABLES), "ok");
+    assert.deepEqual([cached(), globalCached()], [false, true]);
+    assert.equal(writeCr(3, BigInt(PAGE_TABLES) | (1n << 62n)), "#13(0)");
+    assert.equal(writeCr(4, 0xa0), "ok");
+    assert.equal(writeCr(3, BigInt(PAGE_TABLES) | NO_FLUSH), "#13(0)");
+  });
+
+  it("no translation of one PCID serves another", () => {
+    fill();
+    assert.equal(writeCr(3, BigInt(PAGE_TABLES + 1) | NO_FLUSH), "ok");
+    assert.deepEqual([cached(), globalCached()], [false, true]);
+    assert.equal(cpu.run("translate", PAGE, 0, 0), 0x5000, "the PCID is no part of the table's address");
+  });
+
+  it("INVPCID drops an address, a context, everything with and without global pages", () => {
+    fill();
+    assert.equal(invpcid(0n, 7n, PAGE), "ok");
+    assert.ok(cached(), "of another PCID");
+    assert.equal(invpcid(0n, 0n, PAGE), "ok");
+    assert.deepEqual([cached(), globalCached()], [false, true]);
+    fill();
+    assert.equal(invpcid(1n, 7n), "ok");
+    assert.ok(cached(), "of another PCID");
+    assert.equal(invpcid(1n, 0n), "ok");
+    assert.deepEqual([cached(), globalCached()], [false, true]);
+    fill();
+    assert.equal(invpcid(3n, 7n), "ok");
+    assert.deepEqual([cached(), globalCached()], [false, true]);
+    fill();
+    assert.equal(invpcid(2n, 7n), "ok");
+    assert.deepEqual([cached(), globalCached()], [false, false]);
+  });
+
+  it("INVPCID refuses what it does not know", () => {
+    assert.equal(invpcid(4n, 0n), "#13(0)");
+    assert.equal(invpcid(1n, 0x1000n), "#13(0)");
+    assert.equal(invpcid(0n, 0n, 0x8000_0000_0000n), "#13(0)");
+    assert.equal(invpcid(1n, 0n, 0x8000_0000_0000n), "ok", "the address means nothing then");
+    assert.equal(writeCr(4, 0xa0), "ok");
+    assert.equal(invpcid(1n, 1n), "#13(0)", "without PCIDE there is PCID 0 alone");
+    assert.equal(invpcid(2n, 1n), "ok");
+    cpu.setState32(L.CPL, 3);
+    assert.equal(invpcid(2n, 0n), "#13(0)");
+  });
+});
+
 describe("debug registers", () => {
   it("keep their fixed bits", () => {
     cpu.enterLong();

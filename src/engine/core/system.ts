@@ -11,11 +11,13 @@ import {
   closeWindow,
   flushTlb,
   flushTlbNonGlobal,
+  NO_ADDRESS,
   invalidatePage,
+  isCanonical,
   loadPaePointers,
   usesPaePointers,
 } from "./paging";
-import { asStackFault, writeMem } from "./memory";
+import { asStackFault, readable128, writeMem } from "./memory";
 import { attributesOf, is64Bit, isLongMode, isRealMode, updateMode } from "./mode";
 import { flagsChangeable, ioPrivilege, isVirtual8086, readFlags, writeFlags } from "./rflags";
 import { commitStack, openStack, popValue, popped, pushAddress, reservePush } from "./stack";
@@ -45,7 +47,7 @@ function writeCr0(value: u64): u32 {
   if (changed & C.CR0_PG) {
     const pae = (get64(L.CR4) & C.CR4_PAE) != 0;
     if (!(value & C.CR0_PG)) {
-      if (is64Bit()) return raiseWithError(VECTOR_GP, 0);
+      if (is64Bit() || (get64(L.CR4) & C.CR4_PCIDE) != 0) return raiseWithError(VECTOR_GP, 0);
       efer &= ~C.EFER_LMA;
     } else if (efer & C.EFER_LME) {
       const tss16 = (attributesOf(L.SEG_TR) & 0x9d) == (C.ATTRIBUTE_P | 1);
@@ -61,11 +63,25 @@ function writeCr0(value: u64): u32 {
   return 0;
 }
 
+/** Bit 63 of what MOV writes to CR3: keep what is cached for its PCID. */
+const CR3_NO_FLUSH: u64 = 1 << 63;
+const CR3_PCID: u64 = 0xfff;
+
+function currentPcid(): u64 {
+  return get64(L.CR4) & C.CR4_PCIDE ? get64(L.CR3) & CR3_PCID : 0;
+}
+
 function writeCr3(value: u64): u32 {
+  let keeps = false;
+  if (get64(L.CR4) & C.CR4_PCIDE) {
+    // Nothing is cached for a PCID but the current one, so that keeping means something for that one alone.
+    keeps = (value & CR3_NO_FLUSH) != 0 && ((value ^ get64(L.CR3)) & CR3_PCID) == 0;
+    value &= ~CR3_NO_FLUSH;
+  }
   if (value >> PHYSICAL_ADDRESS_BITS) return raiseWithError(VECTOR_GP, 0);
   if (usesPaePointers() && !loadPaePointers(value)) return raiseWithError(VECTOR_GP, 0);
   set64(L.CR3, value);
-  flushTlbNonGlobal();
+  if (!keeps) flushTlbNonGlobal();
   return 0;
 }
 
@@ -77,7 +93,9 @@ const CR4_ALWAYS: u64 =
 function cr4Supported(): u64 {
   const ebx7 = cpuidEbx(7);
   let bits = CR4_ALWAYS;
-  if (cpuidEcx(1) & (1 << 26)) bits |= C.CR4_OSXSAVE;
+  const ecx1 = cpuidEcx(1);
+  if (ecx1 & (1 << 17)) bits |= C.CR4_PCIDE;
+  if (ecx1 & (1 << 26)) bits |= C.CR4_OSXSAVE;
   if (ebx7 & 1) bits |= C.CR4_FSGSBASE;
   if (ebx7 & (1 << 7)) bits |= C.CR4_SMEP;
   if (ebx7 & (1 << 20)) bits |= C.CR4_SMAP;
@@ -88,6 +106,9 @@ function cr4Supported(): u64 {
 function writeCr4(value: u64): u32 {
   if (value & ~cr4Supported()) return raiseWithError(VECTOR_GP, 0);
   const changed = value ^ get64(L.CR4);
+  if (changed & value & C.CR4_PCIDE && (!isLongMode() || (get64(L.CR3) & CR3_PCID) != 0)) {
+    return raiseWithError(VECTOR_GP, 0);
+  }
   if (isLongMode()) {
     if (!(value & C.CR4_PAE)) return raiseWithError(VECTOR_GP, 0);
   } else if (value & C.CR4_PAE && get64(L.CR0) & C.CR0_PG) {
@@ -95,7 +116,7 @@ function writeCr4(value: u64): u32 {
     if (changed & reloads && !loadPaePointers(get64(L.CR3))) return raiseWithError(VECTOR_GP, 0);
   }
   set64(L.CR4, value);
-  if (changed & (C.CR4_PSE | C.CR4_PAE | C.CR4_PGE | C.CR4_SMEP | C.CR4_SMAP)) flushTlb();
+  if (changed & (C.CR4_PSE | C.CR4_PAE | C.CR4_PGE | C.CR4_SMEP | C.CR4_SMAP | C.CR4_PCIDE)) flushTlb();
   updateMode();
   return 0;
 }
@@ -178,6 +199,33 @@ export function h_smsw(d: u32, s: u32, imm: i32): u32 {
 export function h_invlpg(d: u32, s: u32, imm: i32): u32 {
   if (requireRing0()) return 1;
   invalidatePage(load<u64>(S + s));
+  return 0;
+}
+
+// INVPCID's types, and its descriptor: the PCID (the rest of the word is reserved), then a linear address.
+const INVPCID_ADDRESS: u64 = 0;
+const INVPCID_CONTEXT: u64 = 1;
+const INVPCID_ALL_WITH_GLOBAL: u64 = 2;
+const INVPCID_ALL: u64 = 3;
+
+export function h_invpcid(d: u32, s: u32, imm: i32): u32 {
+  if (requireRing0()) return 1;
+  const type = operand(d);
+  const at = load<u64>(S + s);
+  const hva = readable128(at);
+  if (hva == NO_ADDRESS) return 1;
+  const context = load<u64>(hva);
+  const address = load<u64>(hva, 8);
+  if (type > INVPCID_ALL || context & ~CR3_PCID) return raiseWithError(VECTOR_GP, 0);
+  if (type <= INVPCID_CONTEXT && context != 0 && !(get64(L.CR4) & C.CR4_PCIDE)) return raiseWithError(VECTOR_GP, 0);
+  if (type == INVPCID_ADDRESS && !isCanonical(address)) return raiseWithError(VECTOR_GP, 0);
+  if (type == INVPCID_ALL_WITH_GLOBAL) flushTlb();
+  else if (type == INVPCID_ALL) flushTlbNonGlobal();
+  else if (context == currentPcid()) {
+    // Global translations may go too: the SDM leaves that open.
+    if (type == INVPCID_ADDRESS) invalidatePage(address);
+    else flushTlbNonGlobal();
+  }
   return 0;
 }
 

@@ -94,6 +94,8 @@ const controlRegisters: readonly HelperRow[] = [
   /** CR0; the translator stores as much of it as the operand has. */
   faulting("smsw", { d: "w64" }),
   ending("invlpg", { s: "r64" }),
+  /** d is the register with the type, s holds the linear address of the descriptor. */
+  ending("invpcid", { d: "r64", s: "r64" }),
   faulting("invd"),
   faulting("wbinvd"),
 ];

@@ -246,6 +246,12 @@ export const invalidatePage: Meaning = () => (t) => {
   else t.endWithHelper(INVLPG, 0, t.linearAddress(1, false));
 };
 
+const INVPCID = opNumber("invpcid");
+export const invalidatePcid: Meaning = () => (t) => {
+  if ((t.mode & MODE_USER) !== 0) t.raiseGp0();
+  else t.endWithHelper(INVPCID, 8 * t.decoder.reg, t.linearAddress(16, false));
+};
+
 const RDSEGBASE = opNumber("rdsegbase");
 const WRSEGBASE = opNumber("wrsegbase");
 /** RDFSBASE, RDGSBASE. */

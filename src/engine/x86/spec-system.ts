@@ -3,7 +3,7 @@
  * SDM 3A 2.8). Meanings are in lower-system.ts.
  *
  * SYSCALL and SYSRET exist in 64-bit mode only, as on Intel processors. Deliberately missing: MONITOR and MWAIT (not
- * in CPUID), RSM (no SMM), XSAVES, INVPCID, VMX and SVM.
+ * in CPUID), RSM (no SMM), XSAVES, VMX and SVM.
  */
 import { SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS } from "../layout.ts";
 import { noOperation } from "./lower-integer.ts";
@@ -73,6 +73,7 @@ export const systemRows: readonly InstructionRow[] = [
   row("0F 01 /4", "smsw", "rv/m16", m.storeSystemWord("smsw")),
   row("0F 01 /6", "lmsw", "rv/m16", m.loadSystemWord("lmsw"), "cpl0"),
   row("0F 01 /7", "invlpg", "m", m.invalidatePage, "cpl0"),
+  row("66 0F 38 82 /r", "invpcid", "ry, m128", m.invalidatePcid, "invpcid", "cpl0", "f64"),
   ...controlMoves,
   row("0F 21 /r", "mov", "rcr, dr", m.moveFromControl("movfromdr"), "cpl0", "f64"),
   row("0F 23 /r", "mov", "dr, rcr", m.moveToControl("movtodr"), "cpl0", "f64"),
