@@ -2,7 +2,8 @@
 //
 // All four modes (none, 32-bit with PSE and PSE-36, PAE with its PDPTE registers, 4-level with 2 MiB and 1 GiB pages),
 // WP, NX, SMEP, SMAP, reserved bits, accessed and dirty bits, global pages, the A20 gate. Memory types (PAT, PCD, PWT)
-// are accepted and have no effect. Deliberately missing: PCIDs, 5-level paging, protection keys; none is advertised.
+// are accepted and have no effect. Translations are cached for the current PCID only: loading another one drops them.
+// Deliberately missing: 5-level paging, protection keys; neither is advertised.
 //
 // Nothing exists at guest-physical 4 GiB and above: reads there give all ones, writes vanish.
 import * as L from "../layout";

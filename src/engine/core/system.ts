@@ -1,7 +1,7 @@
 // Control and debug registers, and the instructions about interrupts and flags. SDM 3A 2.5 (control registers), 9.9
 // (mode switching), 17.2 (debug registers), 4.4.1 (PAE pointers).
 //
-// Deliberately missing: hardware breakpoints (DR0–DR3 are kept and never match); PCIDs; CR4.VME and PVI.
+// Deliberately missing: hardware breakpoints (DR0–DR3 are kept and never match); CR4.VME and PVI.
 import * as L from "../layout";
 import { S, get32, get64, set32, set64, raise, raiseWithError, VECTOR_DB, VECTOR_GP, VECTOR_UD } from "./state";
 import { taskPriorityChanged } from "./host";
