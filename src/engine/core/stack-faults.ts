@@ -116,6 +116,8 @@ function refersToStack(): bool {
   // PUSH and CALL of a register, POP into one.
   const pushes = map == 0 && ((byte == 0xff && (modrm & 0x38) == 0x30) || (byte == 0xff && (modrm & 0x38) == 0x10) || byte == 0x8f);
   if (mod == 3) return pushes;
+  // POP reads the stack before it looks at where the value goes.
+  if (map == 0 && byte == 0x8f && !isCanonical(get64(L.GPR_RSP))) return true;
   let base = modrm & 7;
   let index = NO_REGISTER;
   let scale: u32 = 0;
