@@ -193,6 +193,9 @@ export const XMM_COUNT = 16;
 export const XMM_TEMP = 16;
 // 1152 + 18 * 32 = 1728
 
+/** The bytes of one instruction that the core has fetched from elsewhere than RAM alone, for translateFetched. */
+export const FETCHED = 1952;
+export const FETCHED_SIZE = 15;
 /** What WRMSR has added to the TSC (i64); machine-check status and control, and control of each of four banks. */
 export const TSC_ADJUST = 1984;
 export const MSR_MCG_STATUS = 1992;

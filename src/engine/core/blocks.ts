@@ -55,10 +55,9 @@ export function registerBlock(block: u32): void {
   const inFirst = gpa2 == 0xffffffff ? size : 0x1000 - first;
   linkToPage(block, gpa >>> L.PAGE_SHIFT, L.BLOCK_PAGE_NEXT);
   coverPage(gpa >>> L.PAGE_SHIFT, first, first + inFirst);
-  if (isOtherPage(gpa2, gpa)) {
-    linkToPage(block, gpa2 >>> L.PAGE_SHIFT, L.BLOCK_PAGE2_NEXT);
-    coverPage(gpa2 >>> L.PAGE_SHIFT, 0, size - inFirst);
-  }
+  if (gpa2 == 0xffffffff) return;
+  if (isOtherPage(gpa2, gpa)) linkToPage(block, gpa2 >>> L.PAGE_SHIFT, L.BLOCK_PAGE2_NEXT);
+  coverPage(gpa2 >>> L.PAGE_SHIFT, 0, size - inFirst);
 }
 
 /** A second page that is not the first again (two linear pages may map to one). */
@@ -101,8 +100,15 @@ function covers(block: u32, page: u32, from: u32, to: u32): bool {
   const gpa = load<u32>(block, L.BLOCK_GPA);
   const size = <u32>load<u16>(block, L.BLOCK_GUEST_SIZE);
   const offset = gpa & 0xfff;
-  if (gpa >>> L.PAGE_SHIFT == page) return offset < to && from < offset + size;
-  return from < offset + size - 0x1000;
+  if (gpa >>> L.PAGE_SHIFT == page && offset < to && from < offset + size) return true;
+  return isSecondPage(block, page) && from < offset + size - 0x1000;
+}
+
+/** Does the block straddle into this page? It may be its first one too. */
+@inline
+function isSecondPage(block: u32, page: u32): bool {
+  const gpa2 = load<u32>(block, L.BLOCK_GPA2);
+  return gpa2 != 0xffffffff && gpa2 >>> L.PAGE_SHIFT == page;
 }
 
 /**
@@ -153,7 +159,7 @@ function recoverBitmap(page: u32): void {
     const size = <u32>load<u16>(block, L.BLOCK_GUEST_SIZE);
     const offset = gpa & 0xfff;
     if (gpa >>> L.PAGE_SHIFT == page) bits |= granules(offset, min<u32>(offset + size, 0x1000));
-    else bits |= granules(0, offset + size - 0x1000);
+    if (isSecondPage(block, page)) bits |= granules(0, offset + size - 0x1000);
     block = nextInPage(block, page);
   }
   store<u64>(L.PAGE_CODE_BITMAP + (page << 3), bits);

@@ -1,8 +1,8 @@
 // Fetching instructions: the linear and guest-physical address of RIP, and a TLB of its own for that. Blocks are found by
 // guest-physical address, so each miss of the jump cache needs the translation of RIP's page. SDM 3A 4.10.2.
 import * as L from "../layout";
-import { S, get32, get64, raise, raiseWithError, VECTOR_GP, VECTOR_UD } from "./state";
-import { RAM_SIZE } from "./host";
+import { S, get32, get64, set32, raiseWithError, VECTOR_GP } from "./state";
+import { RAM_SIZE, readMmio } from "./host";
 import { ACCESS_EXECUTE, NO_ADDRESS, lastPageIsGlobal, translate } from "./paging";
 
 // Entries { tag u64 = linear page | user, page u32, isGlobal u32 }, direct-mapped by page number.
@@ -67,13 +67,29 @@ export function fetchAddress(rip: u64): u32 {
     raiseWithError(VECTOR_GP, 0);
     return NO_ADDRESS;
   }
-  const gpa = fetchCode(linearOf(rip));
-  if (gpa != NO_ADDRESS && gpa >= RAM_SIZE) {
-    // Nothing but RAM can be executed: bytes that read as all ones are an invalid instruction.
-    raise(VECTOR_UD);
-    return NO_ADDRESS;
+  return fetchCode(linearOf(rip));
+}
+
+/**
+ * Fetches the instruction at RIP, whose first byte has this guest-physical address, from wherever it lies to S +
+ * FETCHED: as many bytes as can be fetched, up to the longest instruction. Bytes behind the first page may be missing
+ * for a fault, which is not pending afterwards.
+ */
+export function fetchBytes(rip: u64, gpa: u32): u32 {
+  const inPage: u32 = 0x1000 - (gpa & 0xfff);
+  const left = (get32(L.MODE) & L.MODE_CODE_SIZE) == 2 ? <u64>L.FETCHED_SIZE : limitOfCode() - rip + 1;
+  const wanted = left < <u64>L.FETCHED_SIZE ? <u32>left : <u32>L.FETCHED_SIZE;
+  let second = NO_ADDRESS;
+  if (wanted > inPage) {
+    second = fetchCode((linearOf(rip) & ~0xfff) + 0x1000);
+    if (second == NO_ADDRESS) set32(L.FAULT_VECTOR, L.FAULT_NONE);
   }
-  return gpa;
+  for (let i: u32 = 0; i < wanted; i++) {
+    if (i >= inPage && second == NO_ADDRESS) return i;
+    const at = i < inPage ? gpa + i : second + i - inPage;
+    store<u8>(S + i, at < RAM_SIZE ? load<u8>(L.RAM_BASE + at) : <u8>readMmio(at, 1), L.FETCHED);
+  }
+  return wanted;
 }
 
 export function flushCodeTlb(): void {

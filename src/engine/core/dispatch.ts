@@ -1,10 +1,10 @@
 // The run loop: takes interrupts, finds or has translated the block at RIP, runs it in the interpreter (which runs on
 // through chains and compiled regions) and delivers the faults that end a run. SDM 3A 6.
 import * as L from "../layout";
-import { S, get32, get64, set32, set64, raise, VECTOR_UD, VECTOR_GP, raiseWithError, setStepOver, stepOver, beginWork, charge, isWorkDone, COST_TRANSLATION } from "./state";
-import { acknowledgeInterrupt, translateBlock, translateSingle, RAM_SIZE } from "./host";
+import { S, get32, get64, set32, set64, VECTOR_GP, raiseWithError, setStepOver, stepOver, beginWork, charge, isWorkDone, COST_TRANSLATION } from "./state";
+import { acknowledgeInterrupt, translateBlock, translateFetched, translateSingle, RAM_SIZE } from "./host";
 import { registerBlock, resetBlocks } from "./blocks";
-import { codeIsGlobal, endsAtLimit, fetchAddress, fetchCode, linearOf } from "./code-fetch";
+import { codeIsGlobal, endsAtLimit, fetchAddress, fetchBytes, fetchCode, linearOf } from "./code-fetch";
 import { cacheBlock, cachedBlock } from "./jump-cache";
 import { deliverInterrupt, deliverNmi, deliverPendingFault, deliverSingleStep } from "./exceptions";
 import { flushTlb } from "./paging";
@@ -86,23 +86,34 @@ function pageAfter(linear: u64): u32 {
 
 const LONGEST_INSTRUCTION = 15;
 
-/** Has the block at RIP, which is not known yet, translated; 0 with a fault pending. */
+/** The fault of an instruction that goes on behind what can be fetched: `inPages` bytes. */
+function raiseIncomplete(rip: u64, inPages: u32): void {
+  if (endsAtLimit(rip, inPages)) {
+    raiseWithError(VECTOR_GP, 0);
+    return;
+  }
+  fetchCode((linearOf(rip) & ~0xfff) + 0x1000);
+}
+
+/** Leaves the instruction at RIP to runSingle(), which can fetch it from anywhere. */
+function leaveToRunSingle(): u32 {
+  set32(L.FAULT_VECTOR, L.FAULT_CODE_CHANGED);
+  return 0;
+}
+
+/** Has the block at RIP, which is not known yet, translated; 0 with a fault or what else has to be done pending. */
 function newBlock(rip: u64): u32 {
   const gpa = fetchAddress(rip);
   if (gpa == NO_PAGE) return 0;
+  if (gpa >= RAM_SIZE) return leaveToRunSingle();
   const isGlobal = codeIsGlobal;
   const mayStraddle = (gpa & 0xfff) > 0x1000 - LONGEST_INSTRUCTION;
   const second = mayStraddle ? pageAfter(linearOf(rip)) : NO_PAGE;
   const block = translateBlock(gpa, second);
   if (block == 0) {
-    if (endsAtLimit(rip, second == NO_PAGE ? 0x1000 - (gpa & 0xfff) : LONGEST_INSTRUCTION)) {
-      raiseWithError(VECTOR_GP, 0);
-      return 0;
-    }
-    // The first instruction reaches into a page that cannot be fetched: that is its fault.
-    fetchCode((linearOf(rip) & ~0xfff) + 0x1000);
-    if (get32(L.FAULT_VECTOR) == L.FAULT_NONE) raise(VECTOR_UD);
-    return 0;
+    raiseIncomplete(rip, second == NO_PAGE ? 0x1000 - (gpa & 0xfff) : LONGEST_INSTRUCTION);
+    // Its second page is a device's.
+    return get32(L.FAULT_VECTOR) == L.FAULT_NONE ? leaveToRunSingle() : 0;
   }
   registerBlock(block);
   charge(COST_TRANSLATION);
@@ -110,13 +121,31 @@ function newBlock(rip: u64): u32 {
   return block;
 }
 
-/** Executes the instruction at RIP in a block of its own, after a store found translated code in its way. */
+/** The instruction at RIP as a block of its own, fetched from wherever it is; 0 with a fault pending. */
+function singleBlock(rip: u64): u32 {
+  const gpa = fetchAddress(rip);
+  if (gpa == NO_PAGE) return 0;
+  let block: u32 = 0;
+  if (gpa < RAM_SIZE) {
+    const mayStraddle = (gpa & 0xfff) > 0x1000 - LONGEST_INSTRUCTION;
+    block = translateSingle(gpa, mayStraddle ? pageAfter(linearOf(rip)) : NO_PAGE);
+  }
+  if (block == 0) {
+    const size = fetchBytes(rip, gpa);
+    block = translateFetched(gpa, size);
+    if (block == 0) raiseIncomplete(rip, size);
+  }
+  return block;
+}
+
+/**
+ * Executes the instruction at RIP in a block of its own: after a store found translated code in its way, and because it
+ * lies outside RAM.
+ */
 function runSingle(): u32 {
   set32(L.FAULT_VECTOR, L.FAULT_NONE);
-  const rip = get64(L.RIP);
-  const gpa = fetchAddress(rip);
-  if (gpa == NO_PAGE) return 1;
-  const block = translateSingle(gpa, pageAfter(linearOf(rip)));
+  const block = singleBlock(get64(L.RIP));
+  if (block == 0) return 1;
   grant(1);
   const faulted = interpret(block + L.BLOCK_OPS);
   settle();

@@ -39,9 +39,15 @@ export declare function translateBlock(gpa: u32, gpa2: u32): u32;
 /** The block at this address has become hot: the host may compile a region for it. */
 @external("host", "blockIsHot")
 export declare function blockIsHot(block: u32): void;
-/** The same for the one instruction at RIP, in SINGLE_BLOCK, known to nobody else; gpa2 is its second page or 0xffffffff. */
+/**
+ * The same for the one instruction at RIP, in SINGLE_BLOCK, known to nobody else; gpa2 is its second page or 0xffffffff.
+ * 0 if it needs more bytes.
+ */
 @external("host", "translateSingle")
 export declare function translateSingle(gpa: u32, gpa2: u32): u32;
+/** The same for the `size` bytes at S + FETCHED, of an instruction that does not lie in RAM alone. */
+@external("host", "translateFetched")
+export declare function translateFetched(gpa: u32, size: u32): u32;
 /** A block that compiled regions contain has been invalidated. */
 @external("host", "blockInvalidated")
 export declare function blockInvalidated(block: u32): void;

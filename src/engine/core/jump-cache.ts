@@ -14,6 +14,7 @@ import { S, get32, get64, set32, set64, charge, COST_JUMP_CACHE_FLUSH } from "./
 import { findBlock } from "./blocks";
 import { codeIsGlobal, fetchAddress, flushCodeTlb, flushCodeTlbNonGlobal, flushCodeTlbPage, linearOf } from "./code-fetch";
 import { NO_ADDRESS } from "./paging";
+import { RAM_SIZE } from "./host";
 
 const ENTRY_SIZE: u32 = 1 << L.JUMP_CACHE_SHIFT;
 const CACHE_SIZE = L.JUMP_CACHE_COUNT << L.JUMP_CACHE_SHIFT;
@@ -77,6 +78,7 @@ function uncachedBlock(rip: u64): u32 {
     set32(L.FAULT_VECTOR, L.FAULT_NONE);
     return 0;
   }
+  if (gpa >= RAM_SIZE) return 0;
   const isGlobal = codeIsGlobal;
   const block = findBlock(rip, gpa, get32(L.MODE));
   if (block != 0) cacheBlock(rip, block, isGlobal);

@@ -256,7 +256,10 @@ function printInline(row: OpRow, body: readonly Statement[]): string {
   return `${body.map((statement) => printStatement(statement, row, declared)).join(" ")} ${advance(row)}`;
 }
 
-/** A jump to a target of this op: through the chain once it is known, else through the jump cache. */
+/**
+ * A jump to a target of this op: through the chain once it is known, else through the jump cache. A chain knows no
+ * mapping: it leads to blocks of the same page alone, and to none that straddles into another.
+ */
 function printGoto(index: 0 | 1, block = "blk"): string {
   const chain = 8 + 4 * index;
   const target = 16 + 4 * index;
@@ -264,7 +267,9 @@ function printGoto(index: 0 | 1, block = "blk"): string {
     `const c: u32 = load<u32>(ip, ${chain}); if (c != 0) { ip = c; continue; }`,
     `const to: u64 = load<u64>(blk) + <i64>load<i32>(ip, ${target});`,
     `const b: u32 = cachedBlock(to);`,
-    `if (b != 0) { if (((to ^ load<u64>(blk)) & ~0xfff) == 0) store<u32>(ip, b + L.BLOCK_OPS, ${chain}); ip = b + L.BLOCK_OPS; continue; }`,
+    `if (b != 0) {`,
+    `if (((to ^ load<u64>(blk)) & ~0xfff) == 0 && load<u32>(b, L.BLOCK_GPA2) == 0xffffffff) store<u32>(ip, b + L.BLOCK_OPS, ${chain});`,
+    `ip = b + L.BLOCK_OPS; continue; }`,
     `if (branchFaults(to, ${block})) break; store<u64>(S + L.RIP, to); return 0;`,
   ].join(" ");
 }

@@ -20,6 +20,7 @@ export interface CoreImports {
   nowNs(): number;
   translateBlock(gpa: number, gpa2: number): number;
   translateSingle(gpa: number, gpa2: number): number;
+  translateFetched(gpa: number, sizeBytes: number): number;
   blockIsHot(block: number): void;
   blockInvalidated(block: number): void;
 }
@@ -86,6 +87,7 @@ export function instantiateCore(
       nowNs: () => host.nowNs(),
       translateBlock: (gpa: number, gpa2: number) => host.translateBlock(gpa >>> 0, gpa2),
       translateSingle: (gpa: number, gpa2: number) => host.translateSingle(gpa >>> 0, gpa2),
+      translateFetched: (gpa: number, size: number) => host.translateFetched(gpa >>> 0, size),
       blockIsHot: (block: number) => host.blockIsHot(block >>> 0),
       blockInvalidated: (block: number) => host.blockInvalidated(block >>> 0),
     },

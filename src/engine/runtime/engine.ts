@@ -110,6 +110,7 @@ export class Engine {
       nowNs: () => host.nowNs(),
       translateBlock: (gpa, gpa2) => this.translateBlock(gpa, gpa2),
       translateSingle: (gpa, gpa2) => this.translateSingle(gpa, gpa2),
+      translateFetched: (gpa, sizeBytes) => this.translateFetched(gpa, sizeBytes),
       blockIsHot: (block) => this.regions?.blockIsHot(block),
       blockInvalidated: (block) => this.regions?.blockInvalidated(block),
     });
@@ -245,9 +246,17 @@ export class Engine {
   }
 
   private translateSingle(gpa: number, gpa2: number): number {
-    // The core has fetched this instruction before: its bytes are there.
-    this.translate(gpa, gpa2, 1);
-    return this.codeCache.writeSingle(this.block);
+    return this.translate(gpa, gpa2, 1) ? this.codeCache.writeSingle(this.block) : 0;
+  }
+
+  /** The instruction that the core has fetched to FETCHED: it ends where the segment and its pages let it. */
+  private translateFetched(gpa: number, sizeBytes: number): number {
+    const { block, registers, memory } = this;
+    const start = this.core.stateBase + L.FETCHED;
+    block.reset(registers.u32(L.RIP), registers.u32(L.RIP + 4), gpa, registers.u32(L.MODE));
+    if (!this.translator.translate(block, memory, start, start + sizeBytes, NO_PAGE, 1)) return 0;
+    fuse(block);
+    return this.codeCache.writeSingle(block);
   }
 
   private writeCpuid(leaves: readonly CpuidLeaf[]): void {

@@ -194,6 +194,11 @@ export class TestMachine {
 
   /** Maps a linear page of 64-bit mode; bits of its entry as in the manual. */
   map(gva: bigint, gpa: number, bits = ALL_RIGHTS): void {
+    this.view.setBigUint64(this.entryOf(gva), BigInt(gpa) | bits, true);
+  }
+
+  /** Guest-physical address of the last-level paging entry of a linear address. */
+  entryOf(gva: bigint): number {
     let table = PML4;
     for (let shift = 39n; shift > 12n; shift -= 9n) {
       const entry = table + 8 * Number((gva >> shift) & 0x1ffn);
@@ -204,7 +209,7 @@ export class TestMachine {
         this.#tables += L.PAGE_SIZE;
       } else table = Number(found & 0xffff_f000n);
     }
-    this.view.setBigUint64(table + 8 * Number((gva >> 12n) & 0x1ffn), BigInt(gpa) | bits, true);
+    return table + 8 * Number((gva >> 12n) & 0x1ffn);
   }
 
   run(budget = 100_000): EngineExit {

@@ -93,6 +93,7 @@ export class TierMachine {
       nowNs: () => 0,
       translateBlock: (gpa) => this.#translate(gpa),
       translateSingle: () => this.#codeCache.writeSingle(this.#block),
+      translateFetched: () => 0,
       blockIsHot: () => {},
       blockInvalidated: (block) => this.regions.blockInvalidated(block),
     });
