@@ -4,7 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 
-const steps = ["format:check", "lint", "typecheck", "layers", "checks"];
+const steps = ["format:check", "lint", "typecheck", "layers", "checks", "cpu-page"];
 
 const failed: string[] = [];
 for (const step of steps) {

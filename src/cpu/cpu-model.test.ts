@@ -73,6 +73,25 @@ test("CPUID says what the model has, feature by feature", () => {
   assert.ok(compared > 100);
 });
 
+test("every feature that can be turned off takes its CPUID bit, and those of what needs it, with it", () => {
+  const all = featureNames.filter((feature) => features[feature].unfinished !== true);
+  const everything = `v2,${all.map((feature) => `+${feature}`).join(",")}`;
+  const isNeededBy = (needed: Feature, feature: Feature): boolean =>
+    needed === feature || (features[feature].needs ?? []).some((need) => isNeededBy(needed, need));
+  let turnedOff = 0;
+  for (const feature of all.filter((name) => features[name].always !== true)) {
+    const off = all.filter((name) => isNeededBy(feature, name));
+    const cpu = cpuModel(`${everything},${off.map((name) => `-${name}`).join(",")}`);
+    assert.deepEqual(
+      all.filter((name) => cpuidBit(cpu, name) === 0),
+      off,
+      `without ${feature}`,
+    );
+    turnedOff++;
+  }
+  assert.ok(turnedOff > 40);
+});
+
 test("no two features share a bit of CPUID", () => {
   const places = featureNames.map((feature) => features[feature].cpuid.join());
   assert.equal(new Set(places).size, places.length);

@@ -18,17 +18,13 @@ import {
 import { featureNames } from "../../src/cpu/index.ts";
 import { CODE16, CODE32, CODE64, DECODED, Decoder } from "../../src/engine/x86/decode.ts";
 import { instructionRows } from "../../src/engine/x86/spec.ts";
+import { missingExtensions } from "./missing-extensions.ts";
 import { SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SLOT_ZERO } from "../../src/engine/layout.ts";
 
-/** Valid for iced-x86, not in the table: beyond what is implemented, other vendors', or withdrawn. */
-const missingFeatures: ReadonlySet<string> = new Set([
-  "AESKLE", "CET_IBT", "CET_SS", "CLDEMOTE", "CLZERO", "D3NOW", "D3NOWEXT",
-  "ENQCMD", "FRED", "GFNI", "HLE_or_RTM", "HRESET", "INVLPGB", "KL", "KNC", "LKGS", "MCOMMIT", "MONITOR", "MONITORX", "MOVDIR64B",
-  "MOVDIRI", "MSRLIST", "OSS", "PADLOCK_ACE", "PADLOCK_GMI", "PADLOCK_PHE", "PADLOCK_PMM", "PADLOCK_RNG", "PADLOCK_UNDOC",
-  "PCONFIG", "PKU", "PTWRITE", "RAO_INT", "RDPRU", "RMPQUERY", "RTM", "SERIALIZE",
-  "SEV_ES", "SEV_SNP", "SGX1", "SKINIT_or_SVM", "SMM", "SMX", "SSE4A", "SVM", "TDX", "TSE", "TSXLDTRK", "UINTR",
-  "VMX", "WAITPKG", "WBNOINVD", "WRMSRNS", "XSAVES",
-]); // prettier-ignore
+/** Valid for iced-x86, not in the table. */
+const missingFeatures: ReadonlySet<string> = new Set(
+  missingExtensions.flatMap(({ icedFeatures }) => icedFeatures),
+);
 
 /** VEX-encoded instructions of other features (AVX and what builds on it) are missing as a whole. */
 const vexFeatures: ReadonlySet<string> = new Set(["BMI1", "BMI2"]);
