@@ -12,7 +12,7 @@ import { groupNames, rowGroups } from "./groups.ts";
 import { type HostCpu, hostCpu } from "./host-cpu.ts";
 import { loadRecording, RECORDED_CASES_PER_ROW, RECORDED_SEED } from "./recording.ts";
 
-const CASES_PER_ROW = Number(process.env["CONFORMANCE_CASES"] ?? 24);
+const CASES_PER_ROW = Number(process.env["CONFORMANCE_CASES"] ?? 12);
 const SEED = Number(process.env["CONFORMANCE_SEED"] ?? 1);
 /** Descriptions of failed cases that a failing test shows. */
 const SHOWN = 5;

@@ -66,12 +66,44 @@ interface LoadedCode {
   readonly image: Uint32Array;
 }
 
-/** A writable region in guest RAM and its baseline, as words. */
-interface RegionWords {
+/** Pieces of a region are compared as a whole: most are as they were. */
+const PIECE_BYTES = 512;
+/** And before them pages. */
+const PIECES_PER_PAGE = L.PAGE_SIZE / PIECE_BYTES;
+
+/** A writable region in guest RAM and its baseline. */
+interface WatchedRegion {
   readonly region: MemoryRegion;
   readonly words: Uint32Array;
   readonly baseline: Uint32Array;
+  readonly pages: readonly Watched[];
+  readonly pieces: readonly Watched[];
 }
+
+/** The same bytes now and in the baseline. */
+interface Watched {
+  readonly now: Uint8Array;
+  readonly before: Uint8Array;
+}
+
+function watch(memory: WebAssembly.Memory, region: MemoryRegion): WatchedRegion {
+  const start = ENGINE_PREFIX_BYTES + REGION_GPA[region.name];
+  const baseline = baselineBytes(region);
+  const watched = (sizeBytes: number): Watched[] =>
+    Array.from({ length: region.sizeBytes / sizeBytes }, (_, i) => ({
+      now: new Uint8Array(memory.buffer, start + i * sizeBytes, sizeBytes),
+      before: baseline.subarray(i * sizeBytes, (i + 1) * sizeBytes),
+    }));
+  return {
+    region,
+    words: new Uint32Array(memory.buffer, start, region.sizeBytes / 4),
+    baseline: new Uint32Array(baseline.buffer),
+    pages: watched(L.PAGE_SIZE),
+    pieces: watched(PIECE_BYTES),
+  };
+}
+
+const differs = ({ now, before }: Watched): boolean => Buffer.compare(now, before) !== 0;
 
 export interface ExecutorOptions {
   /** For reports, if not that of the tier. */
@@ -92,7 +124,7 @@ export class EngineExecutor implements CpuExecutor {
   readonly #block: DataView;
   /** All memory, for the headers of translated blocks. */
   readonly #all: DataView;
-  readonly #regions: readonly RegionWords[];
+  readonly #regions: readonly WatchedRegion[];
   readonly #record: ResultRecord;
   readonly #recordWords: Uint32Array;
   #lostReason = "";
@@ -137,15 +169,7 @@ export class EngineExecutor implements CpuExecutor {
     });
     writeKernel(this.#view);
     for (const region of REGIONS) this.#ram.set(baselineBytes(region), REGION_GPA[region.name]);
-    this.#regions = REGIONS.filter(({ writable }) => writable).map((region) => ({
-      region,
-      words: new Uint32Array(
-        memory.buffer,
-        ENGINE_PREFIX_BYTES + REGION_GPA[region.name],
-        region.sizeBytes / 4,
-      ),
-      baseline: new Uint32Array(baselineBytes(region).buffer),
-    }));
+    this.#regions = REGIONS.filter(({ writable }) => writable).map((region) => watch(memory, region));
     const chunks = REGIONS.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) / RESULT.chunkBytes;
     const bytes = new Uint8Array(RESULT.fp + FXSAVE_BYTES + chunks * RESULT.chunkRecordBytes);
     this.#record = { bytes, view: new DataView(bytes.buffer), offset: 0, fpBytes: FXSAVE_BYTES };
@@ -321,18 +345,33 @@ export class EngineExecutor implements CpuExecutor {
   }
 
   /** Records the chunks of a region that are not as in the baseline, from `count` on, and puts them back. */
-  #harvest({ region, words, baseline }: RegionWords, count: number, loaded: LoadedCode): number {
+  #harvest(watched: WatchedRegion, count: number, loaded: LoadedCode): number {
+    watched.pages.forEach((page, i) => {
+      if (!differs(page)) return;
+      const first = i * PIECES_PER_PAGE;
+      for (let piece = first; piece < first + PIECES_PER_PAGE; piece++) {
+        const bytes = watched.pieces[piece];
+        if (bytes !== undefined && differs(bytes)) count = this.#harvestPiece(watched, piece, count, loaded);
+      }
+    });
+    return count;
+  }
+
+  #harvestPiece(watched: WatchedRegion, piece: number, count: number, loaded: LoadedCode): number {
+    const { region, words, baseline } = watched;
     const records = this.#recordWords;
     const isCode = region.name === "code";
     const stepWords = RESULT.chunkBytes / 4;
-    for (let i = 0; i < words.length; i += stepWords) {
+    const end = ((piece + 1) * PIECE_BYTES) / 4;
+    for (let i = (piece * PIECE_BYTES) / 4; i < end; i += stepWords) {
       if (
         words[i] === baseline[i] &&
         words[i + 1] === baseline[i + 1] &&
         words[i + 2] === baseline[i + 2] &&
         words[i + 3] === baseline[i + 3]
-      )
+      ) {
         continue;
+      }
       let at = (RESULT.fp + FXSAVE_BYTES + count++ * RESULT.chunkRecordBytes) / 4;
       records[at++] = region.gva + 4 * i;
       records[at++] = 0;

@@ -143,18 +143,26 @@ export function setFloatState(d: Draft, floats: FloatSource): void {
   }
 }
 
-/** Gives a draft random contents of the registers that its own row does not use but others beside it may. */
-export function fillFloatState(d: Draft, floats: FloatSource): void {
+/** Random contents of vector registers, made once for many drafts. */
+export function vectorPool(floats: FloatSource): readonly bigint[] {
+  const { random } = floats;
+  return Array.from({ length: 24 }, () =>
+    random.below(2) === 0 ? floats.vector(random.pick([32, 64])) : random.next64() | (random.next64() << 64n),
+  );
+}
+
+/** Gives a draft contents of the registers that its own row does not use but others beside it may. */
+export function fillFloatState(d: Draft, floats: FloatSource, pool: readonly bigint[]): void {
   const { random } = floats;
   const { fp } = d;
   const count = d.mode === "long64" ? 16 : 8;
-  const vector = (): bigint =>
-    random.below(2) === 0 ? floats.vector(random.pick([32, 64])) : random.next64() | (random.next64() << 64n);
-  const xmm = Object.fromEntries(Array.from({ length: count }, (_, i) => [i, fp.xmm?.[i] ?? vector()]));
+  const first = random.below(pool.length);
+  const fromPool = (i: number): bigint => pool[(first + i) % pool.length] ?? 0n;
+  const xmm = Object.fromEntries(Array.from({ length: count }, (_, i) => [i, fp.xmm?.[i] ?? fromPool(i)]));
   d.fp = { ...fp, mxcsr: fp.mxcsr ?? mxcsr(random), xmm };
   if (fp.st !== undefined || fp.mm !== undefined) return;
   if (random.below(2) === 0) setX87(d, floats);
-  else d.fp = { ...d.fp, mm: Array.from({ length: 8 }, () => random.next64()) };
+  else d.fp = { ...d.fp, mm: Array.from({ length: 8 }, (_, i) => BigInt.asUintN(64, fromPool(2 * i))) };
 }
 
 /** What a memory operand holds. */

@@ -16,7 +16,7 @@ import { EngineExecutor } from "./engine-executor.ts";
 import { hostCpu } from "./host-cpu.ts";
 import { ProgramGenerator } from "./programs.ts";
 
-const PROGRAMS_PER_MODE = Number(process.env["PROGRAMS"] ?? 400);
+const PROGRAMS_PER_MODE = Number(process.env["PROGRAMS"] ?? 200);
 const FIRST = Number(process.env["PROGRAM_FIRST"] ?? 0);
 const SHOWN = 2;
 /** Slices that end in the middle of loops, and ones that do not. */

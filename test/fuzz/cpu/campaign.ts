@@ -13,7 +13,7 @@ import {
   ripOf,
 } from "../../oracle/index.ts";
 import { differencesIn, type Failure, type SequenceExecutor } from "./judge.ts";
-import type { Program, SequenceGenerator } from "./sequences.ts";
+import { type Program, type SequenceGenerator, STATES_PER_PROGRAM } from "./sequences.ts";
 
 /** Programs that go to the real CPU together. */
 const PROGRAMS_PER_BATCH = 24;
@@ -119,6 +119,17 @@ export class Campaign {
     this.#programs++;
     this.#sequences += resolved.length;
   }
+}
+
+/** One failure of each program: the others nearly always have the same reason. */
+export function firstOfEachProgram(failures: readonly Failure[]): Failure[] {
+  const programs = new Set<number>();
+  return failures.filter(({ sequence: { number } }) => {
+    const program = Math.floor(number / STATES_PER_PROGRAM);
+    const isFirst = !programs.has(program);
+    programs.add(program);
+    return isFirst;
+  });
 }
 
 /** Whether the row's own instruction was begun: no exception in what stands before it. */

@@ -8,7 +8,7 @@ import { rowName } from "../../conformance/case-generator.ts";
 import { hostCpu } from "../../conformance/host-cpu.ts";
 import { instructionRows } from "../../../src/engine/x86/spec.ts";
 import { oracleSupport, startNativeOracle } from "../../oracle/index.ts";
-import { Campaign } from "./campaign.ts";
+import { Campaign, firstOfEachProgram } from "./campaign.ts";
 import { engineTiers } from "./judge.ts";
 import { Reducer } from "./reduce.ts";
 import { describeReduced } from "./report.ts";
@@ -37,7 +37,7 @@ if (support.available) {
 
     const reducer = new Reducer(oracle, tiers);
     const reports: string[] = [];
-    for (const failure of campaign.failures.slice(0, SHOWN))
+    for (const failure of firstOfEachProgram(campaign.failures).slice(0, SHOWN))
       reports.push(describeReduced(failure, await reducer.reduce(failure), SEED));
     const { sequences, sequencesInRegions, failureCount } = campaign.progress;
     assert.equal(failureCount, 0, `\n${reports.join("\n\n")}\n`);

@@ -9,6 +9,9 @@ import { decodeReport, orderToArguments, type ReportedFailure, type WorkerReport
 /** Failures that each thread reduces; more are only counted. */
 const FAILURES_REDUCED = 10;
 
+/** Nearly all that a thread allocates dies at once; a larger nursery is collected less often. */
+const YOUNG_GENERATION_MB = 96;
+
 export interface CpuFuzzOptions {
   readonly seed: number;
   readonly seconds: number;
@@ -77,7 +80,10 @@ export function startCpuFuzz(options: CpuFuzzOptions): CpuFuzz {
   };
   const workers = Array.from({ length: jobs }, (_, job) => {
     const order = { seed, seconds, job, jobs, ...range, failuresReduced: FAILURES_REDUCED };
-    return new Worker(new URL("./worker.ts", import.meta.url), { argv: orderToArguments(order) });
+    return new Worker(new URL("./worker.ts", import.meta.url), {
+      argv: orderToArguments(order),
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
   });
   const ends = workers.map(
     (worker, job) =>

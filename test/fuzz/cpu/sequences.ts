@@ -21,7 +21,7 @@ import {
 } from "../../conformance/case-generator.ts";
 import { type Draft, RSP } from "../../conformance/draft.ts";
 import { exclusionOf } from "../../conformance/exclusions.ts";
-import { fillFloatState } from "../../conformance/float-state.ts";
+import { fillFloatState, vectorPool } from "../../conformance/float-state.ts";
 import type { FlagEffect } from "../../conformance/flag-effects.ts";
 import type { HostCpu } from "../../conformance/host-cpu.ts";
 import { reservedRegisters } from "../../conformance/policies.ts";
@@ -31,7 +31,7 @@ import { ProgramWriter } from "../../conformance/program-writer.ts";
 import { DEFAULT_RIP, FLAG, type InstructionCase } from "../../oracle/index.ts";
 
 /** Random states that each program runs in. */
-export const STATES_PER_PROGRAM = 24;
+export const STATES_PER_PROGRAM = 32;
 /** Free programs per row: seldom, because compiling them takes long. */
 const ROWS_PER_FREE_PROGRAM = 24;
 const DRAFT_ATTEMPTS = 8;
@@ -80,13 +80,14 @@ function embeddedDraft(
   floats: FloatSource,
   { undefines }: FlagEffect,
   isPreceded: boolean,
+  pool: readonly bigint[],
 ): Draft | undefined {
   for (let attempt = 0; attempt < DRAFT_ATTEMPTS; attempt++) {
     const draft = makeAcceptable(shape, floats);
     if (draft === undefined) return undefined;
     const { flags = 0, ...others } = draft.undefined;
     if (Object.keys(others).length > 0 || (flags & ~undefines) !== 0) continue;
-    fillFloatState(draft, floats);
+    fillFloatState(draft, floats, pool);
     // A single step ends before the row's instruction.
     if (isPreceded) draft.flags &= ~FLAG.tf;
     return draft;
@@ -197,7 +198,8 @@ export class SequenceGenerator {
       writer.writeBody(1 + random.below(6), usesMemory);
     }
     const code = writer.finish();
-    const drafts = statesOf(() => embeddedDraft(shape, floats, effect, before > 0));
+    const pool = vectorPool(floats);
+    const drafts = statesOf(() => embeddedDraft(shape, floats, effect, before > 0, pool));
     if (drafts.length === 0) return undefined;
     return programOf(
       number,

@@ -2,7 +2,7 @@
 import { parentPort } from "node:worker_threads";
 import { hostCpu } from "../../conformance/host-cpu.ts";
 import { oracleSupport, startNativeOracle } from "../../oracle/index.ts";
-import { Campaign } from "./campaign.ts";
+import { Campaign, firstOfEachProgram } from "./campaign.ts";
 import { engineTiers } from "./judge.ts";
 import { Reducer } from "./reduce.ts";
 import { describeReduced, reducedAsData } from "./report.ts";
@@ -47,7 +47,7 @@ await campaign.run(() => {
 
 const reducer = new Reducer(oracle, tiers);
 const described: ReportedFailure[] = [];
-for (const failure of campaign.failures.slice(0, order.failuresReduced)) {
+for (const failure of firstOfEachProgram(campaign.failures).slice(0, order.failuresReduced)) {
   const reduced = await reducer.reduce(failure);
   described.push({
     text: describeReduced(failure, reduced, order.seed),
