@@ -34,9 +34,26 @@ export const claims = [
   "double fault",
   "triple fault",
   "interrupt stack table",
+  "interrupts",
+  "NMI",
+  "interrupt shadows",
+  "debug registers",
+  "single step",
+  "RF",
+  "ICEBP",
   "alignment check",
   "canonical addresses",
   "UMIP",
+  // System calls and registers.
+  "SYSENTER and SYSEXIT",
+  "SYSCALL and SYSRET",
+  "control registers",
+  "MTRR",
+  "PAT",
+  "TSC and TSC deadline",
+  "machine-check MSRs",
+  "performance MSRs",
+  "unknown MSRs",
 ] as const;
 
 export type Claim = (typeof claims)[number];
