@@ -55,8 +55,8 @@ const rows = {
   nx: { group: "base", cpuid: [0x80000001, "edx", 20], what: "pages that are not executable", since: "v1" },
   lm: { group: "base", cpuid: [0x80000001, "edx", 29], what: "64-bit mode", since: "v1" },
 
-  cx16: { group: "integer", cpuid: [1, "ecx", 13], what: "CMPXCHG16B", since: "v2", needs: ["cx8"] },
-  lahf64: { group: "integer", cpuid: [0x80000001, "ecx", 0], what: "LAHF, SAHF in 64-bit mode", since: "v2" },
+  cx16: { group: "integer", cpuid: [1, "ecx", 13], what: "CMPXCHG16B", since: "v2", needs: ["cx8", "lm"] },
+  lahf64: { group: "integer", cpuid: [0x80000001, "ecx", 0], what: "LAHF, SAHF in 64-bit mode", since: "v2", needs: ["lm"] },
   popcnt: { group: "integer", cpuid: [1, "ecx", 23], what: "POPCNT", since: "v2" },
   movbe: { group: "integer", cpuid: [1, "ecx", 22], what: "MOVBE", since: "v2" },
   lzcnt: { group: "integer", cpuid: [0x80000001, "ecx", 5], what: "LZCNT; without it BSR", since: "v2" },
@@ -89,7 +89,7 @@ const rows = {
   xsavec: { group: "state", cpuid: [0xd, "eax", 1, 1], what: "XSAVEC, the compacted format", since: "v2", needs: ["xsave"] },
   xgetbv1: { group: "state", cpuid: [0xd, "eax", 2, 1], what: "XGETBV with ECX = 1", since: "v2", needs: ["xsave"] },
 
-  fsgsbase: { group: "system", cpuid: [7, "ebx", 0], what: "RDFSBASE, RDGSBASE, WRFSBASE, WRGSBASE", since: "v2" },
+  fsgsbase: { group: "system", cpuid: [7, "ebx", 0], what: "RDFSBASE, RDGSBASE, WRFSBASE, WRGSBASE", since: "v2", needs: ["lm"] },
   pcid: { group: "system", cpuid: [1, "ecx", 17], what: "process-context identifiers", needs: ["lm"] },
   invpcid: { group: "system", cpuid: [7, "ebx", 10], what: "INVPCID", since: "v2" },
   tsc_deadline: { group: "system", cpuid: [1, "ecx", 24], what: "TSC-deadline mode of the APIC timer", since: "v2", needs: ["tsc"] },
@@ -104,10 +104,9 @@ export type Feature = keyof typeof rows;
 /** The table with every optional field visible; a misspelt name in `needs` does not compile here. */
 export const features: Readonly<Record<Feature, FeatureRow<Feature>>> = rows;
 
-const isFeatureOf = (name: string): name is Feature => Object.hasOwn(rows, name);
 /** Whether a text is the name of a feature. */
-export const isFeature = isFeatureOf;
-export const featureNames: readonly Feature[] = Object.keys(rows).filter(isFeatureOf);
+export const isFeature = (name: string): name is Feature => Object.hasOwn(rows, name);
+export const featureNames: readonly Feature[] = Object.keys(rows).filter(isFeature);
 
 /** Other names of features, and names for several together, as people write them after + and -. */
 export const featureAliases: Readonly<Record<string, readonly Feature[]>> = {

@@ -113,6 +113,23 @@ test("Linux from its shell to its power-off", LIMIT, async (t) => {
   });
 });
 
+test(
+  "Linux boots on the x86-64 baseline, and sees the features that were asked for and no others",
+  LIMIT,
+  async (t) => {
+    const options = await guestOptions(t, NAME);
+    if (options === undefined) return;
+    await using shell = await linuxShell({ ...options, cpu: "v1,+popcnt,+rdrand" }, NAME);
+    const flags = new Set((await shell.answer("grep -m1 ^flags /proc/cpuinfo")).split(/\s+/));
+    const wanted = ["lm", "nx", "sse2", "fxsr", "cx8", "popcnt", "rdrand"];
+    const unwanted = ["pni", "ssse3", "sse4_1", "cx16", "aes", "bmi1", "rdseed", "xsave", "smep", "fsgsbase"];
+    assert.deepEqual(
+      [wanted.filter((flag) => !flags.has(flag)), unwanted.filter((flag) => flags.has(flag))],
+      [[], []],
+    );
+  },
+);
+
 test("a triple fault of the guest ends its VM, with its registers and code", LIMIT, async (t) => {
   const options = await guestOptions(t, NAME);
   if (options === undefined) return;

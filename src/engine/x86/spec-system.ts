@@ -54,8 +54,9 @@ export const systemRows: readonly InstructionRow[] = [
   row("CF", "iret", "", m.sizedEndingHelper("iret")),
   row("0F 05", "syscall", "", m.endingHelper("syscall"), "o64", "syscall"),
   row("0F 07", "sysret", "", m.sizedEndingHelper("sysret"), "o64", "syscall", "cpl0"),
-  row("0F 34", "sysenter", "", m.endingHelper("sysenter"), "sep", "prot"),
-  row("0F 35", "sysexit", "", m.sizedEndingHelper("sysexit"), "sep", "prot", "cpl0"),
+  // In real mode #GP(0), not #UD; SYSENTER works in virtual-8086 mode.
+  row("0F 34", "sysenter", "", m.endingHelper("sysenter"), "sep"),
+  row("0F 35", "sysexit", "", m.sizedEndingHelper("sysexit"), "sep", "cpl0"),
 
   row("0F 01 /0", "sgdt", "m", m.tableRegister("sgdt"), "f64"),
   row("0F 01 /1", "sidt", "m", m.tableRegister("sidt"), "f64"),

@@ -73,6 +73,12 @@ suite("integer instructions", () => {
     assert.deepEqual(translated("c4 e2 70 f2 c2", MODE16 | MODE_REAL).slice(1), ["raise 0x6"]);
   });
 
+  test("what exists in protected mode only is #UD in real and virtual-8086 mode; SYSENTER is not of these", () => {
+    assert.deepEqual(translated("0f 00 c0", MODE16 | MODE_REAL).slice(1), ["raise 0x6"]);
+    assert.deepEqual(translated("0f 02 c1", MODE16 | MODE_REAL | MODE_USER).slice(1), ["raise 0x6"]);
+    assert.equal(translated("0f 34", MODE16 | MODE_REAL).at(-2), "sysenter");
+  });
+
   test("CMPXCHG16B is #UD without its feature, not CMPXCHG8B", () => {
     const old = new BlockTranslator(new Set(featureNames.filter((name) => name !== "cx16")), block);
     const bytes = bytesOf("48 0f c7 0b");
