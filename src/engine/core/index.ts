@@ -11,6 +11,7 @@ export { resetCpu } from "./reset";
 export { depositBits, extractBits, mulHighSigned, mulHighUnsigned } from "./arithmetic";
 export * from "./flags";
 export {
+  beginAgain,
   slowRead8,
   slowRead16,
   slowRead32,

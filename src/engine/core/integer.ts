@@ -336,11 +336,15 @@ export function h_cmpxchg8b(d: u32, s: u32, imm: i32): u32 {
   const va = load<u64>(S + s);
   const hva = slowReadForWrite64(va);
   if (hva == NO_ADDRESS) return 1;
-  const old = load<u64>(hva);
   const expected = (<u64>get32(L.GPR_RDX) << 32) | <u64>get32(L.GPR_RAX);
+  const replacement = (<u64>get32(L.GPR_RCX) << 32) | <u64>get32(L.GPR_RBX);
+  let old: u64;
+  if (hva >= <u32>L.RAM_BASE && !(hva & 7)) old = atomic.cmpxchg<u64>(hva, expected, replacement);
+  else {
+    old = load<u64>(hva);
+    if (writeMem<u64>(va, old == expected ? replacement : old)) return 1;
+  }
   const equal = old == expected;
-  const value = equal ? (<u64>get32(L.GPR_RCX) << 32) | <u64>get32(L.GPR_RBX) : old;
-  if (writeMem<u64>(va, value)) return 1;
   const flags = computeFlags();
   if (equal) setFlags(flags | FLAG_ZF);
   else {

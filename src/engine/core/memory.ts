@@ -82,6 +82,11 @@ function changesCode(gpa: u64, size: u32): bool {
   return codeWrite(<u32>gpa, size) != 0;
 }
 
+/** A locked instruction has met another processor's change between its load and its store: it is executed anew. */
+export function beginAgain(): u32 {
+  return codeChanged();
+}
+
 function codeChanged(): u32 {
   set32(L.FAULT_HAS_ERROR, 0);
   set32(L.FAULT_VECTOR, L.FAULT_CODE_CHANGED);

@@ -208,6 +208,22 @@ function printStore(size: MemorySize, address: string, value: string): string {
   ].join(" ");
 }
 
+/** See the statement's description in expr.ts. */
+function printCompareExchange(size: Width, address: string, expected: string, value: string): string {
+  const bytes = size / 8;
+  const type = `u${size}`;
+  const aligned = bytes === 1 ? "" : ` && (<u32>va & ${bytes - 1}) == 0`;
+  return [
+    `const va: u64 = <u64>(${address});`,
+    `const x: ${type} = <${type}>(${expected});`,
+    `const v: ${type} = <${type}>(${value});`,
+    `const e: u32 = tlbWrite + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);`,
+    `if (load<u64>(e) == (va & ~0xfff)${aligned}) {`,
+    `if (atomic.cmpxchg<${type}>(load<u32>(e, 8) + <u32>va, x, v) != x) { beginAgain(); break; } }`,
+    `else if (slowWrite${size}(va, v)) break;`,
+  ].join(" ");
+}
+
 function printStatement(statement: Statement, row: OpRow, declared: Set<string>): string {
   const p = (e: Expr): string => printExpr(e, row);
   switch (statement.kind) {
@@ -243,6 +259,13 @@ function printStatement(statement: Statement, row: OpRow, declared: Set<string>)
       return printLoad(statement.name, statement.size, p(statement.address), statement.forWrite);
     case "store":
       return printStore(statement.size, p(statement.address), p(statement.value));
+    case "compareExchange":
+      return printCompareExchange(
+        statement.size,
+        p(statement.address),
+        p(statement.expected),
+        p(statement.value),
+      );
   }
 }
 
@@ -449,7 +472,7 @@ function printInterpreter(): string {
     'import { giveBack, locateFault, retiredSoFar, runRegion, spill128, truncateRip } from "./dispatch";',
     'import { branchFaults, raiseBranchFault, raiseCallFault, unpop } from "./near-branches";',
     'import { isCanonical } from "./paging";',
-    'import { slowRead8, slowRead16, slowRead32, slowRead64, slowRead128, slowReadForWrite8, slowReadForWrite16, slowReadForWrite32, slowReadForWrite64, slowWrite8, slowWrite16, slowWrite32, slowWrite64, slowWrite128 } from "./memory";',
+    'import { beginAgain, slowRead8, slowRead16, slowRead32, slowRead64, slowRead128, slowReadForWrite8, slowReadForWrite16, slowReadForWrite32, slowReadForWrite64, slowWrite8, slowWrite16, slowWrite32, slowWrite64, slowWrite128 } from "./memory";',
     `import { computeFlags, ${Array.from({ length: 16 }, (_, i) => `condition${i}`).join(", ")} } from "./flags";`,
     `import { ${[...used].map((name) => `h_${name}`).join(", ")} } from "./helpers";`,
     "",

@@ -98,7 +98,19 @@ export type Statement =
       readonly forWrite: boolean;
     }
   /** A value to guest memory; may fault. */
-  | { readonly kind: "store"; readonly size: MemorySize; readonly address: Expr; readonly value: Expr };
+  | { readonly kind: "store"; readonly size: MemorySize; readonly address: Expr; readonly value: Expr }
+  /**
+   * The second half of a locked read-modify-write, behind a load for write: stores the value, in one step that other
+   * processors see whole, if memory still holds what is expected; else the instruction begins again, as after a fault.
+   * Where memory has no such step (across an alignment boundary, devices) it is a plain store.
+   */
+  | {
+      readonly kind: "compareExchange";
+      readonly size: Width;
+      readonly address: Expr;
+      readonly expected: Expr;
+      readonly value: Expr;
+    };
 
 // ---- Constructors ---------------------------------------------------------------------------------------------
 export const i32 = (value: number): Expr => ({ kind: "const", type: "i32", value: BigInt(value) });
@@ -189,6 +201,13 @@ export const store = (size: MemorySize, address: Expr, value: Expr): Statement =
   kind: "store",
   size,
   address,
+  value,
+});
+export const compareExchange = (size: Width, address: Expr, expected: Expr, value: Expr): Statement => ({
+  kind: "compareExchange",
+  size,
+  address,
+  expected,
   value,
 });
 export const setFlags = (op: number, dst: Expr, src?: Expr, aux?: Expr, when?: Expr): Statement => ({

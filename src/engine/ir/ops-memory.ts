@@ -83,6 +83,14 @@ const loadAndStoreRows: OpRow[] = addressForms.flatMap(({ suffix, format, addres
   inline(`st128_${suffix}`, [x.store(128, address, x.xmm("d"))], format),
 ]);
 
+/**
+ * Slot d to the memory at slot s if it still holds slot a, the value that a load for write gave: the end of a locked
+ * instruction. 8- and 16-bit values are zero-extended in a.
+ */
+const compareExchangeRows: OpRow[] = memoryWidths.map((w) =>
+  inline(`cas${w}`, [x.compareExchange(w, x.reg("s", 64), x.reg("a", w), x.reg("d", w))], "long"),
+);
+
 /** LEA into a slot: 64-bit, 32-bit (clears the upper half) and 16-bit wrap-around (zero-extended to the slot). */
 const addressRows: OpRow[] = addressForms.flatMap(({ suffix, format, address }): OpRow[] => {
   if (suffix.endsWith("64")) return [inline(`lea_${suffix}`, [x.setReg("d", 64, address)], format)];
@@ -118,4 +126,9 @@ const stackRows: OpRow[] = ([64, 32] as const).flatMap((w) => {
   ];
 });
 
-export const memoryOps: readonly OpRow[] = [...loadAndStoreRows, ...addressRows, ...stackRows];
+export const memoryOps: readonly OpRow[] = [
+  ...loadAndStoreRows,
+  ...compareExchangeRows,
+  ...addressRows,
+  ...stackRows,
+];

@@ -82,10 +82,18 @@ export function visitExpressions(statement: Statement, visit: (e: Expr) => void)
     case "store":
       walk(statement.address);
       return walk(statement.value);
+    case "compareExchange":
+      walk(statement.address);
+      walk(statement.expected);
+      return walk(statement.value);
     default:
       return walk(statement.value);
   }
 }
+
+/** Statements that access guest memory; all of them may fault. */
+export const accessesMemory = ({ kind }: Statement): boolean =>
+  kind === "load" || kind === "store" || kind === "compareExchange";
 
 const helpersByName = new Map<string, HelperRow>(helperRows.map((row) => [row.name, row]));
 
@@ -126,7 +134,7 @@ function effectsOf(meaning: OpMeaning): OpEffects {
     visitExpressions(statement, (e) => {
       if (e.kind === "condition" || e.kind === "statusFlags") readsFlags = true;
     });
-    if (statement.kind === "load" || statement.kind === "store") mayFault = true;
+    if (accessesMemory(statement)) mayFault = true;
     if (statement.kind === "flags") {
       writesFlags = true;
       // A conditional write keeps the old flags alive on its other arm.

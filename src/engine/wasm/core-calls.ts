@@ -15,6 +15,8 @@ export const slowWriteSignature = (size: MemorySize): Signature => ({
   parameters: ["i64", size === 64 ? "i64" : "i32"],
   results: ["i32"],
 });
+/** beginAgain(): 1, and the instruction is executed anew. */
+export const beginAgainSignature: Signature = { parameters: [], results: ["i32"] };
 /** raiseCallFault(rsp). */
 export const raiseCallSignature: Signature = { parameters: ["i64"], results: [] };
 /** raiseBranchFault(). */

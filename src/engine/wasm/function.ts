@@ -123,6 +123,14 @@ export class FunctionEncoder {
     this.#body.u32(offset);
   }
 
+  /** Address, expected and new value to the value found; the address must be aligned to its size of 2^log2 bytes. */
+  atomic(code: number, sizeLog2: number): void {
+    this.#body.u8(opcode.atomicPrefix);
+    this.#body.u32(code);
+    this.#body.u32(sizeLog2);
+    this.#body.u32(0);
+  }
+
   v128Load(offset = 0): void {
     this.simd(simdOpcode.v128Load);
     this.#body.u32(0);

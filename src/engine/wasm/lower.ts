@@ -11,6 +11,7 @@ import type { Expr, MemorySize, Statement, ValueType } from "../ir/expr.ts";
 import { binaryOps, simdOps, unaryOps } from "../ir/wasm-ops.ts";
 import {
   CORE_MODULE,
+  beginAgainSignature,
   helperSignature,
   pureSignature,
   slowReadSignature,
@@ -37,7 +38,7 @@ import {
   helperWriteRoles,
 } from "./op-facts.ts";
 import type { HelperRow } from "../ir/helper-row.ts";
-import { opcode } from "./opcodes.ts";
+import { compareExchangeOpcode, opcode } from "./opcodes.ts";
 import { CurrentOp, type RegionOps } from "./region-ops.ts";
 import { Slots, gprBit, isGpr } from "./slots.ts";
 import { isStatic, staticInteger, staticVector } from "./static-value.ts";
@@ -274,6 +275,8 @@ export class Lowering {
         return this.#load(statement.name, statement.size, statement.address, statement.forWrite);
       case "store":
         return this.#store(statement.size, statement.address, statement.value);
+      case "compareExchange":
+        return this.#compareExchange(statement);
     }
   }
 
@@ -398,6 +401,48 @@ export class Lowering {
     f.localGet(va);
     if (size === 128) f.i32Const(this.#stateBase + STORE_SCRATCH);
     else f.localGet(kept);
+    f.call(this.coreFunction(`slowWrite${size}`, slowWriteSignature(size)));
+    f.if("unlikely");
+    this.fault();
+    f.end();
+    f.end();
+  }
+
+  #compareExchange(statement: Extract<Statement, { kind: "compareExchange" }>): void {
+    const f = this.#f;
+    const { size } = statement;
+    const type = size === 64 ? "i64" : "i32";
+    const va = this.#pools.i64.borrow(f);
+    const entry = this.#pools.i32.borrow(f);
+    const expected = this.#pools[type].borrow(f);
+    const value = this.#pools[type].borrow(f);
+    this.emit(statement.expected);
+    f.localSet(expected);
+    this.emit(statement.value);
+    f.localSet(value);
+    this.#lookUp(this.#tlbWrite, size, statement.address, va, entry);
+    // An unaligned access that hits lies within a page, which is not enough.
+    f.localGet(va);
+    f.op(unaryOps["i32.wrap_i64"]);
+    f.i32Const(size / 8 - 1);
+    f.op(binaryOps["i32.and"]);
+    f.op(unaryOps["i32.eqz"]);
+    f.op(binaryOps["i32.and"]);
+    f.if("likely");
+    this.#pushHostAddress(this.#tlbWrite, va, entry);
+    f.localGet(expected);
+    f.localGet(value);
+    f.atomic(compareExchangeOpcode[size], Math.log2(size / 8));
+    f.localGet(expected);
+    f.op(binaryOps[`${type}.ne`]);
+    f.if("unlikely");
+    f.call(this.coreFunction("beginAgain", beginAgainSignature));
+    f.op(opcode.drop);
+    this.fault();
+    f.end();
+    f.else();
+    f.localGet(va);
+    f.localGet(value);
     f.call(this.coreFunction(`slowWrite${size}`, slowWriteSignature(size)));
     f.if("unlikely");
     this.fault();

@@ -6,7 +6,7 @@ import type { HelperOperand, HelperRow } from "../ir/helper-row.ts";
 import { helperRows } from "../ir/helpers.ts";
 import type { Role, Statement } from "../ir/expr.ts";
 import type { Branch, OpRow } from "../ir/op.ts";
-import { ops, visitExpressions } from "../ir/ops.ts";
+import { accessesMemory, ops, visitExpressions } from "../ir/ops.ts";
 
 export const ROLE_D = 1;
 export const ROLE_S = 2;
@@ -65,7 +65,7 @@ function addStatement(facts: Accumulator, statement: Statement): void {
   } else if (statement.kind === "flags") {
     facts.flagOp = statement.op;
     facts.flagsConditional = statement.when !== undefined;
-  } else if (statement.kind === "load" || statement.kind === "store") {
+  } else if (accessesMemory(statement)) {
     facts.faults = true;
   }
 }

@@ -34,10 +34,14 @@ export const opcode = {
   i32Const: 0x41,
   i64Const: 0x42,
   simdPrefix: 0xfd,
+  atomicPrefix: 0xfe,
 } as const;
 
 /** Behind the SIMD prefix. */
 export const simdOpcode = { v128Load: 0, v128Store: 11, v128Const: 12 } as const;
+
+/** Behind the prefix of atomic instructions: compare-exchange by size in bits. */
+export const compareExchangeOpcode = { 8: 0x4a, 16: 0x4b, 32: 0x48, 64: 0x49 } as const;
 
 export const valueTypeCode = { i32: 0x7f, i64: 0x7e, v128: 0x7b } as const;
 export const EMPTY_BLOCK_TYPE = 0x40;

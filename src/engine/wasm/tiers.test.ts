@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as L from "../layout.ts";
-import { ops, visitExpressions } from "../ir/ops.ts";
+import { accessesMemory, ops, visitExpressions } from "../ir/ops.ts";
 import { factsOfOp } from "./op-facts.ts";
 import { CODE, END, STACK, TierMachine, type TestBlock, type TestOp, seeded } from "./testing.ts";
 
@@ -27,7 +27,7 @@ function shapeOf(number: number): Shape {
   let isMemory = false;
   const facts = factsOfOp(number);
   for (const statement of facts.body) {
-    if (statement.kind === "load" || statement.kind === "store") isMemory = true;
+    if (accessesMemory(statement)) isMemory = true;
     if (statement.kind === "setReg") note(statement.role, statement.width === 8 ? "byte" : "slot");
     if (statement.kind === "setXmm") note(statement.role, "xmm");
     visitExpressions(statement, (e) => {
@@ -115,6 +115,17 @@ class Generator {
   }
 }
 
+/** A compare-exchange behind the load whose value it expects. */
+function lockedStore(op: TestOp): TestOp[] {
+  const [address = 0, expected = 0] = GPRS.slice(-2);
+  const load = op.op.replace("cas", "ldw");
+  return [
+    { op: "lea_m64", d: address, s: op.s ?? 0, imm: op.imm ?? 0 },
+    { op: `${load}_m64`, d: expected, s: address, imm: 0 },
+    { ...op, s: address, a: expected },
+  ];
+}
+
 /**
  * Blocks of random ops that branch to each other at random for 40 rounds: head i leaves when R15 is 0, body i counts
  * it down. The stack stays level: PUSH and POP run at a fixed RSP.
@@ -137,6 +148,7 @@ function program(
           { op: "subni64", d: R15, imm: 1 },
           ...shapes.flatMap((shape): TestOp[] => {
             const op = generator.op(shape);
+            if (shape.name.startsWith("cas")) return lockedStore(op);
             return /^(push|pop)/.test(shape.name) ? [op, { op: "movabs", d: RSP, imm: STACK }] : [op];
           }),
           { ...decide, to: head(generator.below(bodies.length)), else: head((i + 1) % bodies.length) },

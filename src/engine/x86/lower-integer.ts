@@ -105,17 +105,17 @@ function twoOperands(form: Form, ops: BinaryOps, writes: boolean): Lowering {
     }
     return (t) => {
       const w = size(t);
-      const slot = writes ? t.readForWrite(w, T0) : t.readRm(w, T0);
-      t.emit(pick(ops.immediate, w), slot, 0, t.decoder.immediate);
-      if (writes) t.writeBack(slot, w);
+      const op = pick(ops.immediate, w);
+      if (writes) t.modifyRm(w, op, 0, t.decoder.immediate);
+      else t.emit(op, t.readRm(w, T0), 0, t.decoder.immediate);
     };
   }
   if (destination.at === "rm") {
     return (t) => {
       const w = size(t);
-      const slot = writes ? t.readForWrite(w, T0) : t.readRm(w, T0);
-      t.emit(pick(ops.register, w), slot, t.reg(w), 0);
-      if (writes) t.writeBack(slot, w);
+      const op = pick(ops.register, w);
+      if (writes) t.modifyRm(w, op, t.reg(w), 0);
+      else t.emit(op, t.readRm(w, T0), t.reg(w), 0);
     };
   }
   return (t) => {
@@ -139,9 +139,7 @@ export const unary = (name: "inc" | "dec" | "neg" | "not"): Meaning => {
     }
     return (t) => {
       const w = size(t);
-      const slot = t.readForWrite(w, T0);
-      t.emit(pick(ops, w), slot);
-      t.writeBack(slot, w);
+      t.modifyRm(w, pick(ops, w), 0, 0);
     };
   };
 };
@@ -282,9 +280,10 @@ export const exchange: Meaning = (form) => {
       t.emit(pick(XCHG, w), t.rmRegister(w), register);
       return;
     }
-    t.address(1 << w, true);
+    // With memory it is locked, prefix or not.
+    t.linearAddress(1 << w, true);
     t.loadForWrite(T0, w);
-    t.store(register, w);
+    t.compareExchange(register, T0, w);
     t.emit(pick(MOV, w), register, T0);
   };
 };
@@ -477,9 +476,9 @@ export const bitTest = (name: "bt" | "bts" | "btr" | "btc"): Meaning => {
     if (operandAt(form, 1).at === "imm") {
       return (t) => {
         const w = t.decoder.operandSize;
-        const slot = writes ? t.readForWrite(w, T0) : t.readRm(w, T0);
-        t.emit(pick(byImmediate, w), slot, 0, t.decoder.immediate);
-        if (writes) t.writeBack(slot, w);
+        const op = pick(byImmediate, w);
+        if (writes) t.modifyRm(w, op, 0, t.decoder.immediate);
+        else t.emit(op, t.readRm(w, T0), 0, t.decoder.immediate);
       };
     }
     return (t) => {
@@ -494,10 +493,12 @@ export const bitTest = (name: "bt" | "bts" | "btr" | "btc"): Meaning => {
       t.emit(SARNI64, T1, 0, 3);
       t.emit(ANDNI64, T1, 0, -(1 << w));
       t.addressPlus(T1, 1 << w, writes);
-      if (writes) t.loadForWrite(T0, w);
-      else t.load(T0, w);
+      if (writes) {
+        t.modify(w, pick(byRegister, w), bit, 0);
+        return;
+      }
+      t.load(T0, w);
       t.emit(pick(byRegister, w), T0, bit);
-      if (writes) t.store(T0, w);
     };
   };
 };
@@ -515,6 +516,7 @@ export const bitScan = (name: "bsf" | "bsr" | "popcnt" | "tzcnt" | "lzcnt"): Mea
 // ---- Compare and exchange, exchange and add -------------------------------------------------------------------
 const CMP = bySize("cmp");
 const ADD = bySize("add");
+const ADD_QUIETLY = bySize("addn");
 const CMOVE = byWideSize("cmov4_");
 const CMOVNE = byWideSize("cmov5_");
 
@@ -526,7 +528,9 @@ export const compareExchange: Meaning = (form) => {
   const size = sizeOf(operandAt(form, 0));
   return (t) => {
     const w = size(t);
-    const old = t.readForWrite(w, T0);
+    if (t.decoder.lock) t.linearAddress(1 << w, true);
+    const old = t.decoder.lock ? T0 : t.readForWrite(w, T0);
+    if (t.decoder.lock) t.loadForWrite(T0, w);
     // T1: the old value, zero-extended, T2: what is stored, T3: the new value; 8-bit values are chosen as 64-bit ones.
     // A 32-bit register that keeps its value keeps its upper half too.
     const isRegister32 = t.decoder.isRegister && w === SIZE32;
@@ -536,6 +540,7 @@ export const compareExchange: Meaning = (form) => {
     t.emit(pick(CMP, w), GPR_RAX, T1);
     t.emit(CMOVE[3], T2, T3);
     if (t.decoder.isRegister) t.emit(isRegister32 ? MOV[3] : pick(MOV, w), old, T2);
+    else if (t.decoder.lock) t.compareExchange(T2, T1, w);
     else t.store(T2, w);
     if (w === SIZE8) {
       t.emit(MOV[3], T3, GPR_RAX);
@@ -549,8 +554,19 @@ export const exchangeAdd: Meaning = (form) => {
   const size = sizeOf(operandAt(form, 0));
   return (t) => {
     const w = size(t);
-    const slot = t.readForWrite(w, T0);
     const register = t.reg(w);
+    if (t.decoder.lock) {
+      t.linearAddress(1 << w, true);
+      t.loadForWrite(T0, w);
+      t.emit(MOV[3], T1, T0);
+      t.emit(pick(ADD_QUIETLY, w), T1, register);
+      t.compareExchange(T1, T0, w);
+      t.emit(MOV[3], T1, T0);
+      t.emit(pick(ADD, w), T1, register);
+      t.emit(pick(MOV, w), register, T0);
+      return;
+    }
+    const slot = t.readForWrite(w, T0);
     t.emit(pick(MOV, w), T1, slot);
     if (t.decoder.isRegister) {
       // The sum goes to the destination last: XADD of a register with itself doubles it.

@@ -88,14 +88,32 @@ suite("integer instructions", () => {
   });
 
   test("read-modify-write loads for writing, so that the store cannot fault", () => {
-    assert.deepEqual(lowered("f0 48 83 03 05", MODE64), [
+    assert.deepEqual(lowered("48 83 03 05", MODE64), [
       "ldw64_m64 t0, rbx, 0x0",
       "addi64 t0, 0x5",
       "st64_m64 t0, rbx, 0x0",
     ]);
-    assert.deepEqual(lowered("87 0b", MODE64), [
-      "ldw32_m64 t0, rbx, 0x0",
-      "st32_m64 rcx, rbx, 0x0",
+  });
+
+  test("LOCK, and XCHG without it, store by comparing with what was loaded, before anything else changes", () => {
+    const withoutAddress = (code: string): string[] =>
+      lowered(code, MODE64).filter((op) => !op.startsWith("lea"));
+    assert.deepEqual(withoutAddress("f0 48 83 53 08 05"), [
+      "ldw64_m64 t0, t8, 0x0",
+      "mov64 t1, t0",
+      "adcni64 t1, 0x5",
+      "cas64 t1, t8, t0",
+      "adci64 t0, 0x5",
+    ]);
+    assert.deepEqual(withoutAddress("f0 f6 13"), [
+      "ldw8_m64 t0, t8, 0x0",
+      "mov64 t1, t0",
+      "not8 t1",
+      "cas8 t1, t8, t0",
+    ]);
+    assert.deepEqual(withoutAddress("87 0b"), [
+      "ldw32_m64 t0, t8, 0x0",
+      "cas32 rcx, t8, t0",
       "mov32 rcx, t0",
     ]);
   });

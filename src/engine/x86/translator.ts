@@ -4,12 +4,12 @@
  * CPU model.
  *
  * Instructions are restartable: a meaning writes registers and flags only behind its last op that can fault. A
- * read-modify-write loads with readForWrite(), which faults as the store would. With one vCPU per engine a LOCK prefix
- * needs nothing more; vCPU threads will need atomic forms of these ops.
+ * read-modify-write loads with readForWrite(), which faults as the store would. With a LOCK prefix the store is a
+ * compare-exchange with what was loaded, and what is not a temporary changes behind it; CMPXCHG16B alone is not atomic.
  */
 import * as L from "../layout.ts";
 import type { IrBlock } from "../ir/block.ts";
-import { opNumber } from "../ir/ops.ts";
+import { opNumber, opWithoutFlags } from "../ir/ops.ts";
 import type { Decoder } from "./decode.ts";
 
 /** log2 of a size in bytes. */
@@ -83,6 +83,7 @@ export const LOAD = memoryOps("ldzx8", "ldzx16", "ld32", "ld64");
 export const LOAD_REGISTER = memoryOps("ldp8", "ldp16", "ld32", "ld64");
 const LOAD_FOR_WRITE = memoryOps("ldw8", "ldw16", "ldw32", "ldw64");
 const STORE = memoryOps("st8", "st16", "st32", "st64");
+const CAS = bySize("cas");
 export const LOAD128 = memoryOp("ld128");
 export const STORE128 = memoryOp("st128");
 export const MOV = bySize("mov");
@@ -444,6 +445,40 @@ export class Translator {
   /** Stores what readForWrite() loaded; nothing for a register. */
   writeBack(slot: number, size: SizeLog2): void {
     if (!this.decoder.isRegister) this.store(slot, size);
+  }
+
+  /** r/m = r/m op (s, imm), in one step that other processors see whole if there is a LOCK prefix. */
+  modifyRm(size: SizeLog2, op: number, s: number, imm: number): void {
+    const { decoder } = this;
+    if (decoder.isRegister) {
+      this.emit(op, this.rmRegister(size), s, imm);
+      return;
+    }
+    this.address(1 << size, true);
+    this.modify(size, op, s, imm);
+  }
+
+  /** The same with prepared memory. */
+  modify(size: SizeLog2, op: number, s: number, imm: number): void {
+    if (!this.decoder.lock) {
+      this.loadForWrite(T0, size);
+      this.emit(op, T0, s, imm);
+      this.store(T0, size);
+      return;
+    }
+    // The result without flags, and, once it is in memory, the flags from the same operands.
+    const quiet = opWithoutFlags[op] ?? op;
+    this.preparedAddress();
+    this.loadForWrite(T0, size);
+    this.emit(MOV[3], T1, T0, 0);
+    this.emit(quiet, T1, s, imm);
+    this.compareExchange(T1, T0, size);
+    if (quiet !== op) this.emit(op, T0, s, imm);
+  }
+
+  /** Ends a locked read-modify-write of memory whose address is in a slot (preparedAddress), `expected` zero-extended. */
+  compareExchange(value: number, expected: number, size: SizeLog2): void {
+    this.emitLong(pick(CAS, size), value, ADDRESS, expected, 0, 0);
   }
 
   /** A slot's value to the r/m operand. */
