@@ -178,13 +178,13 @@ export const X87_STRIDE = 16;
 export const X87_CW = 1104;
 export const X87_SW = 1108;
 export const X87_TAG = 1112;
+/** The last x87 instruction: FOP u16, FIP and FDP u64, FCS and FDS u16; what is above those of 16 bits is not theirs. */
 export const X87_OPCODE = 1116;
 export const X87_IP = 1120;
 export const X87_DP = 1128;
 export const MXCSR = 1136;
-/** Selectors FCS and FDS of the last x87 instruction and operand (u16 each). */
 export const X87_CS = 1140;
-export const X87_DS = 1142;
+export const X87_DS = 1144;
 
 /** XMM registers with room for 256 bits each; entry 16 and 17 are translation temporaries. */
 export const XMM = 1152;

@@ -436,6 +436,14 @@ const stateComponents = (random: Random, unknown: boolean): bigint =>
   BigInt(random.below(4)) | (unknown ? 1n << BigInt(20 + random.below(40)) : 0n);
 const COMPACTED = 1n << 63n;
 
+/** Which byte of an area that leaves its region is named as the page fault's address differs between processors. */
+const isWithinRegion =
+  (sizeBytes: number) =>
+  ({ operandGva }: Draft): boolean =>
+    operandGva === undefined || regionOf(operandGva, sizeBytes) !== undefined;
+const environment: Policy = { accepts: isWithinRegion(28) };
+const environmentAndRegisters: Policy = { accepts: isWithinRegion(108) };
+
 /** EDX:EAX asks for x87 and SSE state alone; the header of what XRSTOR reads is right most of the time. */
 const extendedState: Policy = {
   reserved: [RAX, RDX],
@@ -458,9 +466,7 @@ const extendedState: Policy = {
     ];
     for (const [i, word] of header.entries()) d.writeNumber(operandGva + FXSAVE_BYTES + 8 * i, word, 8);
   },
-  // Which byte of an area that leaves its region is named as the page fault's address differs between processors.
-  accepts: ({ operandGva }) =>
-    operandGva === undefined || operandGva % 64 !== 0 || regionOf(operandGva, XSAVE_AREA_BYTES) !== undefined,
+  accepts: (d) => (d.operandGva ?? 0) % 64 !== 0 || isWithinRegion(XSAVE_AREA_BYTES)(d),
 };
 
 const policies = new Map<string, Policy>([
@@ -547,6 +553,8 @@ const policies = new Map<string, Policy>([
   ["pcmpestri", textLengths],
   ["pcmpestrm", textLengths],
   ["fxrstor", floatState],
+  ...["fldenv", "fnstenv"].map((name) => [name, environment] as const),
+  ...["frstor", "fnsave"].map((name) => [name, environmentAndRegisters] as const),
   ...["xsave", "xsaveopt", "xsavec", "xrstor"].map((name) => [name, extendedState] as const),
   ["maskmovq", maskedStore(8)],
   ["maskmovdqu", maskedStore(16)],

@@ -27,7 +27,10 @@ function undefinedFlags(d: Draft): number {
   return AF | of | (beyond ? CF : 0);
 }
 
-/** Memory that FXSAVE, FNSTENV and FNSAVE fill with instruction and data pointers, which are not kept. */
+/**
+ * Memory that FXSAVE, XSAVE, FNSTENV and FNSAVE fill with the pointers of an instruction before the case, which no case
+ * sets up: x87-pointers.test.ts does.
+ */
 function undefinedMemory(d: Draft): Undefined["memory"] {
   const gva = d.operandGva;
   if (gva === undefined) return undefined;

@@ -62,13 +62,15 @@ function realFormat(): bool {
 /** Composes the seven words from the state. */
 function composeEnvironment(size: u32): void {
   const filler: u32 = size == 32 ? 0xffff0000 : 0;
-  const ip = u32(load<u64>(S + L.X87_IP));
-  const dp = u32(load<u64>(S + L.X87_DP));
+  let ip = u32(load<u64>(S + L.X87_IP));
+  let dp = u32(load<u64>(S + L.X87_DP));
   const opcode: u32 = u32(load<u16>(S + L.X87_OPCODE)) & 0x7ff;
   store<u32>(words, controlWord() | filler);
   store<u32>(words, statusWord() | filler, 4);
   store<u32>(words, fullTags() | filler, 8);
   if (realFormat()) {
+    ip += u32(load<u16>(S + L.X87_CS)) << 4;
+    dp += u32(load<u16>(S + L.X87_DS)) << 4;
     store<u32>(words, (ip & 0xffff) | filler, 12);
     store<u32>(words, ((ip >> 4) & (size == 32 ? 0x0ffff000 : 0xf000)) | opcode, 16);
     store<u32>(words, (dp & 0xffff) | filler, 20);
@@ -122,7 +124,8 @@ function adoptEnvironment(size: u32): void {
     store<u16>(S + L.X87_CS, 0);
     store<u16>(S + L.X87_DS, 0);
   } else {
-    if (size == 32) store<u16>(S + L.X87_OPCODE, (second >> 16) & 0x7ff);
+    // The 16-bit format has no opcode.
+    store<u16>(S + L.X87_OPCODE, size == 32 ? (second >> 16) & 0x7ff : 0);
     store<u16>(S + L.X87_CS, second);
     store<u16>(S + L.X87_DS, load<u32>(words, 24));
   }

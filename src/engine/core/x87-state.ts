@@ -1,8 +1,6 @@
 // The x87 register stack, control and status words: what every x87 instruction does besides its arithmetic
 // (SDM vol. 1 chapters 8.1, 8.5 and 8.6): stack addressing and faults, committing flags, pending exceptions.
-//
-// Deliberately missing: FOP, FIP, FDP and their selectors are not recorded by instructions; FLDENV, FRSTOR and
-// FXRSTOR load them and FNINIT clears them. An #MF handler that decodes the faulting instruction does not work.
+// FOP, FIP, FDP and their selectors are recorded by ops of their own (ir/ops-x87.ts).
 import * as L from "../layout";
 import {
   FLAGS_BEFORE,

@@ -64,6 +64,12 @@ export function h_x87_check(d: u32, s: u32, imm: i32): u32 {
   return raise(VECTOR_MF);
 }
 
+/** FDS. */
+export function h_x87_data_segment(d: u32, s: u32, imm: i32): u32 {
+  store<u16>(S + L.X87_DS, load<u16>(S + L.SEG + imm * L.SEG_STRIDE + L.SEG_SELECTOR));
+  return 0;
+}
+
 export function resetX87(): void {
   store<u16>(S + L.X87_CW, 0x37f);
   setStatusWord(0);

@@ -6,6 +6,7 @@
  * op), `return` (to the dispatcher) or `break`, which means that a fault is pending at this op.
  */
 import type { Expr, MemorySize, Statement, Width } from "./expr.ts";
+import { helperRows } from "./helpers.ts";
 import { conditionOf, FLAG_KIND_COUNT, flag, flagKinds, type FlagInputs, type FlagKind } from "./flags.ts";
 import * as x from "./expr.ts";
 import { opFormatWords, type Branch, type OpRow } from "./op.ts";
@@ -447,7 +448,10 @@ function printInterpreter(): string {
     if (meaning.kind === "helper") {
       used.add(meaning.helper);
       const call = `h_${meaning.helper}((<u32>w >>> 16) & 0xff, <u32>w >>> 24, <i32>(w >> 32))`;
-      cold.push(`    case ${number}: return ${call}; // ${row.name}`);
+      const when = helperRows.find(({ name }) => name === meaning.helper)?.when;
+      const guarded =
+        when === undefined ? call : `(load<u32>(S + ${when.offset}) & ${when.mask}) != 0 ? ${call} : 0`;
+      cold.push(`    case ${number}: return ${guarded}; // ${row.name}`);
     } else if (isCold(row) && meaning.kind === "inline") {
       const declared = new Set<string>();
       const text = meaning.body.map((statement) => printStatement(statement, row, declared)).join(" ");

@@ -28,4 +28,6 @@ export interface HelperRow {
   /** It ends its block: it may change RIP, the mode, paging or what interrupts are taken. */
   readonly ends: boolean;
   readonly flags: "none" | "reads" | "writes" | "both";
+  /** Called only if one of these bits of a u32 state field is set; else it would do nothing. Without operands. */
+  readonly when?: { readonly offset: number; readonly mask: number };
 }

@@ -2,6 +2,7 @@
  * x87 and MMX state helpers (core/x87*.ts, core/fxsave.ts, core/xsave.ts), and the table that maps every x87 encoding D8–DF to its
  * helper call (SDM vol. 2 appendix A.5.2). #NM and #UD from CR0 and CR4 are the translator's to check.
  */
+import { X87_SW } from "../layout.ts";
 import type { HelperOperand, HelperRow } from "./helper-row.ts";
 import { mmxHelpers } from "./helpers-mmx.ts";
 
@@ -30,9 +31,16 @@ const xsave = (["xsave", "xsaveopt", "xsavec", "xrstor"] as const).map((name) =>
   gprs: "all" as const,
 }));
 
+/** ES in the status word. */
+const ERROR_SUMMARY = 0x80;
+
 export const x87Helpers = [
   // Before every waiting instruction: #MF if an unmasked exception is pending.
-  { ...x87("x87_check", "none", "none", "none"), faults: true },
+  {
+    ...x87("x87_check", "none", "none", "none"),
+    faults: true,
+    when: { offset: X87_SW, mask: ERROR_SUMMARY },
+  },
   x87("x87_init", "none", "none", "none"),
   x87("x87_clear_exceptions", "none", "none", "none"),
   x87("x87_load_control", "none", "r16", "none"),
@@ -48,6 +56,7 @@ export const x87Helpers = [
   { ...x87("xsave_check", "none", "none", "none"), faults: true },
   ...xsave,
 
+  x87("x87_data_segment", "none", "none", "number of the last operand's segment"),
   x87("x87_rotate", "none", "none", "1 FINCSTP, -1 FDECSTP"),
   x87("x87_free", "st", "none", "1 to pop too"),
   x87("x87_exchange", "none", "st", "none"),

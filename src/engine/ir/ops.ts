@@ -12,6 +12,7 @@ import { bitOps } from "./ops-bits.ts";
 import { integerOps } from "./ops-integer.ts";
 import { memoryOps } from "./ops-memory.ts";
 import { simdOpRows } from "./ops-simd.ts";
+import { x87Ops } from "./ops-x87.ts";
 
 const helperOp = (row: HelperRow): OpRow => ({
   name: row.name,
@@ -24,6 +25,7 @@ export const ops: readonly OpRow[] = [
   ...integerOps,
   ...bitOps,
   ...memoryOps,
+  ...x87Ops,
   ...simdOpRows,
   ...helperRows.map(helperOp),
 ];

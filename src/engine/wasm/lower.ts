@@ -192,6 +192,13 @@ export class Lowering {
       flags.store();
       flags.state = FLAGS_IN_MEMORY;
     }
+    if (row.when !== undefined) {
+      f.i32Const(0);
+      f.access(opcode.i32Load, this.#stateBase + row.when.offset);
+      f.i32Const(row.when.mask);
+      f.op(binaryOps["i32.and"]);
+      f.if("unlikely");
+    }
     f.i32Const(d);
     f.i32Const(s);
     f.i32Const(imm);
@@ -203,6 +210,7 @@ export class Lowering {
     } else {
       f.op(opcode.drop);
     }
+    if (row.when !== undefined) f.end();
     if (row.flags === "writes" || row.flags === "both") flags.state = FLAGS_IN_MEMORY;
     for (const [role, slot] of [[ROLE_D, d] as const, [ROLE_S, s] as const]) {
       if ((writes & role) !== 0) this.#reload(slot);

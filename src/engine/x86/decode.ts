@@ -128,6 +128,7 @@ export class Decoder {
   opcode = 0;
 
   // ModRM; register numbers include the REX bits.
+  modrm = 0;
   isRegister = false;
   reg = 0;
   rm = 0;
@@ -274,6 +275,7 @@ export class Decoder {
       }
     }
     const modrm = view.getUint8(at);
+    this.modrm = modrm;
     let number = this.#primary[key] ?? 0;
     if (number <= -2) {
       const prefix = rep === 3 ? 2 : rep === 2 ? 3 : hasOperandSize ? 1 : 0;

@@ -2,8 +2,10 @@
  * The x86 table: x87 instructions D8–DF, from the forms of ir/helpers-x87.ts, then WAIT, FXSAVE, FXRSTOR and the XSAVE family. SDM 1,
  * chapters 8 and 13; SDM 2 A.5.2.
  *
- * Deliberately missing: FIP, FDP and FOP are not kept current by arithmetic instructions, so FNSTENV and FXSAVE store
- * what was loaded last. #NM of WAIT assumes CR0.MP, which every operating system sets with CR0.TS.
+ * Each instruction but the control instructions records FIP, FCS and FOP, and with a memory operand FDP and FDS, as
+ * CPUID says by leaving FDP_EXCPTN_ONLY and the deprecation of FCS and FDS clear, and as in the fopcode compatibility
+ * sub-mode (SDM 1, 8.1.8 and 8.1.9). Deliberately missing: #NM of WAIT assumes CR0.MP, which every operating system sets
+ * with CR0.TS.
  */
 import { GPR_RAX, MODE_FPU_EM, MODE_FPU_TS } from "../layout.ts";
 import { x87Forms, type X87Argument, type X87Form } from "../ir/helpers-x87.ts";
@@ -41,9 +43,16 @@ function spanBytes(t: Translator, form: X87Form): number {
   return bytes === 28 ? 14 : bytes === 108 ? 94 : bytes;
 }
 
+/** They leave the pointers to the last instruction and operand alone, or load them (SDM 1, 8.1.8). */
+const controlInstructions: ReadonlySet<string> = new Set([
+  ...["fninit", "fnclex", "fldcw", "fnstcw", "fnstsw", "fldenv", "fnstenv", "fnsave", "frstor"],
+  ...["feni", "fdisi", "fsetpm"],
+]);
+
 function lowerForm(form: X87Form): Lowering {
   const op = form.helper === undefined ? NOP : opNumber(form.helper);
   const { access } = form;
+  const isControl = controlInstructions.has(form.mnemonic);
   const size = sizeOfBytes(form.memoryBytes ?? 0);
   return (t) => {
     if (!x87IsAvailable(t, form.waits !== false)) return;
@@ -60,6 +69,7 @@ function lowerForm(form: X87Form): Lowering {
       t.address(form.memoryBytes ?? 0, true);
       t.store(T0, size);
     }
+    if (!isControl) t.x87Pointers();
   };
 }
 

@@ -323,7 +323,14 @@ suite("x87, MMX and SSE", () => {
   });
 
   test("check pending x87 exceptions first, and 128-bit operands for alignment", () => {
-    assert.deepEqual(lowered("d9 03", MODE64), ["x87_check", "ld32_m64 t0, rbx, 0x0", "x87_load_f32 t0"]);
+    assert.deepEqual(lowered("d9 03", MODE64), [
+      "x87_check",
+      "ld32_m64 t0, rbx, 0x0",
+      "x87_load_f32 t0",
+      "x87_site 0x103000000001000",
+      "x87_data_ds_m64 rbx, 0x0",
+    ]);
+    assert.deepEqual(lowered("9b df e0", MODE64), ["x87_check", "x87_get_status rax"]);
     assert.deepEqual(lowered("0f fc 03", MODE64), [
       "x87_check",
       "ld64_m64 t0, rbx, 0x0",

@@ -129,6 +129,10 @@ const JZ = byWideSize("jz");
 const JCC = Array.from({ length: 16 }, (_, code) => opNumber(`j${code}`));
 const CMOV64 = Array.from({ length: 16 }, (_, code) => opNumber(`cmov${code}_64`));
 
+const X87_SITE = opNumber("x87_site");
+const X87_DATA = { ss: memoryOp("x87_data_ss"), ds: memoryOp("x87_data_ds") } as const;
+const X87_DATA_SEGMENT = opNumber("x87_data_segment");
+
 const FORM_M64 = 0;
 const FORM_M32 = 1;
 const FORM_X64 = 2;
@@ -257,6 +261,23 @@ export class Translator {
     if (d.addressSize === SIZE64) this.#constantAddress(d.immediate, d.immediate2);
     else this.#set(FORM_M32, L.SLOT_ZERO, 0, 0, d.immediate);
     this.linearize(d.segment, spanBytes, writes);
+  }
+
+  /**
+   * Notes this instruction, and its memory operand's offset and segment, as the x87 unit's last ones. To be called
+   * behind its last op that can fault.
+   */
+  x87Pointers(): void {
+    const d = this.decoder;
+    const fop = ((d.opcode & 7) << 8) | d.modrm;
+    this.codeAddress(this.pc);
+    const site = this.block.push(this.pc, X87_SITE, 0, 0, this.#low);
+    this.block.immHigh[site] = (this.is64 ? this.#high & 0xffff : 0) | (fop << 16);
+    if (d.isRegister) return;
+    if (d.isRipRelative) this.#ripRelative();
+    else this.#effective(d.base, d.index, d.scale, d.disp, d.addressSize);
+    this.memory(d.segment === L.SEG_SS ? X87_DATA.ss : X87_DATA.ds, 0);
+    if (d.segment !== L.SEG_SS && d.segment !== L.SEG_DS) this.emit(X87_DATA_SEGMENT, 0, 0, d.segment);
   }
 
   /** Moves the address on by some bytes, within the span it was checked for. */
