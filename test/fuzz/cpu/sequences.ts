@@ -19,6 +19,7 @@ import {
   makeAcceptable,
   type ShapeWithBases,
 } from "../../conformance/case-generator.ts";
+import { NeedlessPrefixes } from "./needless-prefixes.ts";
 import { type Draft, RSP } from "../../conformance/draft.ts";
 import { exclusionOf } from "../../conformance/exclusions.ts";
 import { fillFloatState, vectorPool } from "../../conformance/float-state.ts";
@@ -35,6 +36,8 @@ export const STATES_PER_PROGRAM = 32;
 /** Free programs per row: seldom, because compiling them takes long. */
 const ROWS_PER_FREE_PROGRAM = 24;
 const DRAFT_ATTEMPTS = 8;
+/** One in so many instructions has needless prefixes. */
+const PREFIXED_AMONG = 5;
 /** So far away from a branch its random targets stay (policies.ts). */
 const PROLOGUE_BYTES_MAX = 0x40;
 
@@ -125,6 +128,7 @@ export class SequenceGenerator {
   readonly exclusions: ReadonlyMap<InstructionRow, string>;
   readonly #cases: CaseGenerator;
   readonly #shapes: ProgramShapes;
+  readonly #prefixes: NeedlessPrefixes;
   readonly #host: HostCpu;
   readonly #seed: number;
 
@@ -133,6 +137,7 @@ export class SequenceGenerator {
     this.#seed = seed;
     this.#cases = new CaseGenerator(host, seed);
     this.#shapes = new ProgramShapes(host);
+    this.#prefixes = new NeedlessPrefixes(host);
     const reasons = instructionRows.map((row) => [row, exclusionOf(row, host)] as const);
     this.rows = reasons.flatMap(([row, reason]) => (reason === undefined ? [row] : []));
     this.exclusions = new Map(
@@ -162,8 +167,16 @@ export class SequenceGenerator {
     );
   }
 
+  /** The instruction, now and then behind prefixes that change nothing. */
+  #codeOf(shape: ShapeWithBases, { random }: FloatSource): Uint8Array {
+    if (random.below(PREFIXED_AMONG) > 0) return codeOf(shape);
+    const prefixes = this.#prefixes.choose(shape, random);
+    const behind = { ...shape, codeGva: shape.codeGva + prefixes.length };
+    return Uint8Array.from([...prefixes, ...codeOf(behind)]);
+  }
+
   #alone(number: number, shape: ShapeWithBases, floats: FloatSource): Program | undefined {
-    const code = codeOf(shape);
+    const code = this.#codeOf(shape, floats);
     const drafts = statesOf(() => makeAcceptable(shape, floats));
     return programOf(
       number,
@@ -191,7 +204,7 @@ export class SequenceGenerator {
     const before = writer.length;
     start = shape.codeGva - before;
     if (before >= PROLOGUE_BYTES_MAX || leadsInto(shape, start, shape.codeGva)) return undefined;
-    writer.writeCode(codeOf(shape), effect);
+    writer.writeCode(this.#codeOf(shape, floats), effect);
     if (!LEADS_AWAY.test(row.mnemonic)) {
       const usesMemory = random.below(4) > 0;
       if (usesMemory) writer.pointToData();
