@@ -7,26 +7,40 @@
 
 export type IntegerBits = 8 | 16 | 32 | 64;
 
+/** A number holds the product of any u32 with up to this exactly. */
+const EXACT_LIMIT = 1 << 21;
+
 /** A deterministic generator (SplitMix64), so that a seed names a suite for ever. */
 export class Random {
-  #state: bigint;
+  /** State and result lie in typed arrays: as fields they would be allocated at each step. */
+  readonly #state = new BigUint64Array(1);
+  readonly #result = new BigUint64Array(1);
+  readonly #halves = new Uint32Array(this.#result.buffer);
 
   constructor(seed: bigint | number) {
-    this.#state = BigInt.asUintN(64, BigInt(seed));
+    this.#state[0] = BigInt.asUintN(64, BigInt(seed));
+  }
+
+  #next(): void {
+    const state = BigInt.asUintN(64, (this.#state[0] ?? 0n) + 0x9e37_79b9_7f4a_7c15n);
+    this.#state[0] = state;
+    let z = BigInt.asUintN(64, (state ^ (state >> 30n)) * 0xbf58_476d_1ce4_e5b9n);
+    z = BigInt.asUintN(64, (z ^ (z >> 27n)) * 0x94d0_49bb_1331_11ebn);
+    this.#result[0] = z ^ (z >> 31n);
   }
 
   /** Uniform over 64 bits. */
   next64(): bigint {
-    this.#state = BigInt.asUintN(64, this.#state + 0x9e37_79b9_7f4a_7c15n);
-    let z = this.#state;
-    z = BigInt.asUintN(64, (z ^ (z >> 30n)) * 0xbf58_476d_1ce4_e5b9n);
-    z = BigInt.asUintN(64, (z ^ (z >> 27n)) * 0x94d0_49bb_1331_11ebn);
-    return z ^ (z >> 31n);
+    this.#next();
+    return this.#result[0] ?? 0n;
   }
 
   /** Uniform over [0, limit); limit at most 2^32. */
   below(limit: number): number {
-    return Number(((this.next64() >> 32n) * BigInt(limit)) >> 32n);
+    this.#next();
+    const high = this.#halves[1] ?? 0;
+    if (limit <= EXACT_LIMIT) return Math.floor((high * limit) / 0x1_0000_0000);
+    return Number((BigInt(high) * BigInt(limit)) >> 32n);
   }
 
   pick<T>(values: readonly T[]): T {

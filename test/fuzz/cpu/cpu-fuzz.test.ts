@@ -17,6 +17,7 @@ import { SequenceGenerator } from "./sequences.ts";
 const SEED = 1;
 /** Alone, embedded, embedded. */
 const ROUNDS = 3;
+const STATES_PER_PROGRAM = 16;
 /** What the gate asks of each row in each tier. */
 const RUNS_PER_ROW = 20;
 /** Share of the sequences that compiled regions run: single steps and faults at the first fetch are not compiled. */
@@ -30,7 +31,7 @@ if (support.available) {
     await using oracle = startNativeOracle();
     const host = hostCpu(support);
     const tiers = engineTiers(host);
-    const campaign = new Campaign(new SequenceGenerator(host, SEED), oracle, tiers);
+    const campaign = new Campaign(new SequenceGenerator(host, SEED, STATES_PER_PROGRAM), oracle, tiers);
     const { generator } = campaign;
     let next = 0;
     await campaign.run(() => (next < ROUNDS * generator.programsPerRound ? next++ : undefined));

@@ -31,8 +31,8 @@ import { programCase } from "../../conformance/programs.ts";
 import { ProgramWriter } from "../../conformance/program-writer.ts";
 import { DEFAULT_RIP, FLAG, type InstructionCase } from "../../oracle/index.ts";
 
-/** Random states that each program runs in. */
-export const STATES_PER_PROGRAM = 32;
+/** Random states that each program runs in; numbers of sequences count so many for each program. */
+export const STATES_PER_PROGRAM = 64;
 /** Free programs per row: seldom, because compiling them takes long. */
 const ROWS_PER_FREE_PROGRAM = 24;
 const DRAFT_ATTEMPTS = 8;
@@ -73,8 +73,8 @@ function leadsInto(shape: ShapeWithBases, start: number, end: number): boolean {
   });
 }
 
-function statesOf<T>(make: () => T | undefined): T[] {
-  return Array.from({ length: STATES_PER_PROGRAM }, make).filter((each) => each !== undefined);
+function statesOf<T>(states: number, make: () => T | undefined): T[] {
+  return Array.from({ length: states }, make).filter((each) => each !== undefined);
 }
 
 /** A state in which only flags are open behind the row's instruction, and none that others may read. */
@@ -131,8 +131,11 @@ export class SequenceGenerator {
   readonly #prefixes: NeedlessPrefixes;
   readonly #host: HostCpu;
   readonly #seed: number;
+  readonly #states: number;
 
-  constructor(host: HostCpu, seed: number) {
+  /** With fewer `states` than usual a program has the first of its sequences alone. */
+  constructor(host: HostCpu, seed: number, states = STATES_PER_PROGRAM) {
+    this.#states = states;
     this.#host = host;
     this.#seed = seed;
     this.#cases = new CaseGenerator(host, seed);
@@ -177,7 +180,7 @@ export class SequenceGenerator {
 
   #alone(number: number, shape: ShapeWithBases, floats: FloatSource): Program | undefined {
     const code = this.#codeOf(shape, floats);
-    const drafts = statesOf(() => makeAcceptable(shape, floats));
+    const drafts = statesOf(this.#states, () => makeAcceptable(shape, floats));
     return programOf(
       number,
       shape.row,
@@ -212,7 +215,7 @@ export class SequenceGenerator {
     }
     const code = writer.finish();
     const pool = vectorPool(floats);
-    const drafts = statesOf(() => embeddedDraft(shape, floats, effect, before > 0, pool));
+    const drafts = statesOf(this.#states, () => embeddedDraft(shape, floats, effect, before > 0, pool));
     if (drafts.length === 0) return undefined;
     return programOf(
       number,
@@ -240,7 +243,7 @@ export class SequenceGenerator {
     writer.writeProgram(3 + random.below(12), 1 + random.below(8));
     const flags = writer.openFlags;
     const code = writer.finish();
-    const sources = Array.from({ length: STATES_PER_PROGRAM }, () => ({
+    const sources = Array.from({ length: this.#states }, () => ({
       source: { ...programCase("", mode, code, floats), undefined: { flags } },
       openFlagsIfFaulting: writer.everOpenFlags,
     }));
