@@ -105,7 +105,7 @@ test("what a list gets wrong is one clear sentence", () => {
     'must be a model and features with + or - in front, like v2,+aes,-sha; "popcnt" is neither',
   );
   assert.equal(problemOf("+popcnt,v1"), "names the model v1 behind something else; a model comes first");
-  assert.equal(problemOf("v2,+popct"), 'does not know the feature "popct"; near it are popcnt');
+  assert.equal(problemOf("v2,+popct"), 'does not know the feature "popct"; near it is popcnt');
   assert.match(problemOf("v2,+sse5"), /^does not know the feature "sse5"; near it are sse4?, /);
   assert.equal(problemOf("v2,+warpdrive"), 'does not know the feature "warpdrive"; --cpu help lists them');
   assert.equal(problemOf("v2,-pae"), "cannot turn off pae, which every processor has");

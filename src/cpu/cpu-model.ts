@@ -121,7 +121,8 @@ function unknownFeature(name: string): string {
     .toSorted((a, b) => a.distance - b.distance)
     .slice(0, NEAR_NAMES_MAX)
     .map(({ known }) => known);
-  const hint = near.length > 0 ? `near it are ${listed(near)}` : "--cpu help lists them";
+  const hint =
+    near.length > 0 ? `near it ${near.length === 1 ? "is" : "are"} ${listed(near)}` : "--cpu help lists them";
   return `does not know the feature "${name}"; ${hint}`;
 }
 

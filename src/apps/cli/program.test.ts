@@ -19,3 +19,23 @@ test("--help names every command", () => {
   for (const command of ["run", "guests", "demo"]) assert.match(stdout, new RegExp(`^  ${command}\\b`, "m"));
   assert.equal(status, 0);
 });
+
+test("run --cpu help lists models and features, and needs no kernel", () => {
+  const { stdout, stderr, status } = typevisor("run", "--cpu", "help");
+  for (const name of ["v1", "v2", "sse4_2", "bmi1", "rdrand"])
+    assert.match(stdout, new RegExp(`^  ${name} `, "m"));
+  assert.equal(stderr, "");
+  assert.equal(status, 0);
+});
+
+test("a processor that cannot be is refused with a sentence that says what to write", () => {
+  const refusal = (cpu: string): string => typevisor("run", "--kernel", "vmlinuz", "--cpu", cpu).stderr;
+  assert.equal(
+    refusal("v2,-pclmulqd"),
+    'typevisor: The option --cpu does not know the feature "pclmulqd"; near it is pclmulqdq.\n',
+  );
+  assert.equal(
+    refusal("v1,+sha,-sse2"),
+    "typevisor: The option --cpu leaves sse2 off, which sha needs: add +sse2, or -sha.\n",
+  );
+});
