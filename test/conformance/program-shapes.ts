@@ -87,8 +87,9 @@ function chooseShape(
   if (mode === "long64" ? traits.has("i64") : traits.has("o64")) return undefined;
   const operandBits = random.pick(operandSizes(row, mode));
   if (row.mnemonic === "bswap" && operandBits === 16) return undefined;
-  const rexW =
-    mode === "long64" && (encoding.rexW || (operandBits === 64 && !traits.has("d64") && !traits.has("f64")));
+  const isWide = encoding.rexW || (operandBits === 64 && !traits.has("d64") && !traits.has("f64"));
+  const hasWidthByW = operands.some(({ width }) => width === "y");
+  const rexW = mode === "long64" && (isWide || (hasWidthByW && random.below(2) === 0));
   const rmKind = operands.find(({ at }) => at === "rm");
   const isMemory = rmKind?.mod === "memory" || (rmKind?.mod === "any" && random.below(3) === 0);
   // A bit string in memory reaches as far as its register says.
@@ -109,6 +110,7 @@ function chooseShape(
     rexW,
     rex: mode === "long64" && isByte && random.below(2) === 0,
     reg: random.below(registers),
+    ...(operands.some(({ at }) => at === "vvvv") && { vvvv: random.below(registers) }),
     rm: random.below(registers),
     codeGva: DEFAULT_RIP,
     segments: {},
@@ -171,7 +173,7 @@ function names(shape: Shape, registers: ReadonlySet<number>): boolean {
     if (file !== "gpr") return false;
     if (at === "fixed") return fixed !== undefined && registers.has(fixed);
     if (at === "rm" && shape.memory !== undefined) return false;
-    const number = at === "reg" ? shape.reg : shape.rm;
+    const number = at === "reg" ? shape.reg : at === "vvvv" ? (shape.vvvv ?? 0) : shape.rm;
     return registers.has(width === 8 ? byteRegister(number, hasRex).register : number);
   });
 }
