@@ -119,6 +119,9 @@ export const INTERRUPT_LINE = 864;
 export const NMI_PENDING = 868;
 /** 1 while an STI or MOV SS shadow keeps the next instruction boundary free of interrupts. */
 export const INTERRUPT_SHADOW = 872;
+export const SHADOW_STI = 1;
+/** It also holds back debug traps and instruction breakpoints. */
+export const SHADOW_SS = 2;
 export const HALTED = 876;
 /** Set from outside (or by a device access) to make run() return at the next block boundary. */
 export const EXIT_REQUEST = 880;
@@ -193,6 +196,26 @@ export const XMM_COUNT = 16;
 export const XMM_TEMP = 16;
 // 1152 + 18 * 32 = 1728
 
+// Debugging (debug.ts).
+/** Which kinds of breakpoints DR7 enables: ARMED_* bits. */
+export const DEBUG_ARMED = 1904;
+export const ARMED_EXECUTION = 1;
+export const ARMED_DATA = 2;
+export const ARMED_PORT = 4;
+/** Traps due at the end of the instruction: bits of DR6. */
+export const DEBUG_TRAPS = 1908;
+/** IA32_DEBUGCTL, u64. */
+export const DEBUGCTL = 1912;
+/** 1 while a match is noted in DEBUG_TRAPS; 0 inside a block, where it makes the instruction be executed alone. */
+export const TRAPS_NOTED = 1920;
+/** 1 while RF or MOV SS holds instruction breakpoints off. */
+export const BREAKPOINTS_OFF = 1924;
+/** 1 if RF may be set in RFLAGS_REST: it goes when the next instruction begins. */
+export const RF_LOADED = 1928;
+/** How many bits of WATCHED_OFFSETS are set: for each offset in a page whether code there checks for breakpoints. */
+export const WATCHED_OFFSET_COUNT = 1932;
+/** RIP of the instruction that the shadow of a MOV SS covers now, u64; -1 if there is none. */
+export const SHADOWED_RIP = 1936;
 /** The bytes of one instruction that the core has fetched from elsewhere than RAM alone, for translateFetched. */
 export const FETCHED = 1952;
 export const FETCHED_SIZE = 15;
@@ -221,6 +244,8 @@ export const STATE_SIZE = 4096;
 /** Paging's own: which linear 2 MiB ranges large pages map, and a log of TLB fills for quick flushes (paging.ts). */
 export const PAGING_PRIVATE = 0x1000;
 export const PAGING_PRIVATE_SIZE = 0x4400;
+export const WATCHED_OFFSETS = 0x5c00;
+export const WATCHED_OFFSETS_SIZE = 0x200;
 /** What jump-cache.ts keeps about the jump cache, and the TLB of instruction fetches (code-fetch.ts). */
 export const JUMP_PRIVATE = 0x6000;
 export const JUMP_PRIVATE_SIZE = 0x1400;

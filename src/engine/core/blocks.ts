@@ -3,7 +3,7 @@
 // `stale`, so chains that still lead to it find their way to a new translation.
 import * as L from "../layout";
 import { S, get64, set32 } from "./state";
-import { blockInvalidated } from "./host";
+import { RAM_SIZE, blockInvalidated } from "./host";
 import { fetchCode } from "./code-fetch";
 import { flushJumpCache, uncacheBlock } from "./jump-cache";
 import { OP_STALE } from "./interpreter.gen";
@@ -148,6 +148,15 @@ export function codePagesWritten(gpa: u32, size: u32): void {
   const last = (gpa + size - 1) >>> L.PAGE_SHIFT;
   for (let page = gpa >>> L.PAGE_SHIFT; page <= last; page++) {
     if (load<u64>(L.PAGE_CODE_BITMAP + (page << 3)) != 0) dropBlocks(page, 0, 0x1000);
+  }
+}
+
+/** Drops the blocks that cover the byte at this offset of any page: they are to be translated otherwise. */
+export function dropCodeAtOffset(offset: u32): void {
+  const bit = granules(offset, offset + 1);
+  const pages = RAM_SIZE >>> L.PAGE_SHIFT;
+  for (let page: u32 = 0; page < pages; page++) {
+    if (load<u64>(L.PAGE_CODE_BITMAP + (page << 3)) & bit) dropBlocks(page, offset, offset + 1);
   }
 }
 

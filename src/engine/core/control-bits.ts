@@ -54,6 +54,8 @@ export const FLAG_ID: u32 = 1 << 21;
 /** CF PF AF ZF SF OF: the lazy ones. */
 export const FLAGS_STATUS: u32 = 0x8d5;
 
+export const DEBUGCTL_BTF: u64 = 2;
+
 // Segment attributes as layout.ts keeps them: descriptor bits 40–55 with bits 8–11 (limit 19:16) clear.
 export const ATTRIBUTE_ACCESSED: u32 = 1;
 /** Of data: writable; of code: readable. */

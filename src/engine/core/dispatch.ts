@@ -6,9 +6,10 @@ import { acknowledgeInterrupt, translateBlock, translateFetched, translateSingle
 import { registerBlock, resetBlocks } from "./blocks";
 import { codeIsGlobal, endsAtLimit, fetchAddress, fetchBytes, fetchCode, linearOf } from "./code-fetch";
 import { cacheBlock, cachedBlock } from "./jump-cache";
-import { deliverInterrupt, deliverNmi, deliverPendingFault, deliverSingleStep } from "./exceptions";
+import { deliverInterrupt, deliverNmi, deliverPendingFault, deliverTraps } from "./exceptions";
 import { flushTlb } from "./paging";
-import { FLAG_IF } from "./control-bits";
+import { DEBUGCTL_BTF, FLAG_IF, FLAG_RF } from "./control-bits";
+import { DR6_BS, breakpointBeforeFetch } from "./debug";
 import { nameStackFault } from "./stack-faults";
 import { interpret } from "./interpreter.gen";
 
@@ -103,6 +104,12 @@ function leaveToRunSingle(): u32 {
 
 /** Has the block at RIP, which is not known yet, translated; 0 with a fault or what else has to be done pending. */
 function newBlock(rip: u64): u32 {
+  const block = translateAt(rip);
+  if (block == 0 && get32(L.DEBUG_ARMED) & L.ARMED_EXECUTION) breakpointBeforeFetch();
+  return block;
+}
+
+function translateAt(rip: u64): u32 {
   const gpa = fetchAddress(rip);
   if (gpa == NO_PAGE) return 0;
   if (gpa >= RAM_SIZE) return leaveToRunSingle();
@@ -145,29 +152,43 @@ function singleBlock(rip: u64): u32 {
 function runSingle(): u32 {
   set32(L.FAULT_VECTOR, L.FAULT_NONE);
   const block = singleBlock(get64(L.RIP));
-  if (block == 0) return 1;
+  if (block == 0) {
+    if (get32(L.DEBUG_ARMED) & L.ARMED_EXECUTION) breakpointBeforeFetch();
+    return 1;
+  }
   grant(1);
   const faulted = interpret(block + L.BLOCK_OPS);
   settle();
   return faulted;
 }
 
-/** An STI or MOV SS shadow has just passed over an interrupt that waits. */
-let waitsBehindShadow: bool = false;
+/** The next instruction is executed alone: what covers it ends with it. */
+let alone: bool = false;
 
 function interruptIsDeliverable(): bool {
   return get32(L.INTERRUPT_LINE) != 0 && (get32(L.RFLAGS_REST) & FLAG_IF) != 0;
 }
 
+/** An STI or MOV SS shadow passes over the next instruction: whatever waits behind it comes after exactly one. */
+function enterShadow(shadow: u32): void {
+  set32(L.INTERRUPT_SHADOW, 0);
+  alone = interruptIsDeliverable() || get32(L.NMI_PENDING) != 0;
+  if (shadow != L.SHADOW_SS) return;
+  set64(L.SHADOWED_RIP, get64(L.RIP));
+  if (get32(L.DEBUG_TRAPS) != 0 || get32(L.DEBUG_ARMED) & L.ARMED_EXECUTION) {
+    alone = true;
+    set32(L.BREAKPOINTS_OFF, 1);
+  }
+}
+
 /** Takes an NMI or external interrupt if one may be taken now. */
 function takeInterrupts(): void {
-  if (get32(L.INTERRUPT_SHADOW) != 0) {
-    set32(L.INTERRUPT_SHADOW, 0);
-    waitsBehindShadow = interruptIsDeliverable() || get32(L.NMI_PENDING) != 0;
-    return;
-  }
-  waitsBehindShadow = false;
-  if (get32(L.NMI_PENDING) != 0 && get32(L.NMI_BLOCKED) == 0) {
+  alone = false;
+  set64(L.SHADOWED_RIP, -1);
+  const shadow = get32(L.INTERRUPT_SHADOW);
+  if (shadow != 0) {
+    enterShadow(shadow);
+  } else if (get32(L.NMI_PENDING) != 0 && get32(L.NMI_BLOCKED) == 0) {
     deliverNmi();
   } else if (interruptIsDeliverable()) {
     set64(L.STAT_INTERRUPTS, get64(L.STAT_INTERRUPTS) + 1);
@@ -175,50 +196,88 @@ function takeInterrupts(): void {
   }
 }
 
+/** RF goes when the instruction that it covers begins. */
+function beginUnderResumeFlag(): void {
+  set32(L.RF_LOADED, 0);
+  const flags = get32(L.RFLAGS_REST);
+  if (!(flags & FLAG_RF)) return;
+  set32(L.RFLAGS_REST, flags & ~FLAG_RF);
+  if (!(get32(L.DEBUG_ARMED) & L.ARMED_EXECUTION)) return;
+  alone = true;
+  set32(L.BREAKPOINTS_OFF, 1);
+}
+
+/** Whether the instruction between these two RIPs, which is `size` bytes long, has branched. */
+function hasBranched(from: u64, to: u64, size: u32): bool {
+  // A repeated string instruction that stops half-way stays where it is, with RF set.
+  return to != truncateRip(from + size) && !(to == from && get32(L.RF_LOADED) != 0);
+}
+
+/** The trap of RFLAGS.TF behind the instruction that `block`, or else the single block, has executed. */
+function noteSingleStep(rip: u64, block: u32): void {
+  if (stepOver) return;
+  if (get64(L.DEBUGCTL) & DEBUGCTL_BTF) {
+    const executed = block != 0 ? block : <u32>L.SINGLE_BLOCK;
+    if (!hasBranched(rip, get64(L.RIP), load<u16>(executed, L.BLOCK_GUEST_SIZE))) return;
+  }
+  set32(L.DEBUG_TRAPS, get32(L.DEBUG_TRAPS) | DR6_BS);
+}
+
 /** Runs about `budget` instructions: EXIT_SLICE, EXIT_HALT, EXIT_SHUTDOWN or EXIT_REQUESTED. */
 export function run(budget: i32): u32 {
   let left = budget;
   beginWork();
   while (true) {
-    takeInterrupts();
+    // Traps behind the last instruction come before interrupts, but not out of the shadow of a MOV SS.
+    if (get32(L.DEBUG_TRAPS) != 0 && get32(L.INTERRUPT_SHADOW) != L.SHADOW_SS) deliverTraps();
     if (get32(L.FAULT_VECTOR) == L.FAULT_SHUTDOWN) return L.EXIT_SHUTDOWN;
     if (get32(L.EXIT_REQUEST) != 0) {
       set32(L.EXIT_REQUEST, 0);
       return L.EXIT_REQUESTED;
     }
+    if ((left <= 0 || isWorkDone()) && get32(L.HALTED) == 0) return L.EXIT_SLICE;
+    takeInterrupts();
+    if (get32(L.FAULT_VECTOR) == L.FAULT_SHUTDOWN) return L.EXIT_SHUTDOWN;
     if (get32(L.HALTED) != 0) return L.EXIT_HALT;
-    if (left <= 0 || isWorkDone()) return L.EXIT_SLICE;
+    const held = get32(L.DEBUG_TRAPS);
+    if (held != 0 && !alone) continue;
+    if (get32(L.RF_LOADED) != 0) beginUnderResumeFlag();
 
     const rip = get64(L.RIP);
-    let block = cachedBlock(rip);
-    if (block == 0) block = newBlock(rip);
-    let faulted: u32 = 1;
     const stepping = get32(L.MODE) & L.MODE_STEP;
-    if (waitsBehindShadow && block != 0) {
-      // The shadow covers one instruction, and a block may close the window that opens behind it.
+    if (stepping) setStepOver(false);
+    let faulted: u32 = 1;
+    let block: u32 = 0;
+    if (alone) {
       faulted = runSingle();
       left--;
-    } else if (block != 0) {
-      // A block larger than what is left of the slice runs all the same: a slice is a guide, not a promise.
-      if (stepping) setStepOver(false);
-      grant(stepping ? 1 : max<i32>(left, <i32>load<u16>(block, L.BLOCK_INSTRUCTION_COUNT)));
-      faulted = interpret(block + L.BLOCK_OPS);
-      left -= settle();
+    } else {
+      block = cachedBlock(rip);
+      if (block == 0) block = newBlock(rip);
+      if (block != 0) {
+        // A block larger than what is left of the slice runs all the same: a slice is a guide, not a promise.
+        grant(stepping ? 1 : max<i32>(left, <i32>load<u16>(block, L.BLOCK_INSTRUCTION_COUNT)));
+        set32(L.TRAPS_NOTED, 0);
+        faulted = interpret(block + L.BLOCK_OPS);
+        set32(L.TRAPS_NOTED, 1);
+        left -= settle();
+      }
     }
     // More than once for an instruction that stores to several pages with code; each time drops what stood in its way.
     while (faulted && get32(L.FAULT_VECTOR) == L.FAULT_CODE_CHANGED) {
+      block = 0;
       faulted = runSingle();
       left--;
     }
+    set32(L.BREAKPOINTS_OFF, 0);
     if (faulted) {
-      // A region whose code jumps to the address that stands for a fault: it is not canonical.
-      if (get32(L.FAULT_VECTOR) == L.FAULT_NONE) raiseWithError(VECTOR_GP, 0);
+      set32(L.DEBUG_TRAPS, held);
       set64(L.STAT_EXCEPTIONS, get64(L.STAT_EXCEPTIONS) + 1);
       nameStackFault();
       deliverPendingFault();
       left--;
-    } else if (stepping && !stepOver && get32(L.HALTED) == 0) {
-      deliverSingleStep();
+    } else if (stepping) {
+      noteSingleStep(rip, block);
     }
   }
 }

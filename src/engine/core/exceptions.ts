@@ -38,6 +38,7 @@ import {
   pushValue,
 } from "./stack";
 import { TASK_INTERRUPT, switchTask } from "./tasks";
+import { enterDebugHandler, raiseTraps } from "./debug";
 
 /** What is delivered: an exception found while executing the instruction at RIP (or #DB after the one before). */
 export const DELIVER_EXCEPTION: u32 = 0;
@@ -60,10 +61,16 @@ function returnAddress(kind: u32): u64 {
   return isSoftware(kind) || kind == DELIVER_ICEBP ? get64(L.NEXT_RIP) : get64(L.RIP);
 }
 
-/** RFLAGS to return to: a fault sets RF so that the restarted instruction meets no instruction breakpoint again. */
+/**
+ * RFLAGS to return to: a fault sets RF so that the restarted instruction meets no instruction breakpoint again. What #DB
+ * does is in FAULT_ERROR, where it has no error code.
+ */
 function flagsImage(vector: u32, kind: u32): u32 {
-  return kind == DELIVER_EXCEPTION && vector != S.VECTOR_DB ? readFlags() | C.FLAG_RF : readFlags();
+  if (kind != DELIVER_EXCEPTION) return readFlags();
+  return readFlags() | (vector == S.VECTOR_DB ? debugImage : C.FLAG_RF);
 }
+/** RF, if the #DB that is being delivered sets it. */
+let debugImage: u32 = 0;
 
 function enter(rip: u64, interruptGate: bool): void {
   let cleared = C.FLAG_TF | C.FLAG_NT | C.FLAG_VM | C.FLAG_RF;
@@ -257,6 +264,7 @@ export function deliver(vector: u32, hasError: u32, error: u32, kind: u32): u32 
   set32(L.HALTED, 0);
   if (isSoftware(kind) || kind == DELIVER_ICEBP) S.setStepOver(true);
   if (kind == DELIVER_NMI) set32(L.NMI_BLOCKED, 1);
+  if (vector == S.VECTOR_DB && (kind == DELIVER_EXCEPTION || kind == DELIVER_ICEBP)) enterDebugHandler();
   return 0;
 }
 
@@ -273,6 +281,7 @@ export function deliverPendingFault(): u32 {
   let vector = get32(L.FAULT_VECTOR);
   let hasError = get32(L.FAULT_HAS_ERROR);
   let error = get32(L.FAULT_ERROR);
+  debugImage = vector == S.VECTOR_DB ? error & C.FLAG_RF : 0;
   while (true) {
     if (vector == S.VECTOR_PF) set64(L.CR2, get64(L.FAULT_ADDRESS));
     if (!deliver(vector, hasError, error, DELIVER_EXCEPTION)) {
@@ -312,12 +321,8 @@ export function deliverNmi(): u32 {
   return deliver(S.VECTOR_NMI, 0, 0, DELIVER_NMI) ? deliverPendingFault() : 0;
 }
 
-const DR6 = L.DR + 6 * 8;
-const DR6_BS: u64 = 1 << 14;
-
-/** #DB after an instruction that ran with RFLAGS.TF set; RIP is the next instruction. */
-export function deliverSingleStep(): u32 {
-  set64(DR6, get64(DR6) | DR6_BS);
-  S.raise(S.VECTOR_DB);
+/** #DB for what is due behind an instruction; RIP is the next one. As deliverPendingFault(). */
+export function deliverTraps(): u32 {
+  raiseTraps();
   return deliverPendingFault();
 }

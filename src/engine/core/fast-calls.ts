@@ -8,6 +8,7 @@ import { is64Bit, isLongMode, isRealMode, updateMode } from "./mode";
 import { readFlags, writeFlags } from "./rflags";
 import { setSegment } from "./descriptors";
 import { isAmd } from "./cpuid";
+import { DR6_BS } from "./debug";
 
 // Attributes of the flat segments that these instructions load without looking at a descriptor.
 const FLAT_DATA: u32 = C.ATTRIBUTE_G | C.ATTRIBUTE_DB | C.ATTRIBUTE_P | C.ATTRIBUTE_S | 3;
@@ -52,6 +53,9 @@ export function h_sysret(d: u32, s: u32, imm: i32): u32 {
   setFlat((selector + (to64 ? 16 : 0)) | 3, (selector + 8) | 3, 3, to64);
   writeFlags(<u32>get64(GPR_R11), ALL_FLAGS);
   set64(L.NEXT_RIP, target);
+  // Unlike IRET's, TF of SYSRET traps before the next instruction.
+  if (get32(L.RFLAGS_REST) & C.FLAG_TF) set32(L.DEBUG_TRAPS, get32(L.DEBUG_TRAPS) | DR6_BS);
+  setStepOver(true);
   updateMode();
   return 0;
 }

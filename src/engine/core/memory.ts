@@ -11,6 +11,7 @@ import { S, get32, get64, set32, set64, VECTOR_GP, VECTOR_SS, charge, COST_DEVIC
 import { RAM_SIZE, readMmio, writeMmio } from "./host";
 import { ACCESS_READ, ACCESS_WRITE, NO_ADDRESS, WALK_FAULT, fillTlb, isWindowInUse, throughWindow, walk } from "./paging";
 import { codeWrite } from "./blocks";
+import { isWatchedPage, watchAccess } from "./debug";
 
 const PAGE_MASK: u64 = 0xfffffffffffff000;
 
@@ -76,6 +77,18 @@ function writePiece(gpa: u64, hva: u32, size: u32): void {
   else writeDevice(gpa, hva, size);
 }
 
+/** Whether a data breakpoint is enabled: accesses to its page come to the slow paths. */
+@inline
+function isWatched(): bool {
+  return (get32(L.DEBUG_ARMED) & L.ARMED_DATA) != 0;
+}
+
+/** A run of bytes that holds watched ones goes element by element. */
+@inline
+function isWatchedRun(va: u64): bool {
+  return isWatched() && isWatchedPage(va & PAGE_MASK);
+}
+
 /** Whether a store to these bytes, which lie in one page, would change translated code; if so it is dropped now. */
 function changesCode(gpa: u64, size: u32): bool {
   if (!isRam(gpa) || load<u64>(L.PAGE_CODE_BITMAP + ((<u32>gpa >> 12) << 3)) == 0) return false;
@@ -111,6 +124,7 @@ function slowRead(va: u64, size: u32, user: u32, how: u32): u32 {
   if (gpa == WALK_FAULT) return NO_ADDRESS;
   const scratch = S + L.SCRATCH;
   if (!crossesPage(va, size)) {
+    if (isWatched() && !implicit && watchAccess(va, size, false)) return NO_ADDRESS;
     if (isRam(gpa)) {
       fillTlb(va, <u32>gpa, user);
       return L.RAM_BASE + <u32>gpa;
@@ -121,6 +135,7 @@ function slowRead(va: u64, size: u32, user: u32, how: u32): u32 {
   const second = nextPage(va);
   const secondGpa = walk(second, ACCESS_READ, user, implicit);
   if (secondGpa == WALK_FAULT) return NO_ADDRESS;
+  if (isWatched() && !implicit && watchAccess(va, size, false)) return NO_ADDRESS;
   const firstSize = L.PAGE_SIZE - (<u32>va & 0xfff);
   readPiece(gpa, scratch, firstSize);
   readPiece(secondGpa, scratch + firstSize, size - firstSize);
@@ -137,6 +152,7 @@ function slowReadForWrite(va: u64, size: u32, user: u32): u32 {
   if (gpa == WALK_FAULT) return NO_ADDRESS;
   const scratch = S + L.SCRATCH;
   if (!crossesPage(va, size)) {
+    if (isWatched() && watchAccess(va, size, true)) return NO_ADDRESS;
     if (isRam(gpa)) {
       if (changesCode(gpa, size)) {
         codeChanged();
@@ -150,6 +166,7 @@ function slowReadForWrite(va: u64, size: u32, user: u32): u32 {
   }
   const secondGpa = walk(nextPage(va), ACCESS_WRITE, user, false);
   if (secondGpa == WALK_FAULT) return NO_ADDRESS;
+  if (isWatched() && watchAccess(va, size, true)) return NO_ADDRESS;
   const firstSize = L.PAGE_SIZE - (<u32>va & 0xfff);
   const changed = changesCode(gpa, firstSize);
   if (changesCode(secondGpa, size - firstSize) || changed) {
@@ -174,6 +191,7 @@ function slowWrite(va: u64, hva: u32, size: u32, user: u32, how: u32): u32 {
   const gpa = walk(va, ACCESS_WRITE, user, implicit);
   if (gpa == WALK_FAULT) return 1;
   if (!crossesPage(va, size)) {
+    if (isWatched() && !implicit && watchAccess(va, size, true)) return 1;
     if (!isRam(gpa)) {
       writeDevice(gpa, hva, size);
       return 0;
@@ -185,6 +203,7 @@ function slowWrite(va: u64, hva: u32, size: u32, user: u32, how: u32): u32 {
   }
   const secondGpa = walk(nextPage(va), ACCESS_WRITE, user, implicit);
   if (secondGpa == WALK_FAULT) return 1;
+  if (isWatched() && !implicit && watchAccess(va, size, true)) return 1;
   const firstSize = L.PAGE_SIZE - (<u32>va & 0xfff);
   const changed = changesCode(gpa, firstSize);
   if ((changesCode(secondGpa, size - firstSize) || changed) && !(how & AT_BLOCK_END)) return codeChanged();
@@ -346,7 +365,7 @@ export function systemWrite<T>(va: u64, value: T): u32 {
 
 /**
  * For helpers that end their block and then work on a run of bytes within one page: host address of va in RAM to
- * write, or NO_ADDRESS with a fault pending, or 0 when the page is not RAM. The run is `size` bytes long and begins
+ * write, or NO_ADDRESS with a fault pending, or 0 when the page is not RAM or holds watched data. The run is `size` bytes long and begins
  * `before` bytes below va, the address that a fault names.
  */
 export function writableRun(va: u64, before: u32, size: u32): u32 {
@@ -359,7 +378,7 @@ export function writableRun(va: u64, before: u32, size: u32): u32 {
   }
   const gpa = walk(va, ACCESS_WRITE, user, false);
   if (gpa == WALK_FAULT) return NO_ADDRESS;
-  if (!isRam(gpa)) return 0;
+  if (!isRam(gpa) || isWatchedRun(va)) return 0;
   changesCode(gpa - before, size);
   fillTlb(va, <u32>gpa, user);
   return L.RAM_BASE + <u32>gpa;
@@ -376,7 +395,7 @@ export function readableRun(va: u64): u32 {
   }
   const gpa = walk(va, ACCESS_READ, user, false);
   if (gpa == WALK_FAULT) return NO_ADDRESS;
-  if (!isRam(gpa)) return 0;
+  if (!isRam(gpa) || isWatchedRun(va)) return 0;
   fillTlb(va, <u32>gpa, user);
   return L.RAM_BASE + <u32>gpa;
 }

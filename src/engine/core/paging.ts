@@ -22,6 +22,7 @@ import {
 import { RAM_SIZE } from "./host";
 import * as C from "./control-bits";
 import { cpuidEdx } from "./cpuid";
+import { isWatchedPage } from "./debug";
 import { flushJumpCache, flushJumpCacheNonGlobal, flushJumpCachePage } from "./jump-cache";
 
 export const ACCESS_READ: u32 = 0;
@@ -338,6 +339,7 @@ export function translate(gva: u64, access: u32, user: u32): u32 {
 export function fillTlb(va: u64, gpa: u32, user: u32): void {
   const found = leaf;
   const page = va & ~(<u64>0xfff);
+  if (get32(L.DEBUG_ARMED) & L.ARMED_DATA && isWatchedPage(page)) return;
   const gpaPage = gpa & 0xfffff000;
   const addend = L.RAM_BASE + gpaPage - <u32>page;
   const index = (<u32>page >>> 8) & L.TLB_INDEX_MASK;
@@ -463,6 +465,14 @@ export function flushTlbNonGlobal(): void {
   set32(FILL_COUNT, 0);
   flushJumpCacheNonGlobal();
   set64(L.STAT_TLB_FLUSHES, get64(L.STAT_TLB_FLUSHES) + 1);
+}
+
+/** Drops the data TLBs' entries of a page; its translation and the code in it stay. */
+export function dropFromTlbs(page: u64): void {
+  for (let tlb: u32 = 0; tlb < 4; tlb++) {
+    const entry = S + L.TLB_KERNEL_READ + tlb * L.TLB_SIZE + ((<u32>page >>> 8) & L.TLB_INDEX_MASK);
+    if (load<u64>(entry) == page) store<u64>(entry, -1);
+  }
 }
 
 /** INVLPG: drops the page that holds va, the whole of it if it is large, global or not. */

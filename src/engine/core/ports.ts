@@ -4,6 +4,7 @@ import * as L from "../layout";
 import { S, get32, get64, set64, raiseWithError, VECTOR_GP, charge, COST_DEVICE_ACCESS } from "./state";
 import { readPort, writePort } from "./host";
 import * as C from "./control-bits";
+import { watchPort } from "./debug";
 import { NO_ADDRESS } from "./paging";
 import {
   readable,
@@ -17,7 +18,7 @@ import {
 import { attributesOf, isRealMode, limitOf } from "./mode";
 import { ioPrivilege, isVirtual8086 } from "./rflags";
 import { raiseSegment } from "./segments";
-import { addressSizeOf, advance, countOf, elementSizeOf, indexOf, linear, locate, segmentOf, setCount, yieldToInterrupts } from "./string-operands";
+import { addressSizeOf, advance, countOf, elementSizeOf, indexOf, linear, locate, segmentOf, setCount, trapIsDue, yieldToInterrupts } from "./string-operands";
 
 const TSS32_LIMIT: u32 = 0x67;
 const TSS_IO_MAP: u64 = 0x66;
@@ -45,6 +46,12 @@ function count(): void {
   charge(COST_DEVICE_ACCESS);
 }
 
+/** 1 if an I/O breakpoint wants the instruction executed alone first. */
+@inline
+function isWatched(port: u32, size: u32): u32 {
+  return get32(L.DEBUG_ARMED) & L.ARMED_PORT ? watchPort(port, size) : 0;
+}
+
 @inline
 function portOf(imm: i32): u32 {
   return imm & 0x1000000 ? <u32>load<u16>(S + L.GPR_RDX) : (<u32>imm >> 8) & 0xff;
@@ -53,7 +60,7 @@ function portOf(imm: i32): u32 {
 export function h_in(d: u32, s: u32, imm: i32): u32 {
   const size = imm & 0xff;
   const port = portOf(imm);
-  if (checkPort(port, size)) return 1;
+  if (checkPort(port, size) || isWatched(port, size)) return 1;
   count();
   const value = readPort(port, size);
   if (size == 4) store<u64>(S + L.GPR_RAX, value);
@@ -65,7 +72,7 @@ export function h_in(d: u32, s: u32, imm: i32): u32 {
 export function h_out(d: u32, s: u32, imm: i32): u32 {
   const size = imm & 0xff;
   const port = portOf(imm);
-  if (checkPort(port, size)) return 1;
+  if (checkPort(port, size) || isWatched(port, size)) return 1;
   count();
   let value = load<u32>(S + L.GPR_RAX);
   if (size == 2) value &= 0xffff;
@@ -92,7 +99,7 @@ function insOne(imm: u32): u32 {
   if (checkPort(port, size)) return 1;
   if (!locate(L.SEG_ES, indexOf(L.GPR_RDI, addressSize), size, true)) return raiseSegment(L.SEG_ES);
   const to = linear;
-  if (prepareStore(to, size)) return 1;
+  if (prepareStore(to, size) || isWatched(port, size)) return 1;
   count();
   const value = readPort(port, size);
   const user: u32 = get32(L.CPL) == 3 ? 1 : 0;
@@ -116,6 +123,7 @@ function outsOne(imm: u32): u32 {
   else hva = readable<u8>(linear);
   if (hva == NO_ADDRESS) return 1;
   const value: u32 = size == 4 ? load<u32>(hva) : size == 2 ? load<u16>(hva) : load<u8>(hva);
+  if (isWatched(port, size)) return 1;
   count();
   writePort(port, size, value);
   advance(L.GPR_RSI, addressSize, size, 1);
@@ -140,7 +148,7 @@ function repeat(imm: u32, input: bool): u32 {
   const elementsMax: u32 = get32(L.MODE) & L.MODE_STEP ? 1 : PORT_ELEMENTS_MAX;
   let left = countOf(addressSize);
   for (let done: u32 = 0; left != 0; done++) {
-    if (done == elementsMax || get32(L.EXIT_REQUEST) != 0) {
+    if (done == elementsMax || get32(L.EXIT_REQUEST) != 0 || trapIsDue()) {
       yieldToInterrupts();
       return 0;
     }

@@ -6,7 +6,7 @@ import { updateMode } from "./mode";
 import { setFlags } from "./flags";
 import { setSegment, setSystemSegment } from "./descriptors";
 import { cpuidSignature } from "./cpuid";
-import { DR6_FIXED, DR7_FIXED } from "./system";
+import { DR6_FIXED, DR7_FIXED } from "./debug";
 import { resetMsrs } from "./msr";
 import { resetFpu } from "./fpu-reset";
 import * as C from "./control-bits";
@@ -51,6 +51,13 @@ export function resetCpu(): void {
   set64(L.DR + 7 * 8, DR7_FIXED);
 
   resetMsrs();
+
+  set32(L.DEBUG_ARMED, 0);
+  set32(L.DEBUG_TRAPS, 0);
+  set32(L.TRAPS_NOTED, 1);
+  set32(L.BREAKPOINTS_OFF, 0);
+  set32(L.RF_LOADED, 0);
+  set64(L.SHADOWED_RIP, -1);
 
   set32(L.NMI_PENDING, 0);
   set32(L.NMI_BLOCKED, 0);

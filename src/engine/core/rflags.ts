@@ -1,6 +1,7 @@
 // RFLAGS as one value: the lazy status flags joined with the rest. SDM 1, 3.4.3.
 //
-// RF is never kept: no instruction breakpoint exists that it could suppress.
+// RF is set in RFLAGS_REST only between the instruction that loads it (IRET, a task switch) or stops half-way (a repeated
+// string instruction) and the next: that is where an event can see it, and what it holds breakpoints off for.
 import * as L from "../layout";
 import { get32, set32 } from "./state";
 import * as C from "./control-bits";
@@ -13,8 +14,15 @@ export function readFlags(): u32 {
 /** Sets all status flags, and of the others those in mask. The caller runs updateMode() if TF or VM may change. */
 export function writeFlags(value: u32, mask: u32): void {
   setFlags(value & C.FLAGS_STATUS);
-  const kept = mask & ~(C.FLAGS_STATUS | C.FLAG_RF);
+  const kept = mask & ~C.FLAGS_STATUS;
   set32(L.RFLAGS_REST, (get32(L.RFLAGS_REST) & ~kept) | (value & kept) | C.FLAG_ONE);
+  if (value & kept & C.FLAG_RF) set32(L.RF_LOADED, 1);
+}
+
+/** Sets RF for the next instruction. */
+export function loadResumeFlag(): void {
+  set32(L.RFLAGS_REST, get32(L.RFLAGS_REST) | C.FLAG_RF);
+  set32(L.RF_LOADED, 1);
 }
 
 @inline

@@ -77,9 +77,10 @@ function loadSegment(segment: u32, selector: u32): u32 {
   return 0;
 }
 
-/** MOV SS and POP SS hold interrupts and single steps off for one instruction. SDM 3A 6.8.3. */
+/** MOV SS and POP SS hold interrupts and debug events off for one instruction, not so if one has just done. SDM 3A 6.8.3. */
 function shadow(): void {
-  set32(L.INTERRUPT_SHADOW, 1);
+  if (get64(L.RIP) == get64(L.SHADOWED_RIP)) return;
+  set32(L.INTERRUPT_SHADOW, L.SHADOW_SS);
   setStepOver(true);
 }
 

@@ -15,6 +15,9 @@ export function codeWrite(gpa: u32, size: u32): u32 {
 }
 
 /** No code is translated. */
+export function dropCodeAtOffset(offset: u32): void {}
+
+/** No code is translated. */
 export function findBlock(rip: u64, gpa: u32, mode: u32): u32 {
   return 0;
 }

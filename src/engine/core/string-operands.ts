@@ -3,6 +3,7 @@
 import * as L from "../layout";
 import { S, get32, get64, set64 } from "./state";
 import * as C from "./control-bits";
+import { loadResumeFlag } from "./rflags";
 import { linearAddress, segmentAllows } from "./segments";
 
 /** Bytes of an element. */
@@ -84,7 +85,17 @@ export function locate(segment: u32, offset: u64, size: u32, write: bool): bool 
   return true;
 }
 
-/** Ends an invocation early: the instruction goes on at its own address after interrupts had their chance. */
+/**
+ * Ends an invocation early: the instruction goes on at its own address after interrupts and traps had their chance, which
+ * find RF set (SDM 3B 17.3.1.1).
+ */
 export function yieldToInterrupts(): void {
   set64(L.NEXT_RIP, get64(L.RIP));
+  loadResumeFlag();
+}
+
+/** The last iteration has met a breakpoint. */
+@inline
+export function trapIsDue(): bool {
+  return get32(L.DEBUG_TRAPS) != 0;
 }

@@ -22,6 +22,7 @@ import {
   repeatsWhileDifferent,
   segmentOf,
   setCount,
+  trapIsDue,
   yieldToInterrupts,
 } from "./string-operands";
 
@@ -371,7 +372,7 @@ export function h_repmovs(d: u32, s: u32, imm: i32): u32 {
   let left = countOf(addressSize);
   let budget = elementsMax(left);
   while (left != 0) {
-    if (budget == 0) {
+    if (budget == 0 || trapIsDue()) {
       yieldToInterrupts();
       return 0;
     }
@@ -394,7 +395,7 @@ export function h_repstos(d: u32, s: u32, imm: i32): u32 {
   let left = countOf(addressSize);
   let budget = elementsMax(left);
   while (left != 0) {
-    if (budget == 0) {
+    if (budget == 0 || trapIsDue()) {
       yieldToInterrupts();
       return 0;
     }
@@ -415,7 +416,7 @@ export function h_replods(d: u32, s: u32, imm: i32): u32 {
   const addressSize = addressSizeOf(imm);
   let left = countOf(addressSize);
   for (let budget = elementsMax(left); left != 0; budget--) {
-    if (budget == 0) {
+    if (budget == 0 || trapIsDue()) {
       yieldToInterrupts();
       return 0;
     }
@@ -434,7 +435,7 @@ function repeatComparison(imm: u32, scan: bool): u32 {
   let budget = elementsMax(left);
   decided = false;
   while (left != 0 && !decided) {
-    if (budget == 0) {
+    if (budget == 0 || trapIsDue()) {
       yieldToInterrupts();
       return 0;
     }

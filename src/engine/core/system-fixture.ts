@@ -14,7 +14,18 @@ const PAGES = (L.RAM_BASE + RAM_SIZE) / 0x1_0000;
 const BASE = L.VCPU_BASE;
 
 const SOURCES = [
-  ...["paging", "memory", "mode", "rflags", "exceptions", "segments", "tables", "transfers", "system"],
+  ...[
+    "paging",
+    "memory",
+    "mode",
+    "rflags",
+    "exceptions",
+    "segments",
+    "tables",
+    "transfers",
+    "system",
+    "debug",
+  ],
   ...["fast-calls", "msr", "cpuid", "ports", "strings", "reset"],
 ];
 const coreFolder = import.meta.dirname;

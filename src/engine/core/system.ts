@@ -1,11 +1,12 @@
-// Control and debug registers, and the instructions about interrupts and flags. SDM 3A 2.5 (control registers), 9.9
-// (mode switching), 17.2 (debug registers), 4.4.1 (PAE pointers).
+// Control registers, and the instructions about interrupts and flags. SDM 3A 2.5 (control registers), 9.9 (mode
+// switching), 4.4.1 (PAE pointers).
 //
-// Deliberately missing: hardware breakpoints (DR0–DR3 are kept and never match); CR4.VME and PVI.
+// Deliberately missing: CR4.VME and PVI.
 import * as L from "../layout";
-import { S, get32, get64, set32, set64, raise, raiseWithError, VECTOR_DB, VECTOR_GP, VECTOR_UD } from "./state";
+import { S, get32, get64, set32, set64, raise, raiseWithError, VECTOR_GP, VECTOR_UD } from "./state";
 import { taskPriorityChanged } from "./host";
 import * as C from "./control-bits";
+import { armBreakpoints } from "./debug";
 import {
   PHYSICAL_ADDRESS_BITS,
   closeWindow,
@@ -116,6 +117,7 @@ function writeCr4(value: u64): u32 {
     if (changed & reloads && !loadPaePointers(get64(L.CR3))) return raiseWithError(VECTOR_GP, 0);
   }
   set64(L.CR4, value);
+  if (changed & C.CR4_DE) armBreakpoints();
   if (changed & (C.CR4_PSE | C.CR4_PAE | C.CR4_PGE | C.CR4_SMEP | C.CR4_SMAP | C.CR4_PCIDE)) flushTlb();
   updateMode();
   return 0;
@@ -236,56 +238,6 @@ export function h_invd(d: u32, s: u32, imm: i32): u32 {
 
 export function h_wbinvd(d: u32, s: u32, imm: i32): u32 {
   return requireRing0();
-}
-
-// ---- Debug registers --------------------------------------------------------------------------------------------
-
-const DR6 = L.DR + 6 * 8;
-const DR7 = L.DR + 7 * 8;
-const DR6_BD: u64 = 1 << 13;
-const DR6_WRITABLE: u64 = 0xe00f;
-export const DR6_FIXED: u64 = 0xffff0ff0;
-const DR7_GD: u64 = 1 << 13;
-const DR7_WRITABLE: u64 = 0xffff23ff;
-export const DR7_FIXED: u64 = 0x400;
-
-/** The register that a number names (DR4 and DR5 are DR6 and DR7 unless CR4.DE), or 8 with a fault pending. */
-function accessDebugRegister(number: u32): u32 {
-  if (number == 4 || number == 5) {
-    if (get64(L.CR4) & C.CR4_DE) {
-      raise(VECTOR_UD);
-      return 8;
-    }
-    number += 2;
-  }
-  if (requireRing0()) return 8;
-  if (get64(DR7) & DR7_GD) {
-    set64(DR7, get64(DR7) & ~DR7_GD);
-    set64(DR6, get64(DR6) | DR6_BD);
-    raise(VECTOR_DB);
-    return 8;
-  }
-  return number;
-}
-
-export function h_movtodr(d: u32, s: u32, imm: i32): u32 {
-  const number = accessDebugRegister(imm);
-  if (number == 8) return 1;
-  let value = operand(s);
-  if (number >= 6) {
-    if (value >> 32) return raiseWithError(VECTOR_GP, 0);
-    value = number == 6 ? (value & DR6_WRITABLE) | DR6_FIXED : (value & DR7_WRITABLE) | DR7_FIXED;
-  }
-  set64(L.DR + (number << 3), value);
-  return 0;
-}
-
-export function h_movfromdr(d: u32, s: u32, imm: i32): u32 {
-  const number = accessDebugRegister(imm);
-  if (number == 8) return 1;
-  const value = get64(L.DR + (number << 3));
-  store<u64>(S + d, is64Bit() ? value : value & 0xffffffff);
-  return 0;
 }
 
 // ---- Interrupts and flags ---------------------------------------------------------------------------------------

@@ -225,7 +225,7 @@ export function switchTask(selector: u32, reason: u32, rip: u64, flags: u32, has
     flushTlbNonGlobal();
   }
   const known =
-    C.FLAG_TF | C.FLAG_IF | C.FLAG_DF | C.FLAG_IOPL | C.FLAG_NT | C.FLAG_VM | C.FLAG_AC | C.FLAG_VIF | C.FLAG_VIP | C.FLAG_ID;
+    C.FLAG_TF | C.FLAG_IF | C.FLAG_DF | C.FLAG_IOPL | C.FLAG_NT | C.FLAG_RF | C.FLAG_VM | C.FLAG_AC | C.FLAG_VIF | C.FLAG_VIP | C.FLAG_ID;
   writeFlags(newFlags, known);
   set64(L.RIP, newRip);
   set64(L.NEXT_RIP, newRip);

@@ -328,6 +328,7 @@ function iretReal(size: u32): u32 {
   if (popValue(size)) return 1;
   if (target > <u64>limitOf(L.SEG_CS)) return raiseWithError(VECTOR_GP, 0);
   let mask = flagsChangeable(size);
+  if (size > 2) mask |= C.FLAG_RF;
   // IOPL can be changed in real mode (CPL is 0 there), never in virtual-8086 mode.
   if (isVirtual8086()) mask = (mask & ~C.FLAG_IOPL) | C.FLAG_IF;
   commitStack();
@@ -349,7 +350,7 @@ function iretToVirtual8086(target: u64, codeSelector: u32, flags: u32): u32 {
   }
   if (target > 0xffff) return raiseWithError(VECTOR_GP, 0);
   const all =
-    C.FLAG_TF | C.FLAG_IF | C.FLAG_DF | C.FLAG_IOPL | C.FLAG_NT | C.FLAG_VM | C.FLAG_AC | C.FLAG_VIF | C.FLAG_VIP | C.FLAG_ID;
+    C.FLAG_TF | C.FLAG_IF | C.FLAG_DF | C.FLAG_IOPL | C.FLAG_NT | C.FLAG_RF | C.FLAG_VM | C.FLAG_AC | C.FLAG_VIF | C.FLAG_VIP | C.FLAG_ID;
   writeFlags(flags, all);
   set32(L.CPL, 3);
   setSegmentReal(L.SEG_CS, codeSelector, true);
@@ -389,6 +390,7 @@ function iretProtected(size: u32): u32 {
   if (checkOffset(target)) return 1;
   const rpl = selector & 3;
   let mask = flagsChangeable(size);
+  if (size > 2) mask |= C.FLAG_RF;
   if (cpl == 0 && size > 2) mask |= C.FLAG_VIF | C.FLAG_VIP;
   if (rpl == cpl && !is64Bit()) {
     if (markAccessed(codeAddress, codeHigh)) return 1;
@@ -411,9 +413,9 @@ function iretProtected(size: u32): u32 {
 }
 
 export function h_iret(d: u32, s: u32, imm: i32): u32 {
-  if (isRealStyle() ? iretReal(imm) : iretProtected(imm)) return 1;
+  // Even if it faults. SDM 3A 6.7.1.
   set32(L.NMI_BLOCKED, 0);
-  return 0;
+  return isRealStyle() ? iretReal(imm) : iretProtected(imm);
 }
 
 // ---- INT --------------------------------------------------------------------------------------------------------

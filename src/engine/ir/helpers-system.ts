@@ -87,6 +87,8 @@ const transfers: readonly HelperRow[] = [
 const controlRegisters: readonly HelperRow[] = [
   ending("movtocr", { s: "r64", imm: "control register number" }),
   faulting("movfromcr", { d: "w64", imm: "control register number" }),
+  /** #DB if an instruction breakpoint is on the instruction at RIP, which `syncpc` has set. */
+  faulting("breakpoint"),
   ending("movtodr", { s: "r64", imm: "debug register number" }),
   faulting("movfromdr", { d: "w64", imm: "debug register number" }),
   ending("clts"),

@@ -217,6 +217,7 @@ export class Engine {
     const start = L.RAM_BASE + gpa;
     const pageLeftBytes = L.PAGE_SIZE - (gpa & (L.PAGE_SIZE - 1));
     const segmentBytes = this.bytesToLimit(block);
+    this.translator.watched = this.watchedOffsets();
     if (segmentBytes <= 0) return false;
     if (gpa2 === NO_PAGE || pageLeftBytes >= LONGEST_INSTRUCTION_BYTES) {
       const end = start + Math.min(pageLeftBytes, segmentBytes);
@@ -227,6 +228,13 @@ export class Engine {
     straddle.set(memory.subarray(second, second + LONGEST_INSTRUCTION_BYTES), pageLeftBytes);
     const limit = Math.min(pageLeftBytes + LONGEST_INSTRUCTION_BYTES, segmentBytes);
     return this.translator.translate(block, straddle, 0, limit, gpa2, maxInstructions);
+  }
+
+  /** Where translated code checks for instruction breakpoints. */
+  private watchedOffsets(): Uint8Array | undefined {
+    if (this.registers.u32(L.WATCHED_OFFSET_COUNT) === 0) return undefined;
+    const start = this.core.stateBase + L.WATCHED_OFFSETS;
+    return this.memory.subarray(start, start + L.WATCHED_OFFSETS_SIZE);
   }
 
   /** Bytes from the block's RIP to the end of CS, which 64-bit code does not have. */
@@ -254,6 +262,7 @@ export class Engine {
     const { block, registers, memory } = this;
     const start = this.core.stateBase + L.FETCHED;
     block.reset(registers.u32(L.RIP), registers.u32(L.RIP + 4), gpa, registers.u32(L.MODE));
+    this.translator.watched = this.watchedOffsets();
     if (!this.translator.translate(block, memory, start, start + sizeBytes, NO_PAGE, 1)) return 0;
     fuse(block);
     return this.codeCache.writeSingle(block);

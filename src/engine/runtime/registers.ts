@@ -63,6 +63,7 @@ export class Registers {
     const bits = Number(value & 0xffffffffn);
     this.core.exports.setFlags(bits & STATUS_FLAGS);
     this.setU32(L.RFLAGS_REST, (bits & ~STATUS_FLAGS) | 2);
+    this.setU32(L.RF_LOADED, 1);
   }
 
   private segment(name: SegmentName): SegmentState {

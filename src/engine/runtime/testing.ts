@@ -148,6 +148,12 @@ export class TestMachine {
     this.view.setUint32(at + 4, ((handler & 0xffff0000) | (access << 8)) >>> 0, true);
   }
 
+  /** In 64-bit mode: has a vector handled on one of the TSS's seven interrupt stacks. */
+  setInterruptStack(vector: number, ist: number, top: number): void {
+    this.view.setUint32(TSS + 28 + 8 * ist, top, true);
+    this.ram[IDT + vector * 16 + 4] = ist;
+  }
+
   #state(cpl: 0 | 3): CpuState {
     const data: SegmentState = {
       selector: cpl === 0 ? DATA0 : DATA3,

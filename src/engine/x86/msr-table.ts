@@ -155,7 +155,8 @@ export const msrs: readonly Msr[] = [
     writable: FAST_STRINGS,
     ignored: TRACE_UNAVAILABLE,
   }),
-  constant(0x1d9, "IA32_DEBUGCTL", 0n, "same value"),
+  // BTF. There are no last-branch records and no branch trace.
+  field(0x1d9, "IA32_DEBUGCTL", L.DEBUGCTL, { writable: 2n }),
 
   constant(0x179, "IA32_MCG_CAP", MCG_CAP, "fault", [features.mca.cpuid]),
   field(0x17a, "IA32_MCG_STATUS", L.MSR_MCG_STATUS, { writable: 7n, needs: [features.mca.cpuid] }),

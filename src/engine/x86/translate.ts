@@ -13,9 +13,14 @@ import { Translator, VECTOR_UD } from "./translator.ts";
 
 const ENTER = opNumber("enter");
 
+const isWatched = (watched: Uint8Array, gpa: number): boolean =>
+  (((watched[(gpa & (PAGE_SIZE - 1)) >> 3] ?? 0) >> (gpa & 7)) & 1) !== 0;
+
 /** Translates blocks for one CPU model. */
 export class BlockTranslator {
   readonly decoder: Decoder;
+  /** A bit for each offset in a page: instructions there check for breakpoints. Undefined if there are none. */
+  watched: Uint8Array | undefined;
   readonly #translator: Translator;
 
   /** Rows whose features are not in the set are #UD. */
@@ -68,6 +73,7 @@ export class BlockTranslator {
       t.nextPc = end;
       block.beginInstruction(pc);
       count++;
+      if (this.watched !== undefined && isWatched(this.watched, block.gpa + pc)) t.checkBreakpoint();
       const exists = result === DECODED && !(isReal && decoder.row.traits.has("prot"));
       if (exists) decoder.row.lower(t);
       else if (result === DECODE_TOO_LONG) t.raiseGp0();

@@ -111,6 +111,7 @@ const RAISE = opNumber("raise");
 const RAISE_GP0 = opNumber("raise_gp0");
 const SYNCPC = opNumber("syncpc");
 const SYSEND = opNumber("sysend");
+const BREAKPOINT = opNumber("breakpoint");
 const CANONICAL = opNumber("canonical");
 const BRANCHCHECK = opNumber("branchcheck");
 const JMP = opNumber("jmp");
@@ -599,6 +600,12 @@ export class Translator {
     this.emit(op, d, s, imm);
     this.emit(SYSEND);
     this.ended = true;
+  }
+
+  /** In front of an instruction: #DB if there is a breakpoint on it. */
+  checkBreakpoint(): void {
+    this.syncPc();
+    this.emit(BREAKPOINT);
   }
 
   syncPc(): void {
