@@ -17,7 +17,13 @@ export const claims = [
   "task gates",
   "LAR, LSL, VERR, VERW and ARPL",
   "privileged instructions",
+  // Virtual-8086 mode.
+  "virtual-8086 mode",
+  "virtual-8086 monitors",
   // Paging.
+  "32-bit paging",
+  "page size extension",
+  "PAE paging",
   "4-level paging",
   "user and supervisor pages",
   "read-only pages and CR0.WP",
@@ -54,6 +60,14 @@ export const claims = [
   "machine-check MSRs",
   "performance MSRs",
   "unknown MSRs",
+  // Changing code.
+  "self-modifying code",
+  "instructions across pages",
+  "instructions across pages of different rights",
+  "code outside RAM",
+  "physical aliases",
+  "the host writes code",
+  "A20 gate",
 ] as const;
 
 export type Claim = (typeof claims)[number];

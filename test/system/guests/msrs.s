@@ -231,6 +231,16 @@ at  rdmsr
     raised DONE
     expect seen_bx, $5
     check "CR8 keeps the task priority"
+    mov $0xfee00080, %ebx
+    mov $6, %eax
+    mov %rax, %cr8
+    mov (%rbx), %ecx
+    movl $0x70, (%rbx)
+    mov %cr8, %rdx
+    movl $0, (%rbx)
+    shl $8, %edx
+    or %edx, %ecx
+    equals "CR8 and the task priority of the local APIC are one", %rcx, $0x760
     begin
 at  .byte 0x0f, 0x20, 0xc8 # MOV RAX, CR1
     faulted "CR1 is #UD", UD

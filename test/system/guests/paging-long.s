@@ -79,6 +79,15 @@ at  mov 8(%rbx), %eax
     invlpg PAGE
     equals "a page of 2 MiB maps what its address says", %rcx, $0x33333333
 
+    when_cpuid 0x80000001, edx, 26, "1-GByte pages"
+    movl $PTE_P|PTE_W|PTE_U|PTE_PS, pdpt + 8 * 8
+    mov $0x200000000 + PAGE + 0x123, %rbx
+    mov (%rbx), %ecx
+    movl $0, pdpt + 8 * 8
+    invlpg (%rbx)
+    equals "a page of 1 GiB maps what its address says", %rcx, $0x11111111
+    end_when
+
     topic "user and supervisor pages"
     map PTE_P|PTE_W
     page_fault "a read at CPL 3 of a supervisor page has P and U", read, PF_P|PF_U, 3

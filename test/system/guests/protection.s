@@ -40,7 +40,9 @@ at  invpcid descriptor, %rax
 
 main:
     movb $0xc3, PAGE # RET
-    movl $0x11111111, PAGE + 0x123
+    map_default
+    movl $0x11111111, FRAME + 0x123
+    movl $0x22222222, OTHER_FRAME + 0x123
     mov $IA32_EFER, %ecx
     rdmsr
     and $~EFER_NXE, %eax
@@ -172,8 +174,6 @@ at  mov %rax, %cr0
     faulted "leaving paging with PCIDE is #GP(0)", GP
 
     # Address space 1 has FRAME at PAGE, address space 2 OTHER_FRAME.
-    movl $0x11111111, FRAME + 0x123
-    movl $0x22222222, OTHER_FRAME + 0x123
     call make_second_space
     mov $pml4 + 1, %eax
     mov %rax, %cr3
