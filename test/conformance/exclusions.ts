@@ -46,6 +46,9 @@ function isAmdSpecific({ row, memory, operandBits, rexW, lock }: Shape): boolean
     case "prefetchw":
       // The register forms of 0F 0D are not reserved NOPs but invalid.
       return memory === undefined;
+    case "verw":
+      // With LOCK and a memory operand it is executed.
+      return lock && memory !== undefined;
     case "movsxd":
       // 32 bits are read from memory even if 16 are asked for.
       return memory !== undefined && operandBits === 16;

@@ -2,8 +2,8 @@
  * Makes a failing sequence small: leaves out instructions, then sets registers, flags, memory and floating-point state
  * to zero or to their defaults, and keeps what still fails. Each attempt is run on the real CPU and in the tier.
  *
- * An attempt counts as failing only if it differs in something that the original differs in. Flags that any
- * instruction of the original may leave open are not compared in attempts, because what closed them may be gone.
+ * An attempt counts as failing only if it differs in something that the original differs in. Which flags it leaves open
+ * is found anew, because what closed them may be gone; one whose result depends on open flags is none.
  */
 import { Decoder, DecoderOptions } from "iced-x86";
 import {
@@ -16,6 +16,7 @@ import {
   resolveCase,
 } from "../../oracle/index.ts";
 import { differencesIn, type Failure, type SequenceExecutor, type TierFailure } from "./judge.ts";
+import { openFlagsOf } from "./open-flags.ts";
 import type { Sequence } from "./sequences.ts";
 
 const BITS = { long64: 64, compat32: 32, protected16: 16 } as const;
@@ -56,16 +57,15 @@ export class Reducer {
   }
 
   async reduce({ sequence, tiers }: Failure): Promise<Reduced> {
-    const wanted = new Set(tiers.flatMap(({ differences }) => differences.map(({ what }) => kindOf(what))));
-    const open = sequence.openFlagsIfFaulting | (sequence.source.undefined?.flags ?? 0);
+    const wanted = new Set(tiers.flatMap(kindsOf));
     const fails = async (source: InstructionCase): Promise<boolean> => {
-      const found = await this.failuresOf({ ...sequence, source });
-      return found.some(({ differences }) => differences.some(({ what }) => wanted.has(kindOf(what))));
+      const attempt = source === sequence.source ? sequence : withOpenFlags({ ...sequence, source });
+      if (attempt === undefined) return false;
+      const found = await this.failuresOf(attempt);
+      return found.flatMap(kindsOf).some((kind) => wanted.has(kind));
     };
     if (!(await fails(sequence.source))) return { sequence, tiers, isReproduced: false };
-    let source = sequence.source;
-    const masked = { ...source, undefined: { ...source.undefined, flags: open } };
-    if (await fails(masked)) source = masked;
+    let { source } = sequence;
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const before = source;
       source = await reduceCode(source, fails);
@@ -75,7 +75,8 @@ export class Reducer {
       }
       if (source === before) break;
     }
-    const reduced = { ...sequence, source };
+    const reduced =
+      source === sequence.source ? sequence : (withOpenFlags({ ...sequence, source }) ?? sequence);
     return { sequence: reduced, tiers: await this.failuresOf(reduced), isReproduced: true };
   }
 
@@ -93,8 +94,30 @@ export class Reducer {
   }
 }
 
-/** What differs without its place: all memory is one kind. */
-const kindOf = (what: string): string => what.split(" ")[0] ?? what;
+/** What differs: of flags each by itself, of memory not where. */
+function kindsOf({ differences }: TierFailure): string[] {
+  return differences.flatMap(({ what, expected, actual }) => {
+    if (what !== "flags") return [what.split(" ")[0] ?? what];
+    const [left, right] = [expected.split(" "), actual.split(" ")];
+    const only = [
+      ...left.filter((flag) => !right.includes(flag)),
+      ...right.filter((flag) => !left.includes(flag)),
+    ];
+    return only.filter((flag) => flag !== "none");
+  });
+}
+
+/**
+ * The sequence with the flags that its code leaves open; undefined if its result depends on such flags. Of code with
+ * branches they are those that the whole code may leave open.
+ */
+function withOpenFlags(sequence: Sequence): Sequence | undefined {
+  const { source } = sequence;
+  const open = openFlagsOf(parseCode(source.code), source.mode);
+  if (open.kind === "dependent") return undefined;
+  const flags = open.kind === "known" ? open.flags : (source.undefined?.flags ?? 0);
+  return { ...sequence, source: { ...source, undefined: { ...source.undefined, flags } } };
+}
 
 type Fails = (source: InstructionCase) => Promise<boolean>;
 

@@ -64,6 +64,8 @@ const LEADS_AWAY = /^(j|call|ret|iret|int|loop|sys|ud|hlt|in$|out)/;
 
 const UNKNOWN_READS = STATUS_FLAGS;
 
+const TAKES_SELECTOR = /^(verr|verw|lar|lsl|arpl)$/;
+
 /** Branches into the middle of what stands before them would run anything. */
 function leadsInto(shape: ShapeWithBases, start: number, end: number): boolean {
   return shape.row.encoding.immediates.some((token, i) => {
@@ -200,6 +202,8 @@ export class SequenceGenerator {
     const known = effectOfShape(shape);
     const effect: FlagEffect = known ?? { reads: UNKNOWN_READS, defines: 0, undefines: row.undefinedFlags };
     const reserved = new Set([...reservedRegisters(row), memory?.base ?? RSP, memory?.index ?? RSP, RSP]);
+    // Selectors are those of the cases: the host's descriptor table has more that user mode may load.
+    if (TAKES_SELECTOR.test(row.mnemonic) || row.operands[0]?.file === "sreg") reserved.add(shape.rm);
     let start = 0;
     const writer = new ProgramWriter(mode, random, this.#shapes, () => start);
     writer.writePlain(random.below(4), reserved);
