@@ -250,7 +250,7 @@ export const WATCHED_OFFSETS_SIZE = 0x200;
 export const JUMP_PRIVATE = 0x6000;
 export const JUMP_PRIVATE_SIZE = 0x1400;
 export const CODE_TLB = 0x8000;
-export const CODE_TLB_SIZE = 0x800;
+export const CODE_TLB_SIZE = 0xc00;
 
 // ---- Jump cache: virtual address to block ---------------------------------------------------------------------
 // Entries { tag i64 = rip ^ JUMP_KEY, block u32 (0 if empty), region u32 (table slot of its compiled region, 0 if

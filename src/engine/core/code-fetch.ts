@@ -9,6 +9,11 @@ import { ACCESS_EXECUTE, NO_ADDRESS, lastPageIsGlobal, translate } from "./pagin
 const COUNT = 128;
 const SHIFT = 4;
 const EMPTY: u64 = 0xffffffffffffffff;
+/** How many entries of pages that are not global were made since the last flush; above LOG_MAX the log is useless. */
+const LOG_COUNT = L.CODE_TLB + (COUNT << SHIFT);
+/** Of each: offset of the entry from S. */
+const LOG = LOG_COUNT + 4;
+const LOG_MAX: u32 = 128;
 
 /** The page of the last fetch keeps its translation when CR3 is loaded. */
 export let codeIsGlobal: bool = false;
@@ -38,6 +43,11 @@ export function fetchCodeAs(linear: u64, user: u32): u32 {
   store<u64>(entry, tag);
   store<u32>(entry, gpa & ~0xfff, 8);
   store<u32>(entry, <u32>codeIsGlobal, 12);
+  if (!codeIsGlobal) {
+    const count = get32(LOG_COUNT);
+    if (count < LOG_MAX) store<u32>(S + LOG + (count << 2), entry - S);
+    set32(LOG_COUNT, count + 1);
+  }
   return gpa;
 }
 
@@ -94,9 +104,17 @@ export function fetchBytes(rip: u64, gpa: u32): u32 {
 
 export function flushCodeTlb(): void {
   memory.fill(S + L.CODE_TLB, 0xff, COUNT << SHIFT);
+  set32(LOG_COUNT, 0);
 }
 
 export function flushCodeTlbNonGlobal(): void {
+  const count = get32(LOG_COUNT);
+  set32(LOG_COUNT, 0);
+  if (count <= LOG_MAX) {
+    // A global page may have taken the place since: dropping it costs a walk, nothing else.
+    for (let i: u32 = 0; i < count; i++) store<u64>(S + load<u32>(S + LOG + (i << 2)), EMPTY);
+    return;
+  }
   const end = S + L.CODE_TLB + (COUNT << SHIFT);
   for (let entry = S + L.CODE_TLB; entry < end; entry += 1 << SHIFT) {
     if (load<u32>(entry, 12) == 0) store<u64>(entry, EMPTY);

@@ -10,7 +10,7 @@
 // - INVLPG drops the entries of one page. Most pages it names hold no code: a filter of pages tells.
 // - A dropped block takes its own entry along and no other (blocks.ts).
 import * as L from "../layout";
-import { S, get32, get64, set32, set64, charge, COST_JUMP_CACHE_FLUSH } from "./state";
+import { S, get32, get64, set32, set64, charge, COST_JUMP_CACHE_FLUSH, COST_LOGGED_ENTRY } from "./state";
 import { findBlock } from "./blocks";
 import { codeIsGlobal, fetchAddress, flushCodeTlb, flushCodeTlbNonGlobal, flushCodeTlbPage, linearOf } from "./code-fetch";
 import { NO_ADDRESS } from "./paging";
@@ -161,6 +161,7 @@ export function flushJumpCacheNonGlobal(): void {
   const count = get32(LOG_COUNT);
   if (count > LOG_MAX) return flushJumpCache();
   mappingHasChanged();
+  charge(<i32>count * COST_LOGGED_ENTRY);
   for (let i: u32 = 0; i < count; i++) {
     // One of the pair may be global: dropping it costs a look-up, nothing else.
     const pair = S + load<u32>(S + LOG + (i << 2));

@@ -453,6 +453,59 @@ describe("the TLBs", () => {
   });
 });
 
+describe("the TLB of instruction fetches", () => {
+  const page = 0x40_0000n;
+  const globalPage = 0x40_1000n;
+  const fetch = (gva: bigint): number => cpu.run("fetchCodeAs", gva, SUPERVISOR);
+  beforeEach(() => {
+    cpu.enterLong();
+    cpu.setState64(L.CR4, 0xa0);
+    cpu.mapLong(page, 0x12_3000, P | W);
+    cpu.mapLong(globalPage, 0x12_4000, P | W | G);
+  });
+  const remap = (): void => {
+    cpu.mapLong(page, 0x13_3000, P | W);
+    cpu.mapLong(globalPage, 0x13_4000, P | W | G);
+  };
+
+  it("keeps what it has found until it is told", () => {
+    assert.deepEqual([fetch(page + 1n), fetch(globalPage)], [0x12_3001, 0x12_4000]);
+    remap();
+    assert.deepEqual([fetch(page + 2n), fetch(globalPage)], [0x12_3002, 0x12_4000]);
+  });
+
+  it("loading CR3 drops what is not global, and only that", () => {
+    fetch(page);
+    fetch(globalPage);
+    remap();
+    cpu.run("flushTlbNonGlobal");
+    assert.deepEqual([fetch(page), fetch(globalPage)], [0x13_3000, 0x12_4000]);
+    cpu.run("flushTlb");
+    assert.equal(fetch(globalPage), 0x13_4000);
+  });
+
+  it("loading CR3 does so too when more was fetched than the log holds", () => {
+    fetch(globalPage);
+    for (let i = 0; i < 200; i++) {
+      cpu.run("invalidatePage", page);
+      fetch(page);
+    }
+    remap();
+    cpu.run("flushTlbNonGlobal");
+    assert.deepEqual([fetch(page), fetch(globalPage)], [0x13_3000, 0x12_4000]);
+    remap();
+    cpu.mapLong(page, 0x14_3000, P | W);
+    cpu.run("flushTlbNonGlobal");
+    assert.equal(fetch(page), 0x14_3000);
+  });
+
+  it("knows user and supervisor apart", () => {
+    fetch(page);
+    assert.equal(cpu.run("fetchCodeAs", page, USER), FAULT);
+    assert.equal(cpu.pending(), "#14(21)");
+  });
+});
+
 describe("the slow paths", () => {
   const first = 0x40_0000n;
   const second = 0x40_1000n;

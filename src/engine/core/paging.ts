@@ -15,7 +15,10 @@ import {
   set64,
   raiseWithError,
   charge,
+  COST_CR3_LOAD,
+  COST_LOGGED_ENTRY,
   COST_TLB_FLUSH,
+  COST_TLB_SCAN,
   VECTOR_GP,
   VECTOR_PF,
 } from "./state";
@@ -449,6 +452,7 @@ export function flushTlbNonGlobal(): void {
     if (filled > 256) return flushTlb();
   }
   const count = get32(FILL_COUNT);
+  charge(count <= FILL_LOG_MAX ? COST_CR3_LOAD + <i32>count * COST_LOGGED_ENTRY : COST_TLB_SCAN);
   if (count <= FILL_LOG_MAX) {
     for (let i: u32 = 0; i < count; i++) {
       const entry = S + load<u32>(S + FILL_LOG + (i << 2));
@@ -481,6 +485,7 @@ export function invalidatePage(va: u64): void {
   const bit = <u32>(va >> 22) & 4095;
   const first = S + L.TLB_KERNEL_READ;
   if (load<u8>(S + LARGE_PAGES + (bit >> 3)) & (1 << (bit & 7))) {
+    charge(COST_TLB_FLUSH);
     // 4 MiB around va are 1024 neighbouring entries of each TLB.
     const start = first + ((<u32>va >>> 8) & 0xc000);
     for (let tlb: u32 = 0; tlb < 4; tlb++) {

@@ -37,6 +37,10 @@ export const COST_DEVICE_ACCESS: i32 = 100;
 export const COST_DELIVERY: i32 = 100;
 export const COST_JUMP_CACHE_FLUSH: i32 = 10000;
 export const COST_TLB_FLUSH: i32 = 2000;
+/** Loading CR3, with a log of what has to go; for each entry of a log; all of the TLBs, for want of a log. */
+export const COST_CR3_LOAD: i32 = 100;
+export const COST_LOGGED_ENTRY: i32 = 3;
+export const COST_TLB_SCAN: i32 = 15000;
 export const COST_TRANSLATION: i32 = 5000;
 
 let work: i32 = 0;
