@@ -38,6 +38,7 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 echo 1 >/proc/sys/kernel/printk
+echo 0 >/proc/sys/kernel/randomize_va_space
 stty -opost -echo </dev/console
 [ ! -x /bin/ip ] || ip link set lo up
 cd /

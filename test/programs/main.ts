@@ -4,6 +4,7 @@
  *
  *     npm run test:programs
  *     npm run test:programs -- --suite qemu --only 'fprem' --interpreter --shown 40
+ *     npm run test:programs -- --suite debian --only openssl --cpu v2,+aes,+sha
  */
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,6 +12,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { readyMadeGuest } from "../../src/apps/embed/index.ts";
+import { debianSuite } from "./debian-suite.ts";
 import { Reporter } from "./report.ts";
 import { qemuSuite } from "./qemu-suite.ts";
 import { QEMU_GUESTS } from "./qemu-tests.ts";
@@ -20,6 +22,7 @@ const { values: given } = parseArgs({
   options: {
     suite: { type: "string", default: "." },
     only: { type: "string", default: "." },
+    cpu: { type: "string" },
     interpreter: { type: "boolean", default: false },
     shown: { type: "string", default: "8" },
   },
@@ -32,8 +35,15 @@ const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const reporter = new Reporter(print, Number(given.shown));
 for (const name of QEMU_GUESTS.filter((guest) => wantedSuite.test(`qemu-${guest}`))) {
   await using work = await mkdtempDisposable(join(tmpdir(), "typevisor-programs-"));
-  const options = { ...(await readyMadeGuest(name)), tier };
+  const options = { ...(await readyMadeGuest(name)), tier, cpu: given.cpu };
   const suite = await qemuSuite({ name, options, selection: "all", only, folder: work.path, report: print });
+  reporter.begin(suite);
+  for await (const comparison of runSuite(suite)) reporter.add(comparison);
+}
+if (wantedSuite.test("debian")) {
+  await using work = await mkdtempDisposable(join(tmpdir(), "typevisor-programs-"));
+  const options = { ...(await readyMadeGuest("linux-amd64")), tier, cpu: given.cpu };
+  const suite = await debianSuite({ options, only, folder: work.path, report: print });
   reporter.begin(suite);
   for await (const comparison of runSuite(suite)) reporter.add(comparison);
 }

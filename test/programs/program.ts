@@ -27,4 +27,7 @@ export const ENVIRONMENT = {
   HOME: "/",
   LC_ALL: "C.UTF-8",
   TERM: "dumb",
+  // Sets and dictionaries in the same order at each run, and no files left in the host's tree.
+  PYTHONHASHSEED: "0",
+  PYTHONDONTWRITEBYTECODE: "1",
 } as const;

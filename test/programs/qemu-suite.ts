@@ -5,10 +5,10 @@ import { join } from "node:path";
 
 import type { VmOptions } from "../../src/apps/embed/index.ts";
 import type { CpioEntry } from "../../src/host/index.ts";
+import type { Report } from "./debian-archives.ts";
 import { ENVIRONMENT } from "./program.ts";
 import type { Program } from "./program.ts";
 import { qemuTestSources } from "./qemu-source.ts";
-import type { Report } from "./qemu-source.ts";
 import { buildQemuTests, QEMU_EXPLANATIONS } from "./qemu-tests.ts";
 import type { QemuGuest, QemuSelection } from "./qemu-tests.ts";
 import { writeInitramfs } from "./suite.ts";
