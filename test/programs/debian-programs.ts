@@ -163,10 +163,13 @@ const PYTHON_TESTS = {
   digests: "hashlib hmac zlib gzip",
 } as const;
 
-/** Each test with its result, without times, load and the machine's description. */
+/** Each test with its result, without times, addresses, load and the machine's description. */
 function pythonTests(name: string, modules: string): Program {
   const tests = modules.split(" ").map((module) => `test_${module}`);
   const command = `python3 -m test -v ${tests.join(" ")} 2>&1; echo "exit status $?"`;
-  const filter = String.raw`sed -E '/^==/d; s/^[0-9:]+ load avg: [0-9.]+ //; s/ in [0-9.]+s$//; /^Total duration/d'`;
-  return inFolder(`python-${name}`, `{ ${command}; } | ${filter}`);
+  const edits = [
+    String.raw`/^==/d; /^Total duration/d; s/ -- test_\w+ passed in .*//; /^test_\w+ passed in /d`,
+    String.raw`s/^[0-9:]+ load avg: [0-9.]+ //; s/ in [0-9.]+s$//; s/ at 0x[0-9a-f]+/ at ADDRESS/g`,
+  ];
+  return inFolder(`python-${name}`, `{ ${command}; } | sed -E '${edits.join("; ")}'`);
 }

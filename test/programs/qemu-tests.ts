@@ -75,6 +75,8 @@ const FURTHER_TESTS: readonly QemuTest[] = [
   x86("sse-exceptions", BOTH, ["-msse4.1", "-mfpmath=sse"]),
   x86("pcmpistri", BOTH, ["-msse4.2"]),
   x86("ssse3", [64]),
+  x86("bmi2", BOTH, ["-O2"]),
+  x86("adcox", BOTH, ["-O2"]),
   TEST_MMX,
   float("float_convs"),
   float("float_convd"),
