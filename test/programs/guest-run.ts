@@ -29,6 +29,7 @@ export function programFiles(programs: readonly Program[]): CpioEntry[] {
 
 const fileName = (index: number): string => String(index).padStart(4, "0");
 
+/** Without random addresses, so that code which many processes share lies where it was translated before. */
 function initScript(): string {
   const variables = Object.entries(ENVIRONMENT).map(([name, value]) => `${name}=${value}`);
   return `#!/bin/sh

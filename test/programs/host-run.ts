@@ -9,9 +9,9 @@ import { ENVIRONMENT } from "./program.ts";
 import type { Outcome, Program } from "./program.ts";
 
 /**
- * The C library chooses routines by the processor's features, and some give other results (glibc's fma() and
- * transcendental functions with FMA differ in the last bit, and in which NaN comes out). The guest's processor lacks
- * these features, so the host's library is told not to use them: both run the same code.
+ * The C library chooses routines by the processor's features, and some give other results (fma() by the instruction
+ * gives another NaN than fma() without). The guest's processor lacks these features, so the host's library is told not
+ * to use them: both run the same code.
  */
 const TUNABLES = "glibc.cpu.hwcaps=-AVX,-AVX2,-FMA,-FMA4,-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ";
 
