@@ -204,6 +204,8 @@ export const ARMED_DATA = 2;
 export const ARMED_PORT = 4;
 /** Traps due at the end of the instruction: bits of DR6. */
 export const DEBUG_TRAPS = 1908;
+/** In DEBUG_TRAPS, and no bit of DR6: a task switch has left a fault of the new task pending. */
+export const TASK_FAULT = 0x40000000;
 /** IA32_DEBUGCTL, u64. */
 export const DEBUGCTL = 1912;
 /** 1 while a match is noted in DEBUG_TRAPS; 0 inside a block, where it makes the instruction be executed alone. */

@@ -16,11 +16,4 @@ export const expectedFailures: readonly ExpectedFailure[] = [
     "an unaligned read at CPL 3 with AC and CR0.AM is #AC(0)",
     "an unaligned store at CPL 3 with AC and CR0.AM is #AC(0)",
   ),
-  ...group(
-    "tasks",
-    "a fault that the new task meets has the old task's IP, and the T flag has no effect",
-    "a stack segment of another level in the new TSS is #TS in the new task",
-    "a data segment that is not present in the new TSS is #NP in the new task",
-    "the T flag of the new TSS is #DB before its first instruction",
-  ),
 ];

@@ -215,7 +215,7 @@ function hasBranched(from: u64, to: u64, size: u32): bool {
 
 /** The trap of RFLAGS.TF behind the instruction that `block`, or else the single block, has executed. */
 function noteSingleStep(rip: u64, block: u32): void {
-  if (stepOver) return;
+  if (stepOver || get32(L.DEBUG_TRAPS) & L.TASK_FAULT) return;
   if (get64(L.DEBUGCTL) & DEBUGCTL_BTF) {
     const executed = block != 0 ? block : <u32>L.SINGLE_BLOCK;
     if (!hasBranched(rip, get64(L.RIP), load<u16>(executed, L.BLOCK_GUEST_SIZE))) return;

@@ -37,7 +37,7 @@ import {
   openStack64,
   pushValue,
 } from "./stack";
-import { TASK_INTERRUPT, switchTask } from "./tasks";
+import { TASK_INTERRUPT, forgetTaskFault, switchTask } from "./tasks";
 import { enterDebugHandler, raiseTraps } from "./debug";
 
 /** What is delivered: an exception found while executing the instruction at RIP (or #DB after the one before). */
@@ -281,6 +281,7 @@ export function deliverPendingFault(): u32 {
   let vector = get32(L.FAULT_VECTOR);
   let hasError = get32(L.FAULT_HAS_ERROR);
   let error = get32(L.FAULT_ERROR);
+  forgetTaskFault();
   debugImage = vector == S.VECTOR_DB ? error & C.FLAG_RF : 0;
   while (true) {
     if (vector == S.VECTOR_PF) set64(L.CR2, get64(L.FAULT_ADDRESS));
@@ -321,8 +322,9 @@ export function deliverNmi(): u32 {
   return deliver(S.VECTOR_NMI, 0, 0, DELIVER_NMI) ? deliverPendingFault() : 0;
 }
 
-/** #DB for what is due behind an instruction; RIP is the next one. As deliverPendingFault(). */
+/** Delivers what is due behind an instruction, of which RIP is the next one. As deliverPendingFault(). */
 export function deliverTraps(): u32 {
-  raiseTraps();
+  if (get32(L.DEBUG_TRAPS) & L.TASK_FAULT) set32(L.DEBUG_TRAPS, 0);
+  else raiseTraps();
   return deliverPendingFault();
 }

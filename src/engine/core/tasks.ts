@@ -1,7 +1,10 @@
 // Hardware task switches between 16-bit and 32-bit TSSs. SDM 3A chapter 8.
 //
-// Deliberately missing: the debug trap of a TSS's T bit; and a fault while the new task's segments are loaded
-// leaves the remaining ones null instead of half-checked.
+// A fault up to the commit point is one of the instruction that switches, in the old task. Behind it the new task is the
+// current one: what its selectors or its stack meet is its own fault, at its first instruction (table 8-2).
+//
+// Deliberately missing: a fault while the new task's segments are loaded leaves the remaining ones null instead of
+// half-checked.
 import * as L from "../layout";
 import { S, get32, get64, set32, set64, raiseWithError, VECTOR_GP, VECTOR_NP, VECTOR_SS, VECTOR_TS } from "./state";
 import * as C from "./control-bits";
@@ -27,6 +30,7 @@ import {
   setSystemSegment,
 } from "./descriptors";
 import { commitStack, openStack, pushValue } from "./stack";
+import { DR6_BT, armBreakpoints } from "./debug";
 
 export const TASK_JUMP: u32 = 0;
 export const TASK_CALL: u32 = 1;
@@ -43,6 +47,8 @@ const TSS32_EFLAGS = 0x24;
 const TSS32_REGISTERS = 0x28;
 const TSS32_SEGMENTS = 0x48;
 const TSS32_LDT = 0x60;
+const TSS32_FLAGS = 0x64;
+const TSS32_FLAG_T = 1;
 const TSS32_LIMIT: u32 = 0x67;
 const TSS16_IP = 0x0e;
 const TSS16_FLAGS = 0x10;
@@ -98,6 +104,33 @@ function read16(at: u64): u32 {
   const hva = systemReadable<u16>(at);
   return hva == NO_ADDRESS ? 0 : load<u16>(hva);
 }
+
+/** A switch has passed its commit point, and the new task has met a fault, which is pending. */
+let hasEntered: bool = false;
+export function forgetTaskFault(): void {
+  hasEntered = false;
+}
+
+/**
+ * What an instruction that may switch tasks returns for what became of it: a fault of the new task is none of its own,
+ * but due before the next instruction.
+ */
+export function afterSwitch(failed: u32): u32 {
+  if (!failed || !hasEntered) return failed;
+  hasEntered = false;
+  set32(L.DEBUG_TRAPS, get32(L.DEBUG_TRAPS) | L.TASK_FAULT);
+  return 0;
+}
+
+/** DR7 loses its local enables. SDM 3B 17.2.4. */
+function leaveLocalBreakpoints(): void {
+  const dr7 = get64(L.DR + 56);
+  if (!(dr7 & DR7_LOCAL)) return;
+  set64(L.DR + 56, dr7 & ~DR7_LOCAL);
+  armBreakpoints();
+}
+/** L0-L3 and LE. */
+const DR7_LOCAL: u64 = 0x155;
 
 function loadTaskLdt(selector: u32): u32 {
   setSystemSegment(L.SEG_LDTR, selector, 0, 0, 0);
@@ -160,6 +193,7 @@ function loadTaskData(segment: u32, selector: u32, cpl: u32): u32 {
  * task's, to be saved. A fault before the switch leaves everything as it was; one after it belongs to the new task.
  */
 export function switchTask(selector: u32, reason: u32, rip: u64, flags: u32, hasError: u32, error: u32): u32 {
+  hasEntered = false;
   const vector = reason == TASK_RETURN ? VECTOR_TS : VECTOR_GP;
   if (isNull(selector) || (selector & 4) != 0) return raiseSelector(vector, selector);
   if (fetchDescriptor(selector, vector)) return 1;
@@ -190,6 +224,7 @@ export function switchTask(selector: u32, reason: u32, rip: u64, flags: u32, has
   if (reason != TASK_RETURN && setBusy(selector, true)) return 1;
 
   // Read the whole new task before CR3 changes: its TSS is found through the old address space.
+  const isTraced = wide && (read16(base + TSS32_FLAGS) & TSS32_FLAG_T) != 0;
   let newFlags: u32, newRip: u32, ldt: u32;
   let cr3: u32 = 0;
   const selectors = S + L.SCRATCH;
@@ -229,14 +264,19 @@ export function switchTask(selector: u32, reason: u32, rip: u64, flags: u32, has
   writeFlags(newFlags, known);
   set64(L.RIP, newRip);
   set64(L.NEXT_RIP, newRip);
+  leaveLocalBreakpoints();
+  hasEntered = true;
   const failed = enterTask(ldt, newEs, newCs, newSs, newDs, newFs, newGs, newRip);
   updateMode();
   if (failed) return 1;
   if (hasBadPointers) return raiseWithError(VECTOR_GP, 0);
-  if (!hasError) return 0;
-  openStack();
-  if (pushValue(error, wide ? 4 : 2)) return 1;
-  commitStack();
+  if (hasError) {
+    openStack();
+    if (pushValue(error, wide ? 4 : 2)) return 1;
+    commitStack();
+  }
+  hasEntered = false;
+  if (isTraced) set32(L.DEBUG_TRAPS, get32(L.DEBUG_TRAPS) | DR6_BT);
   return 0;
 }
 

@@ -10,7 +10,7 @@ import { flagsChangeable, ioPrivilege, isVirtual8086, readFlags, writeFlags } fr
 import { computeFlags } from "./flags";
 import { DELIVER_ICEBP, DELIVER_INT3, DELIVER_INT_N, deliver } from "./exceptions";
 import { loadStackSegment } from "./segments";
-import { TASK_CALL, TASK_JUMP, TASK_RETURN, switchTask } from "./tasks";
+import { TASK_CALL, TASK_JUMP, TASK_RETURN, afterSwitch, forgetTaskFault, switchTask } from "./tasks";
 import {
   attributesFrom,
   descriptorAddress,
@@ -231,11 +231,13 @@ function far(selector: u32, offset: u64, size: u32, call: bool): u32 {
 }
 
 export function h_jmpfar(d: u32, s: u32, imm: i32): u32 {
-  return far(load<u16>(S + s), load<u64>(S + d), imm, false);
+  forgetTaskFault();
+  return afterSwitch(far(load<u16>(S + s), load<u64>(S + d), imm, false));
 }
 
 export function h_callfar(d: u32, s: u32, imm: i32): u32 {
-  return far(load<u16>(S + s), load<u64>(S + d), imm, true);
+  forgetTaskFault();
+  return afterSwitch(far(load<u16>(S + s), load<u64>(S + d), imm, true));
 }
 
 // ---- RET and IRET -----------------------------------------------------------------------------------------------
@@ -415,24 +417,30 @@ function iretProtected(size: u32): u32 {
 export function h_iret(d: u32, s: u32, imm: i32): u32 {
   // Even if it faults. SDM 3A 6.7.1.
   set32(L.NMI_BLOCKED, 0);
-  return isRealStyle() ? iretReal(imm) : iretProtected(imm);
+  forgetTaskFault();
+  return isRealStyle() ? iretReal(imm) : afterSwitch(iretProtected(imm));
 }
 
 // ---- INT --------------------------------------------------------------------------------------------------------
 
+function interrupt(vector: u32, kind: u32): u32 {
+  forgetTaskFault();
+  return afterSwitch(deliver(vector, 0, 0, kind));
+}
+
 export function h_int(d: u32, s: u32, imm: i32): u32 {
   if (isVirtual8086() && ioPrivilege() < 3) return raiseWithError(VECTOR_GP, 0);
-  return deliver(imm, 0, 0, DELIVER_INT_N);
+  return interrupt(imm, DELIVER_INT_N);
 }
 
 export function h_int3(d: u32, s: u32, imm: i32): u32 {
-  return deliver(VECTOR_BP, 0, 0, DELIVER_INT3);
+  return interrupt(VECTOR_BP, DELIVER_INT3);
 }
 
 export function h_into(d: u32, s: u32, imm: i32): u32 {
-  return computeFlags() & C.FLAG_OF ? deliver(VECTOR_OF, 0, 0, DELIVER_INT3) : 0;
+  return computeFlags() & C.FLAG_OF ? interrupt(VECTOR_OF, DELIVER_INT3) : 0;
 }
 
 export function h_icebp(d: u32, s: u32, imm: i32): u32 {
-  return deliver(VECTOR_DB, 0, 0, DELIVER_ICEBP);
+  return interrupt(VECTOR_DB, DELIVER_ICEBP);
 }

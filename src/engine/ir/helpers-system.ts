@@ -70,14 +70,15 @@ const transfers: readonly HelperRow[] = [
   /** Far JMP and CALL to the offset in slot d (zero-extended) and the selector in slot s. */
   /** #GP(0) unless the near branch target in slot s lies within the limit of CS; not in 64-bit mode. d is rSP. */
   faulting("branchcheck", { d: "r64", s: "r64", imm: "bytes that are about to be pushed" }),
-  ending("jmpfar", { d: "r64", s: "r16", imm: operandSize, gprs: "all" }),
-  ending("callfar", { d: "r64", s: "r16", imm: operandSize, gprs: "all" }),
+  ending("jmpfar", { d: "r64", s: "r16", imm: operandSize, gprs: "all", flags: "both" }),
+  ending("callfar", { d: "r64", s: "r16", imm: operandSize, gprs: "all", flags: "both" }),
   ending("retfar", { gprs: "all", imm: "operand size | bytes of parameters << 8" }),
   ending("iret", { gprs: "all", imm: operandSize, flags: "both" }),
-  ending("int", { gprs: "all", imm: "vector", flags: "reads" }),
-  ending("int3", { gprs: "all", flags: "reads" }),
-  ending("into", { gprs: "all", flags: "reads" }),
-  ending("icebp", { gprs: "all", flags: "reads" }),
+  /** A task gate changes the flags. */
+  ending("int", { gprs: "all", imm: "vector", flags: "both" }),
+  ending("int3", { gprs: "all", flags: "both" }),
+  ending("into", { gprs: "all", flags: "both" }),
+  ending("icebp", { gprs: "all", flags: "both" }),
   ending("syscall", { gprs: "all", flags: "reads" }),
   ending("sysret", { gprs: "all", imm: operandSize, flags: "both" }),
   ending("sysenter", { gprs: "all" }),
