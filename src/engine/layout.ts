@@ -218,6 +218,10 @@ export const RF_LOADED = 1928;
 export const WATCHED_OFFSET_COUNT = 1932;
 /** RIP of the instruction that the shadow of a MOV SS covers now, u64; -1 if there is none. */
 export const SHADOWED_RIP = 1936;
+/** 1 while programs' accesses have to be aligned (CR0.AM, RFLAGS.AC, CPL 3): the user TLBs are empty. */
+export const ALIGNMENT_CHECKED = 1944;
+/** 1 if the user TLBs may have entries. */
+export const USER_TLBS_FILLED = 1948;
 /** The bytes of one instruction that the core has fetched from elsewhere than RAM alone, for translateFetched. */
 export const FETCHED = 1952;
 export const FETCHED_SIZE = 15;

@@ -5,12 +5,14 @@
 // of MMIO and of page-crossing values are composed at S + SCRATCH, so they must be loaded before the next access.
 // A store function gives 0, or 1 when a fault is pending and nothing has been stored.
 //
-// Deliberately missing: alignment checking (CR0.AM with RFLAGS.AC never raises #AC).
+// While alignment is checked (CR0.AM, RFLAGS.AC, CPL 3), nothing enters the user TLBs, so that every access of a program
+// comes here. What is no power of two long counts by its pieces: see limitAlignment().
 import * as L from "../layout";
-import { S, get32, get64, set32, set64, VECTOR_GP, VECTOR_SS, charge, COST_DEVICE_ACCESS } from "./state";
+import { S, get32, get64, set32, set64, raiseWithError, VECTOR_AC, VECTOR_GP, VECTOR_SS, charge, COST_DEVICE_ACCESS } from "./state";
 import { RAM_SIZE, readMmio, writeMmio } from "./host";
-import { ACCESS_READ, ACCESS_WRITE, NO_ADDRESS, WALK_FAULT, fillTlb, isWindowInUse, throughWindow, walk } from "./paging";
+import { ACCESS_READ, ACCESS_WRITE, NO_ADDRESS, WALK_FAULT, fillTlb, isWindowInUse, throughWindow, isCanonical, walk } from "./paging";
 import { codeWrite } from "./blocks";
+import { EFER_LMA } from "./control-bits";
 import { isWatchedPage, watchAccess } from "./debug";
 
 const PAGE_MASK: u64 = 0xfffffffffffff000;
@@ -89,6 +91,22 @@ function isWatchedRun(va: u64): bool {
   return isWatched() && isWatchedPage(va & PAGE_MASK);
 }
 
+/** The strictest alignment that accesses have to have, less 1. */
+let alignmentMask: u32 = 15;
+
+/** What an instruction makes of pieces wants this alignment of none of them exceeded; 16 afterwards. SDM 3A table 6-7. */
+export function limitAlignment(bytes: u32): void {
+  alignmentMask = bytes - 1;
+}
+
+/** #AC(0) for an access that is not aligned. It comes before page faults, but not before #GP(0) for the address. */
+function isUnaligned(va: u64, size: u32): bool {
+  if ((<u32>va & (size - 1) & alignmentMask) == 0) return false;
+  if ((get64(L.EFER) & EFER_LMA) != 0 && !isCanonical(va)) return false;
+  raiseWithError(VECTOR_AC, 0);
+  return true;
+}
+
 /** Whether a store to these bytes, which lie in one page, would change translated code; if so it is dropped now. */
 function changesCode(gpa: u64, size: u32): bool {
   if (!isRam(gpa) || load<u64>(L.PAGE_CODE_BITMAP + ((<u32>gpa >> 12) << 3)) == 0) return false;
@@ -115,6 +133,7 @@ const IMPLICIT: u32 = 1;
 const AT_BLOCK_END: u32 = 2;
 
 function slowRead(va: u64, size: u32, user: u32, how: u32): u32 {
+  if (user && get32(L.ALIGNMENT_CHECKED) != 0 && isUnaligned(va, size)) return NO_ADDRESS;
   const implicit = (how & IMPLICIT) != 0;
   if (!user && !implicit && !crossesPage(va, size)) {
     const hva = throughWindow(va, false);
@@ -144,6 +163,7 @@ function slowRead(va: u64, size: u32, user: u32, how: u32): u32 {
 
 /** As slowRead, with a write's faults and with changed code dropped: the store that follows cannot fault. */
 function slowReadForWrite(va: u64, size: u32, user: u32): u32 {
+  if (user && get32(L.ALIGNMENT_CHECKED) != 0 && isUnaligned(va, size)) return NO_ADDRESS;
   if (!user && !crossesPage(va, size)) {
     const hva = throughWindow(va, true);
     if (hva != NO_ADDRESS) return hva;
@@ -180,6 +200,7 @@ function slowReadForWrite(va: u64, size: u32, user: u32): u32 {
 
 /** Stores the size bytes at host address hva. */
 function slowWrite(va: u64, hva: u32, size: u32, user: u32, how: u32): u32 {
+  if (user && get32(L.ALIGNMENT_CHECKED) != 0 && isUnaligned(va, size)) return 1;
   const implicit = (how & IMPLICIT) != 0;
   if (!user && !implicit && !crossesPage(va, size)) {
     const known = throughWindow(va, true);
@@ -365,7 +386,8 @@ export function systemWrite<T>(va: u64, value: T): u32 {
 
 /**
  * For helpers that end their block and then work on a run of bytes within one page: host address of va in RAM to
- * write, or NO_ADDRESS with a fault pending, or 0 when the page is not RAM or holds watched data. The run is `size` bytes long and begins
+ * write, or NO_ADDRESS with a fault pending, or 0 when the page is not RAM, holds watched data,
+ * or each element's alignment is checked. The run is `size` bytes long and begins
  * `before` bytes below va, the address that a fault names.
  */
 export function writableRun(va: u64, before: u32, size: u32): u32 {
@@ -378,7 +400,7 @@ export function writableRun(va: u64, before: u32, size: u32): u32 {
   }
   const gpa = walk(va, ACCESS_WRITE, user, false);
   if (gpa == WALK_FAULT) return NO_ADDRESS;
-  if (!isRam(gpa) || isWatchedRun(va)) return 0;
+  if (!isRam(gpa) || isWatchedRun(va) || (user && get32(L.ALIGNMENT_CHECKED) != 0)) return 0;
   changesCode(gpa - before, size);
   fillTlb(va, <u32>gpa, user);
   return L.RAM_BASE + <u32>gpa;
@@ -395,7 +417,7 @@ export function readableRun(va: u64): u32 {
   }
   const gpa = walk(va, ACCESS_READ, user, false);
   if (gpa == WALK_FAULT) return NO_ADDRESS;
-  if (!isRam(gpa) || isWatchedRun(va)) return 0;
+  if (!isRam(gpa) || isWatchedRun(va) || (user && get32(L.ALIGNMENT_CHECKED) != 0)) return 0;
   fillTlb(va, <u32>gpa, user);
   return L.RAM_BASE + <u32>gpa;
 }

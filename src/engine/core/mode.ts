@@ -3,6 +3,7 @@ import * as L from "../layout";
 import { S, get32, get64, set32 } from "./state";
 import * as C from "./control-bits";
 import { updateJumpKey } from "./jump-cache";
+import { dropUserTlbs } from "./paging";
 import { closeWindow } from "./paging";
 
 @inline
@@ -97,5 +98,8 @@ export function updateMode(): void {
   if (!(get64(L.CR4) & C.CR4_OSFXSR)) mode |= L.MODE_NO_SSE;
   if (!(flags & C.FLAG_AC)) closeWindow();
   set32(L.MODE, mode);
+  const checked = (mode & L.MODE_USER) != 0 && (flags & C.FLAG_AC) != 0 && (cr0 & C.CR0_AM) != 0;
+  set32(L.ALIGNMENT_CHECKED, <u32>checked);
+  if (checked) dropUserTlbs();
   updateJumpKey(mode, baseOf(L.SEG_CS));
 }

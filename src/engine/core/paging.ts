@@ -348,6 +348,10 @@ export function fillTlb(va: u64, gpa: u32, user: u32): void {
   const index = (<u32>page >>> 8) & L.TLB_INDEX_MASK;
   const offset = (user ? L.TLB_USER_READ : L.TLB_KERNEL_READ) + index;
   const entry = S + offset;
+  if (user) {
+    if (get32(L.ALIGNMENT_CHECKED) != 0) return;
+    set32(L.USER_TLBS_FILLED, 1);
+  }
   // The walk has allowed it because RFLAGS.AC is set: it may stay until that is cleared.
   const passing = !user && (found & LEAF_USER) != 0 && isSmapOn();
   if (passing) noteWindowPage(offset);
@@ -469,6 +473,13 @@ export function flushTlbNonGlobal(): void {
   set32(FILL_COUNT, 0);
   flushJumpCacheNonGlobal();
   set64(L.STAT_TLB_FLUSHES, get64(L.STAT_TLB_FLUSHES) + 1);
+}
+
+/** Empties the user TLBs. */
+export function dropUserTlbs(): void {
+  if (get32(L.USER_TLBS_FILLED) == 0) return;
+  set32(L.USER_TLBS_FILLED, 0);
+  memory.fill(S + L.TLB_USER_READ, 0xff, 2 * L.TLB_SIZE);
 }
 
 /** Drops the data TLBs' entries of a page; its translation and the code in it stay. */

@@ -4,7 +4,7 @@ import * as L from "../layout";
 import { S, get32, get64, set32, set64, raise, raiseWithError, VECTOR_GP, VECTOR_NP, VECTOR_UD } from "./state";
 import * as C from "./control-bits";
 import { NO_ADDRESS, isCanonical } from "./paging";
-import { readable, systemWrite, writeMem } from "./memory";
+import { limitAlignment, readable, systemWrite, writeMem } from "./memory";
 import { attributesOf, is64Bit, isLongMode, isRealStyle, selectorOf } from "./mode";
 import { raiseSegment } from "./segments";
 import { computeFlags, setFlags } from "./flags";
@@ -53,12 +53,18 @@ export function h_lidt(d: u32, s: u32, imm: i32): u32 {
   return loadTableRegister(load<u64>(S + s), imm, L.IDTR_BASE, L.IDTR_LIMIT);
 }
 
+function storeBase(at: u64, base: u64): u32 {
+  return is64Bit() ? writeMem<u64>(at, base) : writeMem<u32>(at, <u32>base);
+}
+
 /** With any operand size all bytes of the base are stored, as processors since the 80386 do. */
 function storeTableRegister(at: u64, baseField: u32, limitField: u32): u32 {
   if (preventedByUmip()) return raiseWithError(VECTOR_GP, 0);
-  if (writeMem<u16>(at, <u16>get32(limitField))) return 1;
-  const base = get64(baseField);
-  return is64Bit() ? writeMem<u64>(at + 2, base) : writeMem<u32>(at + 2, <u32>base);
+  // The base lies behind two bytes of limit.
+  limitAlignment(2);
+  const failed = writeMem<u16>(at, <u16>get32(limitField)) || storeBase(at + 2, get64(baseField));
+  limitAlignment(16);
+  return failed ? 1 : 0;
 }
 
 export function h_sgdt(d: u32, s: u32, imm: i32): u32 {

@@ -5,7 +5,7 @@
 // offsets, the real-mode ones (also in virtual-8086 mode) linear addresses and the opcode.
 import * as L from "../layout";
 import { offsetAddress, probeWrite } from "./fpu-memory";
-import { readable, writeMem } from "./memory";
+import { limitAlignment, readable, writeMem } from "./memory";
 import { NO_ADDRESS } from "./paging";
 import { CLASS_NORMAL, CLASS_ZERO } from "./float-core";
 import { classify80 } from "./softfloat80";
@@ -156,11 +156,19 @@ export function h_x87_load_environment(d: u32, s: u32, imm: i32): u32 {
 
 /** FNSAVE: the environment and ST(0)–ST(7), then FNINIT. */
 export function h_x87_save(d: u32, s: u32, imm: i32): u32 {
+  const failed = saveAll(d, s, imm);
+  limitAlignment(16);
+  return failed;
+}
+
+function saveAll(d: u32, s: u32, imm: i32): u32 {
   const va = get64(s);
   const header = environmentBytes(imm);
   if (probeWrite(va, header + 8 * REGISTER_BYTES) != 0) return 1;
   composeEnvironment(imm);
   if (writeEnvironment(va, imm) != 0) return 1;
+  // Registers are ten bytes each.
+  limitAlignment(2);
   for (let i: u32 = 0; i < 8; i++) {
     const at = header + i * REGISTER_BYTES;
     if (writeMem<u64>(offsetAddress(va, at), stSig(i)) != 0) return 1;
@@ -171,9 +179,17 @@ export function h_x87_save(d: u32, s: u32, imm: i32): u32 {
 }
 
 export function h_x87_restore(d: u32, s: u32, imm: i32): u32 {
+  const failed = restoreAll(d, s, imm);
+  limitAlignment(16);
+  return failed;
+}
+
+function restoreAll(d: u32, s: u32, imm: i32): u32 {
   const va = get64(s);
   const header = environmentBytes(imm);
   if (readEnvironment(va, imm) != 0) return 1;
+  // Registers are ten bytes each.
+  limitAlignment(2);
   for (let i: u32 = 0; i < 8; i++) {
     const at = header + i * REGISTER_BYTES;
     const low = readable<u64>(offsetAddress(va, at));
