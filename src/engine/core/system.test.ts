@@ -118,10 +118,12 @@ describe("CR4 and the others", () => {
     assert.equal(writeCr(4, 0x1), "#13(0)");
     assert.equal(writeCr(4, 0x10_0000), "ok");
     assert.equal(writeCr(4, 0x4_0000), "#13(0)");
-    cpu.setCpuid([]);
-    assert.equal(writeCr(4, 0x10_0000), "#13(0)");
-    assert.equal(writeCr(4, 0x6b0), "ok");
+    // TSD, DE, PSE, PAE, MCE, PGE, PCE, OSFXSR, OSXMMEXCPT.
+    assert.equal(writeCr(4, 0x7fc), "ok");
     assert.equal(cpu.state32(L.MODE) & L.MODE_NO_SSE, 0);
+    cpu.setCpuid([]);
+    for (const bit of [0x4, 0x40, 0x200, 0x400, 0x10_0000]) assert.equal(writeCr(4, bit), "#13(0)");
+    assert.equal(writeCr(4, 0x1b8), "ok");
   });
 
   it("CR3 refuses addresses that cannot exist", () => {

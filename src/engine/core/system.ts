@@ -22,7 +22,7 @@ import { asStackFault, readable128, writeMem } from "./memory";
 import { attributesOf, is64Bit, isLongMode, isRealMode, updateMode } from "./mode";
 import { flagsChangeable, ioPrivilege, isVirtual8086, readFlags, writeFlags } from "./rflags";
 import { commitStack, openStack, popValue, popped, pushAddress, reservePush } from "./stack";
-import { cpuidEbx, cpuidEcx } from "./cpuid";
+import { cpuidEbx, cpuidEcx, cpuidEdx } from "./cpuid";
 import { preventedByUmip } from "./tables";
 
 /** #GP(0) outside ring 0, to which real mode belongs. */
@@ -86,15 +86,19 @@ function writeCr3(value: u64): u32 {
   return 0;
 }
 
-/** What this core has whatever CPUID says: firmware sets DE and MCE without asking. There are no machine checks. */
-const CR4_ALWAYS: u64 =
-  C.CR4_TSD | C.CR4_DE | C.CR4_PSE | C.CR4_PAE | C.CR4_MCE | C.CR4_PGE | C.CR4_PCE | C.CR4_OSFXSR | C.CR4_OSXMMEXCPT;
+/** What every model has, and DE and PCE, which are there without a bit of CPUID that could be cleared. */
+const CR4_ALWAYS: u64 = C.CR4_DE | C.CR4_PSE | C.CR4_PAE | C.CR4_PGE | C.CR4_PCE;
 
-/** The bits of CR4 that may be set; those that stand for later features only if CPUID advertises them. */
+/** The bits of CR4 that may be set: those of a feature only if CPUID advertises it. There are no machine checks. */
 function cr4Supported(): u64 {
   const ebx7 = cpuidEbx(7);
   let bits = CR4_ALWAYS;
+  const edx1 = cpuidEdx(1);
   const ecx1 = cpuidEcx(1);
+  if (edx1 & (1 << 4)) bits |= C.CR4_TSD;
+  if (edx1 & (1 << 7)) bits |= C.CR4_MCE;
+  if (edx1 & (1 << 24)) bits |= C.CR4_OSFXSR;
+  if (edx1 & (1 << 25)) bits |= C.CR4_OSXMMEXCPT;
   if (ecx1 & (1 << 17)) bits |= C.CR4_PCIDE;
   if (ecx1 & (1 << 26)) bits |= C.CR4_OSXSAVE;
   if (ebx7 & 1) bits |= C.CR4_FSGSBASE;

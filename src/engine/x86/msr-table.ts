@@ -80,8 +80,8 @@ const field = (index: number, name: string, offset: number, options: FieldOption
   check: undefined,
   ...options,
 });
-const canonical = (index: number, name: string, offset: number): MsrField =>
-  field(index, name, offset, { check: "canonical" });
+const canonical = (index: number, name: string, offset: number, needs: readonly CpuidPlace[]): MsrField =>
+  field(index, name, offset, { check: "canonical", needs });
 const constant = (
   index: number,
   name: string,
@@ -115,30 +115,34 @@ const TRACE_UNAVAILABLE = 3n << 11n;
 /** WB WT UC- UC, twice. */
 const PAT_RESET = 0x0007_0406_0007_0406n;
 
+const LONG_MODE = [features.lm.cpuid];
+const SYSCALL = [features.syscall.cpuid];
+const SYSENTER = [features.sep.cpuid];
+
 const segmentBase = (segment: number): number => L.SEG_BASE + 8 * segment;
 
 /** Those that a change of tasks touches come first: the core looks from the start. */
 export const msrs: readonly Msr[] = [
-  canonical(0xc0000100, "IA32_FS_BASE", segmentBase(L.SEG_FS)),
-  canonical(0xc0000101, "IA32_GS_BASE", segmentBase(L.SEG_GS)),
-  canonical(0xc0000102, "IA32_KERNEL_GS_BASE", L.MSR_KERNEL_GS_BASE),
+  canonical(0xc0000100, "IA32_FS_BASE", segmentBase(L.SEG_FS), LONG_MODE),
+  canonical(0xc0000101, "IA32_GS_BASE", segmentBase(L.SEG_GS), LONG_MODE),
+  canonical(0xc0000102, "IA32_KERNEL_GS_BASE", L.MSR_KERNEL_GS_BASE, LONG_MODE),
   { kind: "machine", index: 0x6e0, name: "IA32_TSC_DEADLINE", needs: [features.tsc_deadline.cpuid] },
   { kind: "function", index: 0x10, name: "IA32_TIME_STAMP_COUNTER" },
   { kind: "function", index: 0x3b, name: "IA32_TSC_ADJUST", needs: [features.tsc_adjust.cpuid] },
   { kind: "machine", index: 0x1b, name: "IA32_APIC_BASE" },
 
   { kind: "function", index: 0xc0000080, name: "IA32_EFER" },
-  field(0xc0000081, "IA32_STAR", L.MSR_STAR),
-  canonical(0xc0000082, "IA32_LSTAR", L.MSR_LSTAR),
-  canonical(0xc0000083, "IA32_CSTAR", L.MSR_CSTAR),
-  field(0xc0000084, "IA32_FMASK", L.MSR_FMASK, { writable: 0xffff_ffffn }),
+  field(0xc0000081, "IA32_STAR", L.MSR_STAR, { needs: SYSCALL }),
+  canonical(0xc0000082, "IA32_LSTAR", L.MSR_LSTAR, SYSCALL),
+  canonical(0xc0000083, "IA32_CSTAR", L.MSR_CSTAR, SYSCALL),
+  field(0xc0000084, "IA32_FMASK", L.MSR_FMASK, { writable: 0xffff_ffffn, needs: SYSCALL }),
   field(0xc0000103, "IA32_TSC_AUX", L.MSR_TSC_AUX, {
     writable: 0xffff_ffffn,
     needs: [features.rdtscp.cpuid, features.rdpid.cpuid],
   }),
-  field(0x174, "IA32_SYSENTER_CS", L.MSR_SYSENTER_CS),
-  canonical(0x175, "IA32_SYSENTER_ESP", L.MSR_SYSENTER_ESP),
-  canonical(0x176, "IA32_SYSENTER_EIP", L.MSR_SYSENTER_EIP),
+  field(0x174, "IA32_SYSENTER_CS", L.MSR_SYSENTER_CS, { needs: SYSENTER }),
+  canonical(0x175, "IA32_SYSENTER_ESP", L.MSR_SYSENTER_ESP, SYSENTER),
+  canonical(0x176, "IA32_SYSENTER_EIP", L.MSR_SYSENTER_EIP, SYSENTER),
 
   constant(0x00, "IA32_P5_MC_ADDR", 0n, "no effect", [features.mce.cpuid]),
   constant(0x01, "IA32_P5_MC_TYPE", 0n, "no effect", [features.mce.cpuid]),
