@@ -92,6 +92,10 @@ function mxcsr(random: Random): number {
   }
 }
 
+/** Whether what a row does depends on MXCSR: conversions of integers round, too. */
+const needsMxcsr = (row: InstructionRow): boolean =>
+  domainOf(row) !== "integer" || /^cvt|mxcsr|^fx|^xsave|^xrstor/.test(row.mnemonic);
+
 const X87_CONTROLS = 0xf3f;
 const EXCEPTIONS = 0x3f;
 const SUMMARY = 0x8080;
@@ -137,7 +141,7 @@ export function setFloatState(d: Draft, floats: FloatSource): void {
     const numbers = new Set([0, d.shape.reg % count, d.shape.rm % count]);
     d.fp = {
       ...d.fp,
-      mxcsr: domainOf(row) === "integer" ? DEFAULT_MXCSR : mxcsr(random),
+      mxcsr: needsMxcsr(row) ? mxcsr(random) : DEFAULT_MXCSR,
       xmm: Object.fromEntries([...numbers].map((n) => [n, vectorValue(row, floats)])),
     };
   }

@@ -1,6 +1,7 @@
 // Integer SIMD instructions of SSE2 and SSE4.1 for which WebAssembly has no counterpart. SDM 2.
 import { S } from "./state";
 import { slowReadForWrite8, writeMem } from "./memory";
+import { offsetAddress } from "./fpu-memory";
 import { NO_ADDRESS } from "./paging";
 import { xmm } from "./xmm";
 
@@ -46,10 +47,10 @@ export function h_maskmovdqu(d: u32, s: u32, imm: i32): u32 {
   const mask = xmm(imm);
   // All bytes are probed before the first one is stored.
   for (let i: u32 = 0; i < 16; i++) {
-    if (load<u8>(mask + i) & 0x80 && slowReadForWrite8(address + i) == NO_ADDRESS) return 1;
+    if (load<u8>(mask + i) & 0x80 && slowReadForWrite8(offsetAddress(address, i)) == NO_ADDRESS) return 1;
   }
   for (let i: u32 = 0; i < 16; i++) {
-    if (load<u8>(mask + i) & 0x80 && writeMem<u8>(address + i, load<u8>(xmm(d) + i))) return 1;
+    if (load<u8>(mask + i) & 0x80 && writeMem<u8>(offsetAddress(address, i), load<u8>(xmm(d) + i))) return 1;
   }
   return 0;
 }
