@@ -57,6 +57,7 @@ export const qemuDiffers: readonly PeerDifference[] = [
   ...differences("debug", {
     "TCG has no DR7.GD (SDM 3B 17.2.4)": /GD/,
     "TCG has no INT1 (SDM 2)": /INT1/,
+    "TCG's MOV to SS does not delay traps (SDM 3A 6.8.3)": /hit by MOV to SS/,
   }),
   ...differences("interrupts", {
     "TCG does not save RF between iterations (SDM 3B 17.3.1.1)": /RF/,

@@ -206,6 +206,20 @@ at  mov $5, %ebx
     check "an access breakpoint hits at CPL 3"
     no_breakpoints
 
+    # MOV to SS from memory that has a breakpoint: its trap waits for the next instruction.
+    movl $DATA0, buffer
+    breakpoint 0, $buffer, WHEN_ACCESSED, 1
+    begin
+    movw buffer, %ss
+    nop
+    here
+    nop
+    raised DB
+    read_dr6
+    expect32 saved_dr6, $DR6_CLEAR|1, "DR6"
+    check "a breakpoint hit by MOV to SS is #DB behind the next instruction"
+    no_breakpoints
+
     mov %cr4, %eax
     or $CR4_DE, %eax
     mov %eax, %cr4

@@ -8,6 +8,9 @@
 .set BASE, PARAGRAPH << 4
 .set STACK, 0x2000
 .set DATA, 0x3000
+.set APIC_EOI, 0xfee000b0
+.set APIC_SVR, 0xfee000f0
+.set APIC_ICR, 0xfee00300
 
 .data
 .balign 4
@@ -242,6 +245,21 @@ stepped_end:
     expect_at stepped_end
     expect_bit seen_flags, FLAG_VM, 1, "VM"
     check "single step works"
+
+    # An interrupt of the local APIC, which waits for IF.
+    movl $0x1ff, APIC_SVR
+    part interrupted_8086
+    xor %cx, %cx
+1:  loop 1b
+    end_part
+    movl $0x44041, APIC_ICR
+    begin
+    run_8086 interrupted_8086, 0, FLAG_IF|2
+    raised 0x41
+    expect_bit seen_flags, FLAG_VM, 1, "VM"
+    expect seen_cs, $PARAGRAPH, "CS"
+    check "an external interrupt goes through the IDT, whatever IOPL is"
+    movl $0, APIC_EOI
 
     topic "virtual-8086 monitors"
     .macro sensitive name, label, instruction:vararg
