@@ -15,6 +15,8 @@ import {
   DECODE_TOO_LONG,
   Decoder,
 } from "./decode.ts";
+import { noOperation } from "./lower-integer.ts";
+import { row, type InstructionRow } from "./row.ts";
 import { instructionRows } from "./spec.ts";
 
 const decoder = new Decoder(instructionRows, new Set(featureNames));
@@ -126,6 +128,36 @@ suite("decoder", () => {
     assert.equal(mnemonicOf(CODE32, 0xc5, 0x44, 0x24, 4), "lds");
     assert.equal(mnemonicOf(CODE32, 0xc4, 0xe2, 0x70, 0xf2, 0xc2), "andn");
     assert.equal(mnemonicOf(CODE64, 0xc4, 0x03), "#UD");
+  });
+
+  test("VEX.L and W choose among rows, and both forms of the prefix reach the same one", () => {
+    const vexRow = (opcode: string): InstructionRow =>
+      row(opcode, opcode, "xmm, xmm/m128", noOperation, "sse2");
+    const rows = [
+      vexRow("VEX.128.66.0F.WIG FE /r"),
+      vexRow("VEX.256.66.0F.WIG FE /r"),
+      vexRow("VEX.LIG.66.0F38.W0 16 /r"),
+      vexRow("VEX.L1.66.0F38.W1 16 /r"),
+    ];
+    const avx = new Decoder(rows, new Set(featureNames));
+    const opcodeOf = (...bytes: number[]): string => {
+      const padded = Uint8Array.from([...bytes, ...TAIL]);
+      return avx.decode(padded, 0, padded.length, CODE64) === DECODED ? avx.row.opcode : "#UD";
+    };
+    assert.deepEqual(
+      [
+        opcodeOf(0xc5, 0xf9, 0xfe, 0xc1),
+        opcodeOf(0xc4, 0xe1, 0xf9, 0xfe, 0xc1),
+        opcodeOf(0xc5, 0xfd, 0xfe, 0xc1),
+        opcodeOf(0xc5, 0xf8, 0xfe, 0xc1),
+        opcodeOf(0xc4, 0xe2, 0x7d, 0x16, 0xc1),
+        opcodeOf(0xc4, 0xe2, 0xfd, 0x16, 0xc1),
+        opcodeOf(0xc4, 0xe2, 0xf9, 0x16, 0xc1),
+      ],
+      [rows[0]?.opcode, rows[0]?.opcode, rows[1]?.opcode, "#UD", rows[2]?.opcode, rows[3]?.opcode, "#UD"],
+    );
+    assert.equal(opcodeOf(0xc5, 0x7d, 0xfe, 0xc1), rows[1]?.opcode);
+    assert.deepEqual([avx.reg, avx.rm, avx.vectorLength], [8, 1, 1]);
   });
 
   test("takes LOCK only in front of instructions that write memory", () => {
