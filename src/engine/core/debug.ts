@@ -9,7 +9,7 @@
 // LEN of an instruction breakpoint is taken as one byte, and R/W 2 without CR4.DE as nothing. LE and GE have no effect:
 // every breakpoint is exact.
 import * as L from "../layout";
-import { S, get32, get64, set32, set64, raise, raiseWithError, VECTOR_DB, VECTOR_GP, VECTOR_UD } from "./state";
+import { S, get32, get64, set32, set64, raise, raiseWithError, charge, COST_JUMP_CACHE_FLUSH, VECTOR_DB, VECTOR_GP, VECTOR_UD } from "./state";
 import * as C from "./control-bits";
 import { is64Bit } from "./mode";
 import { dropCodeAtOffset } from "./blocks";
@@ -71,6 +71,7 @@ function watchOffset(offset: u32): void {
   if (load<u8>(at) & bit) return;
   store<u8>(at, load<u8>(at) | bit);
   set32(L.WATCHED_OFFSET_COUNT, get32(L.WATCHED_OFFSET_COUNT) + 1);
+  charge(COST_JUMP_CACHE_FLUSH);
   dropCodeAtOffset(offset);
 }
 

@@ -174,6 +174,7 @@ function enterShadow(shadow: u32): void {
   set32(L.INTERRUPT_SHADOW, 0);
   alone = interruptIsDeliverable() || get32(L.NMI_PENDING) != 0;
   if (shadow != L.SHADOW_SS) return;
+  shadowIsNoted = true;
   set64(L.SHADOWED_RIP, get64(L.RIP));
   if (get32(L.DEBUG_TRAPS) != 0 || get32(L.DEBUG_ARMED) & L.ARMED_EXECUTION) {
     alone = true;
@@ -181,10 +182,17 @@ function enterShadow(shadow: u32): void {
   }
 }
 
+/** SHADOWED_RIP names an instruction. */
+let shadowIsNoted: bool = false;
+function forgetShadow(): void {
+  shadowIsNoted = false;
+  set64(L.SHADOWED_RIP, -1);
+}
+
 /** Takes an NMI or external interrupt if one may be taken now. */
 function takeInterrupts(): void {
   alone = false;
-  set64(L.SHADOWED_RIP, -1);
+  if (shadowIsNoted) forgetShadow();
   const shadow = get32(L.INTERRUPT_SHADOW);
   if (shadow != 0) {
     enterShadow(shadow);
@@ -223,6 +231,14 @@ function noteSingleStep(rip: u64, block: u32): void {
   set32(L.DEBUG_TRAPS, get32(L.DEBUG_TRAPS) | DR6_BS);
 }
 
+/** Interprets a block while breakpoints are enabled: an instruction that meets one is executed alone. */
+function interpretWatched(block: u32): u32 {
+  set32(L.TRAPS_NOTED, 0);
+  const faulted = interpret(block + L.BLOCK_OPS);
+  set32(L.TRAPS_NOTED, 1);
+  return faulted;
+}
+
 /** Runs about `budget` instructions: EXIT_SLICE, EXIT_HALT, EXIT_SHUTDOWN or EXIT_REQUESTED. */
 export function run(budget: i32): u32 {
   let left = budget;
@@ -250,6 +266,7 @@ export function run(budget: i32): u32 {
     let block: u32 = 0;
     if (alone) {
       faulted = runSingle();
+      set32(L.BREAKPOINTS_OFF, 0);
       left--;
     } else {
       block = cachedBlock(rip);
@@ -257,9 +274,7 @@ export function run(budget: i32): u32 {
       if (block != 0) {
         // A block larger than what is left of the slice runs all the same: a slice is a guide, not a promise.
         grant(stepping ? 1 : max<i32>(left, <i32>load<u16>(block, L.BLOCK_INSTRUCTION_COUNT)));
-        set32(L.TRAPS_NOTED, 0);
-        faulted = interpret(block + L.BLOCK_OPS);
-        set32(L.TRAPS_NOTED, 1);
+        faulted = get32(L.DEBUG_ARMED) == 0 ? interpret(block + L.BLOCK_OPS) : interpretWatched(block);
         left -= settle();
       }
     }
@@ -269,7 +284,6 @@ export function run(budget: i32): u32 {
       faulted = runSingle();
       left--;
     }
-    set32(L.BREAKPOINTS_OFF, 0);
     if (faulted) {
       set32(L.DEBUG_TRAPS, held);
       set64(L.STAT_EXCEPTIONS, get64(L.STAT_EXCEPTIONS) + 1);

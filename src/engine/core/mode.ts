@@ -65,6 +65,11 @@ function codeCoversAll(): bool {
   return !(attributes & C.ATTRIBUTE_CODE) || (attributes & C.ATTRIBUTE_WRITABLE) != 0;
 }
 
+function checkAlignment(checked: bool): void {
+  set32(L.ALIGNMENT_CHECKED, <u32>checked);
+  if (checked) dropUserTlbs();
+}
+
 /** Recomputes MODE; to be called after any change of what it depends on. */
 export function updateMode(): void {
   const cr0 = get64(L.CR0);
@@ -98,8 +103,7 @@ export function updateMode(): void {
   if (!(get64(L.CR4) & C.CR4_OSFXSR)) mode |= L.MODE_NO_SSE;
   if (!(flags & C.FLAG_AC)) closeWindow();
   set32(L.MODE, mode);
-  const checked = (mode & L.MODE_USER) != 0 && (flags & C.FLAG_AC) != 0 && (cr0 & C.CR0_AM) != 0;
-  set32(L.ALIGNMENT_CHECKED, <u32>checked);
-  if (checked) dropUserTlbs();
+  if (flags & C.FLAG_AC) checkAlignment((mode & L.MODE_USER) != 0 && (cr0 & C.CR0_AM) != 0);
+  else set32(L.ALIGNMENT_CHECKED, 0);
   updateJumpKey(mode, baseOf(L.SEG_CS));
 }

@@ -53,6 +53,8 @@ export function resetCpu(): void {
   resetMsrs();
 
   set32(L.DEBUG_ARMED, 0);
+  set32(L.WATCHED_OFFSET_COUNT, 0);
+  memory.fill(S + L.WATCHED_OFFSETS, 0, L.WATCHED_OFFSETS_SIZE);
   set32(L.DEBUG_TRAPS, 0);
   set32(L.TRAPS_NOTED, 1);
   set32(L.BREAKPOINTS_OFF, 0);
