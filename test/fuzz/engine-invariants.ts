@@ -9,12 +9,22 @@ import * as L from "../../src/engine/layout.ts";
 /** Well above the core's tables and its scratch memory, well below the first vCPU. */
 const STATIC_DATA_END = 0x4000;
 
+/** Machine-check banks, each with a control register. */
+const MC_BANKS = 4;
+
 type Range = readonly [name: string, start: number, end: number];
 
 const vcpuGaps = (base: number): readonly Range[] => [
-  ["registers to CPUID", base + L.XMM + (L.XMM_COUNT + 2) * L.XMM_STRIDE, base + L.CPUID_TABLE],
+  ["registers to debugging", base + L.XMM + (L.XMM_COUNT + 2) * L.XMM_STRIDE, base + L.DEBUG_ARMED],
+  ["fetched bytes to MSRs", base + L.FETCHED + L.FETCHED_SIZE, base + L.TSC_ADJUST],
+  ["MSRs to CPUID", base + L.MSR_MC_CTL + MC_BANKS * 8, base + L.CPUID_TABLE],
   ["statistics to paging", base + L.STAT_MMIO_ACCESSES + 8, base + L.PAGING_PRIVATE],
-  ["paging to jump cache's own", base + L.PAGING_PRIVATE + L.PAGING_PRIVATE_SIZE, base + L.JUMP_PRIVATE],
+  ["paging to watched offsets", base + L.PAGING_PRIVATE + L.PAGING_PRIVATE_SIZE, base + L.WATCHED_OFFSETS],
+  [
+    "watched offsets to jump cache's own",
+    base + L.WATCHED_OFFSETS + L.WATCHED_OFFSETS_SIZE,
+    base + L.JUMP_PRIVATE,
+  ],
   ["jump cache's own to fetch TLB", base + L.JUMP_PRIVATE + L.JUMP_PRIVATE_SIZE, base + L.CODE_TLB],
   ["fetch TLB to TLBs", base + L.CODE_TLB + L.CODE_TLB_SIZE, base + L.TLB_KERNEL_READ],
   ["TLBs to jump cache", base + L.TLB_USER_WRITE + L.TLB_SIZE, base + L.JUMP_CACHE],
