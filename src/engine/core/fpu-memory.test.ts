@@ -12,6 +12,7 @@ const support = oracleSupport();
 const skip = support.available ? false : support.reason;
 const fixture = await FpuFixture.start();
 
+const VECTOR_NM = 7;
 const VECTOR_GP = 13;
 const VECTOR_PF = 14;
 const VECTOR_MF = 16;
@@ -198,6 +199,15 @@ test("an unmasked exception is pending until the next waiting instruction, and F
   fixture.setU32(L.CR0, CR0_PROTECTED);
   assert.equal(fixture.call("x87_clear_exceptions", 0, 0, 0), undefined);
   assert.equal(fixture.call("x87_check", 0, 0, 0), undefined);
+});
+
+test("WAIT is #NM only if CR0.TS and CR0.MP are both set", () => {
+  fixture.load(FpImage.initial().bytes);
+  fixture.setU32(L.CR0, CR0_PROTECTED | 0xa);
+  assert.equal(fixture.call("x87_wait", 0, 0, 0), VECTOR_NM);
+  fixture.setU32(L.CR0, CR0_PROTECTED | 8);
+  assert.equal(fixture.call("x87_wait", 0, 0, 0), undefined);
+  fixture.setU32(L.CR0, CR0_PROTECTED);
 });
 
 test("an unmasked SSE exception is #UD while the operating system has not said that it handles #XM", () => {

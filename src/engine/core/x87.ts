@@ -27,7 +27,7 @@ import {
   xSe,
   xSig,
 } from "./softfloat80";
-import { S, VECTOR_MF, get32, get64, raise } from "./state";
+import { S, VECTOR_MF, VECTOR_NM, get32, get64, raise } from "./state";
 import {
   EXCEPTIONS,
   SW_C1,
@@ -56,12 +56,18 @@ import {
 } from "./x87-state";
 
 // ---- Control ----------------------------------------------------------------------------------------------------
+const CR0_MP: u32 = 2;
 const CR0_NE: u32 = 0x20;
 
 /** #MF if an unmasked exception is pending. */
 export function h_x87_check(d: u32, s: u32, imm: i32): u32 {
   if ((statusWord() & SW_ES) == 0 || (get32(L.CR0) & CR0_NE) == 0) return 0;
   return raise(VECTOR_MF);
+}
+
+/** WAIT while CR0.TS is set: #NM if CR0.MP asks for it, which translations do not depend on. */
+export function h_x87_wait(d: u32, s: u32, imm: i32): u32 {
+  return (get32(L.CR0) & CR0_MP) != 0 ? raise(VECTOR_NM) : h_x87_check(d, s, imm);
 }
 
 /** FDS. */

@@ -41,6 +41,7 @@ export const x87Helpers = [
     faults: true,
     when: { offset: X87_SW, mask: ERROR_SUMMARY },
   },
+  { ...x87("x87_wait", "none", "none", "none"), faults: true },
   x87("x87_init", "none", "none", "none"),
   x87("x87_clear_exceptions", "none", "none", "none"),
   x87("x87_load_control", "none", "r16", "none"),

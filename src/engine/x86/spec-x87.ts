@@ -1,11 +1,10 @@
 /**
- * The x86 table: x87 instructions D8–DF, from the forms of ir/helpers-x87.ts, then WAIT, FXSAVE, FXRSTOR and the XSAVE family. SDM 1,
- * chapters 8 and 13; SDM 2 A.5.2.
+ * The x86 table: x87 instructions D8–DF, from the forms of ir/helpers-x87.ts, then WAIT, FXSAVE, FXRSTOR and the XSAVE
+ * family. SDM 1, chapters 8 and 13; SDM 2 A.5.2.
  *
  * Each instruction but the control instructions records FIP, FCS and FOP, and with a memory operand FDP and FDS, as
  * CPUID says by leaving FDP_EXCPTN_ONLY and the deprecation of FCS and FDS clear, and as in the fopcode compatibility
- * sub-mode (SDM 1, 8.1.8 and 8.1.9). Deliberately missing: #NM of WAIT assumes CR0.MP, which every operating system sets
- * with CR0.TS.
+ * sub-mode (SDM 1, 8.1.8 and 8.1.9).
  */
 import { GPR_RAX, MODE_FPU_EM, MODE_FPU_TS } from "../layout.ts";
 import { x87Forms, type X87Argument, type X87Form } from "../ir/helpers-x87.ts";
@@ -16,6 +15,7 @@ import { SIZE16, SIZE32, SIZE64, T0, VECTOR_NM, type SizeLog2, type Translator }
 
 const NOP = opNumber("nop");
 const X87_CHECK = opNumber("x87_check");
+const X87_WAIT = opNumber("x87_wait");
 
 function argument(t: Translator, value: X87Argument | undefined, address: number): number {
   switch (value) {
@@ -94,8 +94,7 @@ const formRows = x87Forms.map((form) => {
 });
 
 const wait: Meaning = () => (t) => {
-  if ((t.mode & MODE_FPU_TS) !== 0) t.raise(VECTOR_NM);
-  else t.emit(X87_CHECK);
+  t.emit((t.mode & MODE_FPU_TS) !== 0 ? X87_WAIT : X87_CHECK);
 };
 
 const FXSAVE_BYTES = 512;

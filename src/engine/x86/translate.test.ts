@@ -316,6 +316,7 @@ suite("x87, MMX and SSE", () => {
   test("raise what CR0 and CR4 ask for", () => {
     assert.deepEqual(translated("d8 c1", MODE64 | MODE_FPU_TS).at(-1), "raise 0x7");
     assert.deepEqual(translated("d8 c1", MODE64 | MODE_FPU_EM).at(-1), "raise 0x7");
+    assert.deepEqual(lowered("9b", MODE64 | MODE_FPU_TS), ["x87_wait"]);
     assert.deepEqual(translated("0f 58 c1", MODE64 | MODE_FPU_TS).at(-1), "raise 0x7");
     assert.deepEqual(translated("0f 58 c1", MODE64 | MODE_FPU_EM).at(-1), "raise 0x6");
     assert.deepEqual(translated("0f 58 c1", MODE64 | MODE_FPU_TS | MODE_NO_SSE).at(-1), "raise 0x6");
