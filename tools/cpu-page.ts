@@ -6,7 +6,8 @@
  *     npm run cpu-page          # fails if the page is not what this would write (part of npm run check)
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { cpuModels, featureGroups, featureNames, features, type Feature } from "../src/cpu/index.ts";
+import { cpuModels, featureGroups, featureNames, features, type CpuidPlace } from "../src/cpu/index.ts";
+import { msrs, type Msr } from "../src/engine/x86/msr-table.ts";
 import type { InstructionRow } from "../src/engine/x86/row.ts";
 import { missingExtensions } from "../test/decoder/missing-extensions.ts";
 import { exclusionOf } from "../test/conformance/exclusions.ts";
@@ -55,8 +56,7 @@ const table = (head: readonly string[], lines: readonly (readonly string[])[]): 
   [head, head.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 
 // ---- Features -------------------------------------------------------------------------------------------------
-function placeOf(feature: Feature): string {
-  const [leaf, register, bit, subleaf] = features[feature].cpuid;
+function placeOf([leaf, register, bit, subleaf]: CpuidPlace): string {
   const at = leaf.toString(16).toUpperCase().padStart(2, "0");
   return `${at}H${subleaf === undefined ? "" : `.${subleaf}`}:${register.toUpperCase()}[${bit}]`;
 }
@@ -72,7 +72,7 @@ function featureList(): string {
         return [
           `\`${name}\``,
           what,
-          placeOf(name),
+          placeOf(features[name].cpuid),
           always === true ? `${model}, always` : model,
           needs.join(", "),
         ];
@@ -148,6 +148,47 @@ function instructionList(): string {
   return [...sections, "### Why some are not compared", reasons.list()].join("\n\n");
 }
 
+// ---- Model-specific registers -----------------------------------------------------------------------------------
+const hex = (value: bigint | number): string => `${value.toString(16).toUpperCase()}H`;
+const checks = {
+  canonical: "a canonical address",
+  memoryType: "bits 0–7 are a memory type",
+  memoryTypes: "eight memory types",
+  patTypes: "eight memory types or UC-",
+} as const;
+const ALL_BITS = 0xffff_ffff_ffff_ffffn;
+
+/** What RDMSR gives at first, and what WRMSR may write. */
+function meaningOf(row: Msr): readonly [reads: string, writes: string] {
+  switch (row.kind) {
+    case "field": {
+      const mask = row.writable === ALL_BITS ? [] : [`bits ${hex(row.writable)}`];
+      const check = row.check === undefined ? [] : [checks[row.check]];
+      return [hex(row.reset), [...mask, ...check].join(", ") || "anything"];
+    }
+    case "constant": {
+      const writes = { fault: "#GP", "same value": "the same value", "no effect": "without effect" } as const;
+      return [hex(row.value), writes[row.writes]];
+    }
+    case "command":
+      return ["#GP", "without effect"];
+    case "function":
+    case "machine":
+      return ["", "as the manual says"];
+  }
+}
+
+const msrList = (): string =>
+  table(
+    ["number", "register", "after RESET", "WRMSR takes", "only with"],
+    [...msrs]
+      .toSorted((a, b) => a.index - b.index)
+      .map((row) => {
+        const needs = (row.needs ?? []).map(placeOf).join(" or ");
+        return [hex(row.index), row.name, ...meaningOf(row), needs];
+      }),
+  );
+
 const missingList = (): string =>
   missingExtensions
     .map(({ title, note }) => `- ${title}${note === undefined ? "" : ` (${note})`}`)
@@ -157,6 +198,7 @@ const missingList = (): string =>
 const lists: Readonly<Record<string, () => string>> = {
   features: featureList,
   instructions: instructionList,
+  msrs: msrList,
   missing: missingList,
 };
 
