@@ -3,6 +3,7 @@
  *
  *     --guest NAME      only this one; may be repeated
  *     --tier TIER       only in this tier: interpreter or regions
+ *     --cpu MODEL       on another processor, as --cpu of a VM; checks of what it does not have are left out
  *     --peer qemu       in QEMU's TCG instead, which shows where it differs
  *     --index           writes the index of checks into README.md
  */
@@ -24,6 +25,7 @@ const { values } = parseArgs({
   options: {
     guest: { type: "string", multiple: true },
     tier: { type: "string" },
+    cpu: { type: "string" },
     peer: { type: "string" },
     index: { type: "boolean", default: false },
   },
@@ -68,7 +70,7 @@ if (values.peer === "qemu") {
 } else {
   for (const { title, guest, commandLine, ending } of plans) {
     for (const tier of tiers.filter((name) => (values.tier ?? name) === name)) {
-      const run = await runGuest(assembleGuest(guest), commandLine, tier);
+      const run = await runGuest(assembleGuest(guest), commandLine, tier, values.cpu);
       show(`${title} (${tier}, ${run.tookMs.toFixed(0)} ms)`, guest, readReport(run.output), typevisor);
       if (run.ending === ending) continue;
       failures++;

@@ -22,16 +22,21 @@ export interface GuestRun {
 }
 
 /** The default processor with what is not there unless asked for. */
-const CPU = "v2,+pcid";
+export const FULL_CPU = "v2,+pcid";
 /** Many times what any guest takes on an idle machine. */
 const TIMEOUT_SECONDS = 60;
 
-export async function runGuest(kernel: string, commandLine: string, tier: Tier): Promise<GuestRun> {
+export async function runGuest(
+  kernel: string,
+  commandLine: string,
+  tier: Tier,
+  cpu = FULL_CPU,
+): Promise<GuestRun> {
   const definition = unwrap(
     parseVmDefinition({
       kernel,
       append: commandLine,
-      cpu: CPU,
+      cpu,
       memory: "16M",
       device: ["isa-debug-exit"],
       timeout: TIMEOUT_SECONDS,
