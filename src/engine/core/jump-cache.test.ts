@@ -4,9 +4,9 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 import type { CpuState, SegmentState } from "../../hw/index.ts";
 import * as L from "../layout.ts";
-import { Engine } from "../runtime/engine.ts";
+import { bareEngine } from "../runtime/bare-engine.ts";
+import type { Engine } from "../runtime/engine.ts";
 import { jumpCacheIndex } from "../wasm/region.ts";
-import { cpuModel } from "../../cpu/index.ts";
 
 const RAM_SIZE_BYTES = 8 << 20;
 const CODE = 0x10000;
@@ -89,33 +89,10 @@ class Machine {
   readonly #view: DataView;
 
   constructor(tier: (typeof tiers)[number], state: CpuState) {
-    const pages = (L.RAM_BASE + RAM_SIZE_BYTES) / 65536;
-    const memory = new WebAssembly.Memory({
-      initial: pages,
-      maximum: pages,
-      shared: true,
-    });
-    this.#ram = new Uint8Array(memory.buffer, L.RAM_BASE, RAM_SIZE_BYTES);
-    this.#view = new DataView(memory.buffer, L.RAM_BASE, RAM_SIZE_BYTES);
-    this.#engine = new Engine({
-      core,
-      memory,
-      ramSizeBytes: RAM_SIZE_BYTES,
-      cpu: cpuModel(),
-      hypervisorLeaves: [],
-      tier,
-      host: {
-        readPort: () => 0xffffffff,
-        writePort: () => undefined,
-        readMmio: () => 0xffffffff,
-        writeMmio: () => undefined,
-        acknowledgeInterrupt: () => 0x20,
-        readMsr: () => undefined,
-        writeMsr: () => false,
-        entropyU32: () => 0x12345678,
-        nowNs: () => 0,
-      },
-    });
+    const { engine, ram, view } = bareEngine({ core, tier, ramSizeBytes: RAM_SIZE_BYTES });
+    this.#engine = engine;
+    this.#ram = ram;
+    this.#view = view;
     this.#engine.registers.write(state);
   }
 

@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 import type { CpuState, SegmentState } from "../../hw/index.ts";
 import * as L from "../layout.ts";
-import { cpuModel } from "../../cpu/index.ts";
-import { Engine, type EngineHost, type EngineOptions } from "./engine.ts";
+import { bareEngine } from "./bare-engine.ts";
+import type { Engine, EngineHost, EngineOptions } from "./engine.ts";
 
 const RAM_SIZE_BYTES = 2 << 20;
 const CODE = 0x10000;
@@ -67,30 +67,10 @@ class Machine {
     host: Partial<EngineHost> = {},
     cpu = "v2",
   ) {
-    const pages = (L.RAM_BASE + RAM_SIZE_BYTES) / 65536;
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    this.ram = new Uint8Array(memory.buffer, L.RAM_BASE, RAM_SIZE_BYTES);
-    this.view = new DataView(memory.buffer, L.RAM_BASE, RAM_SIZE_BYTES);
-    this.engine = new Engine({
-      core: module,
-      memory,
-      ramSizeBytes: RAM_SIZE_BYTES,
-      cpu: cpuModel(cpu),
-      hypervisorLeaves: [],
-      tier,
-      host: {
-        readPort: () => 0xffffffff,
-        writePort: () => undefined,
-        readMmio: () => 0xffffffff,
-        writeMmio: () => undefined,
-        acknowledgeInterrupt: () => 0x20,
-        readMsr: () => undefined,
-        writeMsr: () => false,
-        entropyU32: () => 0x12345678,
-        nowNs: () => 0,
-        ...host,
-      },
-    });
+    const bare = bareEngine({ core: module, tier, ramSizeBytes: RAM_SIZE_BYTES, cpu, host });
+    this.engine = bare.engine;
+    this.ram = bare.ram;
+    this.view = bare.view;
     this.ram.set(code, CODE);
     this.view.setBigUint64(GDT + 8, 0x00cf9b000000ffffn, true);
     this.view.setBigUint64(GDT + 16, 0x00cf93000000ffffn, true);

@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 import type { SegmentState } from "../../hw/index.ts";
 import * as L from "../layout.ts";
-import { cpuModel } from "../../cpu/index.ts";
-import { Engine, type EngineOptions } from "./engine.ts";
+import { bareEngine } from "./bare-engine.ts";
+import type { Engine, EngineOptions } from "./engine.ts";
 
 const RAM_SIZE_BYTES = 2 << 20;
 const CODE = 0x10000;
@@ -33,33 +33,16 @@ class LongModeMachine {
   mmioWrites = 0;
 
   constructor(tier: EngineOptions["tier"]) {
-    const pages = (L.RAM_BASE + RAM_SIZE_BYTES) / 65536;
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    this.ram = new Uint8Array(memory.buffer, L.RAM_BASE, RAM_SIZE_BYTES);
-    const view = new DataView(memory.buffer, L.RAM_BASE, RAM_SIZE_BYTES);
-    this.ram.fill(INVALID, CODE);
+    const { engine, ram, view } = bareEngine({
+      ...{ core: module, tier, ramSizeBytes: RAM_SIZE_BYTES },
+      host: { writeMmio: () => void this.mmioWrites++ },
+    });
+    this.engine = engine;
+    this.ram = ram;
+    ram.fill(INVALID, CODE);
     view.setBigUint64(PML4, 0x2007n, true);
     view.setBigUint64(0x2000, 0x3007n, true);
     view.setBigUint64(0x3000, 0x87n, true);
-    this.engine = new Engine({
-      core: module,
-      memory,
-      ramSizeBytes: RAM_SIZE_BYTES,
-      cpu: cpuModel(),
-      hypervisorLeaves: [],
-      tier,
-      host: {
-        readPort: () => 0xffffffff,
-        writePort: () => undefined,
-        readMmio: () => 0xffffffff,
-        writeMmio: () => void this.mmioWrites++,
-        acknowledgeInterrupt: () => 0x20,
-        readMsr: () => undefined,
-        writeMsr: () => false,
-        entropyU32: () => 0x12345678,
-        nowNs: () => 0,
-      },
-    });
   }
 
   /** Starts at `rip` with `rax`; the translations made so far stay. */

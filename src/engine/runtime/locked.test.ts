@@ -6,10 +6,9 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 import { Worker } from "node:worker_threads";
-import { cpuModel } from "../../cpu/index.ts";
 import type { SegmentState } from "../../hw/index.ts";
 import * as L from "../layout.ts";
-import { Engine } from "./engine.ts";
+import { bareEngine } from "./bare-engine.ts";
 
 const RAM_SIZE_BYTES = 1 << 20;
 const CODE = 0x10000;
@@ -56,28 +55,7 @@ const increments: readonly (readonly [name: string, code: readonly number[]])[] 
 for (const tier of tiers) {
   for (const [name, code] of increments) {
     test(`${tier}: ${name} loses nothing to another thread`, async () => {
-      const pages = (L.RAM_BASE + RAM_SIZE_BYTES) / 65536;
-      const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-      const ram = new Uint8Array(memory.buffer, L.RAM_BASE, RAM_SIZE_BYTES);
-      const engine = new Engine({
-        core: module,
-        memory,
-        ramSizeBytes: RAM_SIZE_BYTES,
-        cpu: cpuModel(),
-        hypervisorLeaves: [],
-        tier,
-        host: {
-          readPort: () => 0xffffffff,
-          writePort: () => undefined,
-          readMmio: () => 0xffffffff,
-          writeMmio: () => undefined,
-          acknowledgeInterrupt: () => 0x20,
-          readMsr: () => undefined,
-          writeMsr: () => false,
-          nowNs: () => 0,
-          entropyU32: () => 0,
-        },
-      });
+      const { engine, memory, ram } = bareEngine({ core: module, tier, ramSizeBytes: RAM_SIZE_BYTES });
       // mov ecx, TURNS; mov ebx, COUNTER; again: …; dec ecx; jnz again; hlt
       const loop = [...code, 0x49, 0x75, 0xfd - code.length];
       ram.set([0xb9, ...le32(TURNS), 0xbb, ...le32(COUNTER), ...loop, HLT], CODE);

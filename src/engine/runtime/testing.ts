@@ -6,9 +6,9 @@
  */
 import type { CpuState, SegmentState } from "../../hw/index.ts";
 import { assert } from "../../base/index.ts";
-import { cpuModel } from "../../cpu/index.ts";
 import * as L from "../layout.ts";
-import { Engine, type EngineExit, type EngineHost, type EngineOptions } from "./engine.ts";
+import { bareEngine } from "./bare-engine.ts";
+import type { Engine, EngineExit, EngineHost, EngineOptions } from "./engine.ts";
 
 export const RAM_SIZE_BYTES = 2 << 20;
 const PML4 = 0x1000;
@@ -86,34 +86,16 @@ export class TestMachine {
   #tables = SPARE_TABLES;
 
   constructor(options: MachineOptions) {
-    const pages = (L.RAM_BASE + RAM_SIZE_BYTES) / 65536;
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    this.ram = new Uint8Array(memory.buffer, L.RAM_BASE, RAM_SIZE_BYTES);
-    this.view = new DataView(memory.buffer, L.RAM_BASE, RAM_SIZE_BYTES);
-    this.#mode = options.mode;
-    this.engine = new Engine({
-      core: options.core,
-      memory,
-      ramSizeBytes: RAM_SIZE_BYTES,
-      cpu: cpuModel(),
-      hypervisorLeaves: [],
-      tier: options.tier,
-      ...(options.compiledAtExecution === undefined
-        ? {}
-        : { compiledAtExecution: options.compiledAtExecution }),
-      host: {
-        readPort: () => 0xffffffff,
-        writePort: () => undefined,
-        readMmio: () => 0xffffffff,
-        writeMmio: () => undefined,
-        acknowledgeInterrupt: () => 0x20,
-        readMsr: () => undefined,
-        writeMsr: () => false,
-        entropyU32: () => 0x12345678,
-        nowNs: () => 0,
-        ...options.host,
-      },
+    const { core, tier, host, compiledAtExecution } = options;
+    const bare = bareEngine({
+      ...{ core, tier, ramSizeBytes: RAM_SIZE_BYTES },
+      ...(host === undefined ? {} : { host }),
+      ...(compiledAtExecution === undefined ? {} : { compiledAtExecution }),
     });
+    this.engine = bare.engine;
+    this.ram = bare.ram;
+    this.view = bare.view;
+    this.#mode = options.mode;
     this.ram.set(options.code, CODE);
     this.#buildTables();
     this.engine.registers.write(this.#state(options.cpl ?? 0));

@@ -1,0 +1,53 @@
+/**
+ * An engine alone on its memory, for tests: a host without devices that answers all ones, does nothing and whose clock
+ * stands still, unless a test says otherwise.
+ */
+import { cpuModel } from "../../cpu/index.ts";
+import * as L from "../layout.ts";
+import { Engine, type EngineHost, type EngineOptions } from "./engine.ts";
+
+export interface BareEngineOptions extends Pick<EngineOptions, "core" | "tier"> {
+  readonly ramSizeBytes: number;
+  /** As `--cpu` takes it; the default model unless given. */
+  readonly cpu?: string;
+  readonly compiledAtExecution?: number;
+  readonly host?: Partial<EngineHost>;
+}
+
+export interface BareEngine {
+  readonly engine: Engine;
+  readonly memory: WebAssembly.Memory;
+  /** Guest RAM. */
+  readonly ram: Uint8Array;
+  readonly view: DataView;
+}
+
+export function bareEngine(options: BareEngineOptions): BareEngine {
+  const { core, tier, ramSizeBytes, cpu, compiledAtExecution, host } = options;
+  const pages = (L.RAM_BASE + ramSizeBytes) / 65536;
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const engine = new Engine({
+    core,
+    memory,
+    ramSizeBytes,
+    cpu: cpuModel(cpu),
+    hypervisorLeaves: [],
+    tier,
+    ...(compiledAtExecution === undefined ? {} : { compiledAtExecution }),
+    host: {
+      readPort: () => 0xffffffff,
+      writePort: () => undefined,
+      readMmio: () => 0xffffffff,
+      writeMmio: () => undefined,
+      acknowledgeInterrupt: () => 0x20,
+      readMsr: () => undefined,
+      writeMsr: () => false,
+      entropyU32: () => 0x12345678,
+      nowNs: () => 0,
+      ...host,
+    },
+  });
+  const ram = new Uint8Array(memory.buffer, L.RAM_BASE, ramSizeBytes);
+  const view = new DataView(memory.buffer, L.RAM_BASE, ramSizeBytes);
+  return { engine, memory, ram, view };
+}
