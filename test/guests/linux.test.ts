@@ -130,6 +130,30 @@ test(
   },
 );
 
+/** A sum of floating-point divisions in awk, which busybox computes with SSE in 64-bit code and with x87 in 32-bit code. */
+const awkSum = (factor: string): string =>
+  `awk 'BEGIN{for(i=1;i<=40000;i++)s+=(i*${factor})/(i+0.5)-s/(${factor}+i);printf "%.12f\\n",s}'`;
+
+for (const name of ["linux-amd64", "linux-i386"] as const) {
+  test(`programs that run at once keep their floating-point state: ${name}`, LIMIT, async (t) => {
+    const options = await guestOptions(t, name);
+    if (options === undefined) return;
+    await using shell = await linuxShell(options, name);
+    assert.match(await shell.answer("dmesg | grep x86/fpu"), /Enabled xstate features 0x3,/);
+    const factors = ["1.5", "2.25", "3.125"];
+    const alone: string[] = [];
+    for (const factor of factors) alone.push(await shell.answer(awkSum(factor)));
+    assert.equal(new Set(alone).size, factors.length);
+    const switches = "grep ^ctxt /proc/stat | cut -d ' ' -f 2";
+    const before = Number(await shell.answer(switches));
+    const atOnce = factors.map((factor, i) => `${awkSum(factor)} >sum${i} &`).join(" ");
+    await shell.answer(`${atOnce} wait`);
+    const during = Number(await shell.answer(switches)) - before;
+    assert.deepEqual((await shell.answer("cat sum0 sum1 sum2")).split(/\s+/), alone);
+    assert.ok(during > 20, `${during} context switches`);
+  });
+}
+
 test("a triple fault of the guest ends its VM, with its registers and code", LIMIT, async (t) => {
   const options = await guestOptions(t, NAME);
   if (options === undefined) return;
