@@ -114,7 +114,7 @@ export class Campaign {
       const sequence = program.sequences[i];
       this.#failureCount++;
       if (sequence === undefined || this.failures.length >= FAILURES_MAX) continue;
-      this.failures.push({ sequence, tiers });
+      this.failures.push({ sequence, before: program.sequences.slice(0, i), tiers });
     }
     this.#programs++;
     this.#sequences += resolved.length;

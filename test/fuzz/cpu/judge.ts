@@ -33,6 +33,8 @@ export interface SequenceExecutor {
 
 export interface Failure {
   readonly sequence: Sequence;
+  /** What ran before it in the same program. */
+  readonly before: readonly Sequence[];
   readonly tiers: readonly TierFailure[];
 }
 

@@ -60,12 +60,26 @@ class BrokenTier implements SequenceExecutor {
   get isInRegions(): boolean {
     return this.#tier.isInRegions;
   }
+  isBrokenBy({ code }: ResolvedCase, _number: number): boolean {
+    return isBswap(code);
+  }
   run(resolved: ResolvedCase, number: number): ResultRecord {
     const record = this.#tier.run(resolved, number);
     const at = record.offset + RESULT.registers + 8 * SLOT.rflags;
-    const broken = isBswap(resolved.code) ? CF : 0;
+    const broken = this.isBrokenBy(resolved, number) ? CF : 0;
     record.view.setUint32(at, record.view.getUint32(at, true) ^ broken, true);
     return record;
+  }
+}
+
+/** A tier that inverts CF of every sequence behind number 1 until other code is run. */
+class ForgetfulTier extends BrokenTier {
+  #isBroken = false;
+
+  override isBrokenBy({ code }: ResolvedCase, number: number): boolean {
+    const wasBroken = this.#isBroken;
+    this.#isBroken = isBswap(code) && (wasBroken || number === 1);
+    return wasBroken && isBswap(code);
   }
 }
 
@@ -80,9 +94,9 @@ if (support.available) {
     const reducer = new Reducer(oracle, tiers);
     const tierFailures = await reducer.failuresOf(sequence);
     assert.equal(tierFailures.length, 1);
-    const failure: Failure = { sequence, tiers: tierFailures };
+    const failure: Failure = { sequence, before: [], tiers: tierFailures };
     const reduced = await reducer.reduce(failure);
-    assert.equal(reduced.isReproduced, true);
+    assert.equal(reduced.fails, "alone");
     assert.deepEqual([...parseCode(reduced.sequence.source.code)], [0x0f, 0xca]);
     const text = describeReduced(failure, reduced, SEED);
     assert.match(text, /^ {4}bswap edx$/m);
@@ -91,6 +105,21 @@ if (support.available) {
     // Nothing of the state mattered.
     assert.match(text, /before: rax=0x0 rcx=0x0 .* flags none$/m);
     assert.ok(!text.includes("xmm"));
+  });
+
+  test("a difference that depends on what ran before is reported with that", async () => {
+    await using oracle = startNativeOracle();
+    const tiers = engineTiers(hostCpu(support))
+      .slice(0, 1)
+      .map((tier) => new ForgetfulTier(tier));
+    const reducer = new Reducer(oracle, tiers);
+    const before = [0, 1, 2].map((number) => ({ ...sequence, number }));
+    for (const each of before) await reducer.failuresOf(each);
+    const failure: Failure = { sequence, before, tiers: await reducer.failuresOf(sequence) };
+    assert.equal(failure.tiers.length, 1);
+    const reduced = await reducer.reduce(failure);
+    assert.deepEqual(reduced.fails, [before[1]]);
+    assert.match(describeReduced(failure, reduced, SEED), /it fails only behind sequence 1;/);
   });
 } else {
   test("the reducer", { skip: support.reason }, () => undefined);

@@ -27,8 +27,8 @@ const ROUNDS_MAX = 4;
 export interface Reduced {
   readonly sequence: Sequence;
   readonly tiers: readonly TierFailure[];
-  /** False if the sequence does not fail alone, so that it has been left as it is. */
-  readonly isReproduced: boolean;
+  /** "alone", or behind which sequences it fails: then it has been left as it is; undefined if it failed only once. */
+  readonly fails: "alone" | readonly Sequence[] | undefined;
 }
 
 /** Offsets and lengths of the instructions. */
@@ -56,7 +56,8 @@ export class Reducer {
     this.#tiers = tiers;
   }
 
-  async reduce({ sequence, tiers }: Failure): Promise<Reduced> {
+  async reduce(failure: Failure): Promise<Reduced> {
+    const { sequence, tiers } = failure;
     const wanted = new Set(tiers.flatMap(kindsOf));
     const fails = async (source: InstructionCase): Promise<boolean> => {
       const attempt = source === sequence.source ? sequence : withOpenFlags({ ...sequence, source });
@@ -64,7 +65,9 @@ export class Reducer {
       const found = await this.failuresOf(attempt);
       return found.flatMap(kindsOf).some((kind) => wanted.has(kind));
     };
-    if (!(await fails(sequence.source))) return { sequence, tiers, isReproduced: false };
+    await this.#forget(sequence);
+    if (!(await fails(sequence.source)))
+      return { sequence, tiers, fails: await this.#behind(failure, fails) };
     let { source } = sequence;
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const before = source;
@@ -77,7 +80,22 @@ export class Reducer {
     }
     const reduced =
       source === sequence.source ? sequence : (withOpenFlags({ ...sequence, source }) ?? sequence);
-    return { sequence: reduced, tiers: await this.failuresOf(reduced), isReproduced: true };
+    return { sequence: reduced, tiers: await this.failuresOf(reduced), fails: "alone" };
+  }
+
+  /** Other code makes the tiers forget what they have made of this. */
+  async #forget(sequence: Sequence): Promise<void> {
+    await this.failuresOf({ ...sequence, source: { ...sequence.source, code: Uint8Array.of(NOP) } });
+  }
+
+  /** The sequences before one that it needs to fail: one of them if that is enough, or all. */
+  async #behind({ sequence, before }: Failure, fails: Fails): Promise<readonly Sequence[] | undefined> {
+    for (const needed of [...before.map((each) => [each]), before]) {
+      await this.#forget(sequence);
+      for (const each of needed) await this.failuresOf(each);
+      if (await fails(sequence.source)) return needed;
+    }
+    return undefined;
   }
 
   /** What a sequence comes to in each tier that differs from the real CPU. */

@@ -3,6 +3,7 @@ import { rowName } from "../../conformance/case-generator.ts";
 import { describeDifferences, FLAG, FpImage, type InstructionCase, resolveCase } from "../../oracle/index.ts";
 import type { Failure } from "./judge.ts";
 import type { Reduced } from "./reduce.ts";
+import type { Sequence } from "./sequences.ts";
 
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 
@@ -43,8 +44,7 @@ export function describeReduced(failure: Failure, reduced: Reduced, seed: number
   const lines = [
     `sequence ${String(sequence.number)}, made around ${sequence.row === undefined ? "no row" : rowName(sequence.row)}:`,
   ];
-  if (!reduced.isReproduced)
-    lines.push("it does not fail alone, only behind the sequences before it; this is the whole of it:");
+  if (reduced.fails !== "alone") lines.push(`${historyText(reduced.fails)}; this is the whole of it:`);
   for (const { tier, differences } of reduced.tiers)
     lines.push(describeDifferences(sequence.source, differences, { expected: "real CPU", actual: tier }));
   const state = stateLines(sequence.source);
@@ -55,9 +55,17 @@ export function describeReduced(failure: Failure, reduced: Reduced, seed: number
   return lines.join("\n");
 }
 
+function historyText(needed: readonly Sequence[] | undefined): string {
+  if (needed === undefined) return "it has failed once and not again";
+  const [only] = needed;
+  return needed.length === 1 && only !== undefined
+    ? `it fails only behind sequence ${String(only.number)}`
+    : `it fails only behind the ${String(needed.length)} sequences before it`;
+}
+
 /** The same as data. */
 export function reducedAsData(reduced: Reduced, seed: number): unknown {
-  const { sequence, tiers, isReproduced } = reduced;
+  const { sequence, tiers, fails } = reduced;
   const { source } = sequence;
   const { state, code, codeGva } = resolveCase(source);
   return {
@@ -71,7 +79,7 @@ export function reducedAsData(reduced: Reduced, seed: number): unknown {
       .filter(([, bit]) => ((source.initial?.flags ?? 0) & bit) !== 0)
       .map(([name]) => name),
     state: stateLines(source),
-    reproduced: isReproduced,
+    fails: fails === "alone" ? fails : (fails?.map(({ number }) => number) ?? null),
     tiers,
     replay: replayCommand(seed, sequence.number),
   };
