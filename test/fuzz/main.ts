@@ -1,15 +1,21 @@
 /**
  * The long form of the fuzz: `npm run fuzz -- cpu --seconds 600 --seed 1`; options.ts says the rest. The status is 1 if
- * anything was found, 2 if the command is not understood. Ctrl-C ends the cpu part with what it has found so far.
+ * anything was found, 2 if the command is not understood. Ctrl-C ends it with what has been found so far.
  */
 import { fuzzBoard } from "./board-fuzz.ts";
 import { type CpuFuzzSummary, startCpuFuzz } from "./cpu/fuzz-cpu.ts";
-import { fuzzEngine } from "./engine-fuzz.ts";
+import { fuzzEngine, tiers } from "./engine-fuzz.ts";
 import { type FuzzOptions, parseFuzzOptions, type PartName, usage, UsageError } from "./options.ts";
 
 /** Boards between two looks at the clock. */
 const BOARDS = 20;
 const TERMINAL_INTERVAL_MS = 1000;
+
+/** Time that the engine part runs without a break. */
+const ENGINE_TURN_MS = 5000;
+
+/** Ctrl-C: the part that runs ends with what it has, and no other is begun. */
+const interrupt = { isRequested: false, stop: (): void => undefined };
 
 /** What a part came to: a report for people, the same as data, and whether it is as it should be. */
 interface PartResult {
@@ -42,9 +48,8 @@ async function runCpu({ seed, seconds, jobs, only, parts }: FuzzOptions): Promis
     const text = `cpu: not run, because the real CPU cannot be asked: ${fuzz.reason}. \`npm test\` compares with recorded answers.`;
     return { text, data: { unavailable: fuzz.reason }, isGood: parts.length > 1 };
   }
-  process.once("SIGINT", fuzz.stop);
+  interrupt.stop = fuzz.stop;
   const summary = await fuzz.result;
-  process.removeListener("SIGINT", fuzz.stop);
   if (isTTY) process.stderr.write("\r\u001b[K");
   const { described, excluded, ...counts } = summary;
   const lines = [
@@ -61,37 +66,65 @@ async function runCpu({ seed, seconds, jobs, only, parts }: FuzzOptions): Promis
   };
 }
 
-function runBoard({ seed, seconds }: FuzzOptions): PartResult {
+const errorText = (error: unknown): string =>
+  error instanceof Error
+    ? [error.stack ?? error.message, ...(error.cause === undefined ? [] : [errorText(error.cause)])].join(
+        "\n",
+      )
+    : String(error);
+
+/** Lets Ctrl-C in: the boards and engines run without a break. */
+const breathe = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
+async function runBoard({ seed, seconds }: FuzzOptions): Promise<PartResult> {
   const deadline = performance.now() + seconds * 1000;
   let boards = 0;
-  do boards += fuzzBoard(seed + boards, BOARDS);
-  while (performance.now() < deadline);
+  try {
+    while (!interrupt.isRequested && performance.now() < deadline) {
+      boards += fuzzBoard(seed + boards, BOARDS);
+      await breathe();
+    }
+  } catch (error) {
+    const text = `board: ${errorText(error)}`;
+    return { text, data: { boards, seed, error: errorText(error) }, isGood: false };
+  }
   const text = `board: ${count(boards)} boards from seed ${String(seed)}, no failure`;
   return { text, data: { boards, seed }, isGood: true };
 }
 
-function runEngine({ seed, seconds }: FuzzOptions): PartResult {
+async function runEngine({ seed, seconds }: FuzzOptions): Promise<PartResult> {
   const deadline = performance.now() + seconds * 1000;
-  const result = fuzzEngine(seed, () => performance.now() > deadline);
-  if (typeof result === "number") {
-    const text = `engine: ${count(result)} guests from seed ${String(seed)}, no failure`;
-    return { text, data: { guests: result, seed }, isGood: true };
+  let guests = 0;
+  while (!interrupt.isRequested && performance.now() < deadline) {
+    const pause = Math.min(deadline, performance.now() + ENGINE_TURN_MS);
+    // Each seed makes a guest in each tier.
+    const result = fuzzEngine(seed + guests / tiers.length, () => performance.now() > pause);
+    if (typeof result !== "number") {
+      const error = errorText(result.error);
+      const text = `engine: seed ${String(result.seed)}, tier ${result.tier}:\n${error}`;
+      return { text, data: { seed: result.seed, tier: result.tier, error }, isGood: false };
+    }
+    guests += result;
+    await breathe();
   }
-  const error =
-    result.error instanceof Error ? (result.error.stack ?? result.error.message) : String(result.error);
-  const text = `engine: seed ${String(result.seed)}, tier ${result.tier}:\n${error}`;
-  return { text, data: { seed: result.seed, tier: result.tier, error }, isGood: false };
+  const text = `engine: ${count(guests)} guests from seed ${String(seed)}, no failure`;
+  return { text, data: { guests, seed }, isGood: true };
 }
 
 const runners = { cpu: runCpu, board: runBoard, engine: runEngine } satisfies Record<
   PartName,
-  (options: FuzzOptions) => PartResult | Promise<PartResult>
+  (options: FuzzOptions) => Promise<PartResult>
 >;
 
 async function main(options: FuzzOptions): Promise<boolean> {
   const all: Partial<Record<PartName, unknown>> = {};
   let isGood = true;
+  process.once("SIGINT", () => {
+    interrupt.isRequested = true;
+    interrupt.stop();
+  });
   for (const part of options.parts) {
+    if (interrupt.isRequested) break;
     const result = await runners[part](options);
     all[part] = result.data;
     isGood &&= result.isGood;
