@@ -31,8 +31,10 @@ export class NeedlessPrefixes {
         : isLong
           ? [...VOID_IN_64, ...OTHERS, 0x40 + random.below(16)]
           : OTHERS;
-    // On AMD processors 66 makes near branches ones of 16 bits in 64-bit mode too.
-    const usable = shape.row.traits.has("f64") ? candidates.filter((prefix) => prefix !== 0x66) : candidates;
+    // On AMD processors 66 makes near branches ones of 16 bits in 64-bit mode too, and F2 and F3 say for which ZF LOOPE
+    // and LOOPNE branch.
+    const isBranch = shape.row.traits.has("f64");
+    const usable = candidates.filter((prefix) => !isBranch || SEGMENTS.some((segment) => segment === prefix));
     const prefixes = Array.from({ length: 1 + random.below(PREFIXES_MAX) }, () => random.pick(usable));
     const code = encodeShape(shape);
     const plain = this.#meaning(shape, code);
