@@ -77,12 +77,16 @@ function refersToStack(): bool {
   at = get64(L.RIP);
   let rex: u32 = 0;
   let otherSegment = false;
+  let segmentBase: u64 = 0;
   let narrow = false;
   let byte = fetchByte();
   for (let prefixes = 0; prefixes < 14; prefixes++) {
     if (byte >> 4 == 4) rex = byte;
     else {
-      if (byte == 0x64 || byte == 0x65) otherSegment = true;
+      if (byte == 0x64 || byte == 0x65) {
+        otherSegment = true;
+        segmentBase = get64(L.SEG_BASE + ((byte - 0x60) << 3));
+      }
       else if (byte == 0x67) narrow = true;
       else if (byte != 0x66 && (byte & 0xe7) != 0x26 && byte != 0xf0 && byte != 0xf2 && byte != 0xf3) break;
       rex = 0;
@@ -131,8 +135,8 @@ function refersToStack(): bool {
   const hasBase = mod != 0 || (base & 7) != RBP;
   const viaStack = hasBase && !otherSegment && (base == RSP || base == RBP);
   if (!viaStack && !pushes) return false;
-  if (!hasBase || otherSegment) return !isCanonical(get64(L.GPR_RSP));
-  const address = register(base) + (register(index) << scale) + displacement(mod);
+  if (!hasBase) return !isCanonical(get64(L.GPR_RSP));
+  const address = segmentBase + register(base) + (register(index) << scale) + displacement(mod);
   const isBad = !narrow && !(isCanonical(address) && isCanonical(address + OPERAND_REACH));
   return isBad ? viaStack : pushes;
 }
