@@ -74,7 +74,10 @@ const errorText = (error: unknown): string =>
     : String(error);
 
 /** Lets Ctrl-C in: the boards and engines run without a break. */
-const breathe = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+const breathe = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 
 async function runBoard({ seed, seconds }: FuzzOptions): Promise<PartResult> {
   const deadline = performance.now() + seconds * 1000;
