@@ -35,6 +35,7 @@ export class NeedlessPrefixes {
     // and LOOPNE branch.
     const isBranch = shape.row.traits.has("f64");
     const usable = candidates.filter((prefix) => !isBranch || SEGMENTS.some((segment) => segment === prefix));
+    if (usable.length === 0) return [];
     const prefixes = Array.from({ length: 1 + random.below(PREFIXES_MAX) }, () => random.pick(usable));
     const code = encodeShape(shape);
     const plain = this.#meaning(shape, code);
