@@ -148,19 +148,14 @@ export function h_x87_exchange(d: u32, s: u32, imm: i32): u32 {
   return 0;
 }
 
-/** FLD ST(s). */
+/** FLD ST(s). With an empty register and a full stack as well, hardware reports the underflow. */
 export function h_x87_load_sti(d: u32, s: u32, imm: i32): u32 {
   begin87();
   if (isEmpty(s)) {
-    // With a full stack as well, hardware reports the overflow.
-    if (!isEmpty(-1)) setX(0xffff, DEFAULT_NAN_SIG);
-    else {
-      if (stackUnderflow()) push(0xffff, DEFAULT_NAN_SIG);
-      return 0;
-    }
-  } else {
-    setX(stSe(s), stSig(s));
+    if (stackUnderflow()) push(0xffff, DEFAULT_NAN_SIG);
+    return 0;
   }
+  setX(stSe(s), stSig(s));
   commitPush();
   return 0;
 }
