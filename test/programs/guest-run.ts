@@ -6,6 +6,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 
+import { NS_PER_S } from "../../src/base/index.ts";
 import { startVm } from "../../src/apps/embed/index.ts";
 import type { VmOptions } from "../../src/apps/embed/index.ts";
 import type { CpioEntry } from "../../src/host/index.ts";
@@ -68,12 +69,14 @@ export async function* runInGuest(
   await lines.until(`@begin ${fileName(0)}`, BOOT_LIMIT_SECONDS);
   for (const [index, program] of programs.entries()) {
     if (index > 0) await lines.expect(`@begin ${fileName(index)}`);
+    const before = await vm.statistics();
     const startMs = performance.now();
     const status = await lines.next(program.limitSeconds ?? DEFAULT_LIMIT_SECONDS);
     const seconds = (performance.now() - startMs) / 1000;
+    const processorSeconds = ((await vm.statistics()).cpuTimeNs - before.cpuTimeNs) / NS_PER_S;
     const packed = await lines.until(`@end ${fileName(index)}`, DEFAULT_LIMIT_SECONDS);
     const output = gunzipSync(Buffer.from(packed.join(""), "base64")).toString("latin1");
-    yield { status: Number(/^@status (\d+)$/.exec(status)?.[1]), output, seconds };
+    yield { status: Number(/^@status (\d+)$/.exec(status)?.[1]), output, seconds, processorSeconds };
   }
   await lines.expect("@done");
 }

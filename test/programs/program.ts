@@ -19,6 +19,8 @@ export interface Outcome {
   readonly output: string;
   /** By the host's clock. */
   readonly seconds: number;
+  /** Of all threads of the VM's process, compilers included; undefined on the host. */
+  readonly processorSeconds?: number;
 }
 
 /** The programs' environment: nothing of the host's, the same on both sides. */

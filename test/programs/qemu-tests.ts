@@ -111,7 +111,7 @@ export const QEMU_EXPLANATIONS: readonly Explanation[] = [
     line: /^sh[lr]dw +A=\w+ B=\w+ C=0*[13][1-9a-f] /,
     reason:
       "SHLD and SHRD of 16 bits by a count (modulo 32) above 16: the manual leaves destination and flags undefined. " +
-      "The guest shifts in the destination's bits once more; AMD's processors shift in the source's.",
+      "The guest shifts in the destination's bits once more; an AMD EPYC shifts in the source's.",
   },
 ];
 

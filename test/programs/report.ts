@@ -21,7 +21,7 @@ export class Reporter {
 
   begin(suite: Suite): void {
     this.#print(`\n== ${suite.title}: ${suite.programs.length} programs`);
-    this.#print(`${"program".padEnd(NAME_COLUMNS)}   lines     host    guest`);
+    this.#print(`${"program".padEnd(NAME_COLUMNS)}   lines     host     guest  of its processor`);
   }
 
   add(comparison: Comparison): void {
@@ -32,7 +32,8 @@ export class Reporter {
       program.name.padEnd(NAME_COLUMNS),
       String(lineCount).padStart(7),
       `${host.seconds.toFixed(2)} s`.padStart(8),
-      `${guest.seconds.toFixed(2)} s`.padStart(8),
+      ` ${guest.seconds.toFixed(2)} s`.padStart(9),
+      ` ${guest.processorSeconds?.toFixed(2) ?? "?"} s`.padStart(9),
       unexplained.length === 0 ? "  equal" : `  ${unexplained.length} LINES DIFFER`,
       explained.length === 0 ? "" : ` but for ${explained.length} lines with a reason`,
       host.status === 0 ? "" : `, exit status ${host.status}`,
