@@ -159,7 +159,7 @@ const PYTHON_TESTS = {
   decimal: "decimal",
   bytes: "struct array bytes memoryview binascii base64 audioop ctypes",
   text: "string unicode codecs re json difflib",
-  containers: "list tuple dict set sort heapq bisect itertools generators pickle",
+  containers: "list tuple dict set heapq bisect itertools generators pickle",
   digests: "hashlib hmac zlib gzip",
 } as const;
 
