@@ -211,6 +211,13 @@ suite("decoder", () => {
     assert.equal(decoder.immediate2, 0x08070605);
   });
 
+  test("does not judge by a ModRM byte behind the limit", () => {
+    // C7 /1 is no instruction, C7 /0 is MOV.
+    const bytes = Uint8Array.from([0x48, 0xc7, 0x48, ...Array.from({ length: 29 }, () => 0)]);
+    assert.equal(decoder.decode(bytes, 0, 2, CODE64), DECODE_NEEDS_MORE);
+    assert.equal(decoder.decode(bytes, 0, 3, CODE64), DECODE_INVALID);
+  });
+
   test("without its feature an instruction is #UD, or what its bytes were before there was the feature", () => {
     // The meaning of CMPXCHG8B raises #UD for REX.W: see translate.test.ts.
     const previous: Readonly<Record<string, string>> = {

@@ -277,14 +277,16 @@ export class Decoder {
     const modrm = view.getUint8(at);
     this.modrm = modrm;
     let number = this.#primary[key] ?? 0;
-    if (number <= -2) {
+    const isGroup = number <= -2;
+    if (isGroup) {
       const prefix = rep === 3 ? 2 : rep === 2 ? 3 : hasOperandSize ? 1 : 0;
       const point = (prefix << 5) | (w << 1) | (modrm >= 0xc0 ? 8 : 0) | ((modrm >> 3) & 7);
       number = this.#groups[(-2 - number) * GROUP_SIZE + point] ?? 0;
       if (number <= -2) number = this.#leaves[(-2 - number) * 8 + (modrm & 7)] ?? 0;
     }
     if (number === INVALID) {
-      this.length = at - start;
+      // What is invalid for its ModRM byte is not yet so where that byte cannot be fetched.
+      this.length = at - start + (isGroup ? 1 : 0);
       return DECODE_INVALID;
     }
     const attributes = this.#attributes[number] ?? 0;
