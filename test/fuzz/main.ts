@@ -54,9 +54,12 @@ async function runCpu({ seed, seconds, jobs, only, parts }: FuzzOptions): Promis
   const { described, excluded, ...counts } = summary;
   const lines = [
     ...described.map(({ text }) => `${text}\n`),
-    ...excluded.map(({ row, reason }) => `cpu: no cases of ${row}: ${reason}`),
+    ...excluded
+      .filter(() => only === undefined)
+      .map(({ row, reason }) => `cpu: no cases of ${row}: ${reason}`),
     `${progressLine(summary)}; ${count(summary.programs)} programs in ${summary.seconds.toFixed(0)} s, ` +
-      `each row at least ${count(summary.leastRuns)} times in each tier, seed ${String(seed)}, ${summary.cpuName}`,
+      (only === undefined ? `each row at least ${count(summary.leastRuns)} times in each tier, ` : "") +
+      `seed ${String(seed)}, ${summary.cpuName}`,
   ];
   const differences = described.map(({ data }): unknown => JSON.parse(data));
   return {
