@@ -19,7 +19,6 @@ import {
   makeAcceptable,
   type ShapeWithBases,
 } from "../../conformance/case-generator.ts";
-import { NeedlessPrefixes } from "./needless-prefixes.ts";
 import { type Draft, RSP } from "../../conformance/draft.ts";
 import { exclusionOf } from "../../conformance/exclusions.ts";
 import { fillFloatState, vectorPool } from "../../conformance/float-state.ts";
@@ -30,10 +29,11 @@ import { effectOfShape, ProgramShapes } from "../../conformance/program-shapes.t
 import { programCase } from "../../conformance/programs.ts";
 import { ProgramWriter } from "../../conformance/program-writer.ts";
 import { DEFAULT_RIP, FLAG, type InstructionCase } from "../../oracle/index.ts";
+import { NeedlessPrefixes } from "./needless-prefixes.ts";
 
 /** Random states that each program runs in; numbers of sequences count so many for each program. */
 export const STATES_PER_PROGRAM = 64;
-/** Free programs per row: seldom, because compiling them takes long. */
+/** For so many rows there is one free program: compiling it takes long. */
 const ROWS_PER_FREE_PROGRAM = 24;
 const DRAFT_ATTEMPTS = 8;
 /** One in so many instructions has needless prefixes. */
