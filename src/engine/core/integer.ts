@@ -6,7 +6,7 @@ import { S, get32, get64, set32, set64, raise, raiseWithError, VECTOR_BR, VECTOR
 import { computeFlags, setFlags } from "./flags";
 import { FLAG_CF, FLAG_DF, FLAG_OF, FLAG_ZF } from "./control-bits";
 import { is64Bit } from "./mode";
-import { asStackFault, readable, slowReadForWrite128, slowReadForWrite64, slowReadForWrite8, writeMem, writeMem128 } from "./memory";
+import { asStackFault, readable, slowReadForWrite128, slowReadForWrite16, slowReadForWrite32, slowReadForWrite64, writeMem, writeMem128 } from "./memory";
 import { NO_ADDRESS } from "./paging";
 import { h_seglin } from "./segments";
 
@@ -569,7 +569,8 @@ export function h_enter_frame(d: u32, s: u32, imm: i32): u32 {
   }
   // The manual has ENTER fault as a write at the final stack pointer would.
   if (stackLinear((sp - allocated) & mask, size, 1)) return 1;
-  if (slowReadForWrite8(linear) == NO_ADDRESS) return asStackFault();
+  const probed = size == 2 ? slowReadForWrite16(linear) : size == 4 ? slowReadForWrite32(linear) : slowReadForWrite64(linear);
+  if (probed == NO_ADDRESS) return asStackFault();
   if (size == 2) store<u16>(S, <u16>frame, L.GPR_RBP);
   else if (size == 4) set64(L.GPR_RBP, ((get64(L.GPR_RSP) & ~mask) | (frame & mask)) & 0xffffffff);
   else set64(L.GPR_RBP, frame);
