@@ -20,7 +20,7 @@ import {
   SHIFT_COUNTS,
   STACK,
 } from "../oracle/index.ts";
-import { chooseTarget, NON_CANONICAL } from "./addressing.ts";
+import { chooseTarget, NON_CANONICAL, segmentNameOf } from "./addressing.ts";
 import { type Draft, RAX, RBP, RBX, RCX, RDI, RDX, reachOf, RSI, RSP } from "./draft.ts";
 import { byteRegister, XSAVE_AREA_BYTES } from "./operands.ts";
 import type { SegmentRegister, Shape, SizeBits } from "./shape.ts";
@@ -369,9 +369,11 @@ const counter: Policy = {
 const string: Policy = {
   reserved: [RAX, RCX, RSI, RDI],
   prepare: prepareString,
-  accepts: ({ shape: { row, segments } }) =>
-    !row.mnemonic.startsWith("cmps") ||
-    Object.values(segments).every((name) => name === "flat" || name === "data16"),
+  // 16-bit offsets reach data through segments that begin there alone: two operands of CMPS that fault are open.
+  accepts: ({ shape }) =>
+    !shape.row.mnemonic.startsWith("cmps") ||
+    (Object.values(shape.segments).every((name) => name === "flat" || name === "data16") &&
+      (shape.addressBits !== 16 || segmentNameOf(shape, "es") === "data16")),
 };
 const selectorOperand: Policy = {
   prepare: (d) => {

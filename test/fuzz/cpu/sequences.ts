@@ -199,6 +199,8 @@ export class SequenceGenerator {
   #embedded(number: number, shape: ShapeWithBases, floats: FloatSource): Program | undefined {
     const { random } = floats;
     const { row, memory, mode } = shape;
+    // What it does to an x87 stack differs between processors (float-state.ts).
+    if (row.mnemonic === "cvtpi2ps" && memory !== undefined) return undefined;
     const known = effectOfShape(shape);
     const effect: FlagEffect = known ?? { reads: UNKNOWN_READS, defines: 0, undefines: row.undefinedFlags };
     const reserved = new Set([...reservedRegisters(row), memory?.base ?? RSP, memory?.index ?? RSP, RSP]);
