@@ -373,7 +373,9 @@ const string: Policy = {
   accepts: ({ shape }) =>
     !shape.row.mnemonic.startsWith("cmps") ||
     (Object.values(shape.segments).every((name) => name === "flat" || name === "data16") &&
-      (shape.addressBits !== 16 || segmentNameOf(shape, "es") === "data16")),
+      (shape.addressBits !== 16 ||
+        (segmentNameOf(shape, "es") === "data16" &&
+          (shape.segment !== "cs" || shape.mode === "protected16")))),
 };
 const selectorOperand: Policy = {
   prepare: (d) => {

@@ -135,8 +135,10 @@ function refersToStack(): bool {
   const hasBase = mod != 0 || (base & 7) != RBP;
   const viaStack = hasBase && !otherSegment && (base == RSP || base == RBP);
   if (!viaStack && !pushes) return false;
-  if (!hasBase) return !isCanonical(get64(L.GPR_RSP));
-  const address = segmentBase + register(base) + (register(index) << scale) + displacement(mod);
+  // Relative to RIP: where code can be, so can data.
+  if (!hasBase && (modrm & 7) != 4) return !isCanonical(get64(L.GPR_RSP));
+  const start = hasBase ? segmentBase + register(base) : segmentBase;
+  const address = start + (register(index) << scale) + displacement(hasBase ? mod : 2);
   const isBad = !narrow && !(isCanonical(address) && isCanonical(address + OPERAND_REACH));
   return isBad ? viaStack : pushes;
 }
