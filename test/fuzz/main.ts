@@ -140,8 +140,10 @@ async function main(options: FuzzOptions): Promise<boolean> {
   return isGood;
 }
 
+const given = process.argv.slice(2);
 try {
-  process.exitCode = (await main(parseFuzzOptions(process.argv.slice(2)))) ? 0 : 1;
+  if (given.includes("--help")) process.stdout.write(usage);
+  else process.exitCode = (await main(parseFuzzOptions(given))) ? 0 : 1;
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;
   process.stderr.write(`${error.message}\n\n${usage}`);
