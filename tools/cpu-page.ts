@@ -67,8 +67,8 @@ function featureList(): string {
     const lines = featureNames
       .filter((name) => features[name].group === group)
       .map((name) => {
-        const { what, since, needs = [], always, unfinished } = features[name];
-        const model = unfinished === true ? "not complete" : (since ?? "when asked for");
+        const { what, since, needs = [], always } = features[name];
+        const model = since ?? "when asked for";
         return [
           `\`${name}\``,
           what,

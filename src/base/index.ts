@@ -23,6 +23,7 @@ export { ManualClock, nsAtTicks, ticksAtNs } from "./clock.ts";
 export type { Clock } from "./clock.ts";
 export { releasable, ReleaseStack } from "./disposable.ts";
 export type { Releasable } from "./disposable.ts";
+export { editDistance } from "./edit-distance.ts";
 export { MAX_GUEST_RAM_BYTES, MAX_TIMERS, MAX_WASM_MEMORY_BYTES, MIN_GUEST_RAM_BYTES } from "./limits.ts";
 export { err, ok, OperatorFault, unwrap } from "./result.ts";
 export type { OperatorError, Result } from "./result.ts";

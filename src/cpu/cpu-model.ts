@@ -4,7 +4,7 @@
  * guests. A list that leaves a feature without one that it needs is refused.
  */
 
-import { err, ok, type OperatorError, type Result } from "../base/index.ts";
+import { editDistance, err, ok, type OperatorError, type Result } from "../base/index.ts";
 import { cpuidLeaves, type CpuidLeaf } from "./cpuid-leaves.ts";
 import {
   featureAliases,
@@ -79,9 +79,8 @@ function applyWord(chosen: Set<Feature>, word: string): string | undefined {
   const named = isFeature(name) ? [name] : featureAliases[name];
   if (named === undefined) return unknownFeature(name);
   for (const feature of named) {
-    const { always, unfinished } = features[feature];
-    if (sign === "-" && always === true) return `cannot turn off ${feature}, which every processor has`;
-    if (sign === "+" && unfinished === true) return `cannot turn on ${feature}, which is not complete yet`;
+    if (sign === "-" && features[feature].always === true)
+      return `cannot turn off ${feature}, which every processor has`;
     if (sign === "+") chosen.add(feature);
     else chosen.delete(feature);
   }
@@ -126,20 +125,6 @@ function unknownFeature(name: string): string {
   return `does not know the feature "${name}"; ${hint}`;
 }
 
-/** Letters to insert, delete or replace to make one word of the other. */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (const [i, letter] of [...a].entries()) {
-    const current = [i + 1];
-    for (const [j, other] of [...b].entries()) {
-      const replaced = (previous[j] ?? 0) + (letter === other ? 0 : 1);
-      current.push(Math.min(replaced, (previous[j + 1] ?? 0) + 1, (current[j] ?? 0) + 1));
-    }
-    previous = current;
-  }
-  return previous.at(-1) ?? 0;
-}
-
 /** What `--cpu help` prints: models, then features by group with the models that have them. */
 export function cpuModelHelp(): string {
   const lines = ["Models:"];
@@ -149,9 +134,7 @@ export function cpuModelHelp(): string {
   lines.push("", "Features, to be turned on with + and off with -, and the first model that has them:");
   const width = Math.max(...featureNames.map((name) => name.length));
   for (const [group, heading] of Object.entries(featureGroups)) {
-    const names = featureNames.filter(
-      (name) => features[name].group === group && features[name].unfinished !== true,
-    );
+    const names = featureNames.filter((name) => features[name].group === group);
     if (names.length === 0) continue;
     lines.push("", `${heading}:`);
     for (const name of names) {

@@ -2,7 +2,7 @@
  * The features of the virtual processor, as data: where CPUID reports each, what it needs, and the first CPU model
  * that has it (SDM 2A, CPUID; x86-64 psABI, micro-architecture levels). The rows of the x86 table are gated by these
  * names, CPUID and `--cpu` are made from them, so that the three cannot disagree. A feature stands here when all of it
- * is implemented; the one exception says so (`unfinished`).
+ * is implemented.
  */
 
 export type CpuidRegister = "eax" | "ebx" | "ecx" | "edx";
@@ -30,8 +30,6 @@ interface FeatureRow<Name extends string> {
   readonly needs?: readonly Name[];
   /** Part of every processor: cannot be turned off. */
   readonly always?: true;
-  /** Rows exist, but not all of the feature does: it cannot be turned on yet. */
-  readonly unfinished?: true;
 }
 
 const rows = {

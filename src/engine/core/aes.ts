@@ -2,7 +2,7 @@
 // FIPS 197's designers propose for 32-bit processors. Registers hold the state column by column.
 //
 // Deliberately missing: constant time. The tables' cache lines are the host's to observe, as is everything a guest does.
-import { xmm } from "./xmm";
+import { fourLanes, xmm } from "./xmm";
 
 const MODULUS: u32 = 0x11b;
 /** SubBytes and its inverse, a byte for each byte. */
@@ -63,15 +63,6 @@ function at(p: usize, column: u32, row: u32): u32 {
   return load<u8>(p + (((column & 3) << 2) + row));
 }
 
-@inline
-function columns(a: u32, b: u32, c: u32, d: u32): v128 {
-  return i32x4.replace_lane(
-    i32x4.replace_lane(i32x4.replace_lane(i32x4.splat(a), 1, b), 2, c),
-    3,
-    d,
-  );
-}
-
 /** A column of the next state; `step` is 1 for ShiftRows, 3 (-1) for its inverse. */
 @inline
 function mixed(table: usize, p: usize, column: u32, step: u32): u32 {
@@ -99,7 +90,7 @@ function shifted(table: usize, p: usize, column: u32, step: u32): u32 {
 function mixingRound(table: usize, d: u32, s: u32, step: u32): u32 {
   if (!tablesReady) makeTables();
   const p = xmm(d);
-  const state = columns(mixed(table, p, 0, step), mixed(table, p, 1, step), mixed(table, p, 2, step), mixed(table, p, 3, step));
+  const state = fourLanes(mixed(table, p, 0, step), mixed(table, p, 1, step), mixed(table, p, 2, step), mixed(table, p, 3, step));
   v128.store(p, v128.xor(state, v128.load(xmm(s))));
   return 0;
 }
@@ -108,7 +99,7 @@ function mixingRound(table: usize, d: u32, s: u32, step: u32): u32 {
 function lastRound(table: usize, d: u32, s: u32, step: u32): u32 {
   if (!tablesReady) makeTables();
   const p = xmm(d);
-  const state = columns(shifted(table, p, 0, step), shifted(table, p, 1, step), shifted(table, p, 2, step), shifted(table, p, 3, step));
+  const state = fourLanes(shifted(table, p, 0, step), shifted(table, p, 1, step), shifted(table, p, 2, step), shifted(table, p, 3, step));
   v128.store(p, v128.xor(state, v128.load(xmm(s))));
   return 0;
 }
@@ -143,7 +134,7 @@ function unmixed(p: usize, column: u32): u32 {
 export function h_aesimc(d: u32, s: u32, imm: i32): u32 {
   if (!tablesReady) makeTables();
   const p = xmm(s);
-  v128.store(xmm(d), columns(unmixed(p, 0), unmixed(p, 1), unmixed(p, 2), unmixed(p, 3)));
+  v128.store(xmm(d), fourLanes(unmixed(p, 0), unmixed(p, 1), unmixed(p, 2), unmixed(p, 3)));
   return 0;
 }
 
@@ -167,7 +158,7 @@ export function h_aeskeygenassist(d: u32, s: u32, imm: i32): u32 {
   const constant = <u32>imm & 0xff;
   v128.store(
     xmm(d),
-    columns(first, rotr<u32>(first, 8) ^ constant, third, rotr<u32>(third, 8) ^ constant),
+    fourLanes(first, rotr<u32>(first, 8) ^ constant, third, rotr<u32>(third, 8) ^ constant),
   );
   return 0;
 }

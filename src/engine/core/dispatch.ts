@@ -87,6 +87,11 @@ function pageAfter(linear: u64): u32 {
 
 const LONGEST_INSTRUCTION = 15;
 
+/** The page after that of the instruction at RIP, which lies at `gpa`, if it may reach into it, else NO_PAGE. */
+function secondPage(rip: u64, gpa: u32): u32 {
+  return (gpa & 0xfff) > 0x1000 - LONGEST_INSTRUCTION ? pageAfter(linearOf(rip)) : NO_PAGE;
+}
+
 /** The fault of an instruction that goes on behind what can be fetched: `inPages` bytes. */
 function raiseIncomplete(rip: u64, inPages: u32): void {
   if (endsAtLimit(rip, inPages)) {
@@ -114,8 +119,7 @@ function translateAt(rip: u64): u32 {
   if (gpa == NO_PAGE) return 0;
   if (gpa >= RAM_SIZE) return leaveToRunSingle();
   const isGlobal = codeIsGlobal;
-  const mayStraddle = (gpa & 0xfff) > 0x1000 - LONGEST_INSTRUCTION;
-  const second = mayStraddle ? pageAfter(linearOf(rip)) : NO_PAGE;
+  const second = secondPage(rip, gpa);
   const block = translateBlock(gpa, second);
   if (block == 0) {
     raiseIncomplete(rip, second == NO_PAGE ? 0x1000 - (gpa & 0xfff) : LONGEST_INSTRUCTION);
@@ -133,10 +137,7 @@ function singleBlock(rip: u64): u32 {
   const gpa = fetchAddress(rip);
   if (gpa == NO_PAGE) return 0;
   let block: u32 = 0;
-  if (gpa < RAM_SIZE) {
-    const mayStraddle = (gpa & 0xfff) > 0x1000 - LONGEST_INSTRUCTION;
-    block = translateSingle(gpa, mayStraddle ? pageAfter(linearOf(rip)) : NO_PAGE);
-  }
+  if (gpa < RAM_SIZE) block = translateSingle(gpa, secondPage(rip, gpa));
   if (block == 0) {
     const size = fetchBytes(rip, gpa);
     block = translateFetched(gpa, size);

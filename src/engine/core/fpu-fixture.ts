@@ -101,6 +101,9 @@ async function compile(): Promise<Uint8Array<ArrayBuffer>> {
 
 const STATUS_FLAGS = 0x8d5n;
 const GARBAGE = 0xdead_beef_cafe_f00dn;
+/** Where enablePaging() puts its tables. */
+const TABLES = 0x8_0000;
+const PRESENT_WRITABLE = 3n;
 
 type Helper = (d: number, s: number, imm: number) => number;
 
@@ -187,6 +190,26 @@ export class FpuFixture {
   }
 
   /** What becomes of the case when its helper is called. */
+  /** 4-level tables that map the first 2 MiB to themselves, but for the page at `missing`; the TLBs are empty. */
+  enablePaging(missing: number, cr0: bigint, cr4: number): void {
+    const tables = this.ram(TABLES, 4 * L.PAGE_SIZE);
+    for (const level of [0, 1, 2])
+      tables.setBigUint64(
+        level * L.PAGE_SIZE,
+        BigInt(TABLES + (level + 1) * L.PAGE_SIZE) | PRESENT_WRITABLE,
+        true,
+      );
+    for (let page = 0; page < 512; page++) {
+      const entry = page * L.PAGE_SIZE === missing ? 0n : BigInt(page * L.PAGE_SIZE) | PRESENT_WRITABLE;
+      tables.setBigUint64(3 * L.PAGE_SIZE + page * 8, entry, true);
+    }
+    this.setSlot(L.CR3, BigInt(TABLES));
+    this.setU32(L.CR4, cr4);
+    this.setSlot(L.EFER, 0x500n);
+    this.setSlot(L.CR0, cr0);
+    for (let at = L.TLB_KERNEL_READ; at < L.TLB_USER_WRITE + L.TLB_SIZE; at += 16) this.setSlot(at, -1n);
+  }
+
   execute(source: FpuCase): CpuOutcome {
     const { state, code } = resolveCase(source);
     this.load(state.fp);

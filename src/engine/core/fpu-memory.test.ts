@@ -117,26 +117,7 @@ test("outside 64-bit mode FXSAVE and FXRSTOR leave XMM8 to XMM15 alone", () => {
 });
 
 // ---- Restart ----------------------------------------------------------------------------------------------------
-const PAGE = 0x1000;
 const MISSING = 0x9000;
-const TABLES = 0x8_0000;
-const PRESENT_WRITABLE = 3n;
-
-/** 4-level tables that map the first 2 MiB to themselves, but for the page at MISSING. */
-function enablePaging(): void {
-  const tables = fixture.ram(TABLES, 4 * PAGE);
-  for (const level of [0, 1, 2])
-    tables.setBigUint64(level * PAGE, BigInt(TABLES + (level + 1) * PAGE) | PRESENT_WRITABLE, true);
-  for (let page = 0; page < 512; page++) {
-    const entry = page * PAGE === MISSING ? 0n : BigInt(page * PAGE) | PRESENT_WRITABLE;
-    tables.setBigUint64(3 * PAGE + page * 8, entry, true);
-  }
-  fixture.setSlot(L.CR3, BigInt(TABLES));
-  fixture.setU32(L.CR4, 0x620);
-  fixture.setSlot(L.EFER, 0x500n);
-  fixture.setSlot(L.CR0, BigInt(CR0_PAGING));
-  for (let at = L.TLB_KERNEL_READ; at < L.TLB_USER_WRITE + L.TLB_SIZE; at += 16) fixture.setSlot(at, -1n);
-}
 
 const stores = [
   { helper: "x87_store_f32", imm: 1, sizeBytes: 4 },
@@ -159,7 +140,7 @@ for (const { helper, imm, sizeBytes } of stores) {
     image.ftw = 0xc0;
     image.setSt(0, (0x4000n << 64n) | 0xc90f_daa2_2168_c235n);
     fixture.load(image.bytes);
-    enablePaging();
+    fixture.enablePaging(MISSING, BigInt(CR0_PAGING), 0x620);
     // The second page is missing; FXSAVE areas are aligned.
     const address = MISSING - (helper === "fxsave" ? 256 : sizeBytes / 2);
     const before = fixture.save().bytes;
@@ -174,7 +155,7 @@ for (const { helper, imm, sizeBytes } of stores) {
 
 test("x87_load_f80 that meets a page fault in its second part changes nothing", () => {
   fixture.load(FpImage.initial().bytes);
-  enablePaging();
+  fixture.enablePaging(MISSING, BigInt(CR0_PAGING), 0x620);
   const before = fixture.save().bytes;
   fixture.setSlot(SLOT_ADDRESS, BigInt(MISSING - 8));
   assert.equal(fixture.call("x87_load_f80", 0, SLOT_ADDRESS, 0), VECTOR_PF);

@@ -1,6 +1,6 @@
 // SHA-1 and SHA-256 rounds and message schedules (FIPS 180-4; SDM vol. 2, SHA1RNDS4 to SHA256MSG2). Word 0 of the
 // manual's pictures is the lowest lane; SHA-1 has its first word in the highest one.
-import { xmm } from "./xmm";
+import { fourLanes, xmm } from "./xmm";
 
 @inline
 function lane(p: usize, i: u32): u32 {
@@ -10,10 +10,7 @@ function lane(p: usize, i: u32): u32 {
 /** Lanes 0 to 3. */
 @inline
 function storeLanes(p: usize, l0: u32, l1: u32, l2: u32, l3: u32): void {
-  v128.store(
-    p,
-    i32x4.replace_lane(i32x4.replace_lane(i32x4.replace_lane(i32x4.splat(l0), 1, l1), 2, l2), 3, l3),
-  );
+  v128.store(p, fourLanes(l0, l1, l2, l3));
 }
 
 @inline

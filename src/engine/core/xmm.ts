@@ -27,6 +27,12 @@ export function lanes<T>(): u32 {
   return 16 / sizeof<T>();
 }
 
+/** A register from its four 32-bit lanes, lowest first. */
+@inline
+export function fourLanes(l0: u32, l1: u32, l2: u32, l3: u32): v128 {
+  return i32x4.replace_lane(i32x4.replace_lane(i32x4.replace_lane(i32x4.splat(l0), 1, l1), 2, l2), 3, l3);
+}
+
 /** Are all lanes of a mask of T lanes set? */
 @inline
 export function allLanes<T>(mask: v128): bool {

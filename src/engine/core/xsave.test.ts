@@ -226,31 +226,13 @@ test("leaf 0DH gives the sizes of what XCR0 has turned on", () => {
 // ---- Restart ------------------------------------------------------------------------------------------------------
 const PAGE = 0x1000;
 const MISSING = 0x9000;
-const TABLES = 0x8_0000;
-const PRESENT_WRITABLE = 3n;
-
-/** 4-level tables that map the first 2 MiB to themselves, but for the page at MISSING. */
-function enablePaging(): void {
-  const tables = fixture.ram(TABLES, 4 * PAGE);
-  for (const level of [0, 1, 2])
-    tables.setBigUint64(level * PAGE, BigInt(TABLES + (level + 1) * PAGE) | PRESENT_WRITABLE, true);
-  for (let page = 0; page < 512; page++) {
-    const entry = page * PAGE === MISSING ? 0n : BigInt(page * PAGE) | PRESENT_WRITABLE;
-    tables.setBigUint64(3 * PAGE + page * 8, entry, true);
-  }
-  fixture.setSlot(L.CR3, BigInt(TABLES));
-  fixture.setU32(L.CR4, CR4 | 0x20);
-  fixture.setSlot(L.EFER, 0x500n);
-  fixture.setSlot(L.CR0, 0x8000_0000n | BigInt(CR0));
-  for (let at = L.TLB_KERNEL_READ; at < L.TLB_USER_WRITE + L.TLB_SIZE; at += 16) fixture.setSlot(at, -1n);
-}
 
 for (const helper of ["xsave", "xsaveopt", "xsavec", "xrstor"]) {
   test(`${helper} that meets a page fault changes nothing and runs across pages that are there`, () => {
     fixture.setXmm(4, 4n);
     assert.equal(fixture.call("x87_load_constant", 0, 0, 0), undefined);
     const registers = fixture.save().bytes;
-    enablePaging();
+    fixture.enablePaging(MISSING, 0x8000_0000n | BigInt(CR0), CR4 | 0x20);
     const before = fixture.ram(MISSING - 0x100, 0x100);
     for (let i = 0; i < 0x100; i++) before.setUint8(i, UNTOUCHED);
     assert.equal(run(helper, 3n, MISSING - 0x100), VECTOR_PF);

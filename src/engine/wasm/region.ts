@@ -491,7 +491,6 @@ export class RegionCompiler {
   /** A guest return: a return of the function, or, where its call was inlined, to behind that call. */
   #return(node: RegionNode, i: number): void {
     const f = this.#f;
-    const { slots, flags } = this.#lowering;
     const leave = (): void => {
       this.#checkTarget(this.#ops.imm[i] ?? 0);
       this.#leave(() => f.localGet(this.#result));
@@ -503,14 +502,7 @@ export class RegionCompiler {
     f.localGet(this.#result);
     this.#pushRip(back.offset);
     f.op(binaryOps["i64.ne"]);
-    const { dirty } = slots;
-    const { state } = flags;
-    f.if("unlikely");
-    leave();
-    f.end();
-    slots.dirty = dirty;
-    flags.state = state;
-    this.#edge(back);
+    this.#leaveOrGoOn(leave, back);
   }
 
   #indirectJump(i: number): void {
@@ -603,6 +595,12 @@ export class RegionCompiler {
     f.localGet(this.#slot);
     f.op(binaryOps["i32.ne"]);
     f.op(binaryOps["i32.or"]);
+    this.#leaveOrGoOn(leave, next);
+  }
+
+  /** Leaves if the value on the stack is not 0; else goes on along the edge. */
+  #leaveOrGoOn(leave: () => void, edge: RegionEdge): void {
+    const f = this.#f;
     const { slots, flags } = this.#lowering;
     const { dirty } = slots;
     const { state } = flags;
@@ -611,7 +609,7 @@ export class RegionCompiler {
     f.end();
     slots.dirty = dirty;
     flags.state = state;
-    this.#edge(next);
+    this.#edge(edge);
   }
 
   #conditional(node: RegionNode, i: number): void {
