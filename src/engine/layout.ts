@@ -141,8 +141,6 @@ export const FAULT_HAS_ERROR = 916;
 /** In FAULT_HAS_ERROR: there is an error code, and the vector needs no second look (stack-faults.ts). */
 export const FAULT_ERROR_EXACT = 2;
 export const FAULT_ERROR = 920;
-/** Offset of the faulting instruction from its region's base address; used by compiled regions only. */
-export const FAULT_PC_OFFSET = 924;
 /** Linear address of a page fault, copied to CR2 on delivery. */
 export const FAULT_ADDRESS = 928;
 /** Not an exception: the store would change translated code; its blocks are dropped, execute it alone. */

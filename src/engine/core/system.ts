@@ -263,7 +263,7 @@ export function h_sti(d: u32, s: u32, imm: i32): u32 {
   const flags = get32(L.RFLAGS_REST);
   if (!(flags & C.FLAG_IF)) {
     set32(L.RFLAGS_REST, flags | C.FLAG_IF);
-    set32(L.INTERRUPT_SHADOW, 1);
+    set32(L.INTERRUPT_SHADOW, L.SHADOW_STI);
   }
   return 0;
 }

@@ -13,23 +13,6 @@ type SegmentName = keyof typeof segmentNumbers;
 const baseOffset = (name: SegmentName): number =>
   name === "ldtr" ? L.LDTR_BASE : name === "tr" ? L.TR_BASE : L.SEG_BASE + 8 * segmentNumbers[name];
 
-/** Registers of one u64 each that snapshots save beside the CpuState, by name. */
-export const modelSpecificRegisters = {
-  star: L.MSR_STAR,
-  lstar: L.MSR_LSTAR,
-  cstar: L.MSR_CSTAR,
-  fmask: L.MSR_FMASK,
-  kernelGsBase: L.MSR_KERNEL_GS_BASE,
-  sysenterCs: L.MSR_SYSENTER_CS,
-  sysenterEsp: L.MSR_SYSENTER_ESP,
-  sysenterEip: L.MSR_SYSENTER_EIP,
-  tscAux: L.MSR_TSC_AUX,
-  pat: L.MSR_PAT,
-  miscEnable: L.MSR_MISC_ENABLE,
-  tscOffset: L.TSC_OFFSET,
-  xcr0: L.XCR0,
-} as const;
-
 export class Registers {
   private readonly view: DataView;
   private readonly core: Core;
