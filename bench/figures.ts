@@ -1,55 +1,58 @@
 /** What was measured, as data: the samples of each round, and what follows from them. */
 
+import { SUBJECT } from "./contestant.ts";
+import type { PerContestant, ReferenceName } from "./contestant.ts";
+import type { GroupName } from "./groups.ts";
 import { median, pairedRatio } from "./statistics.ts";
 
-export type Unit = "s" | "% of a core" | "MB";
+export type Unit = "s" | "ms" | "ns" | "per s" | "% of a core" | "%" | "MB";
 
-/** One value per round. */
-export interface Samples {
-  readonly typevisor: readonly number[];
-  readonly qemuTcg: readonly number[];
-  /** The same on the host itself, where that makes sense. */
-  readonly native?: readonly number[];
-}
-
-/** The most that is allowed: of the ratio to TCG, or of our own median. */
-export interface Goal {
-  readonly of: "ratio" | "typevisor";
-  readonly most: number;
-}
+/** One value per round and contestant; those who took part have a value in every round. */
+export type Samples = PerContestant<readonly number[]>;
 
 export interface Figure {
   readonly name: string;
   readonly unit: Unit;
-  readonly medians: { readonly typevisor: number; readonly qemuTcg: number; readonly native?: number };
-  /** Our value relative to TCG's; undefined for what has no meaningful ratio. */
-  readonly ratio?: number;
-  readonly goal?: Goal & { readonly isMet: boolean };
+  /** The groups whose means it enters. */
+  readonly groups: readonly GroupName[];
+  readonly medians: PerContestant<number>;
+  /** How many times faster we are than each other contestant; below 1 we are slower. Only of times and rates. */
+  readonly faster: Readonly<Partial<Record<ReferenceName, number>>>;
+  /** The most that our own median may be, if there is such a limit. */
+  readonly goal?: { readonly most: number; readonly isMet: boolean };
   readonly samples: Samples;
 }
 
 export interface FigureOptions {
-  readonly goal?: Goal;
-  /** Times have a ratio unless this says otherwise. */
-  readonly hasRatio?: boolean;
+  readonly groups?: readonly GroupName[];
+  readonly most?: number;
 }
 
+const REFERENCES = ["qemuTcg", "v86", "native"] as const satisfies readonly ReferenceName[];
+const TIMES: readonly Unit[] = ["s", "ms", "ns"];
+
 export function figure(name: string, unit: Unit, samples: Samples, options: FigureOptions = {}): Figure {
-  const { goal, hasRatio = unit === "s" } = options;
-  const ratio = pairedRatio(samples.typevisor, samples.qemuTcg);
-  const ours = median(samples.typevisor);
+  const { groups = [], most } = options;
+  const ours = samples[SUBJECT];
+  const medians: Partial<Record<keyof Samples, number>> = {};
+  if (ours !== undefined) medians[SUBJECT] = median(ours);
+  const faster: Partial<Record<ReferenceName, number>> = {};
+  for (const reference of REFERENCES) {
+    const theirs = samples[reference];
+    if (theirs === undefined) continue;
+    medians[reference] = median(theirs);
+    if (ours === undefined) continue;
+    if (TIMES.includes(unit)) faster[reference] = pairedRatio(theirs, ours);
+    else if (unit === "per s") faster[reference] = pairedRatio(ours, theirs);
+  }
+  const own = medians[SUBJECT];
   return {
     name,
     unit,
-    medians: {
-      typevisor: ours,
-      qemuTcg: median(samples.qemuTcg),
-      ...(samples.native === undefined ? {} : { native: median(samples.native) }),
-    },
-    ...(hasRatio ? { ratio } : {}),
-    ...(goal === undefined
-      ? {}
-      : { goal: { ...goal, isMet: (goal.of === "ratio" ? ratio : ours) <= goal.most } }),
+    groups,
+    medians,
+    faster,
+    ...(most === undefined || own === undefined ? {} : { goal: { most, isMet: own <= most } }),
     samples,
   };
 }

@@ -1,27 +1,31 @@
-/** The machine that measured, and whether it can. */
+/** The machine that measured. */
 
-import { spawnSync } from "node:child_process";
 import { cpus, loadavg, release } from "node:os";
+import { firstLineOf, TOOLS } from "./tools.ts";
+import type { ToolName } from "./tools.ts";
 
 export interface Host {
   readonly processor: string;
   readonly cores: number;
   readonly kernel: string;
   readonly node: string;
-  readonly qemu: string;
+  /** Versions of the tools that are here. */
+  readonly tools: Readonly<Partial<Record<ToolName, string>>>;
   readonly commit: string;
 }
 
-/** Undefined when QEMU is missing. */
-export function describeHost(): Host | undefined {
-  const qemu = firstLineOf("qemu-system-x86_64", ["--version"]);
-  if (qemu === undefined) return undefined;
+export function describeHost(): Host {
   return {
     processor: cpus()[0]?.model ?? "unknown",
     cores: cpus().length,
     kernel: release(),
     node: process.version,
-    qemu,
+    tools: Object.fromEntries(
+      Object.entries(TOOLS).flatMap(([name, { version }]) => {
+        const line = version();
+        return line === undefined ? [] : [[name, line]];
+      }),
+    ),
     commit: firstLineOf("git", ["describe", "--always", "--dirty"]) ?? "unknown",
   };
 }
@@ -29,9 +33,4 @@ export function describeHost(): Host | undefined {
 /** Processes that wanted to run during the last minute. */
 export function load(): number {
   return loadavg()[0] ?? 0;
-}
-
-function firstLineOf(program: string, programArguments: readonly string[]): string | undefined {
-  const run = spawnSync(program, programArguments, { encoding: "utf8" });
-  return run.status === 0 ? run.stdout.split("\n")[0] : undefined;
 }

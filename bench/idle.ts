@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FetchedGuest } from "../src/apps/cli/guests/index.ts";
-import type { Contestant } from "./contestant.ts";
+import type { Emulator } from "./emulator.ts";
 import { GuestSession } from "./guest-session.ts";
 import { memoryUse } from "./memory-use.ts";
 import type { MemoryUse } from "./memory-use.ts";
@@ -19,12 +19,12 @@ export interface Idle {
   readonly memory: MemoryUse;
 }
 
-export async function measureIdle(contestant: Contestant, guest: FetchedGuest): Promise<Idle> {
-  const session = new GuestSession(contestant.command(guest));
+export async function measureIdle(emulator: Emulator, guest: FetchedGuest): Promise<Idle> {
+  const session = new GuestSession(emulator.command(guest));
   try {
     await startGuest(session, guest);
     await sleep(SETTLE_MS);
-    const vm = contestant.vmProcess(session.pid);
+    const vm = emulator.vmProcess(session.pid);
     const startMs = session.nowMs();
     const startSeconds = processorSeconds(vm);
     await sleep(WATCH_MS);
@@ -33,7 +33,7 @@ export async function measureIdle(contestant: Contestant, guest: FetchedGuest): 
     return {
       processorPercent: (100 * usedSeconds) / watchedSeconds,
       memory: memoryUse(vm, {
-        prefixBytes: contestant.memoryPrefixBytes,
+        prefixBytes: emulator.memoryPrefixBytes,
         ramBytes: guest.memorySizeBytes,
       }),
     };

@@ -1,55 +1,104 @@
-/** The result as a table for people; as JSON it is the result itself. */
+/** The result as tables for people: every figure, then the groups with their goals. */
 
-import type { Figure } from "./figures.ts";
-import type { Host } from "./host.ts";
+import { CONTESTANTS, LABELS } from "./contestant.ts";
+import type { PerContestant, ReferenceName } from "./contestant.ts";
+import type { Figure, Unit } from "./figures.ts";
+import type { GoalResult, GroupResult } from "./groups.ts";
+import type { BenchResult } from "./result.ts";
 
-export interface BenchResult {
-  readonly format: 1;
-  readonly startedAt: string;
-  readonly host: Host;
-  readonly rounds: number;
-  /** The machine's load average of one minute before and after: our own is in the latter. */
-  readonly load: { readonly before: number; readonly after: number };
-  readonly figures: readonly Figure[];
-}
-
-const HEADINGS = ["", "typevisor", "qemu tcg", "native", "ratio to tcg", "goal", ""];
+const SHOWN_UNIT: Readonly<Partial<Record<Unit, string>>> = { "% of a core": "%", "per s": "/s" };
 
 export function formatTable(result: BenchResult): string {
   const { host, load } = result;
-  const rows = [HEADINGS, ...result.figures.map(rowOf)];
-  const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) =>
-        column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0),
-      )
-      .join("  ")
-      .trimEnd(),
+  const taking = CONTESTANTS.filter((name) =>
+    result.parts.some(({ figures }) => figures.some(({ medians }) => medians[name] !== undefined)),
   );
+  const references = taking.filter((name) => name !== "typevisor");
+  const headings = [
+    "",
+    ...taking.map((name) => LABELS[name]),
+    ...references.map((name) => (name === "native" ? "of native" : `vs ${LABELS[name]}`)),
+    "limit",
+  ];
+  const figureRows = result.parts.flatMap(({ name, figures }) => [
+    [`[${name}]`],
+    ...figures.map((figure) => [
+      figure.name,
+      ...taking.map((each) => quantity(figure.medians, each, figure.unit)),
+      ...references.map((each) => ratio(each, figure.faster[each])),
+      limitOf(figure),
+    ]),
+  ]);
+  const groupRows = result.groups.flatMap((group) => rowsOf(group));
   return [
-    `${host.processor}, ${host.cores} cores; Linux ${host.kernel}; node ${host.node}; ${host.qemu}`,
+    `${host.processor}, ${host.cores} cores; Linux ${host.kernel}; node ${host.node}`,
+    [...new Set(Object.values(host.tools))].join("; "),
     `commit ${host.commit}; medians of ${result.rounds} interleaved rounds; ` +
       `load ${load.before.toFixed(1)} before, ${load.after.toFixed(1)} after`,
     ...(load.before > host.cores / 2
-      ? ["The machine was not quiet: processor time and its ratio say more than wall time."]
+      ? ["The machine was not quiet: the ratios, of times that were taken in turn, say more than the times."]
       : []),
+    ...result.leftOut.map((sentence) => `Left out: ${sentence}`),
     "",
-    ...lines,
+    '"vs" is how many times faster Typevisor is, below 1 slower; "of native" how many times the processor\'s own time.',
+    ...aligned([headings, ...figureRows], [0]),
+    "",
+    ...aligned([["goals (geometric means)", "value"], ...groupRows], [0, 2, 3]),
     "",
   ].join("\n");
 }
 
-function rowOf({ name, unit, medians, ratio, goal }: Figure): string[] {
-  const quantity = (value: number | undefined): string =>
-    value === undefined ? "" : `${value.toFixed(2)} ${unit === "% of a core" ? "%" : unit}`;
-  return [
-    name,
-    quantity(medians.typevisor),
-    quantity(medians.qemuTcg),
-    quantity(medians.native),
-    ratio === undefined ? "" : ratio.toFixed(2),
-    goal === undefined ? "" : `≤ ${goal.most}${goal.of === "ratio" ? "x" : ` ${unit === "MB" ? unit : "%"}`}`,
-    goal === undefined ? "" : goal.isMet ? "met" : "MISSED",
-  ];
+function quantity(medians: PerContestant<number>, name: keyof PerContestant<number>, unit: Unit): string {
+  const value = medians[name];
+  if (value === undefined) return "";
+  return `${value.toFixed(value >= 1000 ? 0 : 2)} ${SHOWN_UNIT[unit] ?? unit}`;
+}
+
+function ratio(reference: ReferenceName, faster: number | undefined): string {
+  if (faster === undefined) return "";
+  return `${(reference === "native" ? 1 / faster : faster).toFixed(2)}×`;
+}
+
+function limitOf({ goal }: Figure): string {
+  return goal === undefined ? "" : `≤ ${goal.most} ${goal.isMet ? "met" : "MISSED"}`;
+}
+
+/** A group without a goal only shows its means. */
+function rowsOf({ title, members, faster, goals }: GroupResult): string[][] {
+  const name = `${title} (${members.length})`;
+  if (goals.length > 0) {
+    return goals.map((result) => [name, result.value.toFixed(2), verdict(result), result.sentence]);
+  }
+  return CONTESTANTS.filter((each) => each !== "typevisor").flatMap((each) =>
+    faster[each] === undefined
+      ? []
+      : [
+          [
+            name,
+            ratio(each, faster[each]).slice(0, -1),
+            "",
+            each === "native" ? "of native" : `vs ${LABELS[each]}`,
+          ],
+        ],
+  );
+}
+
+const verdict = ({ isMet, isAimMet }: GoalResult): string =>
+  isMet ? (isAimMet ? "met, the aim too" : "met") : "MISSED";
+
+/** Text to the left, numbers to the right: the columns of `texts` are text. */
+function aligned(rows: readonly (readonly string[])[], texts: readonly number[]): string[] {
+  const columns = Math.max(...rows.map((row) => row.length));
+  const widths = Array.from({ length: columns }, (_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  return rows.map((row) =>
+    row
+      .map((cell, column) => {
+        const width = widths[column] ?? 0;
+        return texts.includes(column) ? cell.padEnd(width) : cell.padStart(width);
+      })
+      .join("  ")
+      .trimEnd(),
+  );
 }

@@ -17,3 +17,9 @@ export function pairedRatio(subject: readonly number[], reference: readonly numb
   if (subject.length !== reference.length) throw new RangeError("each round has both");
   return median(subject.map((value, round) => value / (reference[round] ?? NaN)));
 }
+
+/** The mean of ratios: the one in which 2 and 1/2 cancel out. */
+export function geometricMean(ratios: readonly number[]): number {
+  if (ratios.length === 0) throw new RangeError("no ratios have no mean");
+  return Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length);
+}

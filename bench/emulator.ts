@@ -1,0 +1,87 @@
+/** How each emulator is started with a machine: the same files, the same memory, one processor. */
+
+import { fileURLToPath } from "node:url";
+import { WASM_ACCELERATOR_PREFIX_BYTES } from "../src/accel/wasm/index.ts";
+import type { Command, ContestantName } from "./contestant.ts";
+import { processTree } from "./proc.ts";
+
+/** What is run; a guest of the catalogue is one. */
+export interface Machine {
+  /** bzImage, or an ELF file with a multiboot 1 header. */
+  readonly kernelPath: string;
+  readonly initrdPath?: string | undefined;
+  readonly commandLine: string;
+  readonly memorySizeBytes: number;
+}
+
+export type EmulatorName = Exclude<ContestantName, "native">;
+
+export interface Emulator {
+  readonly name: EmulatorName;
+  command(machine: Machine): Command;
+  /** The process with the guest's memory, given the one that was started. */
+  vmProcess(pid: number): number;
+  /** What lies before guest RAM in the mapping that holds it. */
+  readonly memoryPrefixBytes: number;
+}
+
+const TYPEVISOR = fileURLToPath(new URL("../src/apps/cli/main.ts", import.meta.url));
+const V86 = fileURLToPath(new URL("v86/main.ts", import.meta.url));
+const MIB = 1024 * 1024;
+
+const memoryMib = (machine: Machine): number => machine.memorySizeBytes / MIB;
+
+const typevisor: Emulator = {
+  name: "typevisor",
+  command: (machine) => ({
+    program: process.execPath,
+    arguments: [
+      TYPEVISOR,
+      "run",
+      ...["--kernel", machine.kernelPath, "--append", machine.commandLine],
+      ...["--memory", `${memoryMib(machine)}M`],
+      ...(machine.initrdPath === undefined ? [] : ["--initrd", machine.initrdPath]),
+    ],
+  }),
+  vmProcess(pid) {
+    const [, vm, ...others] = processTree(pid);
+    if (vm === undefined || others.length > 0)
+      throw new Error("typevisor run has one child, the VM's process");
+    return vm;
+  },
+  memoryPrefixBytes: WASM_ACCELERATOR_PREFIX_BYTES,
+};
+
+/** Without a network card, which we do not have and whose option ROM would cost QEMU time. */
+const qemuTcg: Emulator = {
+  name: "qemuTcg",
+  command: (machine) => ({
+    program: "qemu-system-x86_64",
+    arguments: [
+      ...["-accel", "tcg", "-smp", "1", "-nic", "none", "-no-reboot"],
+      ...["-display", "none", "-monitor", "none", "-serial", "stdio"],
+      ...["-m", `${memoryMib(machine)}M`, "-kernel", machine.kernelPath, "-append", machine.commandLine],
+      ...(machine.initrdPath === undefined ? [] : ["-initrd", machine.initrdPath]),
+    ],
+  }),
+  vmProcess: (pid) => pid,
+  memoryPrefixBytes: 0,
+};
+
+/** Multiboot kernels only: it loads those itself, without a BIOS, which the package does not contain. */
+const v86: Emulator = {
+  name: "v86",
+  command: (machine) => ({
+    program: process.execPath,
+    arguments: [V86, machine.kernelPath, `${memoryMib(machine)}`, machine.commandLine],
+  }),
+  vmProcess: (pid) => pid,
+  memoryPrefixBytes: 0,
+};
+
+export const EMULATORS = { typevisor, qemuTcg, v86 } as const;
+
+/** Those that are emulators; the processor itself runs programs, not machines. */
+export function emulatorsAmong(names: readonly ContestantName[]): EmulatorName[] {
+  return names.filter((name) => name !== "native");
+}

@@ -1,0 +1,18 @@
+/** The parts of the benchmark by name, in the order in which they run. */
+
+import type { Part } from "../part.ts";
+import { idle } from "./idle.ts";
+import { linux } from "./linux.ts";
+import { others } from "./others.ts";
+import { workloads } from "./workloads.ts";
+
+export const PARTS = { linux, idle, workloads, others } as const satisfies Record<string, Part>;
+
+export type PartName = keyof typeof PARTS;
+
+export const isPart = (name: string): name is PartName => Object.hasOwn(PARTS, name);
+
+export const PART_NAMES: readonly PartName[] = Object.keys(PARTS).filter(isPart);
+
+/** The part as every part is seen: with what it may leave out. */
+export const partOf = (name: PartName): Part => PARTS[name];

@@ -1,0 +1,59 @@
+/** Linux amd64 from process start to its mark, and a loop in its shell, which the host's busybox runs too. */
+
+import { emulatorsAmong, EMULATORS } from "../emulator.ts";
+import { figure } from "../figures.ts";
+import { GuestSession } from "../guest-session.ts";
+import type { Bench, Part } from "../part.ts";
+import { interleave, samplesOf } from "../rounds.ts";
+import { nativeLoopSeconds, timeShellLoop } from "../shell-loop.ts";
+import { startGuest } from "../start.ts";
+import { missing } from "../tools.ts";
+import { PRIMARY_GUEST, startFigures } from "./start-figures.ts";
+
+export const linux: Part = {
+  summary: "Linux amd64: start and shell loop",
+  contestants: ["typevisor", "qemuTcg", "native"],
+  async run(bench) {
+    const guest = await bench.guest(PRIMARY_GUEST);
+    const rounds = await interleave(bench, emulatorsAmong(bench.contestants), async (name) => {
+      const session = new GuestSession(EMULATORS[name].command(guest));
+      try {
+        return { start: await startGuest(session, guest), loop: await timeShellLoop(session) };
+      } finally {
+        await session.stop();
+      }
+    });
+    const starts = samplesOf(rounds, ({ start }) => start.wallSeconds);
+    const native = bench.contestants.includes("native") ? nativeLoops(bench) : {};
+    return [
+      ...startFigures(PRIMARY_GUEST, {
+        wallSeconds: starts,
+        processorSeconds: samplesOf(rounds, ({ start }) => start.processorSeconds),
+        groups: ["boot"],
+      }),
+      figure(
+        "shell loop",
+        "s",
+        { ...samplesOf(rounds, ({ loop }) => loop.wallSeconds), ...native },
+        {
+          groups: ["shellLoop"],
+        },
+      ),
+      figure(
+        "shell loop: processor time",
+        "s",
+        samplesOf(rounds, ({ loop }) => loop.processorSeconds),
+      ),
+    ];
+  },
+};
+
+/** The guest has a static busybox of the same release. */
+function nativeLoops({ rounds, leaveOut }: Bench): { readonly native?: number[] } {
+  const sentence = missing("busybox");
+  if (sentence !== undefined) {
+    leaveOut(`the shell loop natively: ${sentence}`);
+    return {};
+  }
+  return { native: Array.from({ length: rounds }, nativeLoopSeconds) };
+}

@@ -1,0 +1,46 @@
+/** Commands in the shell of Linux amd64, each on a different path of an emulator. They have no goal. */
+
+import { emulatorsAmong, EMULATORS } from "../emulator.ts";
+import { figure } from "../figures.ts";
+import { GuestSession } from "../guest-session.ts";
+import type { Part } from "../part.ts";
+import { interleave, samplesOf } from "../rounds.ts";
+import type { CommandTime } from "../shell-command.ts";
+import { startGuest } from "../start.ts";
+import { timeWorkload, WORKLOADS } from "../workloads.ts";
+import type { WorkloadName } from "../workloads.ts";
+import { PRIMARY_GUEST } from "./start-figures.ts";
+
+const isWorkload = (name: string): name is WorkloadName => Object.hasOwn(WORKLOADS, name);
+
+export const workloads: Part = {
+  summary: "commands in the shell of Linux amd64",
+  contestants: ["typevisor", "qemuTcg"],
+  async run(bench) {
+    const guest = await bench.guest(PRIMARY_GUEST);
+    const names = Object.keys(WORKLOADS).filter(isWorkload);
+    const rounds = await interleave(bench, emulatorsAmong(bench.contestants), async (emulator) => {
+      const session = new GuestSession(EMULATORS[emulator].command(guest));
+      try {
+        await startGuest(session, guest);
+        const times = new Map<WorkloadName, CommandTime>();
+        for (const name of names) times.set(name, await timeWorkload(session, name));
+        return times;
+      } finally {
+        await session.stop();
+      }
+    });
+    return names.flatMap((name) => [
+      figure(
+        name,
+        "s",
+        samplesOf(rounds, (times) => times.get(name)?.wallSeconds ?? NaN),
+      ),
+      figure(
+        "  processor time",
+        "s",
+        samplesOf(rounds, (times) => times.get(name)?.processorSeconds ?? NaN),
+      ),
+    ]);
+  },
+};
