@@ -43,6 +43,10 @@ const listOf =
   (count: number, check: Check): Check =>
   (value) =>
     Array.isArray(value) && value.length === count && value.every(check);
+const listUpTo =
+  (mostCount: number, check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.length <= mostCount && value.every(check);
 /** An object with (at least) these fields. */
 const shape =
   (fields: Readonly<Record<string, Check>>): Check =>
@@ -96,6 +100,16 @@ const outcomes: Readonly<Record<string, Check>> = {
 const outcome: Check = (value) =>
   isObject(value) && typeof value["kind"] === "string" && outcomes[value["kind"]]?.(value) === true;
 
+/** The most buckets that a histogram of stops may have. */
+const MAX_STOP_BUCKETS = 256;
+const stops = shape({
+  count: isCount,
+  totalNs: isNumber,
+  longestNs: isNumber,
+  p50Ns: isNumber,
+  p99Ns: isNumber,
+  histogram: listUpTo(MAX_STOP_BUCKETS, shape({ upToNs: isNumber, count: isCount })),
+});
 const statistics = shape({
   wallTimeNs: isNumber,
   guestTimeNs: isNumber,
@@ -108,6 +122,8 @@ const statistics = shape({
     mmioAccesses: isBigint,
     interrupts: isBigint,
     exceptions: isBigint,
+    translationStops: stops,
+    compilationStops: stops,
   }),
   exits: shape({ slice: isCount, halt: isCount, shutdown: isCount, requested: isCount }),
   resets: isCount,

@@ -16,6 +16,21 @@ export interface ExecutionStatistics {
   readonly mmioAccesses: bigint;
   readonly interrupts: bigint;
   readonly exceptions: bigint;
+  /** How long the guest stood still while a block was translated, and while a region was compiled. */
+  readonly translationStops: StopStatistics;
+  readonly compilationStops: StopStatistics;
+}
+
+/** A distribution of times for which the guest did not run. */
+export interface StopStatistics {
+  readonly count: number;
+  readonly totalNs: number;
+  readonly longestNs: number;
+  /** Half of the stops, and 99 of 100, were not longer; 0 when there was none. */
+  readonly p50Ns: number;
+  readonly p99Ns: number;
+  /** Stops not longer than a bound and longer than the bound before it; bounds without stops are left out. */
+  readonly histogram: readonly { readonly upToNs: number; readonly count: number }[];
 }
 
 export interface MeasuredVcpu extends Vcpu {
@@ -30,6 +45,8 @@ export interface AcceleratorChoice {
   createVcpu(parts: {
     readonly ram: GuestRam;
     readonly clock: Clock;
+    /** The host's own time, which does not stop with the guest's. */
+    readonly monotonicNs: () => number;
     readonly tier: VmDefinition["tier"];
     readonly cpu: VmDefinition["cpu"];
     readonly entropy: (byteCount: number) => Uint8Array;

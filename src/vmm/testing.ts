@@ -9,7 +9,7 @@ import type { TextScreen } from "../devices/index.ts";
 import type { CpuState, MachineBus, SegmentState, VcpuExit } from "../hw/index.ts";
 import { PC_PLATFORM, pcMemoryMap } from "../machine/index.ts";
 import type { BoardConfig } from "../machine/index.ts";
-import type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu } from "./accelerator.ts";
+import type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu, StopStatistics } from "./accelerator.ts";
 import type { Board } from "./board.ts";
 import type { HostTimer, Scheduling } from "./scheduling.ts";
 import type { VirtualMachineParts } from "./virtual-machine.ts";
@@ -168,9 +168,20 @@ export class ScriptedVcpu implements MeasuredVcpu {
       mmioAccesses: 0n,
       interrupts: 0n,
       exceptions: 0n,
+      translationStops: NO_STOPS,
+      compilationStops: NO_STOPS,
     };
   }
 }
+
+const NO_STOPS: StopStatistics = {
+  count: 0,
+  totalNs: 0,
+  longestNs: 0,
+  p50Ns: 0,
+  p99Ns: 0,
+  histogram: [],
+};
 
 /** A board whose ports are SCRIPTED_PORTS; serial input raises the interrupt line until it is read. */
 export class ScriptedBoard implements Board {

@@ -135,6 +135,7 @@ export class VirtualMachine {
     this.#vcpu = parts.accelerator.createVcpu({
       ram,
       clock: this.#clock,
+      monotonicNs: () => parts.scheduling.nowNs(),
       tier: parts.definition.tier,
       cpu: parts.definition.cpu,
       entropy: parts.entropy,

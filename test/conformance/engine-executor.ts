@@ -165,6 +165,7 @@ export class EngineExecutor implements CpuExecutor {
         writeMsr: () => false,
         entropyU32: () => 0x12345678,
         nowNs: () => 0,
+        monotonicNs: () => 0,
       },
     });
     writeKernel(this.#view);

@@ -151,6 +151,7 @@ export class EngineFuzzer {
       writeMsr: () => this.#random.below(2) === 0,
       entropyU32: () => 0x12345678,
       nowNs: () => (this.#nowNs += 100),
+      monotonicNs: () => 0,
     };
   }
 }

@@ -47,6 +47,7 @@ function machine(...code: readonly number[]) {
     core,
     ram,
     clock,
+    monotonicNs: () => 0,
     tier: "auto",
     cpu: "v2",
     entropy: (byteCount) => Uint8Array.from({ length: byteCount }, (_, i) => i),

@@ -21,6 +21,8 @@ export interface WasmAcceleratorConfig {
   readonly ram: GuestRam;
   /** Guest time: the source of the TSC. */
   readonly clock: Clock;
+  /** The host's own time in nanoseconds, for what the statistics say about the guest's stops. */
+  readonly monotonicNs: () => number;
   /** "interpreter" never compiles hot regions; "regions" compiles all code at its first execution, for tests. */
   readonly tier: "auto" | "interpreter" | "regions";
   /** CPU model and features as `--cpu` takes them. */
@@ -113,6 +115,7 @@ export class WasmVcpu implements Vcpu {
         writeMsr: (index, value) => bus.writeMsr(index, value),
         entropyU32: () => random.nextU32(),
         nowNs: () => clock.nowNs(),
+        monotonicNs: config.monotonicNs,
         taskPriorityChanged: (priorityClass) => bus.taskPriorityChanged(priorityClass),
         tscOffsetChanged: (offsetNs) => bus.tscOffsetChanged(offsetNs),
       },
@@ -157,7 +160,7 @@ export class WasmVcpu implements Vcpu {
   }
 
   get instructionsRetired(): bigint {
-    return this.#engine.statistics.instructionsRetired;
+    return this.#engine.instructionsRetired;
   }
 
   /** What the engine has done since it was made. */

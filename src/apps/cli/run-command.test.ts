@@ -163,6 +163,8 @@ test("--stats says what the VM has done, on standard error", async () => {
     "interpreted",
     "compiled",
     "regions compiled",
+    "stops for translation",
+    "stops for compilation",
     "exits: halt",
     "peak memory",
   ]) {

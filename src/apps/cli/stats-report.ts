@@ -1,6 +1,6 @@
 /** What `--stats` prints: a report for people, or the same figures as JSON. */
 
-import { MiB, NS_PER_S } from "../../base/index.ts";
+import { MiB, NS_PER_MS, NS_PER_S } from "../../base/index.ts";
 import type { VmSample } from "../../host/index.ts";
 
 export const STATS_FORMATS = ["text", "json"] as const;
@@ -16,9 +16,33 @@ interface Figures {
   readonly interpretedShare: number;
   readonly regionsCompiled: number;
   readonly blocksTranslated: number;
+  /** How long the guest stood still for the translation of a block and for the compilation of a region. */
+  readonly translationStops: Stops;
+  readonly compilationStops: Stops;
   readonly exits: Readonly<Record<string, number>>;
   readonly resets: number;
   readonly peakMemoryBytes: number;
+}
+
+interface Stops {
+  readonly count: number;
+  readonly totalSeconds: number;
+  readonly longestMs: number;
+  /** Half of the stops, and 99 of 100, were not longer. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly histogram: readonly { readonly upToMs: number; readonly count: number }[];
+}
+
+function stopsOf(stops: VmSample["statistics"]["execution"]["translationStops"]): Stops {
+  return {
+    count: stops.count,
+    totalSeconds: stops.totalNs / NS_PER_S,
+    longestMs: stops.longestNs / NS_PER_MS,
+    p50Ms: stops.p50Ns / NS_PER_MS,
+    p99Ms: stops.p99Ns / NS_PER_MS,
+    histogram: stops.histogram.map(({ upToNs, count }) => ({ upToMs: upToNs / NS_PER_MS, count })),
+  };
 }
 
 export function figuresOf({ statistics, cpuTimeNs, peakResidentBytes }: VmSample): Figures {
@@ -35,6 +59,8 @@ export function figuresOf({ statistics, cpuTimeNs, peakResidentBytes }: VmSample
     interpretedShare: instructions === 0 ? 0 : 1 - compiledShare,
     regionsCompiled: execution.regionsCompiled,
     blocksTranslated: execution.blocksTranslated,
+    translationStops: stopsOf(execution.translationStops),
+    compilationStops: stopsOf(execution.compilationStops),
     exits: {
       portAccess: Number(execution.portAccesses),
       mmioAccess: Number(execution.mmioAccesses),
@@ -62,6 +88,8 @@ export function statsReport(sample: VmSample, format: StatsFormat): string {
     ["  compiled", percent(figures.compiledShare)],
     ["blocks translated", grouped(figures.blocksTranslated)],
     ["regions compiled", grouped(figures.regionsCompiled)],
+    ...stopRows("translation", figures.translationStops),
+    ...stopRows("compilation", figures.compilationStops),
     ...Object.entries(figures.exits).map(([kind, count]): [string, string] => [
       EXIT_NAMES[kind] ?? kind,
       grouped(count),
@@ -72,6 +100,31 @@ export function statsReport(sample: VmSample, format: StatsFormat): string {
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join("");
 }
+
+function stopRows(what: string, stops: Stops): [string, string][] {
+  const ms = (value: number): string => `${value.toFixed(3)} ms`;
+  const summary = `${grouped(stops.count)}, ${stops.totalSeconds.toFixed(3)} s in all`;
+  return [
+    [`stops for ${what}`, summary],
+    ["  half up to", ms(stops.p50Ms)],
+    ["  99 % up to", ms(stops.p99Ms)],
+    ["  longest", ms(stops.longestMs)],
+    ...byDecade(stops).map(([bound, count]): [string, string] => [`  ${bound}`, grouped(count)]),
+  ];
+}
+
+/** The histogram in decades, which a person can read; each power of ten is a bound of it. */
+function byDecade({ histogram }: Stops): [string, number][] {
+  const decades = new Map<number, number>();
+  for (const { upToMs, count } of histogram) {
+    const decade = Math.ceil(Math.log10(upToMs) - ROUNDING);
+    decades.set(decade, (decades.get(decade) ?? 0) + count);
+  }
+  return [...decades].map(([decade, count]) => [`up to ${Number(`1e${decade}`)} ms`, count]);
+}
+
+/** What the logarithm of a power of ten may be off by. */
+const ROUNDING = 1e-6;
 
 const EXIT_NAMES: Readonly<Record<string, string>> = {
   portAccess: "port accesses",

@@ -44,6 +44,7 @@ export function bareEngine(options: BareEngineOptions): BareEngine {
       writeMsr: () => false,
       entropyU32: () => 0x12345678,
       nowNs: () => 0,
+      monotonicNs: () => 0,
       ...host,
     },
   });

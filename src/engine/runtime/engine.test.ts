@@ -100,6 +100,22 @@ for (const tier of tiers) {
     assert.equal(instructionsInRegions > 2900n, tier === "regions");
   });
 
+  test(`${tier}: every translation and every compilation is a stop of the guest, by the host's clock`, () => {
+    let hostNs = 0;
+    // mov ecx, 1000; again: dec ecx; jnz again; hlt
+    const code = [0xb9, 0xe8, 3, 0, 0, 0x49, 0x75, 0xfd, HLT];
+    const machine = new Machine(tier, code, { monotonicNs: () => (hostNs += 2000) });
+    assert.equal(machine.engine.run(100_000), "halt");
+    const { translationStops, compilationStops, blocksTranslated, regionsCompiled } =
+      machine.engine.statistics;
+    assert.ok(blocksTranslated >= 3);
+    assert.equal(translationStops.count, blocksTranslated);
+    assert.equal(translationStops.totalNs, 2000 * blocksTranslated);
+    assert.equal(compilationStops.count, regionsCompiled);
+    assert.equal(regionsCompiled > 0, tier === "regions");
+    assert.equal(hostNs, 4000 * (blocksTranslated + regionsCompiled));
+  });
+
   test(`${tier}: RDRAND and RDSEED give the host's entropy in each width, and CF alone`, () => {
     let next = 0x11111111;
     // stc; std; cmp eax, 1; rdrand eax; rdseed bx; pushf; pop ecx; hlt

@@ -11,6 +11,7 @@ import { type Core, instantiateCore } from "./core.ts";
 import { fuse } from "./fuse.ts";
 import { Regions } from "./regions.ts";
 import { Registers } from "./registers.ts";
+import { type StopStatistics, StopTimes } from "./stops.ts";
 
 /** The world outside the processor; called synchronously while run() is on the stack. */
 export interface EngineHost {
@@ -27,6 +28,8 @@ export interface EngineHost {
   entropyU32(): number;
   /** Guest time in nanoseconds: the TSC's source. */
   nowNs(): number;
+  /** The host's own time in nanoseconds, from any start: by it the guest's stops are measured. */
+  monotonicNs(): number;
   // Notifications, for a host that has use for them.
   /** MOV to CR8 has set the task priority class, 0–15. */
   taskPriorityChanged?(priorityClass: number): void;
@@ -68,6 +71,9 @@ export interface EngineStatistics {
   readonly codeWrites: bigint;
   readonly portAccesses: bigint;
   readonly mmioAccesses: bigint;
+  /** How long the guest stood still while a block was translated, and while a region was compiled. */
+  readonly translationStops: StopStatistics;
+  readonly compilationStops: StopStatistics;
 }
 
 /** Bytes before guest RAM that the engine needs. */
@@ -92,9 +98,13 @@ export class Engine {
   private readonly regions: Regions | undefined;
   private blocksTranslated = 0;
   private codeCacheResets = 0;
+  private readonly translationStops: StopTimes;
+  private readonly compilationStops: StopTimes;
 
   constructor(options: EngineOptions) {
     const { memory, host, ramSizeBytes } = options;
+    this.translationStops = new StopTimes(() => host.monotonicNs());
+    this.compilationStops = new StopTimes(() => host.monotonicNs());
     this.core = instantiateCore(options.core, memory, ramSizeBytes, {
       readPort: (port, size) => host.readPort(port, accessSize(size)),
       writePort: (port, size, value) => host.writePort(port, accessSize(size), value),
@@ -111,7 +121,7 @@ export class Engine {
       translateBlock: (gpa, gpa2) => this.translateBlock(gpa, gpa2),
       translateSingle: (gpa, gpa2) => this.translateSingle(gpa, gpa2),
       translateFetched: (gpa, sizeBytes) => this.translateFetched(gpa, sizeBytes),
-      blockIsHot: (block) => this.regions?.blockIsHot(block),
+      blockIsHot: (block) => this.blockIsHot(block),
       blockInvalidated: (block) => this.regions?.blockInvalidated(block),
     });
     this.registers = new Registers(memory, this.core);
@@ -169,10 +179,14 @@ export class Engine {
     this.core.exports.codePagesWritten(gpa, sizeBytes);
   }
 
+  get instructionsRetired(): bigint {
+    return this.registers.u64(L.INSTRUCTION_COUNT);
+  }
+
   get statistics(): EngineStatistics {
     const { registers } = this;
     return {
-      instructionsRetired: registers.u64(L.INSTRUCTION_COUNT),
+      instructionsRetired: this.instructionsRetired,
       instructionsInRegions: registers.u64(L.STAT_IN_REGIONS),
       blocksTranslated: this.blocksTranslated,
       codeCacheBytes: this.codeCache.usedBytes,
@@ -185,6 +199,8 @@ export class Engine {
       codeWrites: registers.u64(L.STAT_CODE_WRITES),
       portAccesses: registers.u64(L.STAT_PORT_ACCESSES),
       mmioAccesses: registers.u64(L.STAT_MMIO_ACCESSES),
+      translationStops: this.translationStops.statistics,
+      compilationStops: this.compilationStops.statistics,
     };
   }
 
@@ -244,6 +260,13 @@ export class Engine {
   }
 
   private translateBlock(gpa: number, gpa2: number): number {
+    const startNs = this.translationStops.begin();
+    const address = this.translateIntoCache(gpa, gpa2);
+    this.translationStops.end(startNs);
+    return address;
+  }
+
+  private translateIntoCache(gpa: number, gpa2: number): number {
     if (!this.translate(gpa, gpa2, INSTRUCTIONS_MAX)) return 0;
     if (!this.codeCache.hasRoomFor(this.block)) {
       this.codeCacheResets++;
@@ -251,6 +274,15 @@ export class Engine {
     }
     this.blocksTranslated++;
     return this.codeCache.append(this.block);
+  }
+
+  /** Most calls only find that compiling would cost too much just now; they are no stops. */
+  private blockIsHot(block: number): void {
+    if (this.regions === undefined) return;
+    const { compiledCount } = this.regions;
+    const startNs = this.compilationStops.begin();
+    this.regions.blockIsHot(block);
+    if (this.regions.compiledCount !== compiledCount) this.compilationStops.end(startNs);
   }
 
   private translateSingle(gpa: number, gpa2: number): number {
