@@ -8,7 +8,7 @@ export { flushJumpCache, regionAt } from "./jump-cache";
 export { flushTlb, pagingRestored, setA20 } from "./paging";
 export { updateMode } from "./mode";
 export { resetCpu } from "./reset";
-export { depositBits, extractBits, mulHighSigned, mulHighUnsigned } from "./arithmetic";
+export { depositBits, extractBits } from "./arithmetic";
 export * from "./flags";
 export {
   beginAgain,

@@ -64,8 +64,6 @@ export type Expr =
 
 /** Core functions (core/arithmetic.ts) of two i64 that expressions may call, with their result types. */
 export const pureFunctions = {
-  mulHighUnsigned: "i64",
-  mulHighSigned: "i64",
   depositBits: "i64",
   extractBits: "i64",
 } as const;

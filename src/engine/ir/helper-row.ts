@@ -2,6 +2,7 @@
  * A helper: an exported core function `h_<name>(d: u32, s: u32, imm: i32): u32` that the IR calls where an
  * expression would not do. It returns 0, or 1 with a fault recorded and nothing else changed.
  */
+import type { Expr, Statement } from "./expr.ts";
 
 /** What a one-byte operand of a helper names, and whether the helper reads (r), writes (w) or does both (rw). */
 export type HelperOperand =
@@ -15,14 +16,19 @@ export type HelperOperand =
   /** A segment register number, or any other small number that is no register slot. */
   | "number";
 
+export interface QuickForm {
+  readonly when: Expr;
+  readonly body: readonly Statement[];
+}
+
 export interface HelperRow {
   readonly name: string;
   readonly d: HelperOperand;
   readonly s: HelperOperand;
   /** What the immediate means; "none" if it is ignored. */
   readonly imm: string;
-  /** "all": the function reads or writes general registers other than through d and s. */
-  readonly gprs: "none" | "all";
+  /** General registers that the function reads or writes other than through d and s: a bit for each, or "all". */
+  readonly gprs: "none" | "all" | number;
   /** It may return 1. */
   readonly faults: boolean;
   /** It ends its block: it may change RIP, the mode, paging or what interrupts are taken. */
@@ -30,4 +36,9 @@ export interface HelperRow {
   readonly flags: "none" | "reads" | "writes" | "both";
   /** Called only if one of these bits of a u32 state field is set; else it would do nothing. Without operands. */
   readonly when?: { readonly offset: number; readonly mask: number };
+  /**
+   * What a compiled region does in place of the call if `when` is not 0: the same, in its own code. It neither faults nor
+   * touches the flags, and writes whole registers, those of `gprs`.
+   */
+  readonly quick?: QuickForm;
 }

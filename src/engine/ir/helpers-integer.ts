@@ -1,7 +1,8 @@
 /** Helpers of integer arithmetic that expressions would make too large: core/integer.ts. */
-import type { HelperRow } from "./helper-row.ts";
+import * as x from "./expr.ts";
+import type { HelperRow, QuickForm } from "./helper-row.ts";
 
-type Options = Partial<Pick<HelperRow, "d" | "s" | "imm" | "gprs" | "faults" | "ends" | "flags">>;
+type Options = Partial<Pick<HelperRow, "d" | "s" | "imm" | "gprs" | "faults" | "ends" | "flags" | "quick">>;
 const row = (name: string, options: Options = {}): HelperRow => ({
   name,
   d: "none",
@@ -14,11 +15,50 @@ const row = (name: string, options: Options = {}): HelperRow => ({
   ...options,
 });
 
+const AX = 0;
+const DX = 2;
+
+/** DIV of a dividend whose upper half is 0, as compilers make them, by what is not 0. */
+function quickDivision(w: 32 | 64): QuickForm {
+  const m = x.arithmetic(w);
+  const isZero = m.op("eq", x.gpr(DX, w), m.constant(0));
+  const isDivisor = m.op("ne", x.reg("s", w), m.constant(0));
+  return { when: x.binary("i32.and", isZero, isDivisor), body: division(w, "div_u") };
+}
+
+/** IDIV of a dividend that the lower half says all of, as CDQ and CQO make it, by what is neither 0 nor -1. */
+function quickSignedDivision(w: 32 | 64): QuickForm {
+  const m = x.arithmetic(w);
+  const isExtended = m.op("eq", x.gpr(DX, w), m.op("shr_s", x.gpr(AX, w), m.constant(w - 1)));
+  const isDivisor = m.op("gt_u", m.op("add", x.reg("s", w), m.constant(1)), m.constant(1));
+  return { when: x.binary("i32.and", isExtended, isDivisor), body: division(w, "div_s") };
+}
+
+function division(w: 32 | 64, divide: "div_u" | "div_s"): readonly x.Statement[] {
+  const m = x.arithmetic(w);
+  const dividend = x.local("dividend", m.type);
+  const divisor = x.local("divisor", m.type);
+  const quotient = x.local("quotient", m.type);
+  return [
+    x.letLocal("dividend", x.gpr(AX, w)),
+    x.letLocal("divisor", x.reg("s", w)),
+    x.letLocal("quotient", m.op(divide, dividend, divisor)),
+    x.setGpr(AX, w, quotient),
+    x.setGpr(DX, w, m.op("sub", dividend, m.op("mul", quotient, divisor))),
+  ];
+}
+
+const dividendGprs = (1 << AX) | (1 << DX);
+
 export const integerHelpers: readonly HelperRow[] = [
   /** DIV and IDIV of rDX:rAX (AX for 8 bits) by slot s; #DE. The status flags keep their values. */
-  ...([8, 16, 32, 64] as const).flatMap((w) => [
-    row(`div${w}`, { s: `r${w}`, gprs: "all", faults: true }),
-    row(`idiv${w}`, { s: `r${w}`, gprs: "all", faults: true }),
+  ...([8, 16] as const).flatMap((w) => [
+    row(`div${w}`, { s: `r${w}`, gprs: dividendGprs, faults: true }),
+    row(`idiv${w}`, { s: `r${w}`, gprs: dividendGprs, faults: true }),
+  ]),
+  ...([32, 64] as const).flatMap((w) => [
+    row(`div${w}`, { s: `r${w}`, gprs: dividendGprs, faults: true, quick: quickDivision(w) }),
+    row(`idiv${w}`, { s: `r${w}`, gprs: dividendGprs, faults: true, quick: quickSignedDivision(w) }),
   ]),
   /** RCL and RCR of slot d by the low byte of slot s, or by the immediate when the name says so. */
   ...([8, 16, 32, 64] as const).flatMap((w) => [

@@ -19,7 +19,7 @@ export type OpMeaning =
   | {
       readonly kind: "helper";
       readonly helper: string;
-      readonly gprs: "none" | "all";
+      readonly gprs: "none" | "all" | number;
       readonly ends: boolean;
     }
   | { readonly kind: "branch"; readonly branch: Branch };

@@ -5,6 +5,7 @@
 import type { OpRow } from "./op.ts";
 import * as x from "./expr.ts";
 import type { Expr, Statement } from "./expr.ts";
+import { letHighProduct } from "./wide-multiply.ts";
 import { CF, FLAG_OP_FLAGS, OF, STATUS_FLAGS, flagOp } from "./flags.ts";
 
 type BitWidth = 32 | 64;
@@ -136,7 +137,7 @@ function opsOf(w: BitWidth): OpRow[] {
 }
 
 const mulx64: readonly Statement[] = [
-  x.letLocal("high", x.pure("mulHighUnsigned", x.gpr(DX, 64), x.reg("s", 64))),
+  ...letHighProduct(x.gpr(DX, 64), x.reg("s", 64), false),
   x.letLocal("low", x.binary("i64.mul", x.gpr(DX, 64), x.reg("s", 64))),
   x.setReg("a", 64, x.local("low", "i64")),
   x.setReg("d", 64, x.local("high", "i64")),

@@ -3,6 +3,7 @@ import type { OpRow } from "./op.ts";
 import * as x from "./expr.ts";
 import type { Expr, Statement, Width } from "./expr.ts";
 import { AF, CF, FLAG_OP_FLAGS, PF, SF, STATUS_FLAGS, ZF, OF, flagOp } from "./flags.ts";
+import { letHighProduct } from "./wide-multiply.ts";
 
 export const widths = [8, 16, 32, 64] as const satisfies readonly Width[];
 const wideWidths = [16, 32, 64] as const;
@@ -294,7 +295,7 @@ const multiplications: OpRow[] = (() => {
     const high = x.local("high", "i64");
     const low = x.local("low", "i64");
     const product64 = [
-      x.letLocal("high", x.pure(signed ? "mulHighSigned" : "mulHighUnsigned", x.gpr(AX, 64), x.reg("s", 64))),
+      ...letHighProduct(x.gpr(AX, 64), x.reg("s", 64), signed),
       x.letLocal("low", x.binary("i64.mul", x.gpr(AX, 64), x.reg("s", 64))),
       x.setGpr(AX, 64, low),
       x.setGpr(DX, 64, high),
@@ -313,13 +314,10 @@ const multiplications: OpRow[] = (() => {
       const operands = [x.letLocal("a", left), x.letLocal("b", right)];
       if (w === 64) {
         const body = [...operands, x.letLocal("r", m.op("mul", a(w), b(w))), x.setReg("d", w, r(w))];
-        const overflow = x.binary(
-          "i64.ne",
-          x.pure("mulHighSigned", a(w), b(w)),
-          x.binary("i64.shr_s", r(w), x.i64(63)),
-        );
+        const high = letHighProduct(a(w), b(w), true);
+        const overflow = x.binary("i64.ne", x.local("high", "i64"), x.binary("i64.shr_s", r(w), x.i64(63)));
         return [
-          inline(`imul${suffix}64`, [...body, mulFlags(w, r(w), overflow)], `imuln${suffix}64`),
+          inline(`imul${suffix}64`, [...body, ...high, mulFlags(w, r(w), overflow)], `imuln${suffix}64`),
           inline(`imuln${suffix}64`, body),
         ];
       }

@@ -5,6 +5,7 @@
  *
  * Masks have one bit for each general register. lower.ts and region.ts write the code that this describes.
  */
+import type { HelperRow } from "../ir/helper-row.ts";
 import { OUTSIDE, type RegionNode } from "./graph.ts";
 import { FLAGS_IN_MEMORY, FLAGS_MIXED } from "./lazy-flags.ts";
 import {
@@ -97,7 +98,9 @@ export class DataFlow {
     if (helper !== undefined) {
       const touched =
         (helperReadRoles[number] ?? 0) | (helperWriteRoles[number] ?? 0) | (helperPartialRoles[number] ?? 0);
-      this.#dirty = helper.gprs === "all" ? 0 : this.#dirty & ~roleMask(ops, i, touched);
+      // Where the two ways of a quick helper meet, a register is as dirty as on either.
+      if (helper.quick !== undefined) this.#dirty |= gprsOfHelper(helper);
+      else this.#dirty &= ~(roleMask(ops, i, touched) | gprsOfHelper(helper));
       if (helper.flags !== "none") this.#flags = FLAGS_IN_MEMORY;
       return;
     }
@@ -136,8 +139,12 @@ export class DataFlow {
     if (helper !== undefined) {
       this.liveAfter[i] = liveAfter;
       if (helper.gprs === "all") return dirty;
-      const stored = roleMask(ops, i, (helperReadRoles[number] ?? 0) | (helperPartialRoles[number] ?? 0));
-      const loaded = roleMask(ops, i, helperWriteRoles[number] ?? 0);
+      if (helper.quick !== undefined)
+        return liveAfter | dirty | gprsOfHelper(helper) | roleMask(ops, i, helperReadRoles[number] ?? 0);
+      const fixed = gprsOfHelper(helper);
+      const stored =
+        fixed | roleMask(ops, i, (helperReadRoles[number] ?? 0) | (helperPartialRoles[number] ?? 0));
+      const loaded = fixed | roleMask(ops, i, helperWriteRoles[number] ?? 0);
       return (liveAfter & ~loaded) | (dirty & (helper.faults ? ALL_GPRS : stored));
     }
     const full = facts.fullGprs | roleMask(ops, i, facts.fullRoles);
@@ -145,6 +152,11 @@ export class DataFlow {
     const read = facts.readGprs | roleMask(ops, i, facts.readRoles);
     return (liveAfter & ~full) | partial | read | (facts.faults ? dirty : 0);
   }
+}
+
+/** The general registers that a helper reads or writes on its own. */
+export function gprsOfHelper({ gprs }: HelperRow): number {
+  return gprs === "all" ? ALL_GPRS : gprs === "none" ? 0 : gprs;
 }
 
 /** The general registers that operands name. */

@@ -17,6 +17,7 @@ import {
   slowReadSignature,
   slowWriteSignature,
 } from "./core-calls.ts";
+import { gprsOfHelper } from "./dataflow.ts";
 import type { ModuleEncoder, Signature } from "./encode.ts";
 import type { FunctionEncoder } from "./function.ts";
 import {
@@ -159,10 +160,10 @@ export class Lowering {
     const op = this.#op;
     op.select(ops, i);
     const facts = factsOfOp(op.number);
-    if (facts.helper !== undefined) return this.#helper(facts.helper);
     for (const pool of Object.values(this.#pools)) pool.release();
     this.#names.clear();
     this.#bits.clear();
+    if (facts.helper !== undefined) return this.#helper(facts.helper);
     for (const statement of facts.body) {
       // A branch's decision is its last value: it stays on the stack.
       if (facts.branch !== undefined && statement.kind === "let" && statement.name === "condition")
@@ -177,13 +178,29 @@ export class Lowering {
   }
 
   #helper(row: HelperRow): void {
+    if (row.quick === undefined) return this.#callHelper(row);
+    const f = this.#f;
+    const { dirty } = this.slots;
+    this.emit(row.quick.when);
+    f.if("likely");
+    for (const statement of row.quick.body) this.#statement(statement);
+    const dirtyQuick = this.slots.dirty;
+    f.else();
+    this.slots.dirty = dirty;
+    this.#callHelper(row);
+    f.end();
+    this.slots.dirty |= dirtyQuick;
+  }
+
+  #callHelper(row: HelperRow): void {
     const f = this.#f;
     const { slots, flags } = this;
     const { number, d, s, imm } = this.#op;
     const reads = helperReadRoles[number] ?? 0;
     const writes = helperWriteRoles[number] ?? 0;
     const partial = helperPartialRoles[number] ?? 0;
-    if (row.gprs === "all") slots.storeAll(slots.dirty);
+    const fixed = gprsOfHelper(row);
+    slots.storeAll(slots.dirty & fixed);
     for (const [role, slot] of [[ROLE_D, d] as const, [ROLE_S, s] as const]) {
       if (((reads | partial) & role) === 0) continue;
       if (!isGpr(slot) || (slots.dirty & gprBit(slot)) !== 0) slots.store(slot);
@@ -215,7 +232,7 @@ export class Lowering {
     for (const [role, slot] of [[ROLE_D, d] as const, [ROLE_S, s] as const]) {
       if ((writes & role) !== 0) this.#reload(slot);
     }
-    if (row.gprs === "all") slots.loadAll(this.liveAfter);
+    slots.loadAll(row.quick === undefined ? fixed & this.liveAfter : fixed);
   }
 
   /** General registers whose value is needed behind the current op: the ones worth reloading. */
