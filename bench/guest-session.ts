@@ -80,6 +80,13 @@ export class GuestSession {
     }
   }
 
+  /** What follows up to the end of the line. */
+  async lineEnd(timeoutMs: number): Promise<string> {
+    const start = this.#searchedOffset;
+    await this.waitFor("\n", timeoutMs);
+    return this.#output.slice(start, this.#searchedOffset).trimEnd();
+  }
+
   /** Waits until nothing has come for that long, so that an echo or a prompt is complete. */
   async waitForQuiet(quietMs: number): Promise<void> {
     for (;;) {

@@ -19,15 +19,27 @@ function childrenOf(pid: number): readonly number[] {
   );
 }
 
+/** The numbers of /proc/PID/stat behind the process's name, which may itself hold spaces and parentheses. */
+function statFields(pid: number): readonly number[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  return stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .map(Number);
+}
+
 /** User and system time of all threads of a process since it started. */
 export function processorSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  // The second field is the name in parentheses and may itself hold spaces and parentheses.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const [userTicks, systemTicks] = [Number(fields[11]), Number(fields[12])];
+  const [userTicks = NaN, systemTicks = NaN] = statFields(pid).slice(11, 13);
   return (userTicks + systemTicks) / TICKS_PER_SECOND;
 }
 
+/** Of the process and all its descendants, with those that have ended and been waited for. */
 export function treeProcessorSeconds(pid: number): number {
-  return processTree(pid).reduce((sum, each) => sum + processorSeconds(each), 0);
+  return processTree(pid).reduce((sum, each) => sum + processorSeconds(each) + waitedSeconds(each), 0);
+}
+
+function waitedSeconds(pid: number): number {
+  const [userTicks = NaN, systemTicks = NaN] = statFields(pid).slice(13, 15);
+  return (userTicks + systemTicks) / TICKS_PER_SECOND;
 }

@@ -3,10 +3,17 @@
 import type { Part } from "../part.ts";
 import { idle } from "./idle.ts";
 import { linux } from "./linux.ts";
+import { osWork } from "./os-work.ts";
 import { others } from "./others.ts";
 import { workloads } from "./workloads.ts";
 
-export const PARTS = { linux, idle, workloads, others } as const satisfies Record<string, Part>;
+export const PARTS = {
+  linux,
+  idle,
+  workloads,
+  "os-work": osWork,
+  others,
+} as const satisfies Record<string, Part>;
 
 export type PartName = keyof typeof PARTS;
 
