@@ -302,6 +302,14 @@ export const MODE_GS_FLAT = 1024;
 /** CR0.PE is clear or RFLAGS.VM set: segment loads compute base = selector << 4. */
 export const MODE_REAL = 2048;
 
+// ---- Where an indirect branch has led -------------------------------------------------------------------------
+/** In the op of an indirect jump or call: the blocks it has led to (u32 addresses, 0 if none), each at its hash. */
+export const SEEN_TARGETS = 24;
+export const SEEN_TARGETS_COUNT = 32;
+/** A block's place is (address * SEEN_FACTOR) >>> SEEN_SHIFT, in u32s; the last one to come keeps it. */
+export const SEEN_FACTOR = 0x9e3779b1;
+export const SEEN_SHIFT = 27;
+
 // ---- Translated blocks in the code cache ----------------------------------------------------------------------
 // Header, then encoded IR ops, then the instruction table: u16 pairs { op offset / 8 from the first op, guest
 // offset from the block's RIP }, one for each guest instruction, for exact faults.

@@ -311,7 +311,8 @@ function printIndirect(branch: Extract<Branch, { kind: "indirect" }>): string {
   const undo = branch.why === "return" ? "unpop(<u32>(w >> 32)); " : "";
   const fault = `if (branchFaults(to, 0)) { ${undo}break; }`;
   const target = `const to: u64 = load<u64>(${slotAddress("s")}); const b: u32 = cachedBlock(to);`;
-  const go = "if (b != 0) { ip = b + L.BLOCK_OPS; continue; }";
+  const note = "store<u32>(ip + L.SEEN_TARGETS + (((b * <u32>L.SEEN_FACTOR) >>> L.SEEN_SHIFT) << 2), b); ";
+  const go = `if (b != 0) { ${branch.why === "return" ? "" : note}ip = b + L.BLOCK_OPS; continue; }`;
   const leave = "store<u64>(S + L.RIP, to); return 0;";
   if (branch.pushes) {
     const callFault = "if (b == 0 && !isCanonical(to)) { raiseCallFault(load<u64>(S + L.GPR_RSP)); break; }";

@@ -2,16 +2,22 @@
  * What an IR op is: its name, the fields it encodes and its meaning. The rows stand in ops-*.ts; ops.ts numbers
  * them. An op never names an x86 instruction: several instructions share an op, several ops make an instruction.
  */
+import { SEEN_TARGETS, SEEN_TARGETS_COUNT } from "../layout.ts";
 import type { Expr, Statement } from "./expr.ts";
 
 /**
  * Encodings, in 8-byte words. Every op starts with { op u16, d u8, s u8, imm i32 }.
  * short: that word alone. long: a second word { a u8, scale u8, u16, imm2 i32 }; a 64-bit immediate is imm2:imm.
  * branch: three words; imm = aux, then two chain addresses (u32), then two targets (i32, relative to the block's
- * RIP): taken and not taken.
+ * RIP): taken and not taken. indirect: a branch, and behind it where it has led (layout.ts).
  */
-export type OpFormat = "short" | "long" | "branch";
-export const opFormatWords: Record<OpFormat, number> = { short: 1, long: 2, branch: 3 };
+export type OpFormat = "short" | "long" | "branch" | "indirect";
+export const opFormatWords: Record<OpFormat, number> = {
+  short: 1,
+  long: 2,
+  branch: 3,
+  indirect: (SEEN_TARGETS + 4 * SEEN_TARGETS_COUNT) / 8,
+};
 
 export type OpMeaning =
   | { readonly kind: "inline"; readonly body: readonly Statement[] }

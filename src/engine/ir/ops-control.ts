@@ -82,13 +82,13 @@ export const controlOps: readonly OpRow[] = [
   conditional("jz32", x.unary("i32.eqz", x.reg("s", 32))),
   conditional("jz64", x.unary("i64.eqz", x.reg("s", 64))),
   ...fused,
-  row("jmpr", "branch", { kind: "indirect", why: "jump" }),
-  row("callr", "branch", { kind: "indirect", why: "call" }),
+  row("jmpr", "indirect", { kind: "indirect", why: "jump" }),
+  row("callr", "indirect", { kind: "indirect", why: "call" }),
   row("ret", "branch", { kind: "indirect", why: "return" }),
   /** #GP(0) unless a call's target, in slot s, is canonical. */
   row("canonical", "short", { kind: "canonical" }),
   /** That, the push of the return address and `callr` in one op: the interpreter's. */
-  row("callr64", "branch", { kind: "indirect", why: "call", pushes: true }),
+  row("callr64", "indirect", { kind: "indirect", why: "call", pushes: true }),
   row("sysend", "short", { kind: "sysend" }),
   row("raise", "short", { kind: "raise" }),
 ];

@@ -11,7 +11,7 @@ import * as L from "../layout.ts";
 const ENTER = opNumber("enter");
 /** Words (8 bytes) of each op by number. */
 const wordsOf = Uint8Array.from(ops, (row) => opFormatWords[row.format]);
-const isBranch = Uint8Array.from(ops, (row) => (row.format === "branch" ? 1 : 0));
+const isBranch = Uint8Array.from(ops, ({ format }) => (format === "branch" || format === "indirect" ? 1 : 0));
 /** Executions after which a block counts as hot. */
 export const HEAT_OF_A_HOT_BLOCK = 1500;
 const NEVER_HOT = 0x7fffffff;
@@ -87,7 +87,9 @@ export class CodeCache {
         u32[word + 3] = 0;
         u32[word + 4] = block.target0[i] ?? 0;
         u32[word + 5] = block.target1[i] ?? 0;
-        word += 6;
+        const next = word + 2 * (wordsOf[op] ?? 0);
+        u32.fill(0, word + 6, next);
+        word = next;
       } else {
         this.writeLong(block, i, word);
         word += 4;
@@ -141,12 +143,14 @@ export class CodeCache {
   }
 }
 
+/** What a block's one indirect branch adds. */
+const SEEN_SIZE = 4 * L.SEEN_TARGETS_COUNT;
 const FIRST = L.CODE_CACHE + L.SINGLE_BLOCK_SIZE;
 const tableOp = new Uint16Array(INSTRUCTIONS_MAX);
 
 const alignTo8 = (n: number): number => (n + 7) & ~7;
 const encodedSizeMax = (block: IrBlock): number =>
-  L.BLOCK_OPS + block.count * 24 + (block.instructionCount + 2) * 4;
+  L.BLOCK_OPS + block.count * 24 + SEEN_SIZE + (block.instructionCount + 2) * 4;
 
 /** 1 for ops whose meaning reads the 64-bit immediate. */
 const hasImm64 = Uint8Array.from(ops, (row) =>

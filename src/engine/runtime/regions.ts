@@ -245,9 +245,10 @@ export class Regions {
         blocks: Math.min(regionLimits.inlinedBlocks, regionLimits.blocks - blocks.length - queue.length - 2),
         instructions: Math.min(regionLimits.inlinedInstructions, regionLimits.instructions - instructions),
       };
-      const successors = this.#successors(offset, end - 1).map((successor) => blockKey(successor, context));
+      const seenTargets = this.#seenTargets(address, end - 1, baseRip);
+      const successors = this.#successors(offset, end - 1, seenTargets).map((to) => blockKey(to, context));
       const { depth, back } = defined(calls[context], "a block is in a context that was entered");
-      const callee = this.#directCallee(offset, end - 1);
+      const callee = this.#directCallee(offset, end - 1) ?? this.#usualCallee(end - 1, seenTargets);
       const pageCount = addressSpace.pages.length;
       const inlinesCall =
         callee !== undefined &&
@@ -258,7 +259,9 @@ export class Regions {
       if (inlinesCall) {
         const [behind] = successors;
         calls.push({ back: defined(behind, "a call has a return address"), depth: depth + 1 });
-        successors[0] = blockKey(callee, calls.length - 1);
+        const inlined = blockKey(callee, calls.length - 1);
+        if (isIndirect(this.#ops.op[end - 1] ?? 0)) successors.unshift(inlined);
+        else successors[0] = inlined;
       } else if (context !== 0 && this.#isReturn(end - 1)) {
         successors.push(back);
       }
@@ -288,6 +291,26 @@ export class Regions {
     const branch = factsOfOp(this.#ops.op[last] ?? 0).branch;
     const isCall = branch?.kind === "jump" && branch.why === "call";
     return isCall ? offset + (this.#ops.target0[last] ?? 0) : undefined;
+  }
+
+  /** Offset of the only callee that a call through a pointer, this op, has had in the interpreter. */
+  #usualCallee(last: number, seenTargets: readonly number[]): number | undefined {
+    const branch = factsOfOp(this.#ops.op[last] ?? 0).branch;
+    const isCall = branch?.kind === "indirect" && branch.why === "call";
+    return isCall && seenTargets.length === 1 ? seenTargets[0] : undefined;
+  }
+
+  /** Offsets to which the indirect jump or call at the end of a block has led in the interpreter. */
+  #seenTargets(address: number, last: number, baseRip: bigint): number[] {
+    if (!isIndirect(this.#ops.op[last] ?? 0) || this.#isReturn(last)) return [];
+    const seen = this.#view.getUint32(address + L.BLOCK_TABLE, true) - 4 * L.SEEN_TARGETS_COUNT;
+    const offsets = new Set<number>();
+    for (let i = 0; i < L.SEEN_TARGETS_COUNT; i++) {
+      const block = this.#view.getUint32(seen + 4 * i, true);
+      const offset = this.#rip(block) - baseRip;
+      if (block !== 0 && isSmall(offset)) offsets.add(Number(offset));
+    }
+    return [...offsets];
   }
 
   #isReturn(last: number): boolean {
@@ -358,7 +381,7 @@ export class Regions {
   }
 
   /** Offsets of the code that may follow the block whose last op this is; behind a call, where it returns to. */
-  #successors(offset: number, last: number): number[] {
+  #successors(offset: number, last: number, seenTargets: readonly number[] = []): number[] {
     const { op, target0, target1 } = this.#ops;
     const branch = factsOfOp(op[last] ?? 0).branch;
     const first = offset + (target0[last] ?? 0);
@@ -366,6 +389,7 @@ export class Regions {
     if (branch?.kind === "conditional") return [first, second];
     if (branch?.kind === "jump") return [branch.why === "call" ? second : first];
     if (branch?.kind === "indirect" && branch.why === "call") return [second];
+    if (branch?.kind === "indirect" && branch.why === "jump") return [...seenTargets];
     if (branch?.kind === "sysend") {
       const next = this.#ops.behindString(last);
       return next === undefined ? [] : [offset + next];
@@ -480,6 +504,8 @@ interface CalleeSearch {
   readonly room: CodeSize;
 }
 
+/** Do so small offsets differ in their low halves, as those of a region's blocks have to? */
+const isSmall = (offset: bigint): boolean => BigInt.asIntN(32, offset) === offset;
 const isIndirect = (op: number): boolean => factsOfOp(op).branch?.kind === "indirect";
 
 /** WebAssembly's own limit of a memory32, which every memory's maximum is within. */

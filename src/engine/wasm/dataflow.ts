@@ -75,12 +75,12 @@ export class DataFlow {
       this.#step(ops, i);
     }
     this.dirtyOut[number] = this.#dirty;
-    const afterCall = isCall(ops, node);
-    const dirty = afterCall ? 0 : this.#dirty;
-    const flags = afterCall ? FLAGS_IN_MEMORY : this.#flags;
     let changed = false;
-    for (const { to } of node.edges) {
+    for (const [i, { to }] of node.edges.entries()) {
       if (to === OUTSIDE) continue;
+      const afterCall = isCall(ops, node) || (i === GUARDED_CALL_BACK && isGuardedCall(ops, node));
+      const dirty = afterCall ? 0 : this.#dirty;
+      const flags = afterCall ? FLAGS_IN_MEMORY : this.#flags;
       const dirtyBefore = this.dirtyIn[to] ?? 0;
       const flagsBefore = this.flagsIn[to] ?? FLAGS_UNKNOWN;
       const flagsAfter = flagsBefore === FLAGS_UNKNOWN || flagsBefore === flags ? flags : FLAGS_MIXED;
@@ -125,9 +125,12 @@ export class DataFlow {
     const dirty = this.dirtyOut[number] ?? 0;
     // Behind a call everything that is live is read from the state block again.
     if (node.edges.length === 0 || isCall(ops, node)) return dirty;
-    // An inlined return may lead elsewhere.
-    let live = isReturn(ops, node) ? dirty : 0;
-    for (const { to } of node.edges) live |= to === OUTSIDE ? dirty : (this.liveIn[to] ?? 0);
+    // What an indirect branch is compared with may not be where it leads.
+    let live = isIndirect(ops, node) ? dirty : 0;
+    for (const [i, { to }] of node.edges.entries()) {
+      if (i === GUARDED_CALL_BACK && isGuardedCall(ops, node)) continue;
+      live |= to === OUTSIDE ? dirty : (this.liveIn[to] ?? 0);
+    }
     return live;
   }
 
@@ -173,8 +176,16 @@ function writtenBy(ops: RegionOps, i: number): number {
   return facts.fullGprs | facts.partialGprs | roleMask(ops, i, facts.fullRoles | facts.partialRoles);
 }
 
-function isReturn(ops: RegionOps, node: RegionNode): boolean {
+function isIndirect(ops: RegionOps, node: RegionNode): boolean {
   return factsOfOp(ops.op[node.block.end - 1] ?? 0).branch?.kind === "indirect";
+}
+
+/** Which edge of a guarded call leads to behind it, after a call of something else than the inlined callee. */
+export const GUARDED_CALL_BACK = 1;
+
+/** Does the node end with an indirect call whose usual callee is inlined? */
+export function isGuardedCall(ops: RegionOps, node: RegionNode): boolean {
+  return node.block.inlinesCall && isIndirect(ops, node);
 }
 
 /** Does the node end with a guest call, direct or indirect, that is not inlined? */

@@ -215,6 +215,14 @@ export class FunctionEncoder {
     this.#body.u32(this.#depth - label);
   }
 
+  /** Pops an index into the labels; what is behind them goes to `otherwise`. */
+  brTable(labels: readonly number[], otherwise: number): void {
+    this.#body.u8(opcode.brTable);
+    this.#body.u32(labels.length);
+    for (const label of labels) this.#body.u32(this.#depth - label);
+    this.#body.u32(this.#depth - otherwise);
+  }
+
   #hint(hint: Hint): void {
     if (hint === "none") return;
     this.#hintOffsets.push(this.#body.length);

@@ -22,7 +22,7 @@ export interface RegionBlock {
   readonly key: BlockKey;
   /** Offset of the block's first instruction from the region's base. */
   readonly offset: number;
-  /** It ends with a call whose callee is inlined: the only successor. */
+  /** It ends with a call whose callee is inlined: the first successor; an indirect call has the block behind it too. */
   readonly inlinesCall: boolean;
   /** Its ops in RegionOps: [start, end); the last one is its branch. */
   readonly start: number;

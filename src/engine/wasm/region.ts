@@ -25,10 +25,11 @@ import {
   remapSignature,
   translateSignature,
 } from "./core-calls.ts";
-import { DataFlow, isCall } from "./dataflow.ts";
+import { DataFlow, GUARDED_CALL_BACK, isCall, isGuardedCall } from "./dataflow.ts";
 import { ModuleEncoder } from "./encode.ts";
 import { FunctionEncoder } from "./function.ts";
 import { OUTSIDE, type RegionEdge, type RegionNode } from "./graph.ts";
+import { type JumpHash, jumpHash } from "./jump-hash.ts";
 import { FLAGS_IN_MEMORY, FLAGS_MIXED } from "./lazy-flags.ts";
 import {
   Lowering,
@@ -437,8 +438,9 @@ export class RegionCompiler {
       case "conditional":
         return this.#conditional(node, i);
       case "indirect":
-        if (isCall(this.#ops, node)) return this.#indirectCall(node, i);
-        return branch.why === "jump" ? this.#indirectJump(i) : this.#return(node, i);
+        if (isGuardedCall(this.#ops, node)) return this.#guardedCall(node, i);
+        if (isCall(this.#ops, node)) return this.#indirectCall(i, node.edges[0]);
+        return branch.why === "jump" ? this.#indirectJump(node, i) : this.#return(node, i);
       case "canonical":
         this.#lowering.pushIndirectTarget(this.#ops, i);
         f.localSet(this.#result);
@@ -505,12 +507,46 @@ export class RegionCompiler {
     this.#leaveOrGoOn(leave, back);
   }
 
-  #indirectJump(i: number): void {
+  #indirectJump(node: RegionNode, i: number): void {
     const f = this.#f;
     this.#lowering.pushIndirectTarget(this.#ops, i);
     f.localSet(this.#result);
+    const inside = node.edges.filter(({ to }) => to !== OUTSIDE);
+    const hash = jumpHash(inside.map(({ offset }) => Number(BigInt.asIntN(32, this.#ripAt(offset)))));
+    if (inside.length > 0 && hash !== undefined) this.#jumpInside(inside, hash);
     this.#checkTarget(0);
     this.#leaveByChain(() => f.localGet(this.#result));
+  }
+
+  /** Goes on at the edge whose address is in #result; comes out at the end if there is none. */
+  #jumpInside(edges: readonly RegionEdge[], { factor, shift, places }: JumpHash): void {
+    const f = this.#f;
+    const { slots, flags } = this.#lowering;
+    const { dirty } = slots;
+    const { state } = flags;
+    const miss = f.block();
+    const labels = edges.map(() => f.block());
+    f.localGet(this.#result);
+    f.op(unaryOps["i32.wrap_i64"]);
+    f.i32Const(factor);
+    f.op(binaryOps["i32.mul"]);
+    f.i32Const(shift);
+    f.op(binaryOps["i32.shr_u"]);
+    f.brTable(
+      places.map((index) => labels[index] ?? miss),
+      miss,
+    );
+    for (const edge of edges.toReversed()) {
+      f.end();
+      f.localGet(this.#result);
+      this.#pushRip(edge.offset);
+      f.op(binaryOps["i64.ne"]);
+      f.brIf(miss, "unlikely");
+      this.#edge(edge);
+      slots.dirty = dirty;
+      flags.state = state;
+    }
+    f.end();
   }
 
   #unpop(sizeBytes: number): void {
@@ -680,9 +716,18 @@ export class RegionCompiler {
     f.op(opcode.return);
   }
 
-  #indirectCall(node: RegionNode, i: number): void {
+  /** A call through a pointer that usually leads to the callee that is inlined. */
+  #guardedCall(node: RegionNode, i: number): void {
     const f = this.#f;
-    const [back] = node.edges;
+    const callee = defined(node.edges[0], "a guarded call has a callee");
+    this.#lowering.pushIndirectTarget(this.#ops, i);
+    this.#pushRip(callee.offset);
+    f.op(binaryOps["i64.ne"]);
+    this.#leaveOrGoOn(() => this.#indirectCall(i, node.edges[GUARDED_CALL_BACK]), callee);
+  }
+
+  #indirectCall(i: number, back: RegionEdge | undefined): void {
+    const f = this.#f;
     if (back === undefined || back.to === OUTSIDE) {
       return this.#leaveByChain(() => this.#lowering.pushIndirectTarget(this.#ops, i));
     }

@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import * as L from "../layout.ts";
+import { CODE, END, STACK, TierMachine, type TestBlock, type TierState, seeded } from "./testing.ts";
+
+const RAX = 0;
+const RCX = 8;
+const RDX = 16;
+const RBX = 24;
+const RSI = 48;
+const T0 = L.TEMP;
+/** Where the loop's indirect branch leads, `RBX` bytes further: every so many bytes one of four places. */
+const TARGETS = CODE + 0x100;
+const TARGET_STRIDE = 0x20;
+const OTHER_TARGETS = 0x200;
+
+const machine = new TierMachine(new WebAssembly.Module(readFileSync("build/core.wasm")));
+
+/** The state after `measured` in the interpreter, and in a region that was compiled after `usual`. */
+function bothTiers(
+  blocks: readonly TestBlock[],
+  usual: Record<number, bigint>,
+  measured: Record<number, bigint>,
+): [TierState, TierState] {
+  machine.load(blocks);
+  machine.prepare(CODE, seeded(7), measured);
+  const interpreted = machine.run();
+  machine.load(blocks);
+  machine.prepare(CODE, seeded(7), usual);
+  machine.run();
+  machine.compile(CODE);
+  machine.prepare(CODE, seeded(7), measured);
+  return [interpreted, machine.run()];
+}
+
+/** RCX is how often the loop goes round times TARGET_STRIDE; which of the places it goes to, its low bits say. */
+const chooseTarget = [
+  { op: "mov64", d: RDX, s: RCX },
+  { op: "andi64", d: RDX, imm: 3 * TARGET_STRIDE },
+  { op: "addi64", d: RDX, imm: TARGETS },
+  { op: "add64", d: RDX, s: RBX },
+] as const;
+
+const places = (end: readonly TestBlock["ops"][number][]): TestBlock[] =>
+  [0, 1, 2, 3].flatMap((n) =>
+    [TARGETS, TARGETS + OTHER_TARGETS].map((first, other) => ({
+      rip: first + n * TARGET_STRIDE,
+      ops: [{ op: "addi64", d: RAX, imm: 1 + 7 * n + 100 * other }, ...end],
+    })),
+  );
+
+const switchLoop: readonly TestBlock[] = [
+  {
+    rip: CODE,
+    ops: [
+      { op: "subi64", d: RCX, imm: TARGET_STRIDE },
+      { op: "j4", to: END, else: CODE + 2 },
+    ],
+  },
+  { rip: CODE + 2, ops: [...chooseTarget, { op: "jmpr", s: RDX }] },
+  ...places([{ op: "jmp", to: CODE }]),
+];
+
+const callLoop = (target: readonly TestBlock["ops"][number][]): readonly TestBlock[] => [
+  {
+    rip: CODE,
+    ops: [
+      { op: "subi64", d: RCX, imm: TARGET_STRIDE },
+      { op: "j4", to: END, else: CODE + 2 },
+    ],
+  },
+  {
+    rip: CODE + 2,
+    ops: [...target, { op: "pushi64", imm: CODE + 0x40 }, { op: "callr", s: RDX, else: CODE + 0x40 }],
+  },
+  {
+    rip: CODE + 0x40,
+    ops: [
+      { op: "xori64", d: RAX, imm: 5 },
+      { op: "jmp", to: CODE },
+    ],
+  },
+  ...places([
+    { op: "pop64", d: T0 },
+    { op: "ret", s: T0, imm: 8 },
+  ]),
+];
+
+const rounds = (count: number): bigint => BigInt(count * TARGET_STRIDE);
+const gpr = (count: number, further = 0): Record<number, bigint> => ({
+  0: 0n,
+  1: rounds(count),
+  3: BigInt(further),
+  4: BigInt(STACK),
+});
+
+test("a jump to one of several places it has been to stays inside the region", () => {
+  const [interpreted, compiled] = bothTiers(switchLoop, gpr(101), gpr(81));
+
+  assert.deepEqual(compiled, interpreted);
+  assert.equal(compiled.gpr[0], 20n * (1n + 8n + 15n + 22n));
+  // 25 times each before the region was compiled, and never since.
+  assert.deepEqual(
+    [0, 1, 2, 3].map((n) => machine.timesInterpreted(TARGETS + n * TARGET_STRIDE)),
+    [25, 25, 25, 25],
+  );
+});
+
+test("a jump to a place it has never been to leaves the region", () => {
+  const [interpreted, compiled] = bothTiers(switchLoop, gpr(101), gpr(81, OTHER_TARGETS));
+
+  assert.deepEqual(compiled, interpreted);
+  assert.equal(compiled.gpr[0], 20n * (101n + 108n + 115n + 122n));
+});
+
+test("a call of the only callee that was seen is inlined", () => {
+  const target = [{ op: "mov64", d: RDX, s: RBX }];
+  const usual = gpr(101, TARGETS);
+
+  const [interpreted, compiled] = bothTiers(callLoop(target), usual, gpr(81, TARGETS));
+
+  assert.deepEqual(compiled, interpreted);
+  assert.equal(machine.timesInterpreted(TARGETS), 100);
+});
+
+test("a call of another callee than the inlined one comes back to behind it, and both do in turn", () => {
+  const target = [
+    { op: "mov64", d: RDX, s: RCX },
+    { op: "and64", d: RDX, s: RSI },
+    { op: "addi64", d: RDX, imm: TARGETS },
+  ];
+
+  const [interpreted, compiled] = bothTiers(
+    callLoop(target),
+    { ...gpr(101), 6: 0n },
+    { ...gpr(81), 6: BigInt(3 * TARGET_STRIDE) },
+  );
+
+  assert.deepEqual(compiled, interpreted);
+  assert.equal(interpreted.exit, L.EXIT_HALT);
+  assert.equal(machine.timesInterpreted(TARGETS), 100);
+});
