@@ -29,6 +29,8 @@ export interface HelperRow {
   readonly imm: string;
   /** General registers that the function reads or writes other than through d and s: a bit for each, or "all". */
   readonly gprs: "none" | "all" | number;
+  /** "all": it reads or writes XMM registers other than through d and s. */
+  readonly xmms?: "all";
   /** It may return 1. */
   readonly faults: boolean;
   /** It ends its block: it may change RIP, the mode, paging or what interrupts are taken. */

@@ -29,7 +29,7 @@ export const cryptoHelpers = [
   row("sha1msg1"),
   row("sha1msg2"),
   // Reads XMM0 besides.
-  row("sha256rnds2"),
+  { ...row("sha256rnds2"), xmms: "all" },
   row("sha256msg1"),
   row("sha256msg2"),
 ] as const satisfies readonly HelperRow[];

@@ -2,7 +2,9 @@
 import * as x from "./expr.ts";
 import type { HelperRow, QuickForm } from "./helper-row.ts";
 
-type Options = Partial<Pick<HelperRow, "d" | "s" | "imm" | "gprs" | "faults" | "ends" | "flags" | "quick">>;
+type Options = Partial<
+  Pick<HelperRow, "d" | "s" | "imm" | "gprs" | "xmms" | "faults" | "ends" | "flags" | "quick">
+>;
 const row = (name: string, options: Options = {}): HelperRow => ({
   name,
   d: "none",
@@ -96,7 +98,7 @@ export const integerHelpers: readonly HelperRow[] = [
   row("phminposuw", { d: "xmm", s: "xmm" }),
   row("mpsadbw", { d: "xmm", s: "xmm", imm: "offsets" }),
   /** MASKMOVDQU: bytes of XMM d to the linear address in slot s where the mask's sign bits are set. */
-  row("maskmovdqu", { d: "xmm", s: "r64", imm: "XMM register with the mask", faults: true }),
+  row("maskmovdqu", { d: "xmm", s: "r64", imm: "XMM register with the mask", faults: true, xmms: "all" }),
   /** CLD and STD. */
   row("cld"),
   row("std"),

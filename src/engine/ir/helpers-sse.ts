@@ -115,9 +115,10 @@ export const sseHelpers = [
   row("cvttpd2pi", "mm", "xmm"),
 
   row("pcmpestri", "xmm", "xmm", string),
-  row("pcmpestrm", "xmm", "xmm", string),
+  // The masks go to XMM0.
+  { ...row("pcmpestrm", "xmm", "xmm", string), xmms: "all" },
   row("pcmpistri", "xmm", "xmm", string),
-  row("pcmpistrm", "xmm", "xmm", string),
+  { ...row("pcmpistrm", "xmm", "xmm", string), xmms: "all" },
   row("crc32", "rw64", "r64", { imm: "width of the source, 8, 16, 32 or 64", faults: false }),
 ] as const satisfies readonly HelperRow[];
 

@@ -29,6 +29,7 @@ const x87 = <const Name extends string>(
 const xsave = (["xsave", "xsaveopt", "xsavec", "xrstor"] as const).map((name) => ({
   ...x87(name, "none", "r64", "64 with REX.W, else 32", { address: true }),
   gprs: "all" as const,
+  xmms: "all" as const,
 }));
 
 /** ES in the status word. */
@@ -51,8 +52,8 @@ export const x87Helpers = [
   x87("x87_store_environment", "none", "r64", "operand size 16 or 32", { address: true }),
   x87("x87_save", "none", "r64", "operand size 16 or 32", { address: true }),
   x87("x87_restore", "none", "r64", "operand size 16 or 32", { address: true }),
-  x87("fxsave", "none", "r64", "64 with REX.W, else 32", { address: true }),
-  x87("fxrstor", "none", "r64", "64 with REX.W, else 32", { address: true }),
+  { ...x87("fxsave", "none", "r64", "64 with REX.W, else 32", { address: true }), xmms: "all" },
+  { ...x87("fxrstor", "none", "r64", "64 with REX.W, else 32", { address: true }), xmms: "all" },
   // #UD and #NM of the XSAVE family.
   { ...x87("xsave_check", "none", "none", "none"), faults: true },
   ...xsave,

@@ -1,9 +1,9 @@
 /**
- * What is where in a compiled region. Forward: which general registers are newer in their locals than in the state
+ * What is where in a compiled region. Forward: which general and XMM registers are newer in their locals than in the state
  * block ("dirty"; where paths meet, on any of them), and in which state the lazy flags are. Backward: which locals
  * must hold their register's value ("live"): it is read, or stored at an exit because it is dirty there.
  *
- * Masks have one bit for each general register. lower.ts and region.ts write the code that this describes.
+ * Masks have one bit for each general register, and one for each XMM register above them (slots.ts). lower.ts and region.ts write the code that this describes.
  */
 import type { HelperRow } from "../ir/helper-row.ts";
 import { OUTSIDE, type RegionNode } from "./graph.ts";
@@ -19,9 +19,8 @@ import {
   helperWriteRoles,
 } from "./op-facts.ts";
 import { REGION_OPS_MAX, type RegionOps } from "./region-ops.ts";
-import { gprBit } from "./slots.ts";
+import { ALL_GPRS, ALL_REGISTERS, ALL_XMMS, gprBit, xmmBit } from "./slots.ts";
 
-const ALL_GPRS = 0xffff;
 /** Not reached yet; no state of LazyFlags. */
 const FLAGS_UNKNOWN = -3;
 
@@ -56,7 +55,7 @@ export class DataFlow {
     }
   }
 
-  /** Union of the general registers written anywhere in the region. */
+  /** Union of the registers written anywhere in the region. */
   static written(ops: RegionOps): number {
     let mask = 0;
     for (let i = 0; i < ops.count; i++) mask |= writtenBy(ops, i);
@@ -94,13 +93,13 @@ export class DataFlow {
 
   #step(ops: RegionOps, i: number): void {
     const number = ops.op[i] ?? 0;
-    const { helper, flagOp, flagsConditional } = factsOfOp(number);
+    const { helper, flagOp, flagsConditional, xmmReads } = factsOfOp(number);
     if (helper !== undefined) {
       const touched =
         (helperReadRoles[number] ?? 0) | (helperWriteRoles[number] ?? 0) | (helperPartialRoles[number] ?? 0);
       // Where the two ways of a quick helper meet, a register is as dirty as on either.
       if (helper.quick !== undefined) this.#dirty |= gprsOfHelper(helper);
-      else this.#dirty &= ~(roleMask(ops, i, touched) | gprsOfHelper(helper));
+      else this.#dirty &= ~(roleMask(ops, i, touched) | xmmMask(ops, i, xmmReads) | fixedOfHelper(helper));
       if (helper.flags !== "none") this.#flags = FLAGS_IN_MEMORY;
       return;
     }
@@ -141,18 +140,20 @@ export class DataFlow {
     const { helper } = facts;
     if (helper !== undefined) {
       this.liveAfter[i] = liveAfter;
-      if (helper.gprs === "all") return dirty;
       if (helper.quick !== undefined)
         return liveAfter | dirty | gprsOfHelper(helper) | roleMask(ops, i, helperReadRoles[number] ?? 0);
-      const fixed = gprsOfHelper(helper);
+      const fixed = fixedOfHelper(helper);
       const stored =
-        fixed | roleMask(ops, i, (helperReadRoles[number] ?? 0) | (helperPartialRoles[number] ?? 0));
-      const loaded = fixed | roleMask(ops, i, helperWriteRoles[number] ?? 0);
-      return (liveAfter & ~loaded) | (dirty & (helper.faults ? ALL_GPRS : stored));
+        fixed |
+        roleMask(ops, i, (helperReadRoles[number] ?? 0) | (helperPartialRoles[number] ?? 0)) |
+        xmmMask(ops, i, facts.xmmReads);
+      const loaded =
+        fixed | roleMask(ops, i, helperWriteRoles[number] ?? 0) | xmmMask(ops, i, facts.xmmWrites);
+      return (liveAfter & ~loaded) | (dirty & (helper.faults ? ALL_REGISTERS : stored));
     }
-    const full = facts.fullGprs | roleMask(ops, i, facts.fullRoles);
+    const full = facts.fullGprs | roleMask(ops, i, facts.fullRoles) | xmmMask(ops, i, facts.xmmWrites);
     const partial = facts.partialGprs | roleMask(ops, i, facts.partialRoles);
-    const read = facts.readGprs | roleMask(ops, i, facts.readRoles);
+    const read = facts.readGprs | roleMask(ops, i, facts.readRoles) | xmmMask(ops, i, facts.xmmReads);
     return (liveAfter & ~full) | partial | read | (facts.faults ? dirty : 0);
   }
 }
@@ -171,9 +172,25 @@ function roleMask(ops: RegionOps, i: number, roles: number): number {
   return mask;
 }
 
+/** The XMM registers that operands name. */
+function xmmMask(ops: RegionOps, i: number, roles: number): number {
+  if (roles === 0) return 0;
+  let mask = 0;
+  if ((roles & ROLE_D) !== 0) mask |= xmmBit(ops.d[i] ?? 0);
+  if ((roles & ROLE_S) !== 0) mask |= xmmBit(ops.s[i] ?? 0);
+  if ((roles & ROLE_A) !== 0) mask |= xmmBit(ops.a[i] ?? 0);
+  return mask;
+}
+
+/** Registers that a helper reads or writes besides its operands. */
+function fixedOfHelper(helper: HelperRow): number {
+  return gprsOfHelper(helper) | (helper.xmms === "all" ? ALL_XMMS : 0);
+}
+
 function writtenBy(ops: RegionOps, i: number): number {
   const facts = factsOfOp(ops.op[i] ?? 0);
-  return facts.fullGprs | facts.partialGprs | roleMask(ops, i, facts.fullRoles | facts.partialRoles);
+  const general = facts.fullGprs | facts.partialGprs | roleMask(ops, i, facts.fullRoles | facts.partialRoles);
+  return facts.helper === undefined ? general | xmmMask(ops, i, facts.xmmWrites) : general;
 }
 
 function isIndirect(ops: RegionOps, node: RegionNode): boolean {

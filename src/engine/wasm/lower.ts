@@ -1,8 +1,8 @@
 /**
  * Lowers IR ops to WebAssembly from the same expression trees from which the interpreter is printed (ir/expr.ts,
- * ir/assemblyscript.ts): register-file slots are locals (slots.ts), lazy flags are locals (lazy-flags.ts), XMM
- * registers and other state stay in the state block at addresses known now, guest memory is accessed through the TLB
- * with both arms in place (layout.ts describes an entry), helpers are calls into the core.
+ * ir/assemblyscript.ts): register-file slots and XMM registers are locals (slots.ts), lazy flags are locals
+ * (lazy-flags.ts), other state stays in the state block at addresses known now, guest memory is accessed through the
+ * TLB with both arms in place (layout.ts describes an entry), helpers are calls into the core.
  *
  * An op that faults leaves through the region's fault exit with a word that says what was dirty (FaultWord).
  */
@@ -41,13 +41,14 @@ import {
 import type { HelperRow } from "../ir/helper-row.ts";
 import { compareExchangeOpcode, opcode } from "./opcodes.ts";
 import { CurrentOp, type RegionOps } from "./region-ops.ts";
-import { Slots, gprBit, isGpr } from "./slots.ts";
+import { ALL_GPRS, ALL_XMMS, Slots, gprBit, isGpr, xmmBit } from "./slots.ts";
 import { isStatic, staticInteger, staticVector } from "./static-value.ts";
 
 /**
  * What an op tells a shared exit, packed in an i64: low half dirty GPRs (16 bits), instructions of the block not
  * retired (8 bits) and the flags' operation (8 bits, or one of the two values below); high half the instruction's
- * offset from the region's base.
+ * offset from the region's base. Dirty XMM registers (the upper 16 bits of a mask) are in a local of their own, which
+ * only regions that write XMM registers set.
  */
 export const WORD_PC_SHIFT = 32;
 export const WORD_NOT_RETIRED_SHIFT = 16;
@@ -60,6 +61,8 @@ const TLB_TAG_MASK = -L.PAGE_SIZE;
 const TLB_ENTRY_ADDEND = 8;
 const TLB_INDEX_SHIFT = 8;
 const NO_ADDRESS = -1;
+/** From here on a helper's MMX operand is the start of XMM_TEMP. */
+const MMX_COUNT = 8;
 /** Where a 128-bit value is put for slowWrite128: the second half, the first may hold what was read. */
 const STORE_SCRATCH = L.SCRATCH + 16;
 
@@ -98,6 +101,8 @@ export interface RegionFrame {
   /** Label of the fault exit, and the local it takes its word from. */
   readonly faultLabel: number;
   readonly wordLocal: number;
+  /** For the dirty XMM registers; undefined in a region that writes none. */
+  readonly xmmWordLocal: number | undefined;
   readonly mode: number;
 }
 
@@ -123,7 +128,7 @@ export class Lowering {
     this.#stateBase = stateBase;
     this.#module = module;
     this.#f = f;
-    this.#frame = { faultLabel: 0, wordLocal: 0, mode: 0 };
+    this.#frame = { faultLabel: 0, wordLocal: 0, xmmWordLocal: undefined, mode: 0 };
     this.slots = new Slots(stateBase, f);
     this.flags = new LazyFlags(stateBase, f, this);
   }
@@ -199,8 +204,9 @@ export class Lowering {
     const reads = helperReadRoles[number] ?? 0;
     const writes = helperWriteRoles[number] ?? 0;
     const partial = helperPartialRoles[number] ?? 0;
-    const fixed = gprsOfHelper(row);
+    const fixed = gprsOfHelper(row) | (row.xmms === "all" ? ALL_XMMS : 0);
     slots.storeAll(slots.dirty & fixed);
+    this.#storeXmmOperands(row, d, s);
     for (const [role, slot] of [[ROLE_D, d] as const, [ROLE_S, s] as const]) {
       if (((reads | partial) & role) === 0) continue;
       if (!isGpr(slot) || (slots.dirty & gprBit(slot)) !== 0) slots.store(slot);
@@ -232,10 +238,20 @@ export class Lowering {
     for (const [role, slot] of [[ROLE_D, d] as const, [ROLE_S, s] as const]) {
       if ((writes & role) !== 0) this.#reload(slot);
     }
-    slots.loadAll(row.quick === undefined ? fixed & this.liveAfter : fixed);
+    const loaded = fixed | (row.d === "xmm" ? xmmBit(d) : 0);
+    slots.loadAll(row.quick === undefined ? loaded & this.liveAfter : loaded);
   }
 
-  /** General registers whose value is needed behind the current op: the ones worth reloading. */
+  /** Puts XMM operands, temporary ones too, where a helper finds them. */
+  #storeXmmOperands(row: HelperRow, d: number, s: number): void {
+    const { slots } = this;
+    for (const [kind, n] of [[row.d, d] as const, [row.s, s] as const]) {
+      if (kind === "xmm" && (n >= L.XMM_COUNT || (slots.dirty & xmmBit(n)) !== 0)) slots.storeXmm(n);
+      if (kind === "mm" && n >= MMX_COUNT) slots.storeXmm(L.XMM_TEMP);
+    }
+  }
+
+  /** Registers whose value is needed behind the current op: the ones worth reloading. */
   liveAfter = 0;
 
   #reload(slot: number): void {
@@ -249,19 +265,25 @@ export class Lowering {
 
   /** Leaves the region with a fault pending at the current op. */
   fault(): void {
-    const f = this.#f;
-    f.i64Const(...this.exitWord(this.#pcOffset, this.#notRetired));
-    f.localSet(this.#frame.wordLocal);
-    f.br(this.#frame.faultLabel);
+    this.setExitWord(this.#pcOffset, this.#notRetired);
+    this.#f.br(this.#frame.faultLabel);
   }
 
-  /** What a shared exit has to know, as low and high half. */
-  exitWord(pcOffset: number, notRetired: number): [number, number] {
+  /** Tells a shared exit what it has to know. */
+  setExitWord(pcOffset: number, notRetired: number): void {
+    const f = this.#f;
     const { state } = this.flags;
+    const { dirty } = this.slots;
+    const { wordLocal, xmmWordLocal } = this.#frame;
     const flags =
       state === FLAGS_IN_MEMORY ? WORD_FLAGS_IN_MEMORY : state === FLAGS_MIXED ? WORD_FLAGS_MIXED : state;
-    const low = this.slots.dirty | (notRetired << WORD_NOT_RETIRED_SHIFT) | (flags << WORD_FLAGS_SHIFT);
-    return [low, pcOffset];
+    const low =
+      (dirty & ALL_GPRS) | (notRetired << WORD_NOT_RETIRED_SHIFT) | (flags << WORD_FLAGS_SHIFT);
+    f.i64Const(low, pcOffset);
+    f.localSet(wordLocal);
+    if (xmmWordLocal === undefined) return;
+    f.i32Const(dirty & ALL_XMMS);
+    f.localSet(xmmWordLocal);
   }
 
   // ---- Statements -------------------------------------------------------------------------------------------------
@@ -287,9 +309,8 @@ export class Lowering {
       case "setGpr":
         return this.#setSlot(8 * statement.number, statement);
       case "setXmm":
-        f.i32Const(0);
         this.emit(statement.value);
-        return f.v128Store(this.#xmmAddress(statement.role));
+        return this.slots.setXmm(this.#op[roleField[statement.role]]);
       case "setState":
         f.i32Const(0);
         this.emit(statement.value);
@@ -476,10 +497,6 @@ export class Lowering {
   }
 
   // ---- Expressions ------------------------------------------------------------------------------------------------
-  #xmmAddress(role: "d" | "s" | "a"): number {
-    return this.#stateBase + L.XMM + this.#op[roleField[role]] * L.XMM_STRIDE;
-  }
-
   #localNamed(name: string): number {
     if (name === FLAG_LOCALS.dst) return this.flags.dst;
     if (name === FLAG_LOCALS.src) return this.flags.src;
@@ -499,8 +516,7 @@ export class Lowering {
       case "gpr":
         return this.slots.get(8 * e.number, e.width);
       case "xmm":
-        f.i32Const(0);
-        return f.v128Load(this.#xmmAddress(e.role));
+        return this.slots.getXmm(this.#op[roleField[e.role]]);
       case "local":
         return f.localGet(this.#localNamed(e.name));
       case "unary":

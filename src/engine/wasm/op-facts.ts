@@ -25,6 +25,9 @@ export interface OpFacts {
   readonly readGprs: number;
   readonly fullGprs: number;
   readonly partialGprs: number;
+  /** Operands that name XMM registers read and written (ROLE_* bits). */
+  readonly xmmReads: number;
+  readonly xmmWrites: number;
   /** The lazy-flag operation (flags.ts) it leaves behind, or NO_FLAGS. */
   readonly flagOp: number;
   /** It writes the flags only in some cases. */
@@ -46,6 +49,8 @@ interface Accumulator {
   readGprs: number;
   fullGprs: number;
   partialGprs: number;
+  xmmReads: number;
+  xmmWrites: number;
   flagOp: number;
   flagsConditional: boolean;
   faults: boolean;
@@ -55,6 +60,7 @@ function addStatement(facts: Accumulator, statement: Statement): void {
   visitExpressions(statement, (e) => {
     if (e.kind === "reg") facts.readRoles |= roleBit[e.role];
     else if (e.kind === "gpr") facts.readGprs |= 1 << e.number;
+    else if (e.kind === "xmm") facts.xmmReads |= roleBit[e.role];
   });
   if (statement.kind === "setReg") {
     if (statement.width >= 32) facts.fullRoles |= roleBit[statement.role];
@@ -62,6 +68,8 @@ function addStatement(facts: Accumulator, statement: Statement): void {
   } else if (statement.kind === "setGpr") {
     if (statement.width >= 32) facts.fullGprs |= 1 << statement.number;
     else facts.partialGprs |= 1 << statement.number;
+  } else if (statement.kind === "setXmm") {
+    facts.xmmWrites |= roleBit[statement.role];
   } else if (statement.kind === "flags") {
     facts.flagOp = statement.op;
     facts.flagsConditional = statement.when !== undefined;
@@ -85,6 +93,8 @@ function factsOf(row: OpRow): OpFacts {
     readGprs: 0,
     fullGprs: 0,
     partialGprs: 0,
+    xmmReads: 0,
+    xmmWrites: 0,
     flagOp: NO_FLAGS,
     flagsConditional: false,
     faults:
@@ -94,6 +104,8 @@ function factsOf(row: OpRow): OpFacts {
   const branch = meaning.kind === "branch" ? meaning.branch : undefined;
   const body = meaning.kind === "inline" ? meaning.body : branch === undefined ? [] : branchBody(branch);
   for (const statement of body) addStatement(facts, statement);
+  if (helper?.d === "xmm") facts.xmmReads = facts.xmmWrites = ROLE_D;
+  if (helper?.s === "xmm") facts.xmmReads |= ROLE_S;
   if (branch?.kind === "indirect" || branch?.kind === "canonical") facts.readRoles |= ROLE_S;
   return { ...facts, body, helper, branch };
 }

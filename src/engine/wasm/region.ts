@@ -43,6 +43,7 @@ import {
 import { factsOfOp } from "./op-facts.ts";
 import { opcode } from "./opcodes.ts";
 import type { RegionOps } from "./region-ops.ts";
+import { ALL_GPRS, ALL_XMMS } from "./slots.ts";
 
 /** A linear page of code, and where it was in guest-physical memory. */
 export interface MappedPage {
@@ -95,6 +96,7 @@ export class RegionCompiler {
   #coldLabel = 0;
   #count = 0;
   #word = 0;
+  #xmmWord: number | undefined;
   #result = 0;
   #slot = 0;
 
@@ -126,6 +128,7 @@ export class RegionCompiler {
     this.#slot = f.local("i32");
     this.#word = f.local("i64");
     this.#result = f.local("i64");
+    this.#xmmWord = (DataFlow.written(plan.ops) & ALL_XMMS) === 0 ? undefined : f.local("i32");
 
     if (plan.pages.length > 1) this.#checkMapping(plan);
     this.#lowering.slots.loadAll(this.#flow.liveIn[0] ?? 0);
@@ -134,7 +137,12 @@ export class RegionCompiler {
     this.#chainLabel = f.block("i64");
     this.#coldLabel = f.block();
     const faultLabel = f.block();
-    this.#lowering.enterFrame({ faultLabel, wordLocal: this.#word, mode: plan.mode });
+    this.#lowering.enterFrame({
+      faultLabel,
+      wordLocal: this.#word,
+      xmmWordLocal: this.#xmmWord,
+      mode: plan.mode,
+    });
     this.#tree(0);
     f.op(opcode.unreachable);
     f.end();
@@ -218,7 +226,15 @@ export class RegionCompiler {
   #sharedStores(): void {
     const f = this.#f;
     const { slots, flags } = this.#lowering;
-    slots.storeChosen(DataFlow.written(this.#ops), this.#word);
+    this.#pushWordLow();
+    if (this.#xmmWord !== undefined) {
+      f.i32Const(ALL_GPRS);
+      f.op(binaryOps["i32.and"]);
+      f.localGet(this.#xmmWord);
+      f.op(binaryOps["i32.or"]);
+    }
+    f.localSet(this.#slot);
+    slots.storeChosen(DataFlow.written(this.#ops), this.#slot);
     // The operation number, or what stands in its place.
     this.#pushWordLow();
     f.i32Const(WORD_FLAGS_SHIFT);
@@ -355,8 +371,7 @@ export class RegionCompiler {
   /** Leaves for the code at an offset, seldom: through the exit that all such edges share. */
   #leaveCold(offset: number): void {
     const f = this.#f;
-    f.i64Const(...this.#lowering.exitWord(0, 0));
-    f.localSet(this.#word);
+    this.#lowering.setExitWord(0, 0);
     this.#pushRip(offset);
     f.localSet(this.#result);
     f.br(this.#coldLabel);

@@ -1,28 +1,37 @@
 /**
- * The register file inside a compiled region (layout.ts: the first 256 bytes of the state block): general registers
- * and temporaries live in i64 locals, the segment bases and the constant zero stay where they are.
+ * The register file inside a compiled region: general registers and temporaries (layout.ts: the first 256 bytes of the
+ * state block) live in i64 locals, XMM registers and the translator's temporary ones in v128 locals; the segment bases
+ * and the constant zero stay where they are. Temporaries are dead between instructions and never stored but for helpers.
  *
- * A general register is dirty while its local is newer than the state block. Which locals are valid where is the
+ * A register is dirty while its local is newer than the state block. Which locals are valid where is the
  * data flow's to know (dataflow.ts); this writes the code.
  */
 import { unaryOps, binaryOps } from "../ir/wasm-ops.ts";
 import type { Width } from "../ir/expr.ts";
-import { SEG_BASE, SLOT_ZERO, TEMP, TEMP_COUNT } from "../layout.ts";
+import { SEG_BASE, SLOT_ZERO, TEMP, TEMP_COUNT, XMM, XMM_COUNT, XMM_STRIDE } from "../layout.ts";
 import type { FunctionEncoder } from "./function.ts";
 import { opcode } from "./opcodes.ts";
 
 const GPR_COUNT = 16;
+const XMM_TEMPORARIES = 2;
 const NO_LOCAL = -1;
 
 export const isGpr = (slot: number): boolean => slot < SEG_BASE;
 /** The mask with the bit of a slot's general register, 0 for other slots. */
 export const gprBit = (slot: number): number => (slot < SEG_BASE ? 1 << (slot >> 3) : 0);
 
+/** The bit of an XMM register in the same masks, 0 for the temporary ones. */
+export const xmmBit = (n: number): number => (n < XMM_COUNT ? 1 << (GPR_COUNT + n) : 0);
+export const ALL_GPRS = 0xffff;
+export const ALL_XMMS = 0xffff << GPR_COUNT;
+export const ALL_REGISTERS = -1;
+
 export class Slots {
-  /** General registers whose local is newer than the state block. */
+  /** Registers whose local is newer than the state block. */
   dirty = 0;
   readonly #stateBase: number;
   readonly #locals = new Int32Array(GPR_COUNT + TEMP_COUNT);
+  readonly #xmmLocals = new Int32Array(XMM_COUNT + XMM_TEMPORARIES);
   #f: FunctionEncoder;
 
   constructor(stateBase: number, f: FunctionEncoder) {
@@ -33,6 +42,7 @@ export class Slots {
   begin(f: FunctionEncoder): void {
     this.#f = f;
     this.#locals.fill(NO_LOCAL);
+    this.#xmmLocals.fill(NO_LOCAL);
     this.dirty = 0;
   }
 
@@ -150,28 +160,70 @@ export class Slots {
     f.localSet(this.#local(index));
   }
 
-  /** Writes the general registers of a mask to the state block. */
+  // ---- XMM registers ----------------------------------------------------------------------------------------------
+  #xmmLocal(n: number): number {
+    const known = this.#xmmLocals[n] ?? NO_LOCAL;
+    if (known !== NO_LOCAL) return known;
+    const local = this.#f.local("v128");
+    this.#xmmLocals[n] = local;
+    return local;
+  }
+
+  #xmmAddress(n: number): number {
+    return this.#stateBase + XMM + n * XMM_STRIDE;
+  }
+
+  /** Pushes an XMM register. */
+  getXmm(n: number): void {
+    this.#f.localGet(this.#xmmLocal(n));
+  }
+
+  /** Pops an XMM register. */
+  setXmm(n: number): void {
+    this.#f.localSet(this.#xmmLocal(n));
+    this.dirty |= xmmBit(n);
+  }
+
+  /** Writes the local of an XMM register to the state block. */
+  storeXmm(n: number): void {
+    const f = this.#f;
+    f.i32Const(0);
+    f.localGet(this.#xmmLocal(n));
+    f.v128Store(this.#xmmAddress(n));
+    this.dirty &= ~xmmBit(n);
+  }
+
+  loadXmm(n: number): void {
+    const f = this.#f;
+    f.i32Const(0);
+    f.v128Load(this.#xmmAddress(n));
+    f.localSet(this.#xmmLocal(n));
+  }
+
+  // ---- Masks of registers -----------------------------------------------------------------------------------------
+  /** Writes the registers of a mask to the state block. */
   storeAll(mask: number): void {
     for (let n = 0; n < GPR_COUNT; n++) if ((mask & (1 << n)) !== 0) this.store(8 * n);
+    for (let n = 0; n < XMM_COUNT; n++) if ((mask & xmmBit(n)) !== 0) this.storeXmm(n);
   }
 
   loadAll(mask: number): void {
     for (let n = 0; n < GPR_COUNT; n++) if ((mask & (1 << n)) !== 0) this.load(8 * n);
+    for (let n = 0; n < XMM_COUNT; n++) if ((mask & xmmBit(n)) !== 0) this.loadXmm(n);
   }
 
-  /** Writes those registers of `mask` whose bit in the low half of the i64 local `bits` is set: for shared exits. */
+  /** Writes those registers of `mask` whose bit in the i32 local `bits` is set: for shared exits. */
   storeChosen(mask: number, bits: number): void {
     const f = this.#f;
-    for (let n = 0; n < GPR_COUNT; n++) {
-      if ((mask & (1 << n)) === 0) continue;
+    for (let n = 0; n < GPR_COUNT + XMM_COUNT; n++) {
+      const bit = 1 << n;
+      if ((mask & bit) === 0) continue;
       f.localGet(bits);
-      f.op(unaryOps["i32.wrap_i64"]);
-      f.i32Const(1 << n);
+      f.i32Const(bit);
       f.op(binaryOps["i32.and"]);
       f.if();
-      f.i32Const(0);
-      f.localGet(this.#local(n));
-      f.access(opcode.i64Store, this.#stateBase + 8 * n);
+      if (n < GPR_COUNT) this.store(8 * n);
+      else this.storeXmm(n - GPR_COUNT);
       f.end();
     }
   }

@@ -69,7 +69,7 @@ class Generator {
   }
 
   operand(use: Use): number {
-    if (use === "xmm") return this.below(18);
+    if (use === "xmm") return this.below(17);
     if (use === "none") return this.below(128);
     return this.pick(use === "byte" ? BYTES : GPRS);
   }
@@ -146,6 +146,8 @@ function program(
         rip: body(i),
         ops: [
           { op: "subni64", d: R15, imm: 1 },
+          // The temporary registers hold nothing between instructions, and no instruction writes the state's.
+          { op: "movdqa", d: L.XMM_TEMP, s: generator.below(16) },
           ...shapes.flatMap((shape): TestOp[] => {
             const op = generator.op(shape);
             if (shape.name.startsWith("cas")) return lockedStore(op);
