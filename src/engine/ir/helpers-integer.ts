@@ -50,6 +50,8 @@ function division(w: 32 | 64, divide: "div_u" | "div_s"): readonly x.Statement[]
   ];
 }
 
+const isAligned16 = x.unary("i32.eqz", x.binary("i32.and", x.reg("s", 32), x.i32(15)));
+
 const dividendGprs = (1 << AX) | (1 << DX);
 
 export const integerHelpers: readonly HelperRow[] = [
@@ -78,7 +80,7 @@ export const integerHelpers: readonly HelperRow[] = [
   row("cmpxchg8b", { s: "r64", gprs: "all", faults: true, flags: "both" }),
   row("cmpxchg16b", { s: "r64", gprs: "all", faults: true, flags: "both" }),
   /** #GP(0) unless the linear address in slot s is a multiple of 16: 128-bit operands of legacy SSE instructions. */
-  row("align16", { s: "r64", faults: true }),
+  row("align16", { s: "r64", faults: true, quick: { when: isAligned16, body: [] } }),
   /** #GP(0) in place of an instruction: the `raise` op knows no error codes. */
   row("raise_gp0", { faults: true }),
   row("daa", { gprs: "all", flags: "both" }),

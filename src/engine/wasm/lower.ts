@@ -277,8 +277,7 @@ export class Lowering {
     const { wordLocal, xmmWordLocal } = this.#frame;
     const flags =
       state === FLAGS_IN_MEMORY ? WORD_FLAGS_IN_MEMORY : state === FLAGS_MIXED ? WORD_FLAGS_MIXED : state;
-    const low =
-      (dirty & ALL_GPRS) | (notRetired << WORD_NOT_RETIRED_SHIFT) | (flags << WORD_FLAGS_SHIFT);
+    const low = (dirty & ALL_GPRS) | (notRetired << WORD_NOT_RETIRED_SHIFT) | (flags << WORD_FLAGS_SHIFT);
     f.i64Const(low, pcOffset);
     f.localSet(wordLocal);
     if (xmmWordLocal === undefined) return;
