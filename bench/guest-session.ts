@@ -80,6 +80,10 @@ export class GuestSession {
     }
   }
 
+  get lastWords(): string {
+    return this.#output.slice(-LAST_WORDS);
+  }
+
   /** What follows up to the end of the line. */
   async lineEnd(timeoutMs: number): Promise<string> {
     const start = this.#searchedOffset;
@@ -130,6 +134,6 @@ export class GuestSession {
   }
 
   #failure(what: string): Error {
-    return new Error(`${what}; its last output:\n${this.#errorOutput}${this.#output.slice(-LAST_WORDS)}`);
+    return new Error(`${what}; its last output:\n${this.#errorOutput}${this.lastWords}`);
   }
 }

@@ -57,6 +57,7 @@ while read index step; do
   sh "$steps/$index.$step" >$output 2>&1
   status=$?
   [ $step != check ] || echo "@result $(tr '\\n' ' ' <check)"
+  [ $status = 0 ] || tail -n 3 $output
   echo "@done $index $step $status"
 done
 `;
@@ -117,8 +118,10 @@ async function timeTask(session: GuestSession, task: Task, index: number): Promi
   const ended = async (step: Step): Promise<number> => {
     const atMs = await session.waitFor(`@done ${index} ${step} `, STEP_LIMIT_MS);
     const status = await session.lineEnd(STEP_LIMIT_MS);
-    if (status !== "0")
-      throw new Error(`${task.name}: "${scriptOf(task, step)}" ended with status ${status}`);
+    if (status !== "0") {
+      const command = scriptOf(task, step);
+      throw new Error(`${task.name}: "${command}" ended with status ${status}: ${session.lastWords}`);
+    }
     return atMs;
   };
   session.type(`${index} prepare\n`);

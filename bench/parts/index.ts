@@ -5,6 +5,7 @@ import { idle } from "./idle.ts";
 import { linux } from "./linux.ts";
 import { osWork } from "./os-work.ts";
 import { others } from "./others.ts";
+import { realPrograms } from "./real-programs.ts";
 import { workloads } from "./workloads.ts";
 
 export const PARTS = {
@@ -12,6 +13,7 @@ export const PARTS = {
   idle,
   workloads,
   "os-work": osWork,
+  "real-programs": realPrograms,
   others,
 } as const satisfies Record<string, Part>;
 
