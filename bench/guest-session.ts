@@ -46,7 +46,8 @@ export class GuestSession {
       this.#hasEnded = true;
       this.#onOutput?.();
     };
-    this.#process.on("error", ended).on("exit", ended);
+    // "close" comes when the output has been read to its end, which "exit" does not wait for.
+    this.#process.on("error", ended).on("close", ended);
   }
 
   /** Of the process that was started; the VM's own may be a child of it. */
@@ -104,10 +105,10 @@ export class GuestSession {
   /** Kills the emulator, first politely, so that it takes its own children with it. */
   async stop(): Promise<void> {
     if (this.#hasEnded) return;
-    const exited = once(this.#process, "exit");
+    const closed = once(this.#process, "close");
     this.#process.kill("SIGTERM");
     const killer = setTimeout(() => this.#process.kill("SIGKILL"), 5000);
-    await exited;
+    await closed;
     clearTimeout(killer);
   }
 

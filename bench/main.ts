@@ -51,6 +51,7 @@ async function measure(options: BenchOptions): Promise<BenchResult> {
     progress(name);
     const figures = await part.run({
       rounds: options.rounds,
+      clock: options.clock,
       contestants: here.filter((contestant) => part.contestants.includes(contestant)),
       workloads: (part.workloads ?? []).filter((workload) => options.only?.includes(workload) !== false),
       progress,
@@ -64,6 +65,7 @@ async function measure(options: BenchOptions): Promise<BenchResult> {
     startedAt,
     host: describeHost(),
     rounds: options.rounds,
+    clock: options.clock,
     load: { before, after: load() },
     leftOut,
     parts,

@@ -5,10 +5,12 @@ import { closestNames } from "../src/host/index.ts";
 import { CONTESTANTS } from "./contestant.ts";
 import type { ContestantName } from "./contestant.ts";
 import { PART_NAMES, partOf } from "./parts/index.ts";
+import type { Clock } from "./part.ts";
 import type { PartName } from "./parts/index.ts";
 
 export interface BenchOptions {
   readonly rounds: number;
+  readonly clock: Clock;
   readonly format: "text" | "json";
   readonly parts: readonly PartName[];
   readonly contestants: readonly ContestantName[];
@@ -35,6 +37,8 @@ ${partLines.join("\n")}
   --only NAME,…         only these workloads of the parts
   --contestants NAME,…  of ${CONTESTANTS.join(", ")}; by default all that are here
   --rounds N            the medians are of N rounds, by default ${DEFAULT_ROUNDS}
+  --clock CLOCK         of the kernels: wall, by default, or processor, which counts the time of all threads and which
+                        other programs on the machine hardly change
   --format text|json    what is printed
   --help
 
@@ -50,6 +54,7 @@ export function parseOptions(words: readonly string[]): BenchOptions | "help" | 
       allowPositionals: true,
       options: {
         rounds: { type: "string", default: `${DEFAULT_ROUNDS}` },
+        clock: { type: "string", default: "wall" },
         format: { type: "string", default: "text" },
         contestants: { type: "string" },
         only: { type: "string" },
@@ -64,6 +69,9 @@ export function parseOptions(words: readonly string[]): BenchOptions | "help" | 
     if (values.format !== "text" && values.format !== "json") {
       return new Error(`--format is text or json, not "${values.format}".`);
     }
+    if (values.clock !== "wall" && values.clock !== "processor") {
+      return new Error(`--clock is wall or processor, not "${values.clock}".`);
+    }
     const named =
       positionals.length === 0 ? PART_NAMES : positionals.map((name) => known("part", name, PART_NAMES));
     const contestants = listOf(values.contestants)?.map((name) => known("contestant", name, CONTESTANTS));
@@ -73,6 +81,7 @@ export function parseOptions(words: readonly string[]): BenchOptions | "help" | 
     const only = listOf(values.only)?.map((name) => known("workload", name, workloads));
     return {
       rounds,
+      clock: values.clock,
       format: values.format,
       // A part that has none of the workloads has nothing to do.
       parts: PART_NAMES.filter(

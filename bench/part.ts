@@ -19,6 +19,9 @@ export interface Part {
   run(bench: Bench): Promise<Figure[]>;
 }
 
+/** Wall time, or the processor time of all threads, which other programs on the machine hardly change. */
+export type Clock = "wall" | "processor";
+
 /** What a part is given. */
 export interface Bench {
   readonly rounds: number;
@@ -26,6 +29,8 @@ export interface Bench {
   readonly contestants: readonly ContestantName[];
   /** Those of the part's workloads that are asked for, in the part's order. */
   readonly workloads: readonly string[];
+  /** For the parts that can measure their workloads by either. */
+  readonly clock: Clock;
   /** Says what is going on. */
   readonly progress: (line: string) => void;
   /** Says what is not measured and why, also in the result. */

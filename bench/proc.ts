@@ -34,6 +34,12 @@ export function processorSeconds(pid: number): number {
   return (userTicks + systemTicks) / TICKS_PER_SECOND;
 }
 
+/** The same of a process's first thread alone, in nanoseconds (Documentation/scheduler/sched-stats.rst). */
+export function firstThreadSeconds(pid: number): number {
+  const [nanoseconds] = readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ");
+  return Number(nanoseconds) / 1e9;
+}
+
 /** Of the process and all its descendants, with those that have ended and been waited for. */
 export function treeProcessorSeconds(pid: number): number {
   return processTree(pid).reduce((sum, each) => sum + processorSeconds(each) + waitedSeconds(each), 0);

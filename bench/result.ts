@@ -3,6 +3,7 @@
 import type { Figure } from "./figures.ts";
 import type { GroupResult } from "./groups.ts";
 import type { Host } from "./host.ts";
+import type { Clock } from "./part.ts";
 
 export const RESULT_FORMAT = 2;
 
@@ -11,6 +12,8 @@ export interface BenchResult {
   readonly startedAt: string;
   readonly host: Host;
   readonly rounds: number;
+  /** What the figures of the kernels are. */
+  readonly clock: Clock;
   /** The machine's load average of one minute before and after: our own is in the latter. */
   readonly load: { readonly before: number; readonly after: number };
   /** Contestants and parts that were left out, each with the reason. */

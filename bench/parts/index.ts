@@ -2,6 +2,8 @@
 
 import type { Part } from "../part.ts";
 import { idle } from "./idle.ts";
+import { kernels } from "./kernels.ts";
+import { kernels32 } from "./kernels32.ts";
 import { linux } from "./linux.ts";
 import { osWork } from "./os-work.ts";
 import { others } from "./others.ts";
@@ -9,6 +11,8 @@ import { realPrograms } from "./real-programs.ts";
 import { workloads } from "./workloads.ts";
 
 export const PARTS = {
+  kernels,
+  kernels32,
   linux,
   idle,
   workloads,

@@ -40,3 +40,14 @@ test("--help names every part and contestant", () => {
   assert.equal(parseOptions(["--help"]), "help");
   for (const name of [...PART_NAMES, ...CONTESTANTS]) assert.ok(USAGE.includes(name), name);
 });
+
+test("--only chooses among the workloads of the parts and leaves out parts that have none of them", () => {
+  const options = parseOptions(["--only", "fib,sieve"]);
+  assert.ok(typeof options === "object" && "parts" in options);
+  assert.deepEqual(options.parts, ["kernels", "kernels32"]);
+  assert.deepEqual(options.only, ["fib", "sieve"]);
+
+  const unknown = parseOptions(["kernels", "--only", "fibb"]);
+  assert.ok(unknown instanceof Error);
+  assert.equal(unknown.message, 'There is no workload "fibb"; did you mean fib?');
+});

@@ -14,6 +14,7 @@ function resultOf(tcgSeconds: number): BenchResult {
     startedAt: "2026-01-01T00:00:00.000Z",
     host: { processor: "a processor", cores: 2, kernel: "6.1", node: "v26", tools: {}, commit: "abc" },
     rounds: 1,
+    clock: "wall",
     load: { before: 0.1, after: 1 },
     leftOut: ["v86: v86 is missing: npm install --no-save v86"],
     parts: [{ name: "linux", figures }],
