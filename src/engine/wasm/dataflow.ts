@@ -187,10 +187,14 @@ function fixedOfHelper(helper: HelperRow): number {
   return gprsOfHelper(helper) | (helper.xmms === "all" ? ALL_XMMS : 0);
 }
 
+/** Registers whose local an op may leave newer than the state block; a helper writes there itself, unless it is quick. */
 function writtenBy(ops: RegionOps, i: number): number {
   const facts = factsOfOp(ops.op[i] ?? 0);
-  const general = facts.fullGprs | facts.partialGprs | roleMask(ops, i, facts.fullRoles | facts.partialRoles);
-  return facts.helper === undefined ? general | xmmMask(ops, i, facts.xmmWrites) : general;
+  const { helper } = facts;
+  if (helper !== undefined)
+    return helper.quick === undefined ? 0 : gprsOfHelper(helper) | xmmMask(ops, i, facts.xmmWrites);
+  const roles = facts.fullRoles | facts.partialRoles;
+  return facts.fullGprs | facts.partialGprs | roleMask(ops, i, roles) | xmmMask(ops, i, facts.xmmWrites);
 }
 
 function isIndirect(ops: RegionOps, node: RegionNode): boolean {
