@@ -1,6 +1,7 @@
 /** The parts of the benchmark by name, in the order in which they run. */
 
 import type { Part } from "../part.ts";
+import { deviceExits } from "./device-exits.ts";
 import { idle } from "./idle.ts";
 import { kernels } from "./kernels.ts";
 import { kernels32 } from "./kernels32.ts";
@@ -18,6 +19,7 @@ export const PARTS = {
   workloads,
   "os-work": osWork,
   "real-programs": realPrograms,
+  "device-exits": deviceExits,
   others,
 } as const satisfies Record<string, Part>;
 
