@@ -102,6 +102,17 @@ export class GuestSession {
     }
   }
 
+  /** Waits for the emulator to end by itself; gives what it has said on standard error. */
+  async end(timeoutMs: number): Promise<string> {
+    const deadlineMs = performance.now() + timeoutMs;
+    while (!this.#hasEnded) {
+      if (performance.now() > deadlineMs)
+        throw this.#failure(`it has not ended within ${timeoutMs / 1000} s`);
+      await this.#outputWithin(WAIT_STEP_MS);
+    }
+    return this.#errorOutput;
+  }
+
   /** Kills the emulator, first politely, so that it takes its own children with it. */
   async stop(): Promise<void> {
     if (this.#hasEnded) return;

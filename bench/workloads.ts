@@ -15,6 +15,10 @@ export const WORKLOADS = {
 
 export type WorkloadName = keyof typeof WORKLOADS;
 
+const isWorkload = (name: string): name is WorkloadName => Object.hasOwn(WORKLOADS, name);
+
+export const WORKLOAD_NAMES: readonly WorkloadName[] = Object.keys(WORKLOADS).filter(isWorkload);
+
 /** The sum is the shell's to work out: its result is not in what was typed. */
 const END = "; echo ended-$((6*7))";
 const MARK = "ended-42";

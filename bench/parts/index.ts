@@ -8,6 +8,7 @@ import { kernels32 } from "./kernels32.ts";
 import { linux } from "./linux.ts";
 import { osWork } from "./os-work.ts";
 import { others } from "./others.ts";
+import { pauses } from "./pauses.ts";
 import { realPrograms } from "./real-programs.ts";
 import { workloads } from "./workloads.ts";
 
@@ -20,6 +21,7 @@ export const PARTS = {
   "os-work": osWork,
   "real-programs": realPrograms,
   "device-exits": deviceExits,
+  pauses,
   others,
 } as const satisfies Record<string, Part>;
 

@@ -7,18 +7,16 @@ import type { Part } from "../part.ts";
 import { interleave, samplesOf } from "../rounds.ts";
 import type { CommandTime } from "../shell-command.ts";
 import { startGuest } from "../start.ts";
-import { timeWorkload, WORKLOADS } from "../workloads.ts";
+import { timeWorkload, WORKLOAD_NAMES } from "../workloads.ts";
 import type { WorkloadName } from "../workloads.ts";
 import { PRIMARY_GUEST } from "./start-figures.ts";
-
-const isWorkload = (name: string): name is WorkloadName => Object.hasOwn(WORKLOADS, name);
 
 export const workloads: Part = {
   summary: "commands in the shell of Linux amd64",
   contestants: ["typevisor", "qemuTcg"],
   async run(bench) {
     const guest = await bench.guest(PRIMARY_GUEST);
-    const names = Object.keys(WORKLOADS).filter(isWorkload);
+    const names = WORKLOAD_NAMES;
     const rounds = await interleave(bench, emulatorsAmong(bench.contestants), async (emulator) => {
       const session = new GuestSession(EMULATORS[emulator].command(guest));
       try {
