@@ -238,54 +238,94 @@ function isUser(): u32 {
   return get32(L.CPL) == 3 ? 1 : 0;
 }
 
+/**
+ * Where an access hits the TLB all the same, else NO_ADDRESS: regions come here with one whose shared check failed, when
+ * what shares it lies in two pages.
+ */
+@inline
+function hit(va: u64, size: u32, kernelTlb: u32, userTlb: u32): u32 {
+  const entry = S + (isUser() ? userTlb : kernelTlb) + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);
+  return load<u64>(entry) == ((va + (size - 1)) & PAGE_MASK) ? load<u32>(entry, 8) + <u32>va : NO_ADDRESS;
+}
+
 export function slowRead8(va: u64): u32 {
-  return slowRead(va, 1, isUser(), 0);
+  const hva = hit(va, 1, L.TLB_KERNEL_READ, L.TLB_USER_READ);
+  return hva != NO_ADDRESS ? hva : slowRead(va, 1, isUser(), 0);
 }
 export function slowRead16(va: u64): u32 {
-  return slowRead(va, 2, isUser(), 0);
+  const hva = hit(va, 2, L.TLB_KERNEL_READ, L.TLB_USER_READ);
+  return hva != NO_ADDRESS ? hva : slowRead(va, 2, isUser(), 0);
 }
 export function slowRead32(va: u64): u32 {
-  return slowRead(va, 4, isUser(), 0);
+  const hva = hit(va, 4, L.TLB_KERNEL_READ, L.TLB_USER_READ);
+  return hva != NO_ADDRESS ? hva : slowRead(va, 4, isUser(), 0);
 }
 export function slowRead64(va: u64): u32 {
-  return slowRead(va, 8, isUser(), 0);
+  const hva = hit(va, 8, L.TLB_KERNEL_READ, L.TLB_USER_READ);
+  return hva != NO_ADDRESS ? hva : slowRead(va, 8, isUser(), 0);
 }
 export function slowRead128(va: u64): u32 {
-  return slowRead(va, 16, isUser(), 0);
+  const hva = hit(va, 16, L.TLB_KERNEL_READ, L.TLB_USER_READ);
+  return hva != NO_ADDRESS ? hva : slowRead(va, 16, isUser(), 0);
 }
 
 export function slowReadForWrite8(va: u64): u32 {
-  return slowReadForWrite(va, 1, isUser());
+  const hva = hit(va, 1, L.TLB_KERNEL_WRITE, L.TLB_USER_WRITE);
+  return hva != NO_ADDRESS ? hva : slowReadForWrite(va, 1, isUser());
 }
 export function slowReadForWrite16(va: u64): u32 {
-  return slowReadForWrite(va, 2, isUser());
+  const hva = hit(va, 2, L.TLB_KERNEL_WRITE, L.TLB_USER_WRITE);
+  return hva != NO_ADDRESS ? hva : slowReadForWrite(va, 2, isUser());
 }
 export function slowReadForWrite32(va: u64): u32 {
-  return slowReadForWrite(va, 4, isUser());
+  const hva = hit(va, 4, L.TLB_KERNEL_WRITE, L.TLB_USER_WRITE);
+  return hva != NO_ADDRESS ? hva : slowReadForWrite(va, 4, isUser());
 }
 export function slowReadForWrite64(va: u64): u32 {
-  return slowReadForWrite(va, 8, isUser());
+  const hva = hit(va, 8, L.TLB_KERNEL_WRITE, L.TLB_USER_WRITE);
+  return hva != NO_ADDRESS ? hva : slowReadForWrite(va, 8, isUser());
 }
 export function slowReadForWrite128(va: u64): u32 {
-  return slowReadForWrite(va, 16, isUser());
+  const hva = hit(va, 16, L.TLB_KERNEL_WRITE, L.TLB_USER_WRITE);
+  return hva != NO_ADDRESS ? hva : slowReadForWrite(va, 16, isUser());
 }
 
 // The values of stores pass through the second half of the scratch area: the first may hold what was read.
 const STORE_SCRATCH = L.SCRATCH + 16;
 
 export function slowWrite8(va: u64, value: u32): u32 {
+  const hva = hit(va, 1, L.TLB_KERNEL_WRITE, L.TLB_USER_WRITE);
+  if (hva != NO_ADDRESS) {
+    store<u8>(hva, <u8>value);
+    return 0;
+  }
   store<u8>(S + STORE_SCRATCH, <u8>value);
   return slowWrite(va, S + STORE_SCRATCH, 1, isUser(), 0);
 }
 export function slowWrite16(va: u64, value: u32): u32 {
+  const hva = hit(va, 2, L.TLB_KERNEL_WRITE, L.TLB_USER_WRITE);
+  if (hva != NO_ADDRESS) {
+    store<u16>(hva, <u16>value);
+    return 0;
+  }
   store<u16>(S + STORE_SCRATCH, <u16>value);
   return slowWrite(va, S + STORE_SCRATCH, 2, isUser(), 0);
 }
 export function slowWrite32(va: u64, value: u32): u32 {
+  const hva = hit(va, 4, L.TLB_KERNEL_WRITE, L.TLB_USER_WRITE);
+  if (hva != NO_ADDRESS) {
+    store<u32>(hva, value);
+    return 0;
+  }
   store<u32>(S + STORE_SCRATCH, value);
   return slowWrite(va, S + STORE_SCRATCH, 4, isUser(), 0);
 }
 export function slowWrite64(va: u64, value: u64): u32 {
+  const hva = hit(va, 8, L.TLB_KERNEL_WRITE, L.TLB_USER_WRITE);
+  if (hva != NO_ADDRESS) {
+    store<u64>(hva, value);
+    return 0;
+  }
   store<u64>(S + STORE_SCRATCH, value);
   return slowWrite(va, S + STORE_SCRATCH, 8, isUser(), 0);
 }

@@ -77,7 +77,7 @@ export class DataFlow {
     let changed = false;
     for (const [i, { to }] of node.edges.entries()) {
       if (to === OUTSIDE) continue;
-      const afterCall = isCall(ops, node) || (i === GUARDED_CALL_BACK && isGuardedCall(ops, node));
+      const afterCall = isBehindCall(ops, node, i);
       const dirty = afterCall ? 0 : this.#dirty;
       const flags = afterCall ? FLAGS_IN_MEMORY : this.#flags;
       const dirtyBefore = this.dirtyIn[to] ?? 0;
@@ -203,6 +203,11 @@ function isIndirect(ops: RegionOps, node: RegionNode): boolean {
 
 /** Which edge of a guarded call leads to behind it, after a call of something else than the inlined callee. */
 export const GUARDED_CALL_BACK = 1;
+
+/** Does edge `i` lead from a guest call to behind it, where all is in the state block? */
+export function isBehindCall(ops: RegionOps, node: RegionNode, i: number): boolean {
+  return isCall(ops, node) || (i === GUARDED_CALL_BACK && isGuardedCall(ops, node));
+}
 
 /** Does the node end with an indirect call whose usual callee is inlined? */
 export function isGuardedCall(ops: RegionOps, node: RegionNode): boolean {

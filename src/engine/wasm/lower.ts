@@ -41,6 +41,7 @@ import {
 import type { HelperRow } from "../ir/helper-row.ts";
 import { compareExchangeOpcode, opcode } from "./opcodes.ts";
 import { CurrentOp, type RegionOps } from "./region-ops.ts";
+import { NO_LOCAL, type SharedAccess } from "./shared-checks.ts";
 import { ALL_GPRS, ALL_XMMS, Slots, gprBit, isGpr, xmmBit } from "./slots.ts";
 import { isStatic, staticInteger, staticVector } from "./static-value.ts";
 
@@ -362,10 +363,9 @@ export class Lowering {
   }
 
   // ---- Guest memory -----------------------------------------------------------------------------------------------
-  /** Pops nothing; pushes 1 if the address, kept in the local va, hits the TLB at `tlb`; its entry's place is in `entry`. */
-  #lookUp(tlb: number, size: MemorySize, address: Expr, va: number, entry: number): void {
+  /** Pops the address of so many bytes and keeps it in va; pushes 1 if they hit the TLB at `tlb`, with the entry's place in `entry`. */
+  #lookUp(tlb: number, sizeBytes: number, va: number, entry: number): void {
     const f = this.#f;
-    this.emit(address);
     f.localTee(va);
     f.op(unaryOps["i32.wrap_i64"]);
     f.i32Const(TLB_INDEX_SHIFT);
@@ -375,8 +375,8 @@ export class Lowering {
     f.localTee(entry);
     f.access(opcode.i64Load, tlb);
     f.localGet(va);
-    if (size > 8) {
-      f.i64ConstNumber(size / 8 - 1);
+    if (sizeBytes > 1) {
+      f.i64ConstNumber(sizeBytes - 1);
       f.op(binaryOps["i64.add"]);
     }
     f.i64ConstNumber(TLB_TAG_MASK);
@@ -393,22 +393,71 @@ export class Lowering {
     f.op(binaryOps["i32.add"]);
   }
 
+  /** What the current op's one access shares with others (shared-checks.ts). */
+  shared: SharedAccess | undefined;
+
+  /** Pushes a value that is not 0 if the access hits. */
+  #beginAccess(tlb: number, size: MemorySize, address: Expr, va: number, entry: number): void {
+    const { shared } = this;
+    if (shared === undefined) {
+      this.emit(address);
+      return this.#lookUp(tlb, size / 8, va, entry);
+    }
+    if (shared.check.local === NO_LOCAL) this.#makeCheck(shared, address, va, entry);
+    this.#f.localGet(shared.check.local);
+  }
+
+  /** Pushes where the access hits, less the offset that it gives. */
+  #pushHit(tlb: number, va: number, entry: number): number {
+    const { shared } = this;
+    if (shared === undefined) {
+      this.#pushHostAddress(tlb, va, entry);
+      return 0;
+    }
+    this.#f.localGet(shared.check.local);
+    return shared.distance - shared.check.low;
+  }
+
+  /** Pushes the linear address where the access has missed. */
+  #pushMissed(address: Expr, va: number): void {
+    if (this.shared === undefined) this.#f.localGet(va);
+    else this.emit(address);
+  }
+
+  /** Looks up all the bytes that a check covers, at the first access that shares it. */
+  #makeCheck({ check, distance }: SharedAccess, address: Expr, va: number, entry: number): void {
+    const f = this.#f;
+    const tlb = check.forWrite ? this.#tlbWrite : this.#tlbRead;
+    check.local = f.local("i32");
+    this.emit(address);
+    if (check.low !== distance) {
+      f.i64ConstNumber(check.low - distance);
+      f.op(binaryOps["i64.add"]);
+    }
+    this.#lookUp(tlb, check.high - check.low, va, entry);
+    f.if("likely", "i32");
+    this.#pushHostAddress(tlb, va, entry);
+    f.else();
+    f.i32Const(0);
+    f.end();
+    f.localSet(check.local);
+  }
+
   #load(name: string, size: MemorySize, address: Expr, forWrite: boolean): void {
     const f = this.#f;
     const tlb = forWrite ? this.#tlbWrite : this.#tlbRead;
     const va = this.#pools.i64.borrow(f);
     const entry = this.#pools.i32.borrow(f);
     const type = size === 128 ? "v128" : size === 64 ? "i64" : "i32";
-    const read = (): void => {
-      if (size === 128) f.v128Load();
-      else f.access(loadOpcodes[size]);
+    const read = (offset: number): void => {
+      if (size === 128) f.v128Load(offset);
+      else f.access(loadOpcodes[size], offset);
     };
-    this.#lookUp(tlb, size, address, va, entry);
+    this.#beginAccess(tlb, size, address, va, entry);
     f.if("likely", type);
-    this.#pushHostAddress(tlb, va, entry);
-    read();
+    read(this.#pushHit(tlb, va, entry));
     f.else();
-    f.localGet(va);
+    this.#pushMissed(address, va);
     f.call(this.coreFunction(`slowRead${forWrite ? "ForWrite" : ""}${size}`, slowReadSignature));
     f.localTee(entry);
     f.i32Const(NO_ADDRESS);
@@ -417,7 +466,7 @@ export class Lowering {
     this.fault();
     f.end();
     f.localGet(entry);
-    read();
+    read(0);
     f.end();
     f.localSet(this.#name(name, type, size));
   }
@@ -431,19 +480,19 @@ export class Lowering {
     const kept = this.#pools[type].borrow(f);
     this.emit(value);
     f.localSet(kept);
-    this.#lookUp(tlb, size, address, va, entry);
+    this.#beginAccess(tlb, size, address, va, entry);
     f.if("likely");
-    this.#pushHostAddress(tlb, va, entry);
+    const offset = this.#pushHit(tlb, va, entry);
     f.localGet(kept);
-    if (size === 128) f.v128Store();
-    else f.access(storeOpcodes[size]);
+    if (size === 128) f.v128Store(offset);
+    else f.access(storeOpcodes[size], offset);
     f.else();
     if (size === 128) {
       f.i32Const(0);
       f.localGet(kept);
       f.v128Store(this.#stateBase + STORE_SCRATCH);
     }
-    f.localGet(va);
+    this.#pushMissed(address, va);
     if (size === 128) f.i32Const(this.#stateBase + STORE_SCRATCH);
     else f.localGet(kept);
     f.call(this.coreFunction(`slowWrite${size}`, slowWriteSignature(size)));
@@ -465,7 +514,8 @@ export class Lowering {
     f.localSet(expected);
     this.emit(statement.value);
     f.localSet(value);
-    this.#lookUp(this.#tlbWrite, size, statement.address, va, entry);
+    this.emit(statement.address);
+    this.#lookUp(this.#tlbWrite, size / 8, va, entry);
     // An unaligned access that hits lies within a page, which is not enough.
     f.localGet(va);
     f.op(unaryOps["i32.wrap_i64"]);

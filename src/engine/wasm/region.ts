@@ -43,6 +43,7 @@ import {
 import { factsOfOp } from "./op-facts.ts";
 import { opcode } from "./opcodes.ts";
 import type { RegionOps } from "./region-ops.ts";
+import { SharedChecks } from "./shared-checks.ts";
 import { ALL_GPRS, ALL_XMMS } from "./slots.ts";
 
 /** A linear page of code, and where it was in guest-physical memory. */
@@ -82,6 +83,7 @@ export class RegionCompiler {
   readonly #module: ModuleEncoder;
   readonly #lowering: Lowering;
   readonly #flow = new DataFlow();
+  readonly #checks = new SharedChecks();
   #f = new FunctionEncoder();
   #plan: RegionPlan | undefined;
   #nodes: readonly RegionNode[] = [];
@@ -123,6 +125,7 @@ export class RegionCompiler {
     this.#loopLabels = [];
     this.#mergeLabels = [];
     this.#flow.analyze(plan.nodes, plan.ops);
+    this.#checks.analyze(plan.nodes, plan.ops);
     this.#lowering.begin(f);
     this.#count = f.local("i32");
     this.#slot = f.local("i32");
@@ -427,6 +430,7 @@ export class RegionCompiler {
     this.#enterState(number);
     for (let i = start; i < end; i++) {
       this.#lowering.locate(offset + (this.#ops.pc[i] ?? 0), this.#ops.notRetired[i] ?? 0);
+      this.#lowering.shared = this.#checks.of(i);
       this.#lowering.liveAfter = this.#flow.liveAfter[i] ?? 0;
       this.#op(node, i);
     }

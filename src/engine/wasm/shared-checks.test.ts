@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import * as L from "../layout.ts";
+import {
+  CODE,
+  DATA,
+  END,
+  HOLE,
+  MMIO,
+  READ_ONLY,
+  STACK,
+  TierMachine,
+  type TestBlock,
+  type TestOp,
+  type TierState,
+  seeded,
+} from "./testing.ts";
+
+const RAX = 0;
+const RCX = 8;
+const RDX = 16;
+const RBX = 24;
+const ROUNDS = 3n;
+
+const machine = new TierMachine(new WebAssembly.Module(readFileSync("build/core.wasm")));
+
+/** A loop around these ops, with RBX for their base. */
+const loopAround = (ops: readonly TestOp[]): TestBlock[] => [
+  {
+    rip: CODE,
+    ops: [...ops, { op: "subi64", d: RCX, imm: 1 }, { op: "j5", to: CODE, else: END }],
+  },
+];
+
+/** The state after the program in the interpreter, and in a region. */
+function bothTiers(blocks: readonly TestBlock[], rbx: number): [TierState, TierState] {
+  const gpr = { 1: ROUNDS, 3: BigInt(rbx), 4: BigInt(STACK) };
+  machine.load(blocks);
+  machine.prepare(CODE, seeded(11), gpr);
+  const interpreted = machine.run();
+  machine.compile(CODE);
+  machine.prepare(CODE, seeded(11), gpr);
+  return [interpreted, machine.run()];
+}
+
+const fields: readonly TestOp[] = [
+  { op: "ld64_m64", d: RAX, s: RBX, imm: 8 },
+  { op: "add64", d: RDX, s: RAX },
+  { op: "ld32_m64", d: RAX, s: RBX, imm: 0 },
+  { op: "st64_m64", d: RDX, s: RBX, imm: 24 },
+  { op: "addi64", d: RBX, imm: 4 },
+  { op: "ldzx8_m64", d: RAX, s: RBX, imm: 13 },
+  { op: "st8_m64", d: RAX, s: RBX, imm: -4 },
+];
+const onlyReads = fields.filter(({ op }) => !op.startsWith("st"));
+
+const PAGE = L.PAGE_SIZE;
+const bases = {
+  "inside a page": DATA + 0x100,
+  "across two pages": DATA + PAGE - 12,
+  "that end with a page": DATA + PAGE - 32,
+  "of which the last are not present": HOLE - 16,
+  "of which the first are not present": HOLE + PAGE - 16,
+  "in a page that cannot be written": READ_ONLY + 0x10,
+  "that begin in front of such a page": READ_ONLY + PAGE - 12,
+  "in a device": MMIO + 0x10,
+} as const;
+
+for (const [where, base] of Object.entries(bases)) {
+  for (const [what, ops] of Object.entries({ "loads and stores": fields, loads: onlyReads })) {
+    test(`${what} ${where}: the same state, or the same fault at the same instruction`, () => {
+      const [interpreted, compiled] = bothTiers(loopAround(ops), base);
+
+      assert.deepEqual(compiled, interpreted);
+    });
+  }
+}
+
+for (const top of [STACK, DATA + PAGE + 16, HOLE + PAGE + 8]) {
+  test(`pushes and pops around 0x${top.toString(16)}`, () => {
+    const [interpreted, compiled] = bothTiers(
+      loopAround([
+        { op: "lea_m64", d: 32, s: RBX },
+        { op: "push64", s: RAX },
+        { op: "push64", s: RDX },
+        { op: "push64", s: RCX },
+        { op: "ld64_m64", d: RAX, s: 32, imm: 16 },
+        { op: "pop64", d: RDX },
+        { op: "addi64", d: RDX, imm: 1 },
+        { op: "pop64", d: RAX },
+        { op: "pop64", d: RDX },
+      ]),
+      top,
+    );
+
+    assert.deepEqual(compiled, interpreted);
+  });
+}
+
+test("a register that holds something else in between is another address", () => {
+  const [interpreted, compiled] = bothTiers(
+    loopAround([
+      { op: "ld64_m64", d: RAX, s: RBX, imm: 8 },
+      { op: "movi64", d: RBX, imm: DATA + PAGE },
+      { op: "ld64_m64", d: RDX, s: RBX, imm: 16 },
+      { op: "st64_m64", d: RAX, s: RBX, imm: 24 },
+      { op: "movi64", d: RBX, imm: DATA },
+      { op: "st64_m64", d: RDX, s: RBX, imm: 32 },
+    ]),
+    DATA,
+  );
+
+  assert.deepEqual(compiled, interpreted);
+  assert.notDeepEqual(compiled.memory[0]?.slice(PAGE + 24, PAGE + 32), new Uint8Array(8));
+});
+
+test("a store to the region's own code, checked with others, ends the region before it", () => {
+  const ops: readonly TestOp[] = [
+    { op: "st64_m64", d: RAX, s: RBX, imm: 0x40 },
+    { op: "addi64", d: RAX, imm: 1 },
+    { op: "st64_m64", d: RAX, s: RBX, imm: 0 },
+  ];
+
+  const [interpreted, compiled] = bothTiers(loopAround(ops), CODE);
+
+  assert.deepEqual(compiled, interpreted);
+});
