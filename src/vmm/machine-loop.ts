@@ -41,6 +41,8 @@ export class MachineLoop {
   #vcpu: Vcpu | undefined;
   #isFinished = false;
   #isHeld = false;
+  /** Whoever let the guest run is to be answered before it does, even if its next slice never came back. */
+  #isReleased = true;
   #wakeUp: (() => void) | undefined;
   /** Something happened for which a halted vCPU must look again. */
   #isWoken = false;
@@ -77,6 +79,7 @@ export class MachineLoop {
 
   release(): void {
     this.#isHeld = false;
+    this.#isReleased = true;
     this.wake();
   }
 
@@ -91,10 +94,14 @@ export class MachineLoop {
   async run(vcpu: Vcpu): Promise<void> {
     assert(this.#vcpu === undefined, "a loop runs one vCPU, once");
     this.#vcpu = vcpu;
-    this.#lastYieldNs = this.#scheduling.nowNs();
     while (!this.#isFinished) {
       if (this.#isHeld) {
         await this.#wait(undefined);
+        continue;
+      }
+      if (this.#isReleased) {
+        this.#isReleased = false;
+        await this.#yield();
         continue;
       }
       this.#clock.atOneInstant((nowNs) => this.#timers.runDue(nowNs));
@@ -145,7 +152,10 @@ export class MachineLoop {
   }
 
   async #yieldIfDue(): Promise<void> {
-    if (this.#scheduling.nowNs() - this.#lastYieldNs < SLICE_NS / 2) return;
+    if (this.#scheduling.nowNs() - this.#lastYieldNs >= SLICE_NS / 2) await this.#yield();
+  }
+
+  async #yield(): Promise<void> {
     await this.#scheduling.yieldToEvents();
     this.#lastYieldNs = this.#scheduling.nowNs();
   }

@@ -40,14 +40,14 @@ export class SimulatedScheduling implements Scheduling {
 
   async yieldToEvents(): Promise<void> {
     this.yields++;
-    await settle();
+    await settle(YIELD_TURNS);
   }
 
   /** Lets everybody run, and jumps from timer to timer, until `deltaNs` of host time have passed. */
   async run(deltaNs: number): Promise<void> {
     const endNs = this.#nowNs + deltaNs;
     for (;;) {
-      await settle();
+      await settle(RUN_TURNS);
       const [next] = [...this.#timers].sort((a, b) => a.deadlineNs - b.deadlineNs);
       if (next === undefined || next.deadlineNs > endNs) break;
       this.#timers.delete(next);
@@ -55,13 +55,16 @@ export class SimulatedScheduling implements Scheduling {
       next.callback();
     }
     this.#nowNs = Math.max(this.#nowNs, endNs);
-    await settle();
+    await settle(RUN_TURNS);
   }
 }
 
-/** Enough turns of the microtask queue for promises that wait on promises. */
-async function settle(): Promise<void> {
-  for (let i = 0; i < 20; i++) await Promise.resolve();
+/** Turns of the microtask queue: enough for promises that wait on promises, and for several yields. */
+const YIELD_TURNS = 20;
+const RUN_TURNS = 5 * YIELD_TURNS;
+
+async function settle(turns: number): Promise<void> {
+  for (let i = 0; i < turns; i++) await Promise.resolve();
 }
 
 /** One slice of a scripted guest. */

@@ -138,6 +138,29 @@ test("a halted guest waits without running until its next timer", async () => {
   vm.stop();
 });
 
+test("whoever starts or resumes a VM is answered before its guest's code runs", async () => {
+  const parts = scriptedParts(halting);
+  const vm = await machineOf(parts);
+  const slices = (): number => parts.vcpu().budgets.length;
+  // The promises through which the answer to a command goes; a guest that never gave the thread back would stop them.
+  const answer = async (): Promise<void> => {
+    for (let i = 0; i < 10; i++) await Promise.resolve();
+  };
+  vm.start();
+  await answer();
+  assert.equal(slices(), 0);
+  await parts.scheduling.run(0);
+  assert.equal(slices(), 1);
+  vm.pause();
+  await parts.scheduling.run(0);
+  vm.resume();
+  await answer();
+  assert.equal(slices(), 1);
+  await parts.scheduling.run(0);
+  assert.equal(slices(), 2);
+  vm.stop();
+});
+
 test("a timer that is set while the guest waits for a later one is met", async () => {
   const parts = scriptedParts(halting);
   const vm = await machineOf(parts);
