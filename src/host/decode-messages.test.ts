@@ -6,42 +6,8 @@ import { SERIAL_OUTPUT_WINDOW_BYTES } from "../vmm/index.ts";
 import { POWER_ON } from "../vmm/testing.ts";
 import { decodeFromVm, decodeToVm } from "./decode-messages.ts";
 import type { FromVmMessage } from "./messages.ts";
+import { SAMPLE as sample } from "./testing.ts";
 
-const stops = {
-  count: 3,
-  totalNs: 4500,
-  longestNs: 2000,
-  p50Ns: 1500,
-  p99Ns: 2000,
-  histogram: [
-    { upToNs: 1000, count: 1 },
-    { upToNs: 2000, count: 2 },
-  ],
-};
-const sample: Extract<FromVmMessage, { kind: "sample" }>["sample"] = {
-  atNs: 1,
-  cpuTimeNs: 2,
-  residentBytes: 3,
-  peakResidentBytes: 4,
-  statistics: {
-    wallTimeNs: 5,
-    guestTimeNs: 6,
-    execution: {
-      instructionsRetired: 7n,
-      instructionsInRegions: 8n,
-      blocksTranslated: 9,
-      regionsCompiled: 10,
-      portAccesses: 11n,
-      mmioAccesses: 12n,
-      interrupts: 13n,
-      exceptions: 14n,
-      translationStops: stops,
-      compilationStops: stops,
-    },
-    exits: { slice: 1, halt: 2, shutdown: 3, requested: 4 },
-    resets: 0,
-  },
-};
 const dump = {
   cpu: POWER_ON,
   lastExit: "shutdown",

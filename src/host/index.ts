@@ -7,7 +7,7 @@ export type { FromVmMessage, Observation, ToVmMessage, VmProcessCommand, VmSampl
 export type { ProcessEnding, SpawnVmProcess, VmProcessLink } from "./process-link.ts";
 export { SERIAL_HISTORY_BYTES, SerialConsole } from "./serial-console.ts";
 export type { SerialListener } from "./serial-console.ts";
-export { VmHandle } from "./vm-handle.ts";
+export { ANSWER_TIMEOUT_SECONDS, VmHandle } from "./vm-handle.ts";
 export type { VmEnd, VmEnding, VmHandleParts } from "./vm-handle.ts";
 export { VmServer } from "./vm-server.ts";
 export type { ProcessResources, VmServerParts } from "./vm-server.ts";

@@ -4,8 +4,9 @@ import { test } from "node:test";
 import { MiB, NS_PER_S, unwrap } from "../base/index.ts";
 import { parseVmDefinition, SERIAL_INPUT_MAX_BYTES, SERIAL_OUTPUT_WINDOW_BYTES } from "../vmm/index.ts";
 import { SimulatedScheduling } from "../vmm/testing.ts";
-import { SERIAL_HISTORY_BYTES, VmHandle } from "./index.ts";
+import { ANSWER_TIMEOUT_SECONDS, SERIAL_HISTORY_BYTES, VmHandle } from "./index.ts";
 import type { ProcessEnding, ToVmMessage, VmProcessLink } from "./index.ts";
+import { SAMPLE } from "./testing.ts";
 
 /** A VM's process that does what the test says. */
 class ScriptedLink implements VmProcessLink {
@@ -77,6 +78,74 @@ test("a refused definition and a process that dies at once are told apart", asyn
   const result = await died;
   assert.ok(!result.ok);
   assert.equal(result.error.message, "The VM's process could not be started: SyntaxError: no such export.");
+});
+
+test("a process that does not answer to create is killed", async () => {
+  const definition = unwrap(parseVmDefinition({ kernel: "k", name: "mute" }));
+  const scheduling = new SimulatedScheduling();
+  const link = new ScriptedLink();
+  const creating = VmHandle.create({ definition, link, scheduling });
+  await scheduling.run((ANSWER_TIMEOUT_SECONDS - 1) * NS_PER_S);
+  assert.equal(link.isKilled, false);
+  await scheduling.run(NS_PER_S);
+  assert.equal(link.isKilled, true);
+  assert.deepEqual(await creating, {
+    ok: false,
+    error: {
+      code: "process-died",
+      message: "The process of the VM mute was killed: it did not answer for 60 s.",
+    },
+  });
+});
+
+for (const command of ["start", "pause", "resume", "reset"] as const) {
+  test(`a process that does not answer to ${command} is killed`, async () => {
+    const { vm, link, scheduling } = await handleOf();
+    const commanding = vm[command]();
+    await scheduling.run((ANSWER_TIMEOUT_SECONDS - 1) * NS_PER_S);
+    assert.equal(link.isKilled, false);
+    const rejected = assert.rejects(commanding, { code: "process-died", message: /did not answer for 60 s/ });
+    await scheduling.run(NS_PER_S);
+    await rejected;
+    assert.deepEqual((await vm.ended).outcome, { kind: "process-silent", seconds: 60 });
+  });
+}
+
+test("a process that does not answer to measure is killed", async () => {
+  const { vm, link, scheduling } = await handleOf();
+  const measuring = vm.measure();
+  await scheduling.run(ANSWER_TIMEOUT_SECONDS * NS_PER_S);
+  assert.equal(link.isKilled, true);
+  assert.equal(await measuring, undefined);
+});
+
+test("an answer ends the wait for it", async () => {
+  const { vm, link, scheduling } = await handleOf();
+  const starting = vm.start();
+  link.reply();
+  await starting;
+  await scheduling.run(2 * ANSWER_TIMEOUT_SECONDS * NS_PER_S);
+  assert.equal(link.isKilled, false);
+});
+
+test("a process that stays after its VM has ended is killed", async () => {
+  const { vm, link, scheduling } = await handleOf();
+  link.says({ kind: "ended", outcome: { kind: "powered-off" }, sample: SAMPLE });
+  assert.deepEqual((await vm.ended).outcome, { kind: "powered-off" });
+  assert.equal(link.isKilled, false);
+  await scheduling.run(4 * NS_PER_S);
+  assert.equal(link.isKilled, true);
+});
+
+test("a process that stays after it has refused the VM is killed", async () => {
+  const definition = unwrap(parseVmDefinition({ kernel: "k" }));
+  const scheduling = new SimulatedScheduling();
+  const link = new ScriptedLink();
+  const creating = VmHandle.create({ definition, link, scheduling });
+  link.says({ kind: "refused", error: { code: "not-a-kernel", message: "k is not a kernel." } });
+  await creating;
+  await scheduling.run(4 * NS_PER_S);
+  assert.equal(link.isKilled, true);
 });
 
 test("a command resolves with its own reply and rejects with the child's error", async () => {

@@ -3,7 +3,7 @@
  * the child does (dies, sends nonsense, stops answering) ends in an outcome here and never in an exception.
  */
 
-import { err, NS_PER_S, ok, OperatorFault } from "../base/index.ts";
+import { NS_PER_S, ok, OperatorFault } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
 import type {
   HostTimer,
@@ -23,8 +23,10 @@ import { SerialConsole } from "./serial-console.ts";
 
 /** A child that is later than this with its own timeout does not work any more. */
 const TIMEOUT_GRACE_NS = 5 * NS_PER_S;
-/** How long a child may take to stop before it is killed. */
+/** How long a child may take to stop, and its process to go once it has said its last, before it is killed. */
 const STOP_GRACE_NS = 3 * NS_PER_S;
+/** How long a child may take for any other answer; even on a busy host it has long started and read its files. */
+export const ANSWER_TIMEOUT_SECONDS = 60;
 
 /** How a VM or its process ended. */
 export type VmEnding =
@@ -32,7 +34,9 @@ export type VmEnding =
   /** The VM's process went without a word of the VM: killed, out of memory, or a fault in the JavaScript engine. */
   | { readonly kind: "process-died"; readonly ending: ProcessEnding }
   /** The process broke the protocol, as one would that its guest has taken over; it was killed. */
-  | { readonly kind: "process-hostile" };
+  | { readonly kind: "process-hostile" }
+  /** The process did not answer for so long; it was killed. */
+  | { readonly kind: "process-silent"; readonly seconds: number };
 
 export interface VmEnd {
   readonly outcome: VmEnding;
@@ -69,12 +73,13 @@ export class VmHandle {
   #state: VmState = "ready";
   #isKilledFor: VmEnding | undefined;
   #timeout: HostTimer | undefined;
+  #departure: HostTimer | undefined;
   #screen: TextScreen | undefined;
 
   /** Starts the VM's process and checks the definition there; the VM is then "ready". */
   static async create(parts: VmHandleParts): Promise<Result<VmHandle>> {
     const handle = new VmHandle(parts);
-    const created = await new Promise<Result<void>>((resolve) => {
+    const created = await handle.#answer<Result<void>>((resolve) => {
       handle.#created = resolve;
       parts.link.send({ kind: "create", definition: parts.definition });
     });
@@ -110,7 +115,7 @@ export class VmHandle {
     return this.#link.pid;
   }
 
-  // Commands. Each rejects with an OperatorFault when the VM's state does not know it.
+  // Commands. Each rejects with an OperatorFault when the VM's state does not know it, or when it is not answered.
 
   async start(): Promise<void> {
     const { timeoutSeconds: seconds } = this.definition;
@@ -166,18 +171,21 @@ export class VmHandle {
   /** The resources and statistics of now, or those at the end of a VM that has ended; undefined if it died. */
   async measure(): Promise<VmSample | undefined> {
     if (this.#state === "ended") return (await this.ended).sample;
-    return await new Promise((resolve) => {
+    return await this.#answer((resolve) => {
       const listening = this.samples.add((sample) => {
         listening.release();
         resolve(sample);
       });
-      void this.ended.then(({ sample }) => resolve(sample));
+      void this.ended.then(({ sample }) => {
+        listening.release();
+        resolve(sample);
+      });
       this.#link.send({ kind: "measure" });
     });
   }
 
   async #command(command: VmProcessCommand): Promise<void> {
-    const error = await new Promise<OperatorError | undefined>((settle) => {
+    const error = await this.#answer<OperatorError | undefined>((settle) => {
       if (this.#state === "ended") {
         settle(this.#endedError(command));
         return;
@@ -189,12 +197,30 @@ export class VmHandle {
     if (error !== undefined) throw new OperatorFault(error.code, error.message);
   }
 
+  /** What `ask` gives to its argument: the child's answer. A process that owes one for too long is killed. */
+  async #answer<T>(ask: (resolve: (answer: T) => void) => void): Promise<T> {
+    const seconds = ANSWER_TIMEOUT_SECONDS;
+    const patience = this.#scheduling.setTimer(seconds * NS_PER_S, () =>
+      this.#killFor({ kind: "process-silent", seconds }),
+    );
+    const answer = await new Promise<T>(ask);
+    patience.cancel();
+    return answer;
+  }
+
   #endedError(command: VmProcessCommand): OperatorError | undefined {
     if (command === "stop") return undefined;
     return {
       code: "wrong-state",
       message: `The VM ${this.name} has ended: it cannot be told to ${command}.`,
     };
+  }
+
+  /** The error of a command that the VM's end overtook. */
+  #unanswered(command: VmProcessCommand, outcome: VmEnding): OperatorError | undefined {
+    if (outcome.kind === "process-silent") return silence(this.name, outcome.seconds);
+    // A VM may end as soon as it is started; how is told by the outcome.
+    return command === "start" ? undefined : this.#endedError(command);
   }
 
   #receive(raw: unknown): void {
@@ -213,6 +239,7 @@ export class VmHandle {
       case "refused":
         this.#created?.({ ok: false, error: message.error });
         this.#created = undefined;
+        this.#expectDeparture();
         break;
       case "reply":
         this.#pending.get(message.id)?.settle(message.error);
@@ -237,6 +264,7 @@ export class VmHandle {
         break;
       case "ended":
         this.#end({ outcome: message.outcome, sample: message.sample });
+        this.#expectDeparture();
         break;
     }
   }
@@ -261,7 +289,13 @@ export class VmHandle {
     this.#link.kill();
   }
 
+  /** The child has said its last: its process must not stay and keep this one. */
+  #expectDeparture(): void {
+    this.#departure ??= this.#scheduling.setTimer(STOP_GRACE_NS, () => this.#link.kill());
+  }
+
   #processEnded(ending: ProcessEnding): void {
+    this.#departure?.cancel();
     this.#end({ outcome: this.#isKilledFor ?? { kind: "process-died", ending }, sample: undefined });
   }
 
@@ -270,21 +304,26 @@ export class VmHandle {
     this.#timeout?.cancel();
     this.#become("ended");
     this.serial.close();
-    for (const { command, settle } of this.#pending.values()) {
-      // A VM may end as soon as it is started; how is told by the outcome.
-      settle(command === "start" ? undefined : this.#endedError(command));
-    }
+    for (const { command, settle } of this.#pending.values()) settle(this.#unanswered(command, end.outcome));
     this.#pending.clear();
-    this.#created?.(diedAtStart(end.outcome));
+    this.#created?.({ ok: false, error: diedAtStart(this.name, end.outcome) });
     this.#created = undefined;
     this.#resolveEnded(end);
   }
 }
 
-function diedAtStart(outcome: VmEnding): Result<never> {
+function diedAtStart(name: string, outcome: VmEnding): OperatorError {
+  if (outcome.kind === "process-silent") return silence(name, outcome.seconds);
   const lines = outcome.kind === "process-died" ? outcome.ending.lastWords.trim().split("\n") : [];
   // A stack trace names its error in the first line of several.
   const reason = lines.find((line) => /^\w*Error\b/.test(line)) ?? lines[0] ?? "";
   const words = reason === "" ? "it gave no reason" : reason.replace(/\.$/, "");
-  return err("process-died", `The VM's process could not be started: ${words}.`);
+  return { code: "process-died", message: `The VM's process could not be started: ${words}.` };
+}
+
+function silence(name: string, seconds: number): OperatorError {
+  return {
+    code: "process-died",
+    message: `The process of the VM ${name} was killed: it did not answer for ${seconds} s.`,
+  };
 }

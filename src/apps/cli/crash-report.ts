@@ -16,7 +16,7 @@ export function crashReportFolder(): string {
 
 /** Whether an end was our fault, and so deserves a report. */
 export function deservesReport({ outcome }: VmEnd): boolean {
-  return ["failed", "process-died", "process-hostile"].includes(outcome.kind);
+  return ["failed", "process-died", "process-hostile", "process-silent"].includes(outcome.kind);
 }
 
 /** Writes the report and returns its path; undefined when even that fails, which must not hide the crash itself. */

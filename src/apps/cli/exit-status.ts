@@ -20,6 +20,7 @@ export function exitStatusOf(outcome: VmEnding): number {
     case "failed":
     case "process-died":
     case "process-hostile":
+    case "process-silent":
       return EXIT.error;
   }
 }
@@ -48,5 +49,7 @@ export function describeEnding(outcome: VmEnding): string {
     }
     case "process-hostile":
       return "was killed because its process sent what no VM of Typevisor sends";
+    case "process-silent":
+      return `was killed because its process did not answer for ${outcome.seconds} s`;
   }
 }

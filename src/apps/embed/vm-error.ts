@@ -17,7 +17,7 @@ const CODES = [
   "ended",
   /** What was waited for did not come in time. */
   "timeout",
-  /** The VM's process could not be started, or died. */
+  /** The VM's process could not be started, died, or did not answer and was killed. */
   "process-died",
   /** A ready-made guest could not be fetched. */
   "guest-unavailable",

@@ -1,0 +1,39 @@
+/** For tests of what VM processes say. */
+
+import type { VmSample } from "./messages.ts";
+
+const stops = {
+  count: 3,
+  totalNs: 4500,
+  longestNs: 2000,
+  p50Ns: 1500,
+  p99Ns: 2000,
+  histogram: [
+    { upToNs: 1000, count: 1 },
+    { upToNs: 2000, count: 2 },
+  ],
+};
+export const SAMPLE: VmSample = {
+  atNs: 1,
+  cpuTimeNs: 2,
+  residentBytes: 3,
+  peakResidentBytes: 4,
+  statistics: {
+    wallTimeNs: 5,
+    guestTimeNs: 6,
+    execution: {
+      instructionsRetired: 7n,
+      instructionsInRegions: 8n,
+      blocksTranslated: 9,
+      regionsCompiled: 10,
+      portAccesses: 11n,
+      mmioAccesses: 12n,
+      interrupts: 13n,
+      exceptions: 14n,
+      translationStops: stops,
+      compilationStops: stops,
+    },
+    exits: { slice: 1, halt: 2, shutdown: 3, requested: 4 },
+    resets: 0,
+  },
+};
