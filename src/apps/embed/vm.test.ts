@@ -144,7 +144,7 @@ test("errors have a code and a sentence", async () => {
 });
 
 test("the VM's processes end with their parent, however it goes", async () => {
-  const parent = fork(new URL("testing.ts", import.meta.url), [folder.kernel]);
+  const parent = fork(new URL("testing.ts", import.meta.url), [folder.kernel], { silent: true });
   const pid = await new Promise<unknown>((resolve) => {
     parent.once("message", resolve);
   });
