@@ -85,6 +85,11 @@ export class GuestSession {
     return this.#output.slice(-LAST_WORDS);
   }
 
+  /** How often it has come so far; the pattern is global. */
+  count(pattern: RegExp): number {
+    return [...this.#output.matchAll(pattern)].length;
+  }
+
   /** What follows up to the end of the line. */
   async lineEnd(timeoutMs: number): Promise<string> {
     const start = this.#searchedOffset;

@@ -16,8 +16,8 @@ import { OUR_FOLDER, SERVE } from "./tasks.ts";
 export interface TaskPlaceParts {
   /** Whose initrd has a root file system. */
   readonly machine: Machine;
-  /** The same root file system as a folder; it is not changed. */
-  readonly tree: string;
+  /** The same root file system as a folder, where tasks are done natively; it is not changed. */
+  readonly tree?: string;
   /** Of ours, in {@link OUR_FOLDER} but for /init. */
   readonly entries: readonly CpioEntry[];
   /** Empty, for files of the run. */
@@ -26,7 +26,7 @@ export interface TaskPlaceParts {
 
 export class TaskPlace {
   readonly #machine: Machine;
-  readonly #tree: string;
+  readonly #tree: string | undefined;
   readonly #ours: string;
 
   constructor({ machine, tree, entries, scratch }: TaskPlaceParts) {
@@ -46,6 +46,7 @@ export class TaskPlace {
   /** Starts who serves the tasks on standard input and output. */
   command(contestant: ContestantName): Command {
     if (contestant !== "native") return EMULATORS[contestant].command(this.#machine);
+    if (this.#tree === undefined) throw new Error("this place has no folder for the host");
     const enter = [
       `mount --bind "$1" "$2/${OUR_FOLDER}"`,
       'mount -t proc proc "$2/proc"',

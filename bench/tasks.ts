@@ -93,6 +93,17 @@ export function taskFiles(tasks: readonly Task[]): CpioEntry[] {
   ];
 }
 
+/** Before anything can run in a guest that has busybox and nothing else. */
+export const BUSYBOX_ENTRIES: readonly CpioEntry[] = [
+  { kind: "directory", path: "bin" },
+  { kind: "symlink", path: "bin/sh", target: "busybox" },
+];
+
+/** When tasks can be asked for, in milliseconds since the start. */
+export function servesTasks(session: GuestSession): Promise<number> {
+  return session.waitFor("@ready", START_LIMIT_MS);
+}
+
 /** Starts a guest or a process that serves the tasks, has it do them all, and stops it. */
 export async function timeTasks(
   command: Command,
@@ -101,7 +112,7 @@ export async function timeTasks(
 ): Promise<TaskTime[]> {
   const session = new GuestSession(command);
   try {
-    await session.waitFor("@ready", START_LIMIT_MS);
+    await servesTasks(session);
     const times: TaskTime[] = [];
     for (const [index, task] of tasks.entries()) {
       const time = await timeTask(session, task, index);
@@ -114,7 +125,8 @@ export async function timeTasks(
   }
 }
 
-async function timeTask(session: GuestSession, task: Task, index: number): Promise<TaskTime> {
+/** Prepares, does and checks the task with that index among those of {@link taskFiles}. */
+export async function timeTask(session: GuestSession, task: Task, index: number): Promise<TaskTime> {
   const ended = async (step: Step): Promise<number> => {
     const atMs = await session.waitFor(`@done ${index} ${step} `, STEP_LIMIT_MS);
     const status = await session.lineEnd(STEP_LIMIT_MS);

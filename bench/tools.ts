@@ -27,6 +27,7 @@ export const TOOLS = {
     version: () => (hasLibgcc32() ? firstLineOf("gcc", ["--version"]) : undefined),
     install: "apt-get install gcc-multilib",
   },
+  taskset: { version: program("taskset", "--version"), install: "apt-get install util-linux" },
   busybox: { version: program("busybox"), install: "apt-get install busybox-static" },
 } as const satisfies Record<string, Tool>;
 

@@ -2,6 +2,7 @@
 
 import type { Part } from "../part.ts";
 import { deviceExits } from "./device-exits.ts";
+import { growth } from "./growth.ts";
 import { idle } from "./idle.ts";
 import { kernels } from "./kernels.ts";
 import { kernels32 } from "./kernels32.ts";
@@ -22,6 +23,7 @@ export const PARTS = {
   "real-programs": realPrograms,
   "device-exits": deviceExits,
   pauses,
+  growth,
   others,
 } as const satisfies Record<string, Part>;
 

@@ -13,7 +13,7 @@ import type { Part } from "../part.ts";
 import { buildStaticProgram } from "../static-program.ts";
 import { doersOfTasks, taskFigures } from "../task-figures.ts";
 import { TaskPlace, unpackBusyboxTree } from "../task-place.ts";
-import { OUR_FOLDER, taskFiles } from "../tasks.ts";
+import { BUSYBOX_ENTRIES, OUR_FOLDER, taskFiles } from "../tasks.ts";
 import type { Task } from "../tasks.ts";
 
 const PROGRAM = `/${OUR_FOLDER}/os-work`;
@@ -93,8 +93,7 @@ export const osWork: Part = {
       tree,
       scratch: scratch.path,
       entries: [
-        { kind: "directory", path: "bin" },
-        { kind: "symlink", path: "bin/sh", target: "busybox" },
+        ...BUSYBOX_ENTRIES,
         ...taskFiles(tasks),
         {
           kind: "file",
