@@ -5,7 +5,9 @@ import type { PerContestant, ReferenceName } from "./contestant.ts";
 import type { GroupName } from "./groups.ts";
 import { median, pairedRatio } from "./statistics.ts";
 
-export type Unit = "s" | "ms" | "ns" | "per s" | "% of a core" | "%" | "MB";
+export const UNITS = ["s", "ms", "ns", "per s", "% of a core", "%", "MB"] as const;
+
+export type Unit = (typeof UNITS)[number];
 
 /** One value per round and contestant; those who took part have a value in every round. */
 export type Samples = PerContestant<readonly number[]>;

@@ -57,6 +57,7 @@ export type GroupName = keyof typeof GROUPS;
 
 export interface GoalResult {
   readonly goal: Goal;
+  /** The goal in words, and who misses it where that can be said. */
   readonly sentence: string;
   readonly value: number;
   readonly isMet: boolean;
@@ -113,7 +114,8 @@ function goalResult(goal: Goal, members: readonly Figure[]): GoalResult[] {
       const ratios = ratiosTo(members, goal.than);
       if (ratios.length === 0) return [];
       const value = Math.min(...ratios);
-      const sentence = `none slower than ${LABELS[goal.than]}`;
+      const slower = members.filter(({ faster }) => (faster[goal.than] ?? 1) < 1).map(({ name }) => name);
+      const sentence = `none slower than ${LABELS[goal.than]}${slower.length === 0 ? "" : `: ${slower.join(", ")}`}`;
       return [{ goal, sentence, value, isMet: value >= 1, isAimMet: value >= 1 }];
     }
     case "within": {
@@ -139,4 +141,4 @@ function ratiosTo(members: readonly Figure[], reference: ReferenceName): number[
   return members.flatMap(({ faster }) => faster[reference] ?? []);
 }
 
-const isGroup = (name: string): name is GroupName => Object.hasOwn(GROUPS, name);
+export const isGroup = (name: string): name is GroupName => Object.hasOwn(GROUPS, name);

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { fetchGuest } from "../src/apps/cli/guests/index.ts";
 import type { FetchedGuest } from "../src/apps/cli/guests/index.ts";
 import { LABELS } from "./contestant.ts";
+import { speedChart } from "./chart/speed-chart.ts";
 import { groupResults } from "./groups.ts";
 import { describeHost, load } from "./host.ts";
 import { parseOptions, USAGE } from "./options.ts";
@@ -19,6 +20,7 @@ import type { BenchResult, PartResult } from "./result.ts";
 import { missing, missingContestant } from "./tools.ts";
 
 const RESULTS = new URL("results/", import.meta.url);
+const CHART = new URL("../docs/speed.svg", import.meta.url);
 const EXIT = { met: 0, error: 1, missed: 2 } as const;
 
 async function guest(name: string): Promise<FetchedGuest> {
@@ -73,11 +75,17 @@ async function measure(options: BenchOptions): Promise<BenchResult> {
   };
 }
 
-function store(result: BenchResult): void {
+function store(result: BenchResult, isRecord: boolean): void {
+  const write = (file: URL, content: string): void => {
+    writeFileSync(file, content);
+    progress(`written to ${fileURLToPath(file)}`);
+  };
   mkdirSync(RESULTS, { recursive: true });
-  const file = new URL(`${result.startedAt.replaceAll(":", "-")}.json`, RESULTS);
-  writeFileSync(file, `${JSON.stringify(result, undefined, 2)}\n`);
-  progress(`written to ${fileURLToPath(file)}`);
+  const text = `${JSON.stringify(result, undefined, 2)}\n`;
+  write(new URL(`${result.startedAt.replaceAll(":", "-")}.json`, RESULTS), text);
+  if (!isRecord) return;
+  write(new URL("recorded.json", RESULTS), text);
+  write(CHART, speedChart(result));
 }
 
 async function main(words: readonly string[]): Promise<number> {
@@ -92,7 +100,7 @@ async function main(words: readonly string[]): Promise<number> {
   }
   const result = await measure(options);
   if (result.parts.length === 0) return EXIT.error;
-  store(result);
+  store(result, options.isRecord);
   process.stdout.write(
     options.format === "json" ? `${JSON.stringify(result, undefined, 2)}\n` : formatTable(result),
   );

@@ -12,6 +12,8 @@ export interface BenchOptions {
   readonly rounds: number;
   readonly clock: Clock;
   readonly format: "text" | "json";
+  /** Whether the result is the one that the documents show. */
+  readonly isRecord: boolean;
   readonly parts: readonly PartName[];
   readonly contestants: readonly ContestantName[];
   /** Workloads of the parts; undefined is all of them. */
@@ -40,6 +42,7 @@ ${partLines.join("\n")}
   --clock CLOCK         of the kernels: wall, by default, or processor, which counts the time of all threads and which
                         other programs on the machine hardly change
   --format text|json    what is printed
+  --record              keep the result as bench/results/recorded.json, and draw docs/speed.svg of it
   --help
 
 Nothing is installed; who or what is missing is left out and named, with the command that installs it.
@@ -58,6 +61,7 @@ export function parseOptions(words: readonly string[]): BenchOptions | "help" | 
         format: { type: "string", default: "text" },
         contestants: { type: "string" },
         only: { type: "string" },
+        record: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
     });
@@ -83,6 +87,7 @@ export function parseOptions(words: readonly string[]): BenchOptions | "help" | 
       rounds,
       clock: values.clock,
       format: values.format,
+      isRecord: values.record,
       // A part that has none of the workloads has nothing to do.
       parts: PART_NAMES.filter(
         (part) =>

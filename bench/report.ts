@@ -3,7 +3,7 @@
 import { CONTESTANTS, LABELS } from "./contestant.ts";
 import type { PerContestant, ReferenceName } from "./contestant.ts";
 import type { Figure, Unit } from "./figures.ts";
-import type { GoalResult, GroupResult } from "./groups.ts";
+import type { GoalResult } from "./groups.ts";
 import type { BenchResult } from "./result.ts";
 
 const SHOWN_UNIT: Readonly<Partial<Record<Unit, string>>> = { "% of a core": "%", "per s": "/s" };
@@ -14,12 +14,7 @@ export function formatTable(result: BenchResult): string {
     result.parts.some(({ figures }) => figures.some(({ medians }) => medians[name] !== undefined)),
   );
   const references = taking.filter((name) => name !== "typevisor");
-  const headings = [
-    "",
-    ...taking.map((name) => LABELS[name]),
-    ...references.map((name) => (name === "native" ? "of native" : `vs ${LABELS[name]}`)),
-    "limit",
-  ];
+  const headings = ["", ...taking.map((name) => LABELS[name]), ...references.map(relativeTo), "limit"];
   const figureRows = result.parts.flatMap(({ name, figures }) => [
     [`[${name}]`],
     ...figures.map((figure) => [
@@ -29,7 +24,15 @@ export function formatTable(result: BenchResult): string {
       limitOf(figure),
     ]),
   ]);
-  const groupRows = result.groups.flatMap((group) => rowsOf(group));
+  const meanRows = result.groups
+    .filter(({ faster }) => Object.keys(faster).length > 0)
+    .map(({ title, members, faster }) => [
+      `${title} (${members.length})`,
+      ...references.map((each) => ratio(each, faster[each])),
+    ]);
+  const goalRows = result.groups.flatMap(({ title, goals }) =>
+    goals.map((goal) => [title, verdict(goal), shownValue(goal), goal.sentence]),
+  );
   return [
     `${host.processor}, ${host.cores} cores; Linux ${host.kernel}; node ${host.node}`,
     [...new Set(Object.values(host.tools))].join("; "),
@@ -43,7 +46,9 @@ export function formatTable(result: BenchResult): string {
     '"vs" is how many times faster Typevisor is, below 1 slower; "of native" how many times the processor\'s own time.',
     ...aligned([headings, ...figureRows], [0]),
     "",
-    ...aligned([["goals (geometric means)", "value"], ...groupRows], [0, 2, 3]),
+    ...aligned([["geometric means", ...references.map(relativeTo)], ...meanRows], [0]),
+    "",
+    ...aligned([["goals"], ...goalRows], [0, 1, 3]),
     "",
   ].join("\n");
 }
@@ -54,6 +59,9 @@ function quantity(medians: PerContestant<number>, name: keyof PerContestant<numb
   return `${value.toFixed(value >= 1000 ? 0 : 2)} ${SHOWN_UNIT[unit] ?? unit}`;
 }
 
+const relativeTo = (reference: ReferenceName): string =>
+  reference === "native" ? "of native" : `vs ${LABELS[reference]}`;
+
 function ratio(reference: ReferenceName, faster: number | undefined): string {
   if (faster === undefined) return "";
   return `${(reference === "native" ? 1 / faster : faster).toFixed(2)}×`;
@@ -63,28 +71,11 @@ function limitOf({ goal }: Figure): string {
   return goal === undefined ? "" : `≤ ${goal.most} ${goal.isMet ? "met" : "MISSED"}`;
 }
 
-/** A group without a goal only shows its means. */
-function rowsOf({ title, members, faster, goals }: GroupResult): string[][] {
-  const name = `${title} (${members.length})`;
-  if (goals.length > 0) {
-    return goals.map((result) => [name, result.value.toFixed(2), verdict(result), result.sentence]);
-  }
-  return CONTESTANTS.filter((each) => each !== "typevisor").flatMap((each) =>
-    faster[each] === undefined
-      ? []
-      : [
-          [
-            name,
-            ratio(each, faster[each]).slice(0, -1),
-            "",
-            each === "native" ? "of native" : `vs ${LABELS[each]}`,
-          ],
-        ],
-  );
-}
-
 const verdict = ({ isMet, isAimMet }: GoalResult): string =>
   isMet ? (isAimMet ? "met, the aim too" : "met") : "MISSED";
+
+const shownValue = ({ goal, value }: GoalResult): string =>
+  goal.kind === "own" ? value.toFixed(1) : `${value.toFixed(2)}×`;
 
 /** Text to the left, numbers to the right: the columns of `texts` are text. */
 function aligned(rows: readonly (readonly string[])[], texts: readonly number[]): string[] {

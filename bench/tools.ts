@@ -33,6 +33,10 @@ export const TOOLS = {
 
 export type ToolName = keyof typeof TOOLS;
 
+export const TOOL_NAMES: readonly ToolName[] = Object.keys(TOOLS).filter((name): name is ToolName =>
+  Object.hasOwn(TOOLS, name),
+);
+
 /** The tool a contestant is; Typevisor and the processor are here. */
 const TOOL_OF_CONTESTANT: Readonly<Partial<Record<ContestantName, ToolName>>> = {
   qemuTcg: "qemu",
