@@ -2,12 +2,12 @@
 
 import { LABELS } from "./contestant.ts";
 import type { ContestantName } from "./contestant.ts";
-import { figure } from "./figures.ts";
 import type { Figure } from "./figures.ts";
 import type { GroupName } from "./groups.ts";
 import type { KernelRun } from "./kernel-run.ts";
 import type { Clock } from "./part.ts";
-import { samplesOf } from "./rounds.ts";
+import type { Rounds } from "./rounds.ts";
+import { timeFigures } from "./time-figures.ts";
 
 const CHECKSUM = /^[0-9a-f]{16}$/;
 
@@ -32,13 +32,11 @@ export class KernelResults {
     this.#runs.set(kernel, byName);
   }
 
-  /** One per kernel that was run. */
+  /** Of each kernel that was run. */
   figures(clock: Clock, groupsOf: (kernel: string) => readonly GroupName[]): Figure[] {
-    return [...this.#runs].map(([kernel, byName]) => {
-      const samples = samplesOf<KernelRun>(Object.fromEntries(byName), (run) =>
-        clock === "wall" ? run.wallSeconds : run.processorSeconds,
-      );
-      return figure(kernel, "s", samples, { groups: groupsOf(kernel) });
+    return [...this.#runs].flatMap(([kernel, byName]) => {
+      const runs: Rounds<KernelRun> = Object.fromEntries(byName);
+      return timeFigures(clock, kernel, runs, (run) => run, groupsOf(kernel));
     });
   }
 }

@@ -39,8 +39,8 @@ ${partLines.join("\n")}
   --only NAME,…         only these workloads of the parts
   --contestants NAME,…  of ${CONTESTANTS.join(", ")}; by default all that are here
   --rounds N            the medians are of N rounds, by default ${DEFAULT_ROUNDS}
-  --clock CLOCK         of the kernels: wall, by default, or processor, which counts the time of all threads and which
-                        other programs on the machine hardly change
+  --clock CLOCK         what times are compared by: wall, by default, or processor, which counts the time of all
+                        threads and which other programs on the machine hardly change
   --format text|json    what is printed
   --record              keep the result as bench/results/recorded.json, and draw docs/speed.svg of it
   --help

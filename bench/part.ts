@@ -29,7 +29,7 @@ export interface Bench {
   readonly contestants: readonly ContestantName[];
   /** Those of the part's workloads that are asked for, in the part's order. */
   readonly workloads: readonly string[];
-  /** For the parts that can measure their workloads by either. */
+  /** By which times are compared. */
   readonly clock: Clock;
   /** Says what is going on. */
   readonly progress: (line: string) => void;

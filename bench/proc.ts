@@ -45,7 +45,8 @@ export function treeProcessorSeconds(pid: number): number {
   return processTree(pid).reduce((sum, each) => sum + processorSeconds(each) + waitedSeconds(each), 0);
 }
 
-function waitedSeconds(pid: number): number {
+/** Of the children of a process that have ended and that it has waited for. */
+export function waitedSeconds(pid: number): number {
   const [userTicks = NaN, systemTicks = NaN] = statFields(pid).slice(13, 15);
   return (userTicks + systemTicks) / TICKS_PER_SECOND;
 }

@@ -36,7 +36,7 @@ export function formatTable(result: BenchResult): string {
   return [
     `${host.processor}, ${host.cores} cores; Linux ${host.kernel}; node ${host.node}`,
     [...new Set(Object.values(host.tools))].join("; "),
-    `commit ${host.commit}; medians of ${result.rounds} interleaved rounds; ` +
+    `commit ${host.commit}; medians of ${result.rounds} interleaved rounds by the ${result.clock} clock; ` +
       `load ${load.before.toFixed(1)} before, ${load.after.toFixed(1)} after`,
     ...(load.before > host.cores / 2
       ? ["The machine was not quiet: the ratios, of times that were taken in turn, say more than the times."]

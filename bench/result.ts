@@ -12,7 +12,7 @@ export interface BenchResult {
   readonly startedAt: string;
   readonly host: Host;
   readonly rounds: number;
-  /** What the figures of the kernels are. */
+  /** What times are compared by; the other clock's stand beneath them. */
   readonly clock: Clock;
   /** The machine's load average of one minute before and after: our own is in the latter. */
   readonly load: { readonly before: number; readonly after: number };

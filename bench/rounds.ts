@@ -33,12 +33,17 @@ export async function interleave<T, Name extends ContestantName>(
   return Object.fromEntries(results);
 }
 
-/** One number of each result. */
-export function samplesOf<T>(rounds: Rounds<T>, of: (result: T) => number): Samples {
+/** The same of each result. */
+export function mapRounds<T, U>(rounds: Rounds<T>, of: (result: T) => U): Rounds<U> {
   return {
     ...(rounds.typevisor && { typevisor: rounds.typevisor.map(of) }),
     ...(rounds.qemuTcg && { qemuTcg: rounds.qemuTcg.map(of) }),
     ...(rounds.v86 && { v86: rounds.v86.map(of) }),
     ...(rounds.native && { native: rounds.native.map(of) }),
   };
+}
+
+/** One number of each result. */
+export function samplesOf<T>(rounds: Rounds<T>, of: (result: T) => number): Samples {
+  return mapRounds(rounds, of);
 }

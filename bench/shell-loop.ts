@@ -2,6 +2,7 @@
 
 import { spawnSync } from "node:child_process";
 import type { GuestSession } from "./guest-session.ts";
+import { waitedSeconds } from "./proc.ts";
 import { timeCommand } from "./shell-command.ts";
 import type { CommandTime } from "./shell-command.ts";
 
@@ -17,11 +18,12 @@ export function timeShellLoop(session: GuestSession): Promise<CommandTime> {
 }
 
 /** The limit, of the host's busybox. */
-export function nativeLoopSeconds(): number {
+export function nativeLoop(): CommandTime {
+  const startSeconds = waitedSeconds(process.pid);
   const startMs = performance.now();
   const shell = spawnSync("busybox", ["sh", "-c", TYPED], { encoding: "utf8", timeout: NATIVE_TIMEOUT_MS });
-  const seconds = (performance.now() - startMs) / 1000;
+  const wallSeconds = (performance.now() - startMs) / 1000;
   if (shell.error !== undefined) throw shell.error;
   if (shell.stdout.trim() !== MARK) throw new Error(`the host's busybox said ${shell.stdout}${shell.stderr}`);
-  return seconds;
+  return { wallSeconds, processorSeconds: waitedSeconds(process.pid) - startSeconds };
 }

@@ -1,15 +1,15 @@
 /** Tasks as figures: done by everybody in each round, their results compared, wall and processor time of each. */
 
 import type { ContestantName } from "./contestant.ts";
-import { figure } from "./figures.ts";
 import type { Figure } from "./figures.ts";
 import type { GroupName } from "./groups.ts";
 import type { Bench } from "./part.ts";
-import { interleave, samplesOf } from "./rounds.ts";
+import { interleave } from "./rounds.ts";
 import type { Rounds } from "./rounds.ts";
 import { missingForNative } from "./task-place.ts";
 import type { TaskPlace } from "./task-place.ts";
 import { timeTasks } from "./tasks.ts";
+import { timeFigures } from "./time-figures.ts";
 import type { Task, TaskTime } from "./tasks.ts";
 
 /** Who can do tasks here. */
@@ -31,19 +31,7 @@ export async function taskFigures(
   return tasks.flatMap((task, index) => {
     const timeOf = (times: readonly TaskTime[]): TaskTime | undefined => times[index];
     assertSameResult(task, rounds, (times) => timeOf(times)?.result);
-    return [
-      figure(
-        task.name,
-        "s",
-        samplesOf(rounds, (times) => timeOf(times)?.wallSeconds ?? NaN),
-        { groups: [group] },
-      ),
-      figure(
-        "  processor time",
-        "s",
-        samplesOf(rounds, (times) => timeOf(times)?.processorSeconds ?? NaN),
-      ),
-    ];
+    return timeFigures(bench.clock, task.name, rounds, timeOf, [group]);
   });
 }
 

@@ -236,14 +236,14 @@ function drawLegend(rows: readonly Row[], top: number): string[] {
   ];
 }
 
-function subtitle({ host, rounds, startedAt, load }: BenchResult): string {
+function subtitle({ clock, host, rounds, startedAt, load }: BenchResult): string {
   const tools = [host.tools.qemu?.replace(/^QEMU emulator version (\S+).*/, "QEMU $1"), host.tools.v86];
   return [
     startedAt.slice(0, 10),
     `${host.processor}, ${host.cores} cores, load ${load.before.toFixed(1)}`,
     `Node ${host.node.slice(1)}`,
     ...tools.filter((tool) => tool !== undefined).map((tool) => tool.replace(/\+.*/, "")),
-    `medians of ${rounds}`,
+    clock === "wall" ? `medians of ${rounds}` : `medians of ${rounds}, processor time of all threads`,
   ].join("; ");
 }
 

@@ -1,12 +1,14 @@
 /** Linux amd64 from process start to its mark, and a loop in its shell, which the host's busybox runs too. */
 
 import { emulatorsAmong, EMULATORS } from "../emulator.ts";
-import { figure } from "../figures.ts";
 import { GuestSession } from "../guest-session.ts";
 import type { Bench, Part } from "../part.ts";
-import { interleave, samplesOf } from "../rounds.ts";
-import { nativeLoopSeconds, timeShellLoop } from "../shell-loop.ts";
+import { interleave, mapRounds } from "../rounds.ts";
+import type { Rounds } from "../rounds.ts";
+import type { CommandTime } from "../shell-command.ts";
+import { nativeLoop, timeShellLoop } from "../shell-loop.ts";
 import { startGuest } from "../start.ts";
+import { timeFigures } from "../time-figures.ts";
 import { missing } from "../tools.ts";
 import { PRIMARY_GUEST, startFigures } from "./start-figures.ts";
 
@@ -23,37 +25,23 @@ export const linux: Part = {
         await session.stop();
       }
     });
-    const starts = samplesOf(rounds, ({ start }) => start.wallSeconds);
-    const native = bench.contestants.includes("native") ? nativeLoops(bench) : {};
+    const loops = {
+      ...mapRounds(rounds, ({ loop }) => loop),
+      ...(bench.contestants.includes("native") ? nativeLoops(bench) : {}),
+    };
     return [
-      ...startFigures(PRIMARY_GUEST, {
-        wallSeconds: starts,
-        processorSeconds: samplesOf(rounds, ({ start }) => start.processorSeconds),
-        groups: ["boot"],
-      }),
-      figure(
-        "shell loop",
-        "s",
-        { ...samplesOf(rounds, ({ loop }) => loop.wallSeconds), ...native },
-        {
-          groups: ["shellLoop"],
-        },
-      ),
-      figure(
-        "shell loop: processor time",
-        "s",
-        samplesOf(rounds, ({ loop }) => loop.processorSeconds),
-      ),
+      ...startFigures(bench.clock, PRIMARY_GUEST, rounds, ({ start }) => start, ["boot"]),
+      ...timeFigures(bench.clock, "shell loop", loops, (time) => time, ["shellLoop"]),
     ];
   },
 };
 
 /** The guest has a static busybox of the same release. */
-function nativeLoops({ rounds, leaveOut }: Bench): { readonly native?: number[] } {
+function nativeLoops({ rounds, leaveOut }: Bench): Rounds<CommandTime> {
   const sentence = missing("busybox");
   if (sentence !== undefined) {
     leaveOut(`the shell loop natively: ${sentence}`);
     return {};
   }
-  return { native: Array.from({ length: rounds }, nativeLoopSeconds) };
+  return { native: Array.from({ length: rounds }, nativeLoop) };
 }

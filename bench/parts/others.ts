@@ -4,7 +4,7 @@ import { emulatorsAmong, EMULATORS } from "../emulator.ts";
 import type { Figure } from "../figures.ts";
 import { GuestSession } from "../guest-session.ts";
 import type { Part } from "../part.ts";
-import { interleave, samplesOf } from "../rounds.ts";
+import { interleave } from "../rounds.ts";
 import { startGuest } from "../start.ts";
 import { startFigures } from "./start-figures.ts";
 
@@ -25,12 +25,7 @@ export const others: Part = {
           await session.stop();
         }
       });
-      figures.push(
-        ...startFigures(name, {
-          wallSeconds: samplesOf(rounds, (start) => start.wallSeconds),
-          processorSeconds: samplesOf(rounds, (start) => start.processorSeconds),
-        }),
-      );
+      figures.push(...startFigures(bench.clock, name, rounds, (start) => start));
     }
     return figures;
   },

@@ -1,20 +1,20 @@
-/** The figures of a guest's start, which several parts have. */
+/** The start of a guest, which several parts measure. */
 
-import { figure } from "../figures.ts";
-import type { Figure, Samples } from "../figures.ts";
+import type { Figure } from "../figures.ts";
 import type { GroupName } from "../groups.ts";
+import type { Clock } from "../part.ts";
+import type { Rounds } from "../rounds.ts";
+import type { Start } from "../start.ts";
+import { timeFigures } from "../time-figures.ts";
 
 export const PRIMARY_GUEST = "linux-amd64";
 
-export interface StartSamples {
-  readonly wallSeconds: Samples;
-  readonly processorSeconds: Samples;
-  readonly groups?: readonly GroupName[];
-}
-
-export function startFigures(guest: string, samples: StartSamples): Figure[] {
-  return [
-    figure(`${guest}: process start to mark`, "s", samples.wallSeconds, { groups: samples.groups ?? [] }),
-    figure(`${guest}: processor time until then`, "s", samples.processorSeconds),
-  ];
+export function startFigures<T>(
+  clock: Clock,
+  guest: string,
+  rounds: Rounds<T>,
+  startOf: (result: T) => Start,
+  groups: readonly GroupName[] = [],
+): Figure[] {
+  return timeFigures(clock, `${guest}: process start to mark`, rounds, startOf, groups);
 }

@@ -1,12 +1,12 @@
 /** Commands in the shell of Linux amd64, each on a different path of an emulator. They have no goal. */
 
 import { emulatorsAmong, EMULATORS } from "../emulator.ts";
-import { figure } from "../figures.ts";
 import { GuestSession } from "../guest-session.ts";
 import type { Part } from "../part.ts";
-import { interleave, samplesOf } from "../rounds.ts";
+import { interleave } from "../rounds.ts";
 import type { CommandTime } from "../shell-command.ts";
 import { startGuest } from "../start.ts";
+import { timeFigures } from "../time-figures.ts";
 import { timeWorkload, WORKLOAD_NAMES } from "../workloads.ts";
 import type { WorkloadName } from "../workloads.ts";
 import { PRIMARY_GUEST } from "./start-figures.ts";
@@ -28,17 +28,6 @@ export const workloads: Part = {
         await session.stop();
       }
     });
-    return names.flatMap((name) => [
-      figure(
-        name,
-        "s",
-        samplesOf(rounds, (times) => times.get(name)?.wallSeconds ?? NaN),
-      ),
-      figure(
-        "  processor time",
-        "s",
-        samplesOf(rounds, (times) => times.get(name)?.processorSeconds ?? NaN),
-      ),
-    ]);
+    return names.flatMap((name) => timeFigures(bench.clock, name, rounds, (times) => times.get(name)));
   },
 };

@@ -28,10 +28,11 @@ test("a figure has every round of every contestant, by the clock that was asked 
     results.add("fib", "typevisor", run(seconds));
     results.add("fib", "qemuTcg", run(2 * seconds));
   }
-  const [wall] = results.figures("wall", () => ["cpuKernels"]);
+  const [wall, below] = results.figures("wall", () => ["cpuKernels"]);
   const [processor] = results.figures("processor", () => []);
 
   assert.deepEqual(wall?.samples, { typevisor: [1, 3, 2], qemuTcg: [2, 6, 4] });
   assert.deepEqual([wall?.faster, wall?.groups], [{ qemuTcg: 2 }, ["cpuKernels"]]);
+  assert.deepEqual([below?.medians, below?.groups], [{ typevisor: 4, qemuTcg: 8 }, []]);
   assert.deepEqual(processor?.medians, { typevisor: 4, qemuTcg: 8 });
 });
