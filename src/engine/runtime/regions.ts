@@ -319,8 +319,8 @@ export class Regions {
   }
 
   /**
-   * Size of the warm part of a function with all it calls, if it fits into `room` and has nothing that a call could
-   * not come back from: a call through a pointer, a system instruction. Leaves its ops behind those in #ops.
+   * Size of the warm part of a function with what it calls as far as that fits, if it fits into `room`, returns and has
+   * nothing that leaves the region: a jump through a pointer, a system instruction. Leaves its ops behind those in #ops.
    */
   #sizeOfCallee(callee: number, where: CalleeSearch): CodeSize | undefined {
     const { baseRip, mode, addressSpace, depth, room } = where;
@@ -345,20 +345,27 @@ export class Regions {
       const nested = this.#directCallee(offset, last);
       const successors = this.#successors(offset, last);
       if (nested !== undefined) {
-        if (depth === regionLimits.inlinedDepth) return undefined;
         const left = { blocks: room.blocks - blocks, instructions: room.instructions - instructions };
-        const size = this.#sizeOfCallee(nested, { ...where, depth: depth + 1, room: left });
-        if (size === undefined) return undefined;
+        const size = this.#sizeOfNested(nested, { ...where, depth: depth + 1, room: left });
         blocks += size.blocks;
         instructions += size.instructions;
       } else if (this.#isReturn(last)) {
         returns = true;
-      } else if (successors.length === 0 || isIndirect(this.#ops.op[last] ?? 0)) {
+      } else if (successors.length === 0) {
         return undefined;
       }
       for (const successor of successors) seen.add(successor);
     }
     return returns ? { blocks, instructions } : undefined;
+  }
+
+  /** What inlining a call inside an inlined callee adds: nothing if it stays a call. */
+  #sizeOfNested(callee: number, where: CalleeSearch): CodeSize {
+    const { pages } = where.addressSpace;
+    const pageCount = pages.length;
+    const size = where.depth > regionLimits.inlinedDepth ? undefined : this.#sizeOfCallee(callee, where);
+    if (size === undefined) pages.length = pageCount;
+    return size ?? { blocks: 0, instructions: 0 };
   }
 
   #secondPage(block: number): number {

@@ -712,7 +712,7 @@ export class RegionCompiler {
     const f = this.#f;
     const callee = node.block.offset + (this.#ops.target0[i] ?? 0);
     const [back] = node.edges;
-    if (back === undefined || back.to === OUTSIDE) return this.#leaveByChain(() => this.#pushRip(callee));
+    if (back === undefined) return this.#leaveByChain(() => this.#pushRip(callee));
     const rip = this.#ripAt(callee);
     const entry = this.#stateBase + L.JUMP_CACHE + (jumpCacheIndex(rip) << L.JUMP_CACHE_SHIFT);
     this.#storeDirty();
@@ -747,7 +747,7 @@ export class RegionCompiler {
 
   #indirectCall(i: number, back: RegionEdge | undefined): void {
     const f = this.#f;
-    if (back === undefined || back.to === OUTSIDE) {
+    if (back === undefined) {
       return this.#leaveByChain(() => this.#lowering.pushIndirectTarget(this.#ops, i));
     }
     this.#lowering.pushIndirectTarget(this.#ops, i);
