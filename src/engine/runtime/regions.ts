@@ -173,7 +173,7 @@ export class Regions {
       baseRip,
       mode: this.#mode(entry),
       pages,
-      nodes: buildGraph(blocks),
+      nodes: buildGraph(blocks, ({ start, end }) => this.#ops.copy(start, end)),
       ops: this.#ops,
       isCold: (offset) => cold.has(offset),
     });

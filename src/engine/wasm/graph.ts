@@ -1,7 +1,8 @@
 /**
  * The control-flow graph of a region: its blocks in reverse postorder, immediate dominators, and which edges stay
- * inside. An edge back to a block that does not dominate its source (irreducible flow) leaves the region: that is
- * always correct. Dominators: Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm".
+ * inside. Where an edge leads back to a block that does not dominate its source, a loop that is entered in two places,
+ * that block gets a copy for this edge; after COPIES_MAX copies such an edge leaves the region, which is always correct.
+ * Dominators: Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm".
  */
 import { defined } from "../../base/index.ts";
 
@@ -58,15 +59,29 @@ export class RegionNode {
 const nodeAt = (nodes: readonly RegionNode[], i: number): RegionNode =>
   defined(nodes[i], `there is no node ${i}`);
 
-/** The graph of blocks that are all reachable from the first one. Nodes are numbered in reverse postorder. */
-export function buildGraph(blocks: readonly RegionBlock[]): RegionNode[] {
-  const nodes = reversePostorder(blocks).map((block) => new RegionNode(block));
-  const numbers = new Map(nodes.map((node, number) => [node.block.key, number]));
-  for (const node of nodes) {
-    for (const key of node.block.successors)
-      node.edges.push({ to: numbers.get(key) ?? OUTSIDE, offset: offsetOf(key) });
+/** Loops with two entries cost a copy for each block between them. */
+const COPIES_MAX = 32;
+
+/** Copies a block's ops behind all others; gives the index of the first, or undefined if there is no room. */
+export type CopyOps = (block: RegionBlock) => number | undefined;
+
+/**
+ * The graph of blocks that are all reachable from the first one. Nodes are numbered in reverse postorder. Blocks that
+ * are in it twice have their ops twice: what is known of an op depends on where it stands.
+ */
+export function buildGraph(blocks: readonly RegionBlock[], copyOps: CopyOps): RegionNode[] {
+  let nodes = linked(blocks);
+  let dominators = immediateDominators(nodes);
+  let all = blocks;
+  let context = Math.max(...blocks.map(({ key }) => contextOf(key)));
+  for (let copies = 0; copies < COPIES_MAX; copies++) {
+    const edge = secondEntry(nodes, dominators);
+    const start = edge === undefined ? undefined : copyOps(edge.to);
+    if (edge === undefined || start === undefined) break;
+    all = withCopy(all, edge, start, ++context);
+    nodes = linked(all);
+    dominators = immediateDominators(nodes);
   }
-  const dominators = immediateDominators(nodes);
   const forwardEdges = new Int32Array(nodes.length);
   for (const [from, node] of nodes.entries()) {
     for (const [i, { to, offset }] of node.edges.entries()) {
@@ -86,6 +101,50 @@ export function buildGraph(blocks: readonly RegionBlock[]): RegionNode[] {
     nodeAt(nodes, dominators[number] ?? 0).mergeChildren.push(number);
   }
   return nodes;
+}
+
+/** Nodes with their edges. */
+function linked(blocks: readonly RegionBlock[]): RegionNode[] {
+  const nodes = reversePostorder(blocks).map((block) => new RegionNode(block));
+  const numbers = new Map(nodes.map((node, number) => [node.block.key, number]));
+  for (const node of nodes) {
+    for (const key of node.block.successors)
+      node.edges.push({ to: numbers.get(key) ?? OUTSIDE, offset: offsetOf(key) });
+  }
+  return nodes;
+}
+
+interface BlockEdge {
+  readonly from: RegionBlock;
+  readonly to: RegionBlock;
+}
+
+/** An edge back into a loop that does not lead to its only entry, if there is one. */
+function secondEntry(nodes: readonly RegionNode[], dominators: Int32Array): BlockEdge | undefined {
+  for (const [from, node] of nodes.entries()) {
+    const edge = node.edges.find(
+      ({ to }) => to !== OUTSIDE && to <= from && !dominates(dominators, to, from),
+    );
+    if (edge !== undefined) return { from: node.block, to: nodeAt(nodes, edge.to).block };
+  }
+  return undefined;
+}
+
+/** The blocks with one more: a copy of where the edge leads, in a context of its own, for this edge alone. */
+function withCopy(
+  blocks: readonly RegionBlock[],
+  { from, to }: BlockEdge,
+  start: number,
+  context: number,
+): RegionBlock[] {
+  const key = blockKey(to.offset, context);
+  const redirected = ({ successors }: RegionBlock): BlockKey[] =>
+    successors.map((successor) => (successor === to.key ? key : successor));
+  const copy = { ...to, key, start, end: start + to.end - to.start, successors: redirected(to) };
+  return [
+    ...blocks.map((block) => (block === from ? { ...from, successors: redirected(from) } : block)),
+    copy,
+  ];
 }
 
 function reversePostorder(blocks: readonly RegionBlock[]): RegionBlock[] {

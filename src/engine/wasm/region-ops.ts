@@ -32,6 +32,17 @@ export class RegionOps {
     this.count = 0;
   }
 
+  /** Copies the ops [start, end) behind the last one; gives the index of the first, or undefined if there is no room. */
+  copy(start: number, end: number): number | undefined {
+    const to = this.count;
+    if (to + end - start > REGION_OPS_MAX) return undefined;
+    const { op, d, s, a, scale, imm, immHigh, target0, target1, pc, notRetired } = this;
+    for (const field of [op, d, s, a, scale, imm, immHigh, target0, target1, pc, notRetired])
+      field.copyWithin(to, start, end);
+    this.count += end - start;
+    return to;
+  }
+
   hasRoomFor(block: IrBlock): boolean {
     return this.count + block.count <= REGION_OPS_MAX;
   }

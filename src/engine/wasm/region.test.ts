@@ -331,7 +331,7 @@ test("a region of two pages is given up when one of them is mapped elsewhere", (
   assert.equal(machine.regions.installedCount, 0);
 });
 
-test("irreducible flow leaves the region and stays correct", () => {
+test("a loop that is entered in two places gives the same state", () => {
   // Two entries into the loop A ↔ B: from the start to A by way of a branch, and to B.
   const A = CODE + 0x20;
   const B = CODE + 0x30;

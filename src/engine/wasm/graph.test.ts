@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { OUTSIDE, type RegionBlock, type RegionNode, buildGraph } from "./graph.ts";
+
+const OPS_PER_BLOCK = 10;
+
+/** Blocks named by their offsets, each with the offsets that follow it. */
+function blocksOf(flow: Record<number, readonly number[]>): RegionBlock[] {
+  return Object.entries(flow).map(([name, successors], i) => ({
+    key: Number(name),
+    offset: Number(name),
+    inlinesCall: false,
+    start: i * OPS_PER_BLOCK,
+    end: (i + 1) * OPS_PER_BLOCK,
+    instructionCount: 1,
+    successors,
+  }));
+}
+
+const edgesOf = (nodes: readonly RegionNode[]): number[][] =>
+  nodes.map(({ edges }) => edges.map(({ offset }) => offset));
+const leaving = (nodes: readonly RegionNode[]): number[] =>
+  nodes.flatMap(({ edges }) => edges.filter(({ to }) => to === OUTSIDE).map(({ offset }) => offset));
+
+/** 1 leads to 2 and to 3, which lead to each other and away. */
+const twoEntries = { 1: [2, 3], 2: [3, 9], 3: [2, 9] };
+
+test("a loop that is entered in two places has a copy of one of them, with ops of its own", () => {
+  let opCount = 3 * OPS_PER_BLOCK;
+  const nodes = buildGraph(blocksOf(twoEntries), ({ start, end }) => {
+    const copy = opCount;
+    opCount += end - start;
+    return copy;
+  });
+
+  assert.deepEqual(leaving(nodes), [9, 9, 9]);
+  assert.equal(nodes.length, 4);
+  assert.equal(new Set(nodes.map(({ block }) => block.start)).size, 4);
+  assert.equal(nodes.filter(({ isHeader }) => isHeader).length, 1);
+  // Each copy is followed by what its original was.
+  assert.deepEqual(
+    edgesOf(nodes).toSorted((a, b) => (a[0] ?? 0) - (b[0] ?? 0)),
+    [
+      [2, 3],
+      [2, 9],
+      [3, 9],
+      [3, 9],
+    ].toSorted((a, b) => (a[0] ?? 0) - (b[0] ?? 0)),
+  );
+});
+
+test("without room for a copy the edge leaves", () => {
+  const nodes = buildGraph(blocksOf(twoEntries), () => undefined);
+
+  assert.equal(nodes.length, 3);
+  assert.equal(leaving(nodes).filter((offset) => offset !== 9).length, 1);
+});
+
+test("blocks that all lead to each other make no more copies than are allowed", () => {
+  const names = Array.from({ length: 12 }, (_, i) => i + 1);
+  let copies = 0;
+
+  const nodes = buildGraph(blocksOf(Object.fromEntries(names.map((name) => [name, names]))), () => ++copies);
+
+  assert.ok(nodes.length <= 12 + copies);
+  assert.ok(copies <= 32);
+});
