@@ -12,8 +12,11 @@ const ENTER = opNumber("enter");
 /** Words (8 bytes) of each op by number. */
 const wordsOf = Uint8Array.from(ops, (row) => opFormatWords[row.format]);
 const isBranch = Uint8Array.from(ops, ({ format }) => (format === "branch" || format === "indirect" ? 1 : 0));
-/** Executions after which a block counts as hot. */
-export const HEAT_OF_A_HOT_BLOCK = 1500;
+/**
+ * Executions after which a block counts as hot: what choosing, translating and compiling the region around it costs is
+ * then about what interpreting it has cost (docs/engine.md).
+ */
+export const HEAT_OF_A_HOT_BLOCK = 12_000;
 const NEVER_HOT = 0x7fffffff;
 
 export class CodeCache {

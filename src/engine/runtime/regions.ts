@@ -37,7 +37,7 @@ export const regionLimits = {
 /** Executions without which a block counts as cold and stays outside. */
 const EXECUTIONS_OF_A_WARM_BLOCK = 6;
 /** Executions until a block is asked for again whose compilation was put off. */
-const HEAT_AFTER_PUTTING_OFF = 400;
+const HEAT_AFTER_PUTTING_OFF = 3000;
 
 /** What compiling is taken to cost, and the share of the estimated run time it may take. */
 const COST_PER_REGION_NS = 120_000;

@@ -23,18 +23,22 @@ const SMALL_PROCESS_OPTIONS = [
   "--max-semi-space-size=1",
   "--expose-gc",
   "--disable-warning=ExperimentalWarning",
-  // V8 optimizes a function after three times as much work as by default: while a guest boots, optimizing what is only
-  // lukewarm competes with the guest for the processor.
-  "--wasm-tiering-budget=40000000",
+  // Compiled regions call each other through a table and the core through imports, where V8 has nothing to inline;
+  // watching for what it might inline costs each call of a function that is not optimized yet.
+  "--no-wasm-inlining",
+  "--no-wasm-deopt",
+  // A region is compiled only when it is hot: it is soon worth optimizing (the default is 13,000,000).
+  "--wasm-tiering-budget=4000000",
 ];
 /**
- * glibc gives freed memory back instead of keeping it: compiling to WebAssembly takes and frees much. The compile cache
- * spares the child the stripping of types, which takes time and some 20 MB; it lies where Node.js would put it.
+ * glibc gives freed memory back instead of keeping it: compiling to WebAssembly takes and frees much. With thresholds
+ * below what one compilation takes, each would map, zero and unmap its memory anew. The compile cache spares the child
+ * the stripping of types, which takes time and some 20 MB; it lies where Node.js would put it.
  */
 const SMALL_PROCESS_ENVIRONMENT = {
   MALLOC_ARENA_MAX: "2",
-  MALLOC_MMAP_THRESHOLD_: "32768",
-  MALLOC_TRIM_THRESHOLD_: "65536",
+  MALLOC_MMAP_THRESHOLD_: "1048576",
+  MALLOC_TRIM_THRESHOLD_: "4194304",
   NODE_COMPILE_CACHE: join(tmpdir(), "node-compile-cache"),
 };
 
