@@ -171,7 +171,10 @@ function meaningOf(row: Msr): readonly [reads: string, writes: string] {
       return [hex(row.value), writes[row.writes]];
     }
     case "command":
-      return ["#GP", "without effect"];
+      return [
+        "#GP",
+        row.writable === ALL_BITS ? "without effect" : `bits ${hex(row.writable)}, without effect`,
+      ];
     case "function":
     case "machine":
       return ["", "as the manual says"];

@@ -18,8 +18,6 @@ export interface CpuidLeaf {
 
 /** ECX bit 31 of leaf 1: leaves from 0x40000000 on describe the hypervisor. */
 const HYPERVISOR = 0x80000000;
-/** Leaf 7, EDX: MSR 10AH says which weaknesses the processor does not have. */
-const ARCH_CAPABILITIES = 1 << 29;
 const CLFLUSH_LINE_8 = 8 << 8;
 const LOGICAL_PROCESSORS_1 = 1 << 16;
 /** Leaf 80000008H: 40 physical and 48 linear address bits. */
@@ -51,6 +49,12 @@ class Leaves {
     return registers;
   }
 
+  highestSubleaf(leaf: number): number {
+    return Math.max(
+      ...[...this.#leaves.values()].filter((each) => each.leaf === leaf).map(({ subleaf }) => subleaf),
+    );
+  }
+
   list(): CpuidLeaf[] {
     return [...this.#leaves.values()].map(({ leaf, subleaf, registers: { eax, ebx, ecx, edx } }) => ({
       ...{ leaf, subleaf, eax: eax >>> 0, ebx: ebx >>> 0, ecx: ecx >>> 0, edx: edx >>> 0 },
@@ -72,7 +76,7 @@ export function cpuidLeaves(has: ReadonlySet<Feature>): CpuidLeaf[] {
     ebx: CLFLUSH_LINE_8 | LOGICAL_PROCESSORS_1,
     ecx: HYPERVISOR,
   });
-  leaves.at(7).edx = ARCH_CAPABILITIES;
+  leaves.at(7);
   leaves.at(0x80000000).eax = 0x80000008;
   leaves.at(0x80000001);
   for (let i = 0; i < 3; i++) {
@@ -92,5 +96,6 @@ export function cpuidLeaves(has: ReadonlySet<Feature>): CpuidLeaf[] {
     const [leaf, register, bit, subleaf] = features[feature].cpuid;
     leaves.at(leaf, subleaf)[register] |= 1 << bit;
   }
+  leaves.at(7).eax = leaves.highestSubleaf(7);
   return leaves.list();
 }

@@ -87,6 +87,11 @@ const rows = {
   xsavec: { group: "state", cpuid: [0xd, "eax", 1, 1], what: "XSAVEC, the compacted format", since: "v2", needs: ["xsave"] },
   xgetbv1: { group: "state", cpuid: [0xd, "eax", 2, 1], what: "XGETBV with ECX = 1", since: "v2", needs: ["xsave"] },
 
+  arch_capabilities: { group: "system", cpuid: [7, "edx", 29], what: "IA32_ARCH_CAPABILITIES: which weaknesses it does not have", since: "v1", needs: ["spec_ctrl"] },
+  spec_ctrl: { group: "system", cpuid: [7, "edx", 26], what: "IA32_SPEC_CTRL.IBRS, IA32_PRED_CMD", since: "v1" },
+  stibp: { group: "system", cpuid: [7, "edx", 27], what: "IA32_SPEC_CTRL.STIBP", since: "v1", needs: ["spec_ctrl"] },
+  ssbd: { group: "system", cpuid: [7, "edx", 31], what: "IA32_SPEC_CTRL.SSBD", since: "v1", needs: ["spec_ctrl"] },
+  bhi_ctrl: { group: "system", cpuid: [7, "edx", 4, 2], what: "IA32_SPEC_CTRL.BHI_DIS_S", since: "v1", needs: ["spec_ctrl"] },
   fsgsbase: { group: "system", cpuid: [7, "ebx", 0], what: "RDFSBASE, RDGSBASE, WRFSBASE, WRGSBASE", since: "v2", needs: ["lm"] },
   pcid: { group: "system", cpuid: [1, "ecx", 17], what: "process-context identifiers", needs: ["lm"] },
   invpcid: { group: "system", cpuid: [7, "ebx", 10], what: "INVPCID", since: "v2" },

@@ -228,6 +228,7 @@ export const TSC_ADJUST = 1984;
 export const MSR_MCG_STATUS = 1992;
 export const MSR_MCG_CTL = 2000;
 export const MSR_MC_CTL = 2008;
+export const MSR_SPEC_CTRL = 2040;
 
 /** CPUID leaves as a table: u32 count, then entries of 24 bytes { leaf, subleaf, eax, ebx, ecx, edx }. */
 export const CPUID_TABLE = 2048;

@@ -59,6 +59,7 @@ export const claims = [
   "TSC and TSC deadline",
   "machine-check MSRs",
   "performance MSRs",
+  "speculation controls",
   "unknown MSRs",
   // Changing code.
   "self-modifying code",

@@ -46,16 +46,16 @@ export function cpuidSignature(): u32 {
 }
 
 /** Feature words of the table: 0 if the leaf is missing. */
-export function cpuidEbx(leaf: u32): u32 {
-  const entry = findLeaf(leaf, 0);
+export function cpuidEbx(leaf: u32, subleaf: u32 = 0): u32 {
+  const entry = findLeaf(leaf, subleaf);
   return entry ? load<u32>(entry, ENTRY_EBX) : 0;
 }
-export function cpuidEcx(leaf: u32): u32 {
-  const entry = findLeaf(leaf, 0);
+export function cpuidEcx(leaf: u32, subleaf: u32 = 0): u32 {
+  const entry = findLeaf(leaf, subleaf);
   return entry ? load<u32>(entry, ENTRY_ECX) : 0;
 }
-export function cpuidEdx(leaf: u32): u32 {
-  const entry = findLeaf(leaf, 0);
+export function cpuidEdx(leaf: u32, subleaf: u32 = 0): u32 {
+  const entry = findLeaf(leaf, subleaf);
   return entry ? load<u32>(entry, ENTRY_EDX) : 0;
 }
 

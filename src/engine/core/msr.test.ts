@@ -29,7 +29,8 @@ function writeMsr(index: number, value: bigint): string {
 /** Leaf, subleaf, EAX, EBX, ECX, EDX: everything that MSRs depend on. */
 const EVERYTHING: readonly (readonly number[])[] = [
   [1, 0, 0, 0, 0xffffffff, 0xffffffff],
-  [7, 0, 0, 0xffffffff, 0xffffffff, 0xffffffff],
+  [7, 0, 2, 0xffffffff, 0xffffffff, 0xffffffff],
+  [7, 2, 0, 0, 0, 0xffffffff],
   [0x80000001, 0, 0, 0, 0xffffffff, 0xffffffff],
 ];
 
@@ -46,6 +47,38 @@ beforeEach(() => {
   cpu.reset();
   cpu.setCpuid(EVERYTHING);
   cpu.enterLong();
+});
+
+describe("speculation controls", () => {
+  const SPEC_CTRL = 0x48;
+  const PRED_CMD = 0x49;
+
+  it("keep IBRS, STIBP, SSBD and BHI_DIS_S", () => {
+    assert.equal(writeMsr(SPEC_CTRL, 0x407n), "ok");
+    assert.equal(readMsr(SPEC_CTRL), 0x407n);
+    assert.equal(writeMsr(SPEC_CTRL, 8n), GP);
+    assert.equal(readMsr(SPEC_CTRL), 0x407n);
+  });
+
+  it("have no SSBD and no BHI_DIS_S where CPUID does not say so", () => {
+    cpu.setCpuid([[7, 0, 0, 0, 0, 1 << 26]]);
+    assert.equal(writeMsr(SPEC_CTRL, 4n), GP);
+    assert.equal(writeMsr(SPEC_CTRL, 0x400n), GP);
+    assert.equal(writeMsr(SPEC_CTRL, 3n), "ok");
+    assert.equal(readMsr(SPEC_CTRL), 3n);
+  });
+
+  it("take the command IBPB and nothing else", () => {
+    assert.equal(writeMsr(PRED_CMD, 1n), "ok");
+    assert.equal(writeMsr(PRED_CMD, 0n), "ok");
+    assert.equal(writeMsr(PRED_CMD, 2n), GP);
+    assert.equal(readMsr(PRED_CMD), GP);
+  });
+
+  it("are not needed: the processor says that it has none of the weaknesses Linux knows", () => {
+    const capabilities = readMsr(0x10a);
+    assert.equal(capabilities, 0x4000_0000_0d10_e17bn);
+  });
 });
 
 describe("the table of MSRs", () => {
@@ -107,8 +140,8 @@ describe("the table of MSRs", () => {
     assert.equal(readMsr(0x1b), 0xfee00900n);
     assert.equal(writeMsr(0x1b, 0x1_fee00800n), "ok");
     assert.equal(cpu.hostMsrs.get(0x1b), 0x1_fee00800n);
-    // Performance counters, speculation controls, VMX, x2APIC, AMD's.
-    for (const index of [0xc1, 0x186, 0x38f, 0x48, 0x49, 0x480, 0x802, 0xc0010015, 0x1234]) {
+    // Performance counters, VMX, x2APIC, AMD's.
+    for (const index of [0xc1, 0x186, 0x38f, 0x480, 0x802, 0xc0010015, 0x1234]) {
       assert.equal(readMsr(index), GP, index.toString(16));
       assert.equal(writeMsr(index, 0n), GP, index.toString(16));
     }

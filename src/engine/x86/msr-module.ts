@@ -12,11 +12,10 @@ const ALL = 0xffff_ffff_ffff_ffffn;
 
 const registerReader = { eax: undefined, ebx: "cpuidEbx", ecx: "cpuidEcx", edx: "cpuidEdx" } as const;
 
-function isThere([leaf, register, bit, subleaf]: CpuidPlace): string {
+function isThere([leaf, register, bit, subleaf = 0]: CpuidPlace): string {
   const reader = registerReader[register];
-  if (reader === undefined || subleaf !== undefined)
-    throw new Error("no MSR depends on EAX or a subleaf so far");
-  return `(${reader}(${hex(leaf)}) >>> ${bit} & 1)`;
+  if (reader === undefined) throw new Error("no MSR depends on EAX so far");
+  return `(${reader}(${hex(leaf)}, ${subleaf}) >>> ${bit} & 1)`;
 }
 
 /** The statement that refuses an MSR this processor does not have. */
@@ -39,12 +38,19 @@ function printRead(row: Msr): string {
   }
 }
 
+/** The statement that refuses reserved bits, if there are some. */
+const refusal = (known: bigint): string[] =>
+  known === ALL ? [] : [`if (value & ${u64(ALL ^ known)}) return MSR_FAULT;`];
+
 function printWrite(row: Msr): string {
   switch (row.kind) {
     case "field": {
       const known = row.writable | row.ignored;
       const lines = [
-        ...(known === ALL ? [] : [`if (value & ${u64(ALL ^ known)}) return MSR_FAULT;`]),
+        ...refusal(known),
+        ...row.gated.map(
+          ([bits, place]) => `if (value & ${u64(bits)} && !${isThere(place)}) return MSR_FAULT;`,
+        ),
         ...(row.check === undefined ? [] : [`if (!${row.check}(value)) return MSR_FAULT;`]),
         row.ignored === 0n
           ? `set64(${row.field}, value);`
@@ -58,7 +64,7 @@ function printWrite(row: Msr): string {
         ? "return MSR_DONE;"
         : `return value == ${u64(row.value)} ? MSR_DONE : MSR_FAULT;`;
     case "command":
-      return "return MSR_DONE;";
+      return [...refusal(row.writable), "return MSR_DONE;"].join(" ");
     case "function":
       return "return MSR_FUNCTION;";
     case "machine":

@@ -4,9 +4,9 @@
  * these rows come RDMSR, WRMSR and RESET in the core (msr-module.ts prints them), and documentation can list them. An
  * MSR that is not here is the machine's, or nobody's: #GP(0).
  *
- * Deliberately missing: performance counters (leaf 0AH says version 0), speculation controls, VMX, SGX, x2APIC, RAPL
- * and the last-branch records; CPUID advertises none of them. Memory types are kept and have no effect; there are no
- * machine checks, so the banks stay empty.
+ * Deliberately missing: performance counters (leaf 0AH says version 0), VMX, SGX, x2APIC, RAPL and the last-branch
+ * records; CPUID advertises none of them. Memory types and speculation controls are kept and have no effect; there are
+ * no machine checks, so the banks stay empty.
  */
 import { features, type CpuidPlace } from "../../cpu/index.ts";
 import * as L from "../layout.ts";
@@ -30,6 +30,8 @@ export interface MsrField extends MsrRow {
   readonly writable: bigint;
   /** Read-only bits that WRMSR may set or clear without effect. */
   readonly ignored: bigint;
+  /** Writable bits that are reserved unless CPUID sets the bit beside them. */
+  readonly gated: readonly (readonly [bits: bigint, needs: CpuidPlace])[];
   readonly check: MsrCheck | undefined;
 }
 
@@ -40,9 +42,10 @@ export interface MsrConstant extends MsrRow {
   readonly writes: "fault" | "same value" | "no effect";
 }
 
-/** Written only, without effect. */
+/** Written only, without effect. Setting a bit that is not writable raises #GP(0). */
 export interface MsrCommand extends MsrRow {
   readonly kind: "command";
+  readonly writable: bigint;
 }
 
 /** Its meaning is a function of core/msr.ts. */
@@ -65,6 +68,7 @@ interface FieldOptions {
   readonly reset?: bigint;
   readonly writable?: bigint;
   readonly ignored?: bigint;
+  readonly gated?: MsrField["gated"];
   readonly check?: MsrCheck;
   readonly needs?: readonly CpuidPlace[];
 }
@@ -77,6 +81,7 @@ const field = (index: number, name: string, offset: number, options: FieldOption
   reset: 0n,
   writable: ALL,
   ignored: 0n,
+  gated: [],
   check: undefined,
   ...options,
 });
@@ -100,11 +105,35 @@ const MCG_CAP = 0x100n | BigInt(MACHINE_CHECK_BANKS);
 /** No microcode update has ever been loaded; Linux wants a revision that is not 0 all the same. */
 const MICROCODE_REVISION = 1n << 32n;
 /**
- * The translated processor does not speculate over its guest's privilege checks: RDCL_NO, SKIP_L1DFL_VMENTRY, SSB_NO,
- * MDS_NO, PSCHANGE_MC_NO, TAA_NO (bits 0, 3–6, 8). Without them an operating system isolates its page tables in vain.
+ * Weaknesses that the processor does not have, by bit, and IBRS_ALL: IBRS, once set, is enough for all modes. A guest's
+ * own mitigations (page table isolation, retpolines, return thunks, RSB filling, VERW) would act on its code, but what
+ * runs is our translation, on which they do nothing but cost time. What protects VMs from one another is that each has
+ * a process of its own, with the mitigations of the host's processor and kernel.
  */
-const ARCH_CAPABILITIES = 0x179n;
-const HAS_ARCH_CAPABILITIES: CpuidPlace = [7, "edx", 29];
+const CAPABILITIES = {
+  RDCL_NO: 0n,
+  IBRS_ALL: 1n,
+  SKIP_L1DFL_VMENTRY: 3n,
+  SSB_NO: 4n,
+  MDS_NO: 5n,
+  PSCHANGE_MC_NO: 6n,
+  TAA_NO: 8n,
+  SBDR_SSDP_NO: 13n,
+  FBSDP_NO: 14n,
+  PSDP_NO: 15n,
+  BHI_NO: 20n,
+  PBRSB_NO: 24n,
+  GDS_NO: 26n,
+  RFDS_NO: 27n,
+  ITS_NO: 62n,
+};
+const ARCH_CAPABILITIES = Object.values(CAPABILITIES).reduce((all, bit) => all | (1n << bit), 0n);
+/** Kept and without effect: there is one logical processor, and no prediction that survives a translation. */
+const IBRS = 1n;
+const STIBP = 2n;
+const SSBD = 4n;
+const BHI_DIS_S = 1n << 10n;
+const IBPB = 1n;
 /** The TSC's 1 GHz as a multiple of 100 MHz: highest ratio without turbo, and lowest. */
 const PLATFORM_INFO = (10n << 8n) | (10n << 40n);
 /** Bit 0: set by firmware for good, with nothing enabled. */
@@ -149,10 +178,20 @@ export const msrs: readonly Msr[] = [
   constant(0x17, "IA32_PLATFORM_ID", 0n),
   constant(0x34, "MSR_SMI_COUNT", 0n),
   constant(0x3a, "IA32_FEATURE_CONTROL", FEATURE_CONTROL_LOCKED),
-  { kind: "command", index: 0x79, name: "IA32_BIOS_UPDT_TRIG" },
+  // A processor with IBRS and without STIBP takes bit 1 all the same.
+  field(0x48, "IA32_SPEC_CTRL", L.MSR_SPEC_CTRL, {
+    writable: IBRS | STIBP | SSBD | BHI_DIS_S,
+    gated: [
+      [SSBD, features.ssbd.cpuid],
+      [BHI_DIS_S, features.bhi_ctrl.cpuid],
+    ],
+    needs: [features.spec_ctrl.cpuid],
+  }),
+  { kind: "command", index: 0x49, name: "IA32_PRED_CMD", writable: IBPB, needs: [features.spec_ctrl.cpuid] },
+  { kind: "command", index: 0x79, name: "IA32_BIOS_UPDT_TRIG", writable: ALL },
   constant(0x8b, "IA32_BIOS_SIGN_ID", MICROCODE_REVISION, "no effect"),
   constant(0xce, "MSR_PLATFORM_INFO", PLATFORM_INFO),
-  constant(0x10a, "IA32_ARCH_CAPABILITIES", ARCH_CAPABILITIES, "fault", [HAS_ARCH_CAPABILITIES]),
+  constant(0x10a, "IA32_ARCH_CAPABILITIES", ARCH_CAPABILITIES, "fault", [features.arch_capabilities.cpuid]),
   constant(0x140, "MSR_MISC_FEATURES_ENABLES", 0n, "same value"),
   field(0x1a0, "IA32_MISC_ENABLE", L.MSR_MISC_ENABLE, {
     reset: FAST_STRINGS | TRACE_UNAVAILABLE,

@@ -12,6 +12,9 @@
 .set IA32_MC0_STATUS, 0x401
 .set IA32_PLATFORM_ID, 0x17
 .set IA32_BIOS_SIGN_ID, 0x8b
+.set IA32_SPEC_CTRL, 0x48
+.set IA32_PRED_CMD, 0x49
+.set IA32_ARCH_CAPABILITIES, 0x10a
 
 .macro write_faults name, index, low, high=0
     begin
@@ -193,6 +196,20 @@ at  rdmsr
     read_msr IA32_BIOS_SIGN_ID
     read_msr IA32_DEBUGCTL
     completed "what operating systems read without asking can be read"
+
+    topic "speculation controls"
+    when_cpuid 7, edx, 26, "IBRS"
+    keeps "SPEC_CTRL keeps IBRS and STIBP", IA32_SPEC_CTRL, 3
+    write_faults "SPEC_CTRL refuses reserved bits", IA32_SPEC_CTRL, 0x800
+    begin
+    write_msr IA32_PRED_CMD, $1
+    completed "PRED_CMD takes the command IBPB"
+    write_faults "PRED_CMD refuses reserved bits", IA32_PRED_CMD, 0x80
+    read_faults "PRED_CMD cannot be read", IA32_PRED_CMD
+    end_when
+    when_cpuid 7, edx, 29, "ARCH_CAPABILITIES"
+    write_faults "ARCH_CAPABILITIES cannot be written", IA32_ARCH_CAPABILITIES, 0
+    end_when
 
     topic "unknown MSRs"
     read_faults "RDMSR of an MSR that does not exist is #GP(0)", FEATURES_UNKNOWN
