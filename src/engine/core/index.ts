@@ -6,6 +6,7 @@ export { translateQuickly as translate } from "./code-fetch";
 export { raiseBranchFault, raiseCallFault } from "./near-branches";
 export { flushJumpCache, regionAt } from "./jump-cache";
 export { flushTlb, pagingRestored, setA20 } from "./paging";
+export { floatsAreOrdinary } from "./sse-fast";
 export { updateMode } from "./mode";
 export { resetCpu } from "./reset";
 export { depositBits, extractBits } from "./arithmetic";

@@ -6,7 +6,7 @@
 import * as L from "../layout";
 import { OP_ADD, OP_DIV, OP_MAX, OP_MIN, OP_MUL, OP_SQRT, OP_SUB } from "./sse-soft";
 import { get32 } from "./state";
-import { allLanes } from "./xmm";
+import { allLanes, xmm } from "./xmm";
 
 const MXCSR_CONTROLS: u32 = 0xffc0;
 /** All exceptions masked, round to nearest, no flush to zero, denormals are denormals. */
@@ -122,4 +122,28 @@ export function computeLanes<T>(op: u32, a: v128, b: v128): v128 {
   if (op == OP_MIN) return v128.pmin<T>(b, a);
   if (op == OP_MAX) return v128.pmax<T>(b, a);
   return v128.sqrt<T>(b);
+}
+
+/** Are the lanes of a register zero or normal? */
+@inline
+function zeroOrNormal<T>(p: usize, isScalar: bool): bool {
+  if (isScalar) {
+    const a = load<T>(p);
+    return ordinary<T>(a) && abs<T>(a) < <T>Infinity;
+  }
+  const a = v128.load(p);
+  const finite = v128.lt<T>(v128.abs<T>(a), v128.splat<T>(<T>Infinity));
+  return allLanes<T>(v128.and(ordinaryLanes<T>(a), finite));
+}
+
+/**
+ * For compiled regions (wasm/ordinary-floats.ts): 1 if the lanes of two XMM registers, of this many bytes, all or the
+ * lowest, are zero or normal, and MXCSR is such that normal results of such operands change nothing in it.
+ */
+export function floatsAreOrdinary(first: u32, second: u32, size: u32, isScalar: bool): u32 {
+  if ((get32(L.MXCSR) & (MXCSR_CONTROLS | MXCSR_PE)) != (MXCSR_PLAIN | MXCSR_PE)) return 0;
+  const p = xmm(first);
+  const q = xmm(second);
+  if (size == 4) return zeroOrNormal<f32>(p, isScalar) && zeroOrNormal<f32>(q, isScalar) ? 1 : 0;
+  return zeroOrNormal<f64>(p, isScalar) && zeroOrNormal<f64>(q, isScalar) ? 1 : 0;
 }

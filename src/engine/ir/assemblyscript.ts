@@ -70,6 +70,8 @@ export function printExpr(e: Expr, row: OpRow): string {
       const value = isLong(row) ? "<i32>load<u32>(ip, 12)" : "<i32>(w >> 32)";
       return e.type === "i64" ? `<i64>(${value})` : value;
     }
+    case "ordinary":
+      throw new Error("quick forms are not interpreted");
     case "imm64":
       return "load<i64>(ip, 8)";
     case "scale":
@@ -157,7 +159,7 @@ function printSimd(op: string, args: readonly string[], lanes: readonly number[]
   return `${op}(${args.join(", ")})`;
 }
 
-const typeName = { i32: "i32", i64: "i64", v128: "v128" } as const;
+const typeName = { i32: "i32", i64: "i64", f32: "f32", f64: "f64", v128: "v128" } as const;
 
 function printWrite(address: string, width: Width, value: string): string {
   if (width === 64) return `store<i64>(${address}, ${value});`;

@@ -3,11 +3,12 @@
  * immediates, lazy flags and guest memory. Two printers read them: assemblyscript.ts makes the interpreter's case
  * from a tree, wasm/lower.ts the code of a compiled region. There is no third description of an op.
  *
- * Values are i32, i64 or v128 as in WebAssembly; operator names are WebAssembly's mnemonics.
+ * Values are i32, i64, v128, f32 or f64 as in WebAssembly; operator names are WebAssembly's mnemonics. Floating-point
+ * operators stand only in the quick forms of helpers: what MXCSR asks for is the helpers' to know.
  */
 import type { BinaryOp, UnaryOp, SimdOp } from "./wasm-ops.ts";
 
-export type ValueType = "i32" | "i64" | "v128";
+export type ValueType = "i32" | "i64" | "f32" | "f64" | "v128";
 export type Width = 8 | 16 | 32 | 64;
 /** An operand field of an encoded op; `d` and `s` are in every op, `a` only in long ones. */
 export type Role = "d" | "s" | "a";
@@ -52,6 +53,17 @@ export type Expr =
   | { readonly kind: "condition"; readonly type: "i32"; readonly code: number }
   /** The six status flags in EFLAGS positions. */
   | { readonly kind: "statusFlags"; readonly type: "i32" }
+  /**
+   * 1 if MXCSR is as programs leave it, all these XMM operands' lanes are ordinary and the result's are normal: only
+   * PE could be raised, which is set already. Only in quick forms (wasm/ordinary-floats.ts).
+   */
+  | {
+      readonly kind: "ordinary";
+      readonly type: "i32";
+      readonly lanes: FloatLanes;
+      readonly operands: readonly ("d" | "s")[];
+      readonly result: Expr | undefined;
+    }
   /** A u32 field of the state block by offset. */
   | { readonly kind: "state"; readonly type: "i32"; readonly offset: number }
   /** A side-effect free function exported by the core. */
@@ -68,6 +80,9 @@ export const pureFunctions = {
   extractBits: "i64",
 } as const;
 export type PureFunction = keyof typeof pureFunctions;
+
+/** The floating-point lanes of an XMM register that an instruction works on: all, or the lowest, as in its name. */
+export type FloatLanes = "ss" | "sd" | "ps" | "pd";
 
 export type MemorySize = 8 | 16 | 32 | 64 | 128;
 
@@ -163,14 +178,27 @@ export const binary = (op: BinaryOp, left: Expr, right: Expr): Expr => ({
 export const simd = (op: SimdOp, type: ValueType, args: readonly Expr[], lanes?: readonly number[]): Expr =>
   lanes === undefined ? { kind: "simd", type, op, args } : { kind: "simd", type, op, args, lanes };
 
+export const ordinary = (lanes: FloatLanes, operands: readonly ("d" | "s")[], result?: Expr): Expr => ({
+  kind: "ordinary",
+  type: "i32",
+  lanes,
+  operands,
+  result,
+});
+
 function unaryResult(op: UnaryOp): ValueType {
+  if (op.startsWith("f32")) return "f32";
+  if (op.startsWith("f64")) return "f64";
   return op.startsWith("i64") && op !== "i64.eqz" ? "i64" : "i32";
 }
 
-const COMPARISON = /\.(eq|ne|lt_s|lt_u|gt_s|gt_u|le_s|le_u|ge_s|ge_u)$/;
+const COMPARISON = /\.(eq|ne|lt|lt_s|lt_u|gt_s|gt_u|le_s|le_u|ge_s|ge_u)$/;
 
 function binaryResult(op: BinaryOp): ValueType {
-  return op.startsWith("i64") && !COMPARISON.test(op) ? "i64" : "i32";
+  if (COMPARISON.test(op)) return "i32";
+  if (op.startsWith("f32")) return "f32";
+  if (op.startsWith("f64")) return "f64";
+  return op.startsWith("i64") ? "i64" : "i32";
 }
 
 export const letLocal = (name: string, value: Expr): Statement => ({ kind: "let", name, value });

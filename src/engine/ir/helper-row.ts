@@ -2,7 +2,7 @@
  * A helper: an exported core function `h_<name>(d: u32, s: u32, imm: i32): u32` that the IR calls where an
  * expression would not do. It returns 0, or 1 with a fault recorded and nothing else changed.
  */
-import type { Expr, Statement } from "./expr.ts";
+import type { Expr, FloatLanes, Statement } from "./expr.ts";
 
 /** What a one-byte operand of a helper names, and whether the helper reads (r), writes (w) or does both (rw). */
 export type HelperOperand =
@@ -17,8 +17,12 @@ export type HelperOperand =
   | "number";
 
 export interface QuickForm {
+  /** What `when` needs to be known: locals. */
+  readonly before?: readonly Statement[];
   readonly when: Expr;
   readonly body: readonly Statement[];
+  /** Of which XMM operands these lanes are ordinary floats behind it, on the quick way. */
+  readonly ordinary?: { readonly lanes: FloatLanes; readonly operands: readonly ("d" | "s")[] };
 }
 
 export interface HelperRow {
@@ -31,6 +35,8 @@ export interface HelperRow {
   readonly gprs: "none" | "all" | number;
   /** "all": it reads or writes XMM registers other than through d and s. */
   readonly xmms?: "all";
+  /** "writes": it may change more of MXCSR than set exception flags. */
+  readonly mxcsr?: "writes";
   /** It may return 1. */
   readonly faults: boolean;
   /** It ends its block: it may change RIP, the mode, paging or what interrupts are taken. */
@@ -39,8 +45,9 @@ export interface HelperRow {
   /** Called only if one of these bits of a u32 state field is set; else it would do nothing. Without operands. */
   readonly when?: { readonly offset: number; readonly mask: number };
   /**
-   * What a compiled region does in place of the call if `when` is not 0: the same, in its own code. It neither faults nor
-   * touches the flags, and writes whole registers, those of `gprs`.
+   * What a compiled region does in place of the call if `when` is not 0: the same, in its own code. It does not fault
+   * and writes whole registers, those of `gprs` and operands; flags that the helper writes it sets as status flags
+   * (ir/flags.ts: `flags`), as h_<name> does with setFlags().
    */
   readonly quick?: QuickForm;
 }

@@ -88,7 +88,7 @@ export const sseHelpers = [
   row("rcpps", "xmm", "xmm", plain),
   row("rsqrtss", "xmm", "xmm", plain),
   row("rsqrtps", "xmm", "xmm", plain),
-  row("ldmxcsr", "none", "r32"), // #GP for reserved bits
+  { ...row("ldmxcsr", "none", "r32"), mxcsr: "writes" }, // #GP for reserved bits
   row("stmxcsr", "w32", "none", plain),
 
   row("cvtsi2ss", "xmm", "r64", { imm: "width of the source, 32 or 64" }),

@@ -30,6 +30,7 @@ const xsave = (["xsave", "xsaveopt", "xsavec", "xrstor"] as const).map((name) =>
   ...x87(name, "none", "r64", "64 with REX.W, else 32", { address: true }),
   gprs: "all" as const,
   xmms: "all" as const,
+  mxcsr: "writes" as const,
 }));
 
 /** ES in the status word. */
@@ -53,7 +54,11 @@ export const x87Helpers = [
   x87("x87_save", "none", "r64", "operand size 16 or 32", { address: true }),
   x87("x87_restore", "none", "r64", "operand size 16 or 32", { address: true }),
   { ...x87("fxsave", "none", "r64", "64 with REX.W, else 32", { address: true }), xmms: "all" },
-  { ...x87("fxrstor", "none", "r64", "64 with REX.W, else 32", { address: true }), xmms: "all" },
+  {
+    ...x87("fxrstor", "none", "r64", "64 with REX.W, else 32", { address: true }),
+    xmms: "all",
+    mxcsr: "writes",
+  },
   // #UD and #NM of the XSAVE family.
   { ...x87("xsave_check", "none", "none", "none"), faults: true },
   ...xsave,

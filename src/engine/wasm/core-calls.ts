@@ -23,6 +23,11 @@ export const raiseCallSignature: Signature = { parameters: ["i64"], results: [] 
 export const raiseSignature: Signature = { parameters: [], results: [] };
 /** pureFunctions of ir/expr.ts. */
 export const pureSignature: Signature = { parameters: ["i64", "i64"], results: ["i64"] };
+/** floatsAreOrdinary(first, second, size, scalar): 1 if so and MXCSR is as quick forms need it. */
+export const floatsAreOrdinarySignature: Signature = {
+  parameters: ["i32", "i32", "i32", "i32"],
+  results: ["i32"],
+};
 /** regionAt(rip): table slot of the region that enters there, or 0. */
 export const regionAtSignature: Signature = { parameters: ["i64"], results: ["i32"] };
 /** translate(linear, access, user): guest-physical address, or -1 with a fault pending. */

@@ -7,7 +7,7 @@
  */
 import type { HelperRow } from "../ir/helper-row.ts";
 import { OUTSIDE, type RegionNode } from "./graph.ts";
-import { FLAGS_IN_MEMORY, FLAGS_MIXED } from "./lazy-flags.ts";
+import { FLAGS_IN_MEMORY, FLAGS_MIXED, FLAG_OP_FLAGS } from "./lazy-flags.ts";
 import {
   NO_FLAGS,
   ROLE_A,
@@ -98,9 +98,9 @@ export class DataFlow {
       const touched =
         (helperReadRoles[number] ?? 0) | (helperWriteRoles[number] ?? 0) | (helperPartialRoles[number] ?? 0);
       // Where the two ways of a quick helper meet, a register is as dirty as on either.
-      if (helper.quick !== undefined) this.#dirty |= gprsOfHelper(helper);
+      if (helper.quick !== undefined) this.#dirty |= writtenBy(ops, i);
       else this.#dirty &= ~(roleMask(ops, i, touched) | xmmMask(ops, i, xmmReads) | fixedOfHelper(helper));
-      if (helper.flags !== "none") this.#flags = FLAGS_IN_MEMORY;
+      if (helper.flags !== "none") this.#flags = helper.quick === undefined ? FLAGS_IN_MEMORY : FLAG_OP_FLAGS;
       return;
     }
     this.#dirty |= writtenBy(ops, i);
@@ -141,7 +141,13 @@ export class DataFlow {
     if (helper !== undefined) {
       this.liveAfter[i] = liveAfter;
       if (helper.quick !== undefined)
-        return liveAfter | dirty | gprsOfHelper(helper) | roleMask(ops, i, helperReadRoles[number] ?? 0);
+        return (
+          liveAfter |
+          dirty |
+          gprsOfHelper(helper) |
+          roleMask(ops, i, helperReadRoles[number] ?? 0) |
+          xmmMask(ops, i, facts.xmmReads)
+        );
       const fixed = fixedOfHelper(helper);
       const stored =
         fixed |
@@ -192,7 +198,11 @@ function writtenBy(ops: RegionOps, i: number): number {
   const facts = factsOfOp(ops.op[i] ?? 0);
   const { helper } = facts;
   if (helper !== undefined)
-    return helper.quick === undefined ? 0 : gprsOfHelper(helper) | xmmMask(ops, i, facts.xmmWrites);
+    return helper.quick === undefined
+      ? 0
+      : gprsOfHelper(helper) |
+          roleMask(ops, i, helperWriteRoles[ops.op[i] ?? 0] ?? 0) |
+          xmmMask(ops, i, facts.xmmWrites);
   const roles = facts.fullRoles | facts.partialRoles;
   return facts.fullGprs | facts.partialGprs | roleMask(ops, i, roles) | xmmMask(ops, i, facts.xmmWrites);
 }

@@ -29,6 +29,8 @@ import { simplify } from "./simplify.ts";
 
 export const FLAGS_IN_MEMORY = -1;
 export const FLAGS_MIXED = -2;
+/** The operation whose value is the status flags themselves. */
+export const FLAG_OP_FLAGS = 0;
 
 /** Names under which expressions find the locals of the lazy values. */
 export const FLAG_LOCALS = { dst: "cc.dst", src: "cc.src", aux: "cc.aux" } as const;
@@ -195,6 +197,12 @@ export class LazyFlags {
     this.#f.i32Const(0);
     this.#f.access(opcode.i64Load, this.#stateBase + offset);
     this.#f.localSet(local);
+  }
+
+  /** Behind a helper that has set status flags by setFlags(): knows them as such. */
+  takeStatusFlags(): void {
+    this.#loadLocal(this.src, CC_SRC);
+    this.state = FLAG_OP_FLAGS;
   }
 
   /** Goes from this state to FLAGS_MIXED. */

@@ -38,8 +38,9 @@ import {
   helperReadRoles,
   helperWriteRoles,
 } from "./op-facts.ts";
-import type { HelperRow } from "../ir/helper-row.ts";
+import type { HelperRow, QuickForm } from "../ir/helper-row.ts";
 import { compareExchangeOpcode, opcode } from "./opcodes.ts";
+import { OrdinaryFloats } from "./ordinary-floats.ts";
 import { CurrentOp, type RegionOps } from "./region-ops.ts";
 import { NO_LOCAL, type SharedAccess } from "./shared-checks.ts";
 import { ALL_GPRS, ALL_XMMS, Slots, gprBit, isGpr, xmmBit } from "./slots.ts";
@@ -110,12 +111,19 @@ export interface RegionFrame {
 export class Lowering {
   readonly slots: Slots;
   readonly flags: LazyFlags;
+  readonly floats: OrdinaryFloats;
   readonly #stateBase: number;
   readonly #module: ModuleEncoder;
   #f: FunctionEncoder;
   #frame: RegionFrame;
   readonly #op = new CurrentOp();
-  readonly #pools = { i32: new LocalPool("i32"), i64: new LocalPool("i64"), v128: new LocalPool("v128") };
+  readonly #pools = {
+    i32: new LocalPool("i32"),
+    i64: new LocalPool("i64"),
+    f32: new LocalPool("f32"),
+    f64: new LocalPool("f64"),
+    v128: new LocalPool("v128"),
+  };
   /** Locals of the current op's expressions, and how many of their low bits may be set. */
   readonly #names = new Map<string, number>();
   readonly #bits = new Map<string, number>();
@@ -132,13 +140,15 @@ export class Lowering {
     this.#frame = { faultLabel: 0, wordLocal: 0, xmmWordLocal: undefined, mode: 0 };
     this.slots = new Slots(stateBase, f);
     this.flags = new LazyFlags(stateBase, f, this);
+    this.floats = new OrdinaryFloats(stateBase, f, this);
   }
 
   /** Before the first op of a region's function. */
-  begin(f: FunctionEncoder): void {
+  begin(f: FunctionEncoder, ops: RegionOps): void {
     this.#f = f;
     this.slots.begin(f);
     this.flags.begin(f);
+    this.floats.begin(f, ops);
     for (const pool of Object.values(this.#pools)) pool.forget();
     this.#names.clear();
   }
@@ -148,6 +158,10 @@ export class Lowering {
     const user = (frame.mode & L.MODE_USER) !== 0;
     this.#tlbRead = this.#stateBase + (user ? L.TLB_USER_READ : L.TLB_KERNEL_READ);
     this.#tlbWrite = this.#stateBase + (user ? L.TLB_USER_WRITE : L.TLB_KERNEL_WRITE);
+  }
+
+  pushXmm(role: "d" | "s"): void {
+    this.slots.getXmm(this.#op[role]);
   }
 
   coreFunction(name: string, signature: Signature): number {
@@ -170,12 +184,14 @@ export class Lowering {
     this.#names.clear();
     this.#bits.clear();
     if (facts.helper !== undefined) return this.#helper(facts.helper);
+    const known = this.floats.behind(op.number, op.d, op.s, op.imm);
     for (const statement of facts.body) {
       // A branch's decision is its last value: it stays on the stack.
       if (facts.branch !== undefined && statement.kind === "let" && statement.name === "condition")
         this.emit(statement.value);
       else this.#statement(statement);
     }
+    if (facts.xmmWrites !== 0) this.floats.setKnown(op.d, known);
   }
 
   /** Pushes slot s of op `i` as i64: the target of an indirect branch. */
@@ -187,15 +203,44 @@ export class Lowering {
     if (row.quick === undefined) return this.#callHelper(row);
     const f = this.#f;
     const { dirty } = this.slots;
-    this.emit(row.quick.when);
-    f.if("likely");
-    for (const statement of row.quick.body) this.#statement(statement);
-    const dirtyQuick = this.slots.dirty;
-    f.else();
-    this.slots.dirty = dirty;
-    this.#callHelper(row);
-    f.end();
-    this.slots.dirty |= dirtyQuick;
+    const { state } = this.flags;
+    const { before, when, body, ordinary } = row.quick;
+    for (const statement of before ?? []) this.#statement(statement);
+    const decided = this.#pick(when);
+    const isDecided = isStatic(decided) && staticInteger(decided, this.#op) !== 0n;
+    if (!isDecided) {
+      this.emit(decided);
+      f.if("likely");
+    }
+    for (const statement of body) this.#statement(statement);
+    if (!isDecided) {
+      const dirtyQuick = this.slots.dirty;
+      f.else();
+      this.slots.dirty = dirty;
+      this.flags.state = state;
+      this.#callHelper(row);
+      if (row.flags === "writes") this.flags.takeStatusFlags();
+      if (ordinary !== undefined)
+        this.floats.verify(
+          ordinary.lanes,
+          ordinary.operands.map((role) => this.#op[role]),
+        );
+      f.end();
+      this.slots.dirty |= dirtyQuick;
+    }
+    if (ordinary !== undefined) this.#knowOrdinary(ordinary);
+  }
+
+  #knowOrdinary({ lanes, operands }: NonNullable<QuickForm["ordinary"]>): void {
+    const { d, s } = this.#op;
+    if (operands.includes("d")) this.floats.know(d, lanes);
+    if (operands.includes("s") && (s !== d || operands.includes("d"))) this.floats.know(s, lanes);
+  }
+
+  /** The arm of a selection that immediates decide, or the expression itself. */
+  #pick(e: Expr): Expr {
+    if (e.kind !== "select" || !isStatic(e.condition)) return e;
+    return this.#pick(staticInteger(e.condition, this.#op) !== 0n ? e.then : e.else);
   }
 
   #callHelper(row: HelperRow): void {
@@ -206,6 +251,7 @@ export class Lowering {
     const writes = helperWriteRoles[number] ?? 0;
     const partial = helperPartialRoles[number] ?? 0;
     const fixed = gprsOfHelper(row) | (row.xmms === "all" ? ALL_XMMS : 0);
+    const writesXmm = (factsOfOp(number).xmmWrites & ROLE_D) !== 0;
     slots.storeAll(slots.dirty & fixed);
     this.#storeXmmOperands(row, d, s);
     for (const [role, slot] of [[ROLE_D, d] as const, [ROLE_S, s] as const]) {
@@ -237,10 +283,16 @@ export class Lowering {
     if (row.when !== undefined) f.end();
     if (row.flags === "writes" || row.flags === "both") flags.state = FLAGS_IN_MEMORY;
     for (const [role, slot] of [[ROLE_D, d] as const, [ROLE_S, s] as const]) {
-      if ((writes & role) !== 0) this.#reload(slot);
+      if ((writes & role) !== 0) this.#reload(slot, row.quick !== undefined);
     }
-    const loaded = fixed | (row.d === "xmm" ? xmmBit(d) : 0);
+    const loaded = fixed | (writesXmm ? xmmBit(d) : 0);
     slots.loadAll(row.quick === undefined ? loaded & this.liveAfter : loaded);
+    if (writesXmm) this.floats.written(d);
+    if (row.xmms === "all") this.floats.forget();
+    if (row.mxcsr === "writes") {
+      this.floats.forget();
+      this.floats.refresh();
+    }
   }
 
   /** Puts XMM operands, temporary ones too, where a helper finds them. */
@@ -255,8 +307,9 @@ export class Lowering {
   /** Registers whose value is needed behind the current op: the ones worth reloading. */
   liveAfter = 0;
 
-  #reload(slot: number): void {
-    if (isGpr(slot) && (this.liveAfter & gprBit(slot)) === 0) {
+  /** Behind the slow way of a quick form the local is needed, for behind the quick one it is dirty. */
+  #reload(slot: number, isNeeded: boolean): void {
+    if (isGpr(slot) && !isNeeded && (this.liveAfter & gprBit(slot)) === 0) {
       this.slots.dirty &= ~gprBit(slot);
       return;
     }
@@ -310,6 +363,7 @@ export class Lowering {
         return this.#setSlot(8 * statement.number, statement);
       case "setXmm":
         this.emit(statement.value);
+        this.floats.written(this.#op[roleField[statement.role]]);
         return this.slots.setXmm(this.#op[roleField[statement.role]]);
       case "setState":
         f.i32Const(0);
@@ -574,6 +628,7 @@ export class Lowering {
       case "binary":
         return this.#emitBinary(e);
       case "select":
+        if (isStatic(e.condition)) return this.emit(this.#pick(e));
         this.emit(e.then);
         this.emit(e.else);
         this.emit(e.condition);
@@ -583,6 +638,8 @@ export class Lowering {
         f.simd(simdOps[e.op]);
         for (const lane of e.lanes ?? []) f.lane(lane);
         return;
+      case "ordinary":
+        return this.floats.pushOrdinary(e, this.#op.d, this.#op.s);
       case "condition":
         return this.flags.condition(e.code);
       case "statusFlags":

@@ -3,6 +3,7 @@
  * general registers it reads and writes, what it does to the lazy flags, whether it can fault.
  */
 import type { HelperOperand, HelperRow } from "../ir/helper-row.ts";
+import { quickFloats } from "../ir/quick-floats.ts";
 import { helperRows } from "../ir/helpers.ts";
 import type { Role, Statement } from "../ir/expr.ts";
 import type { Branch, OpRow } from "../ir/op.ts";
@@ -28,6 +29,8 @@ export interface OpFacts {
   /** Operands that name XMM registers read and written (ROLE_* bits). */
   readonly xmmReads: number;
   readonly xmmWrites: number;
+  /** It is a helper whose quick form depends on MXCSR. */
+  readonly usesFloats: boolean;
   /** The lazy-flag operation (flags.ts) it leaves behind, or NO_FLAGS. */
   readonly flagOp: number;
   /** It writes the flags only in some cases. */
@@ -104,10 +107,13 @@ function factsOf(row: OpRow): OpFacts {
   const branch = meaning.kind === "branch" ? meaning.branch : undefined;
   const body = meaning.kind === "inline" ? meaning.body : branch === undefined ? [] : branchBody(branch);
   for (const statement of body) addStatement(facts, statement);
-  if (helper?.d === "xmm") facts.xmmReads = facts.xmmWrites = ROLE_D;
+  if (helper?.d === "xmm") facts.xmmReads = ROLE_D;
+  // What sets the flags compares.
+  if (helper?.d === "xmm" && helper.flags !== "writes") facts.xmmWrites = ROLE_D;
   if (helper?.s === "xmm") facts.xmmReads |= ROLE_S;
   if (branch?.kind === "indirect" || branch?.kind === "canonical") facts.readRoles |= ROLE_S;
-  return { ...facts, body, helper, branch };
+  const usesFloats = helper !== undefined && quickFloats.has(helper.name);
+  return { ...facts, body, helper, branch, usesFloats };
 }
 
 export const opFacts: readonly OpFacts[] = ops.map(factsOf);

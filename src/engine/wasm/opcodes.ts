@@ -44,7 +44,7 @@ export const simdOpcode = { v128Load: 0, v128Store: 11, v128Const: 12 } as const
 /** Behind the prefix of atomic instructions: compare-exchange by size in bits. */
 export const compareExchangeOpcode = { 8: 0x4a, 16: 0x4b, 32: 0x48, 64: 0x49 } as const;
 
-export const valueTypeCode = { i32: 0x7f, i64: 0x7e, v128: 0x7b } as const;
+export const valueTypeCode = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b } as const;
 export const EMPTY_BLOCK_TYPE = 0x40;
 export const FUNCTION_TYPE = 0x60;
 export const FUNCREF = 0x70;

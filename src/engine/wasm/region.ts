@@ -126,7 +126,7 @@ export class RegionCompiler {
     this.#mergeLabels = [];
     this.#flow.analyze(plan.nodes, plan.ops);
     this.#checks.analyze(plan.nodes, plan.ops);
-    this.#lowering.begin(f);
+    this.#lowering.begin(f, plan.ops);
     this.#count = f.local("i32");
     this.#slot = f.local("i32");
     this.#word = f.local("i64");
@@ -393,6 +393,7 @@ export class RegionCompiler {
     this.#loopLabels[number] = f.loop();
     this.#enterState(number);
     this.#checkBudget(node);
+    this.#lowering.floats.enterLoop();
     this.#within(number, 0);
     f.end();
   }
@@ -412,6 +413,8 @@ export class RegionCompiler {
     const { slots, flags } = this.#lowering;
     slots.dirty = this.#flow.dirtyIn[number] ?? 0;
     flags.state = this.#flow.flagsIn[number] ?? FLAGS_IN_MEMORY;
+    const { isHeader, isMerge } = this.#node(number);
+    if (isHeader || isMerge) this.#lowering.floats.forget();
   }
 
   #checkBudget(node: RegionNode): void {
@@ -703,7 +706,12 @@ export class RegionCompiler {
     const target = this.#node(to);
     const loop = this.#loopLabels[to];
     if (target.isHeader && loop !== undefined) return this.#f.br(loop);
-    if (!target.isMerge) return this.#tree(to);
+    if (!target.isMerge) {
+      // What is known where paths part is known on each of them.
+      const known = this.#lowering.floats.save();
+      this.#tree(to);
+      return this.#lowering.floats.restore(known);
+    }
     this.#f.br(defined(this.#mergeLabels[to], "a merge whose block is not open"));
   }
 
@@ -797,7 +805,11 @@ export class RegionCompiler {
     slots.dirty = 0;
     flags.state = FLAGS_IN_MEMORY;
     slots.loadAll(this.#flow.liveIn[back.to] ?? 0);
+    const known = this.#lowering.floats.save();
+    this.#lowering.floats.forget();
+    this.#lowering.floats.refresh();
     this.#edge(back);
+    this.#lowering.floats.restore(known);
   }
 }
 
