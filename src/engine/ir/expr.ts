@@ -54,8 +54,9 @@ export type Expr =
   /** The six status flags in EFLAGS positions. */
   | { readonly kind: "statusFlags"; readonly type: "i32" }
   /**
-   * 1 if MXCSR is as programs leave it, all these XMM operands' lanes are ordinary and the result's are normal: only
-   * PE could be raised, which is set already. Only in quick forms (wasm/ordinary-floats.ts).
+   * 1 if MXCSR is as programs leave it, these lanes of the XMM operands are zero or normal and those of the result
+   * normal, or zero where `zeros` says that it is exact: only PE could be raised, which is set already. Only in quick
+   * forms (wasm/ordinary-floats.ts).
    */
   | {
       readonly kind: "ordinary";
@@ -63,6 +64,7 @@ export type Expr =
       readonly lanes: FloatLanes;
       readonly operands: readonly ("d" | "s")[];
       readonly result: Expr | undefined;
+      readonly zeros: ZeroRule;
     }
   /** A u32 field of the state block by offset. */
   | { readonly kind: "state"; readonly type: "i32"; readonly offset: number }
@@ -83,6 +85,9 @@ export type PureFunction = keyof typeof pureFunctions;
 
 /** The floating-point lanes of an XMM register that an instruction works on: all, or the lowest, as in its name. */
 export type FloatLanes = "ss" | "sd" | "ps" | "pd";
+
+/** Which zero is exact: all, that of a product with a zero factor, of a zero dividend (d), of the root of a zero (s). */
+export type ZeroRule = "sum" | "product" | "quotient" | "root";
 
 export type MemorySize = 8 | 16 | 32 | 64 | 128;
 
@@ -178,12 +183,18 @@ export const binary = (op: BinaryOp, left: Expr, right: Expr): Expr => ({
 export const simd = (op: SimdOp, type: ValueType, args: readonly Expr[], lanes?: readonly number[]): Expr =>
   lanes === undefined ? { kind: "simd", type, op, args } : { kind: "simd", type, op, args, lanes };
 
-export const ordinary = (lanes: FloatLanes, operands: readonly ("d" | "s")[], result?: Expr): Expr => ({
+export const ordinary = (
+  lanes: FloatLanes,
+  operands: readonly ("d" | "s")[],
+  result?: Expr,
+  zeros: ZeroRule = "sum",
+): Expr => ({
   kind: "ordinary",
   type: "i32",
   lanes,
   operands,
   result,
+  zeros,
 });
 
 function unaryResult(op: UnaryOp): ValueType {

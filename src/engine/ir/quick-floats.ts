@@ -7,7 +7,7 @@
  * Not here, and thus always a call: HADD, ADDSUB, DP, RCP, RSQRT, packed conversions between formats and to integers.
  */
 import * as x from "./expr.ts";
-import type { Expr, FloatLanes, Statement } from "./expr.ts";
+import type { Expr, FloatLanes, Statement, ZeroRule } from "./expr.ts";
 import type { QuickForm } from "./helper-row.ts";
 import type { SseHelper } from "./helpers-sse.ts";
 import type { BinaryOp, SimdOp, UnaryOp } from "./wasm-ops.ts";
@@ -33,20 +33,26 @@ const withLowest = (format: Format, value: Expr): Expr =>
 const result = x.local("result", "v128");
 
 /** An instruction of d and s whose result is looked at. */
-const checked = (lanes: FloatLanes, operands: readonly ("d" | "s")[], value: Expr): QuickForm => ({
+const checked = (
+  lanes: FloatLanes,
+  operands: readonly ("d" | "s")[],
+  value: Expr,
+  zeros: ZeroRule,
+): QuickForm => ({
   before: [x.letLocal("result", value)],
-  when: x.ordinary(lanes, operands, result),
+  when: x.ordinary(lanes, operands, result, zeros),
   body: [setD(result)],
   ordinary: { lanes, operands: ["d", "s"] },
 });
 
+const zerosOf = { add: "sum", sub: "sum", mul: "product", div: "quotient" } as const;
 const arithmetic = (name: "add" | "sub" | "mul" | "div", lanes: FloatLanes): QuickForm => {
   const format = formatOf(lanes);
   const scalar: BinaryOp = `${format}.${name}`;
   const value = isScalar(lanes)
     ? withLowest(format, x.binary(scalar, lowest(format, d), lowest(format, s)))
     : v(`${shapeOf(lanes)}.${name}`, d, s);
-  return checked(lanes, ["d", "s"], value);
+  return checked(lanes, ["d", "s"], value, zerosOf[name]);
 };
 
 const squareRoot = (lanes: FloatLanes): QuickForm => {
@@ -55,7 +61,7 @@ const squareRoot = (lanes: FloatLanes): QuickForm => {
   const value = isScalar(lanes)
     ? withLowest(format, x.unary(scalar, lowest(format, s)))
     : v(`${shapeOf(lanes)}.sqrt`, s);
-  return checked(lanes, ["s"], value);
+  return checked(lanes, ["s"], value, "root");
 };
 
 /** MIN is d < s ? d : s and MAX d > s ? d : s, which raise nothing for ordinary operands. */

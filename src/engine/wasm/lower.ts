@@ -140,7 +140,7 @@ export class Lowering {
     this.#frame = { faultLabel: 0, wordLocal: 0, xmmWordLocal: undefined, mode: 0 };
     this.slots = new Slots(stateBase, f);
     this.flags = new LazyFlags(stateBase, f, this);
-    this.floats = new OrdinaryFloats(stateBase, f, this);
+    this.floats = new OrdinaryFloats(stateBase, module, f, this);
   }
 
   /** Before the first op of a region's function. */

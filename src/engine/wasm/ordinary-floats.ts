@@ -18,11 +18,12 @@ import { opNumber } from "../ir/ops.ts";
 import { binaryOps, simdOps, unaryOps } from "../ir/wasm-ops.ts";
 import { MXCSR, XMM_COUNT } from "../layout.ts";
 import { floatsAreOrdinarySignature } from "./core-calls.ts";
-import type { Signature } from "./encode.ts";
+import type { ModuleEncoder, Signature } from "./encode.ts";
 import type { FunctionEncoder } from "./function.ts";
 import { factsOfOp } from "./op-facts.ts";
 import { opcode } from "./opcodes.ts";
 import type { RegionOps } from "./region-ops.ts";
+import { ZeroTests } from "./zero-test.ts";
 
 /** All exceptions masked, PE set, round to nearest, neither FZ nor DAZ; the other flags do not matter. */
 const MXCSR_LOOKED_AT = 0xffe0;
@@ -55,6 +56,9 @@ const knownBits: Record<FloatLanes, number> = {
   pd: LOWER_F64 | (LOWER_F64 << HALF_BITS),
 };
 const LOWEST_F32 = knownBits.ss;
+
+/** All of the lanes that an instruction works on, a bit for each. */
+const allLanes: Record<FloatLanes, number> = { ss: 1, ps: 15, sd: 1, pd: 3 };
 
 const formatOf = (lanes: FloatLanes): "f32" | "f64" => (lanes.endsWith("s") ? "f32" : "f64");
 const halves = (lower: number, upper: number): number =>
@@ -105,8 +109,10 @@ export class OrdinaryFloats {
   #quick: number | undefined;
   #tests: Record<"f32" | "f64", TestLocals> | undefined;
   #scratch = 0;
+  readonly #zeroTests: ZeroTests;
 
-  constructor(stateBase: number, f: FunctionEncoder, host: FloatsHost) {
+  constructor(stateBase: number, module: ModuleEncoder, f: FunctionEncoder, host: FloatsHost) {
+    this.#zeroTests = new ZeroTests(module);
     this.#stateBase = stateBase;
     this.#f = f;
     this.#host = host;
@@ -117,6 +123,7 @@ export class OrdinaryFloats {
     this.#f = f;
     this.forget();
     this.#quick = undefined;
+    this.#zeroTests.begin();
     if (!usesFloats(ops)) return;
     this.#quick = f.local("i32");
     this.#scratch = f.local("v128");
@@ -212,6 +219,32 @@ export class OrdinaryFloats {
     f.i32Const(decidingBits[e.lanes]);
     f.op(binaryOps["i32.and"]);
     f.op(unaryOps["i32.eqz"]);
+    f.if("likely", "i32");
+    f.i32Const(1);
+    f.else();
+    this.#pushSecondLook(e);
+    f.end();
+  }
+
+  /** Pushes 1 if zeros were all that the test minded. Operands it has not looked at are ordinary if `quick` is 1. */
+  #pushSecondLook(e: Extract<Expr, { kind: "ordinary" }>): void {
+    const f = this.#f;
+    const [only] = e.operands;
+    if (only === undefined) return f.i32Const(0);
+    const other = e.operands.length === 1 ? only : "d";
+    this.#host.pushXmm(other);
+    this.#host.pushXmm(e.operands.length === 1 ? only : "s");
+    if (e.result === undefined) this.#host.pushXmm(only);
+    else this.#host.emit(e.result);
+    f.i32Const(allLanes[e.lanes]);
+    f.callOwn(this.#zeroTests.number(formatOf(e.lanes), e.zeros));
+    f.localGet(this.#quickLocal());
+    f.op(binaryOps["i32.and"]);
+  }
+
+  #quickLocal(): number {
+    if (this.#quick === undefined) throw new Error("a region without floats asks for them");
+    return this.#quick;
   }
 
   /** Pops a vector, pushes one with words of ones where it is not ordinary. */
