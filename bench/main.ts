@@ -13,6 +13,7 @@ import { groupResults } from "./groups.ts";
 import { describeHost, load } from "./host.ts";
 import { parseOptions, USAGE } from "./options.ts";
 import type { BenchOptions } from "./options.ts";
+import type { Bench } from "./part.ts";
 import { partOf } from "./parts/index.ts";
 import { formatTable } from "./report.ts";
 import { allGoalsMet, RESULT_FORMAT } from "./result.ts";
@@ -45,13 +46,14 @@ async function measure(options: BenchOptions): Promise<BenchResult> {
     return sentence === undefined;
   });
   const parts: PartResult[] = [];
+  const failed: string[] = [];
   for (const name of options.parts) {
     const part = partOf(name);
     const sentences = (part.needs ?? []).flatMap((tool) => missing(tool) ?? []);
     for (const sentence of sentences) leaveOut(`part ${name}: ${sentence}`);
     if (sentences.length > 0) continue;
     progress(name);
-    const figures = await part.run({
+    const bench: Bench = {
       rounds: options.rounds,
       clock: options.clock,
       contestants: here.filter((contestant) => part.contestants.includes(contestant)),
@@ -59,8 +61,14 @@ async function measure(options: BenchOptions): Promise<BenchResult> {
       progress,
       leaveOut,
       guest,
-    });
-    parts.push({ name, figures });
+    };
+    try {
+      parts.push({ name, figures: await part.run(bench) });
+    } catch (thrown) {
+      // What the other parts measured is kept, and the failure stands in the result.
+      leaveOut(`part ${name}: it failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+      failed.push(name);
+    }
   }
   return {
     format: RESULT_FORMAT,
@@ -70,6 +78,7 @@ async function measure(options: BenchOptions): Promise<BenchResult> {
     clock: options.clock,
     load: { before, after: load() },
     leftOut,
+    failed,
     parts,
     groups: groupResults(parts.flatMap(({ figures }) => figures)),
   };
@@ -104,6 +113,7 @@ async function main(words: readonly string[]): Promise<number> {
   process.stdout.write(
     options.format === "json" ? `${JSON.stringify(result, undefined, 2)}\n` : formatTable(result),
   );
+  if (result.failed.length > 0) return EXIT.error;
   return allGoalsMet(result) ? EXIT.met : EXIT.missed;
 }
 

@@ -46,7 +46,7 @@ ${partLines.join("\n")}
   --help
 
 Nothing is installed; who or what is missing is left out and named, with the command that installs it.
-Exit status: 0 all goals met, 1 not measured, 2 a goal is missed.
+Exit status: 0 all goals met, 1 not measured or not all, 2 a goal is missed.
 `;
 
 /** The options, "help", or a sentence that says what is wrong. */

@@ -40,6 +40,7 @@ export function readResult(text: string): BenchResult {
     clock: result.string("clock") === "processor" ? "processor" : "wall",
     load: { before: load.number("before"), after: load.number("after") },
     leftOut: result.strings("leftOut"),
+    failed: result.strings("failed"),
     parts,
     groups: groupResults(parts.flatMap(({ figures }) => figures)),
   };

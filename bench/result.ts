@@ -18,6 +18,8 @@ export interface BenchResult {
   readonly load: { readonly before: number; readonly after: number };
   /** Contestants and parts that were left out, each with the reason. */
   readonly leftOut: readonly string[];
+  /** Parts that ended with an error, which is among what was left out. */
+  readonly failed: readonly string[];
   readonly parts: readonly PartResult[];
   readonly groups: readonly GroupResult[];
 }

@@ -21,6 +21,7 @@ export function resultOf(figures: readonly Figure[]): BenchResult {
     clock: "wall",
     load: { before: 0.1, after: 1 },
     leftOut: ["v86: v86 is missing: npm install --no-save v86"],
+    failed: [],
     parts: [{ name: "kernels", figures }],
     groups: groupResults(figures),
   };
