@@ -5,13 +5,12 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { builtFile } from "./built.ts";
 import { firstLineOf } from "./tools.ts";
 
 const SOURCES = fileURLToPath(new URL("kernels/", import.meta.url));
-const BUILT = fileURLToPath(new URL("../build/bench/", import.meta.url));
 
 /** In the order in which they run; those of floating point stand apart because they have a goal of their own. */
 const INTEGER_KERNELS = [
@@ -56,22 +55,13 @@ const FORMS = {
 export function buildKernels(form: keyof typeof FORMS): string {
   const { flags, start } = FORMS[form];
   const files = readdirSync(SOURCES).sort();
-  const hash = createHash("sha256").update(firstLineOf("gcc", ["--version"]) ?? "");
-  hash.update([...FLAGS, ...flags].join("\0"));
-  for (const file of files) hash.update(readFileSync(SOURCES + file));
-  const path = `${BUILT}kernels-${form}-${hash.digest("hex").slice(0, 16)}`;
-  if (existsSync(path)) return path;
-
-  mkdirSync(BUILT, { recursive: true });
   const sources = files.filter(
     (file) => file.endsWith(".c") && (!file.startsWith("start-") || file === start),
   );
-  // Another process may be at the same: each makes its own file and moves it into place.
-  const own = `${path}.${process.pid}`;
-  const paths = sources.map((file) => SOURCES + file);
-  execFileSync("gcc", [...FLAGS, ...flags, "-o", own, ...paths, "-lgcc"], {
-    stdio: ["ignore", "ignore", "inherit"],
+  const words = [...FLAGS, ...flags, ...sources.map((file) => SOURCES + file), "-lgcc"];
+  const compiler = firstLineOf("gcc", ["--version"]) ?? "";
+  const madeOf = [compiler, words.join("\0"), ...files.map((file) => readFileSync(SOURCES + file))];
+  return builtFile(`kernels-${form}`, madeOf, (path) => {
+    execFileSync("gcc", ["-o", path, ...words], { stdio: ["ignore", "ignore", "inherit"] });
   });
-  renameSync(own, path);
-  return path;
 }

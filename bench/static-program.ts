@@ -5,12 +5,11 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { builtFile } from "./built.ts";
 
 const SOURCES = fileURLToPath(new URL("programs/", import.meta.url));
-const BUILT = fileURLToPath(new URL("../build/bench/", import.meta.url));
 
 /** For the processor that every contestant offers: nothing beyond x86-64's first level. */
 const OPTIONS = ["-O2", "-static", "-march=x86-64", "-Wall", "-Wextra"];
@@ -19,17 +18,12 @@ const OPTIONS = ["-O2", "-static", "-march=x86-64", "-Wall", "-Wextra"];
 export function buildStaticProgram(name: string, ...further: readonly string[]): string {
   const source = `${SOURCES}${name}`;
   const options = [...OPTIONS, ...further];
-  const hash = createHash("sha256").update(readFileSync(source)).update(options.join("\0")).digest("hex");
-  const program = `${BUILT}${name.replace(/\.\w+$/, "")}-${hash.slice(0, 16)}`;
-  if (existsSync(program)) return program;
-  mkdirSync(BUILT, { recursive: true });
-  // Another process may be at the same: each makes its own file and moves it into place.
-  const own = `${program}.${process.pid}`;
-  try {
-    execFileSync("gcc", [...options, source, "-o", own], { stdio: ["ignore", "inherit", "inherit"] });
-  } catch (cause) {
-    throw new Error(`gcc cannot build ${name}; on Debian: apt-get install gcc libc6-dev`, { cause });
-  }
-  renameSync(own, program);
-  return program;
+  const madeOf = [readFileSync(source), options.join("\0")];
+  return builtFile(name.replace(/\.\w+$/, ""), madeOf, (path) => {
+    try {
+      execFileSync("gcc", [...options, source, "-o", path], { stdio: ["ignore", "inherit", "inherit"] });
+    } catch (cause) {
+      throw new Error(`gcc cannot build ${name}; on Debian: apt-get install gcc libc6-dev`, { cause });
+    }
+  });
 }
