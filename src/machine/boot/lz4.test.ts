@@ -48,6 +48,34 @@ test("any data stored as literals comes back", () => {
   );
 });
 
+/** A run of literals, at least one, and then a match of so many bytes at a distance that reaches back into the output. */
+const sequences = fc.array(
+  fc.record({
+    literals: fc.uint8Array({ minLength: 1, maxLength: 14 }),
+    matchBytes: fc.integer({ min: 4, max: 18 }),
+    back: fc.nat(),
+  }),
+  { minLength: 1, maxLength: 40 },
+);
+
+test("matches of any length and distance repeat what was written, into whatever room is left", () => {
+  fc.assert(
+    fc.property(sequences, fc.integer({ min: 0, max: 20 }), (parts, spareBytes) => {
+      const block: number[] = [];
+      const expected: number[] = [];
+      for (const { literals, matchBytes, back } of parts) {
+        expected.push(...literals);
+        const distance = 1 + (back % expected.length);
+        block.push((literals.length << 4) | (matchBytes - 4), ...literals, distance & 0xff, distance >> 8);
+        for (let i = 0; i < matchBytes; i++) expected.push(expected[expected.length - distance] ?? 0);
+      }
+      block.push(0x10, 0x7a);
+      expected.push(0x7a);
+      assert.deepEqual(decode(block, expected.length + spareBytes), expected);
+    }),
+  );
+});
+
 test("no input makes the decoder fail otherwise than with a sentence", () => {
   let refused = 0;
   fc.assert(

@@ -12,6 +12,10 @@ export const LZ4_LEGACY_MAGIC = [0x02, 0x21, 0x4c, 0x18] as const;
 const BLOCK_LIMIT_BYTES = 8 << 20;
 /** No match is shorter: the token stores length − 4. */
 const MIN_MATCH_BYTES = 4;
+/** Short runs of literals are copied in one go, with what stands behind them; the next sequence overwrites that. */
+const SHORT_RUN_BYTES = 16;
+/** Matches are copied by words, which may reach as far behind their end. */
+const WORD_BYTES = 8;
 /** A length nibble of 15 continues in further bytes. */
 const LONG_LENGTH = 15;
 
@@ -31,6 +35,8 @@ export function decodeLz4Block(
   targetEnd: number,
 ): number {
   const sourceEnd = source.length;
+  const sourceView = new DataView(source.buffer, source.byteOffset, sourceEnd);
+  const targetView = new DataView(target.buffer, target.byteOffset, target.length);
   let from = 0;
   let to = targetStart;
 
@@ -50,7 +56,13 @@ export function decodeLz4Block(
     }
     if (from + literalBytes > sourceEnd) throw damaged(name, "ends inside a run of literals");
     if (to + literalBytes > targetEnd) throw damaged(name, "unpacks to more than it declares");
-    if (literalBytes > 32) {
+    const mayReadShort = from + SHORT_RUN_BYTES <= sourceEnd && to + SHORT_RUN_BYTES <= targetEnd;
+    if (literalBytes <= SHORT_RUN_BYTES && mayReadShort) {
+      targetView.setBigUint64(to, sourceView.getBigUint64(from));
+      targetView.setBigUint64(to + WORD_BYTES, sourceView.getBigUint64(from + WORD_BYTES));
+      from += literalBytes;
+      to += literalBytes;
+    } else if (literalBytes > 32) {
       target.set(source.subarray(from, from + literalBytes), to);
       from += literalBytes;
       to += literalBytes;
@@ -76,11 +88,12 @@ export function decodeLz4Block(
       }
     }
     if (to + matchBytes > targetEnd) throw damaged(name, "unpacks to more than it declares");
-    if (matchBytes > 32 && distance >= matchBytes) {
-      target.copyWithin(to, to - distance, to - distance + matchBytes);
-      to += matchBytes;
+    if (distance >= WORD_BYTES && to + matchBytes + WORD_BYTES <= targetEnd) {
+      const end = to + matchBytes;
+      for (; to < end; to += WORD_BYTES) targetView.setBigUint64(to, targetView.getBigUint64(to - distance));
+      to = end;
     } else {
-      // An overlapping match repeats its own output, so it must be copied byte by byte, forwards.
+      // A match that begins less than a word back repeats its own output: byte by byte, forwards.
       for (let left = matchBytes; left > 0; left--, to++) target[to] = target[to - distance] ?? 0;
     }
   }
