@@ -19,7 +19,7 @@ import type { Core } from "./core.ts";
 
 /** How large one region may become, and how many there may be. */
 export const regionLimits = {
-  blocks: 64,
+  blocks: 96,
   instructions: 400,
   pages: 6,
   /** Distance of any instruction from the entry, and of any in an inlined callee. */
