@@ -1,6 +1,7 @@
 /**
  * IR ops of integer SIMD and bitwise logic on XMM registers: SSE, SSE2, SSSE3, SSE4.1, as WebAssembly SIMD.
- * Floating-point arithmetic is in the core (helpers-sse.ts) because MXCSR needs exact flags.
+ * Floating-point arithmetic is in the core (helpers-sse.ts) because MXCSR needs exact flags, and for ordinary numbers in
+ * regions too (quick-floats.ts).
  * Operand d and s are register indices; memory operands have been loaded to XMM_TEMP.
  */
 import type { OpRow } from "./op.ts";
