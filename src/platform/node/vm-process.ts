@@ -16,11 +16,12 @@ import { fileURLToPath } from "node:url";
 const MAX_LAST_WORDS = 8 * 1024;
 
 /**
- * A VM's process should cost little beside its guest's memory. The young generation stays small, since the machine loop
- * allocates little; garbage can be collected when a kernel has been unpacked.
+ * A VM's process should cost little beside its guest's memory. The young generation stays small (in MiB), since the
+ * machine loop allocates little, but not so small that compiling regions fills it all the time; garbage can be collected
+ * when a kernel has been unpacked.
  */
 const SMALL_PROCESS_OPTIONS = [
-  "--max-semi-space-size=1",
+  "--max-semi-space-size=4",
   "--expose-gc",
   "--disable-warning=ExperimentalWarning",
   // Compiled regions call each other through a table and the core through imports, where V8 has nothing to inline;
