@@ -36,7 +36,7 @@ export const GROUPS = {
     ],
   },
   /** No goal of its own: shows what the mean of all kernels owes to floating point. */
-  integerKernels: { title: "CPU kernels without floating point", goals: [] },
+  integerKernels: { title: "integer kernels", goals: [] },
   floatingPoint: {
     title: "floating point",
     goals: [{ kind: "faster", than: "qemuTcg", least: 4, aim: 8 }],

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { speedChart } from "../../bench/chart/speed-chart.ts";
 import { figure } from "../../bench/figures.ts";
+import { readResult } from "../../bench/result-reader.ts";
 import { KERNEL_32, resultOf, TWO_KERNELS } from "./testing.ts";
+
+const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 
 /** The attributes of every element of that class. */
 function elements(svg: string, name: string, className: string): Map<string, string>[] {
@@ -66,4 +70,10 @@ test("it can be read by ear, in the dark, and whatever a processor is called", (
 test("without anything that TCG ran there is no chart", () => {
   const alone = figure("fib", "s", { typevisor: [1] }, { groups: ["cpuKernels"] });
   assert.throws(() => speedChart(resultOf([alone])), RangeError);
+});
+
+test("the README's chart is that of the recorded result", () => {
+  const result = readResult(read("bench/results/recorded.json"));
+  assert.ok(result.groups.length > 3);
+  assert.equal(read("docs/speed.svg"), speedChart(result));
 });
