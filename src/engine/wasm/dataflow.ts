@@ -3,7 +3,8 @@
  * block ("dirty"; where paths meet, on any of them), and in which state the lazy flags are. Backward: which locals
  * must hold their register's value ("live"): it is read, or stored at an exit because it is dirty there.
  *
- * Masks have one bit for each general register, and one for each XMM register above them (slots.ts). lower.ts and region.ts write the code that this describes.
+ * Masks have one bit for each general register, and one for each XMM register above them (slots.ts). lower.ts, region.ts
+ * and their parts write the code that this describes.
  */
 import type { HelperRow } from "../ir/helper-row.ts";
 import { OUTSIDE, type RegionNode } from "./graph.ts";

@@ -2,9 +2,9 @@
  * Lowers IR ops to WebAssembly from the same expression trees from which the interpreter is printed (ir/expr.ts,
  * ir/assemblyscript.ts): register-file slots and XMM registers are locals (slots.ts), lazy flags are locals
  * (lazy-flags.ts), other state stays in the state block at addresses known now, guest memory is accessed through the
- * TLB with both arms in place (layout.ts describes an entry), helpers are calls into the core.
+ * TLB with both arms in place (layout.ts describes an entry), helpers are calls into the core (helper-calls.ts).
  *
- * An op that faults leaves through the region's fault exit with a word that says what was dirty (FaultWord).
+ * An op that faults leaves through the region's fault exit with a word that says what was dirty (region-frame.ts).
  */
 import * as L from "../layout.ts";
 import type { Expr, MemorySize, Statement, ValueType } from "../ir/expr.ts";
@@ -12,14 +12,13 @@ import { binaryOps, simdOps, unaryOps } from "../ir/wasm-ops.ts";
 import {
   CORE_MODULE,
   beginAgainSignature,
-  helperSignature,
   pureSignature,
   slowReadSignature,
   slowWriteSignature,
 } from "./core-calls.ts";
-import { gprsOfHelper } from "./dataflow.ts";
 import type { ModuleEncoder, Signature } from "./encode.ts";
 import type { FunctionEncoder } from "./function.ts";
+import { HelperCalls } from "./helper-calls.ts";
 import {
   FLAGS_IN_MEMORY,
   FLAGS_MIXED,
@@ -30,83 +29,30 @@ import {
   usesDst,
   usesSrc,
 } from "./lazy-flags.ts";
-import {
-  ROLE_D,
-  ROLE_S,
-  factsOfOp,
-  helperPartialRoles,
-  helperReadRoles,
-  helperWriteRoles,
-} from "./op-facts.ts";
-import type { HelperRow, QuickForm } from "../ir/helper-row.ts";
+import { LocalPool } from "./local-pool.ts";
+import { factsOfOp } from "./op-facts.ts";
 import { compareExchangeOpcode, opcode } from "./opcodes.ts";
 import { OrdinaryFloats } from "./ordinary-floats.ts";
+import {
+  type RegionFrame,
+  WORD_FLAGS_IN_MEMORY,
+  WORD_FLAGS_MIXED,
+  WORD_FLAGS_SHIFT,
+  WORD_NOT_RETIRED_SHIFT,
+} from "./region-frame.ts";
 import { CurrentOp, type RegionOps } from "./region-ops.ts";
 import { NO_LOCAL, type SharedAccess } from "./shared-checks.ts";
-import { ALL_GPRS, ALL_XMMS, Slots, gprBit, isGpr, xmmBit } from "./slots.ts";
-import { isStatic, staticInteger, staticVector } from "./static-value.ts";
-
-/**
- * What an op tells a shared exit, packed in an i64: low half dirty GPRs (16 bits), instructions of the block not
- * retired (8 bits) and the flags' operation (8 bits, or one of the two values below); high half the instruction's
- * offset from the region's base. Dirty XMM registers (the upper 16 bits of a mask) are in a local of their own, which
- * only regions that write XMM registers set.
- */
-export const WORD_PC_SHIFT = 32;
-export const WORD_NOT_RETIRED_SHIFT = 16;
-export const WORD_FLAGS_SHIFT = 24;
-export const WORD_FLAGS_IN_MEMORY = 0xfe;
-export const WORD_FLAGS_MIXED = 0xff;
-export const WORD_NOT_RETIRED_MASK = 0xff;
+import { ALL_GPRS, ALL_XMMS, Slots } from "./slots.ts";
+import { isStatic, pick, staticInteger, staticVector } from "./static-value.ts";
 
 const TLB_TAG_MASK = -L.PAGE_SIZE;
 const TLB_ENTRY_ADDEND = 8;
 const TLB_INDEX_SHIFT = 8;
 const NO_ADDRESS = -1;
-/** From here on a helper's MMX operand is the start of XMM_TEMP. */
-const MMX_COUNT = 8;
 /** Where a 128-bit value is put for slowWrite128: the second half, the first may hold what was read. */
 const STORE_SCRATCH = L.SCRATCH + 16;
 
 const roleField = { d: "d", s: "s", a: "a" } as const;
-
-/** Locals of one type that ops borrow for their own values. */
-class LocalPool {
-  readonly #type: ValueType;
-  readonly #locals: number[] = [];
-  #used = 0;
-
-  constructor(type: ValueType) {
-    this.#type = type;
-  }
-
-  forget(): void {
-    this.#locals.length = 0;
-    this.#used = 0;
-  }
-
-  release(): void {
-    this.#used = 0;
-  }
-
-  borrow(f: FunctionEncoder): number {
-    const known = this.#locals[this.#used];
-    const local = known ?? f.local(this.#type);
-    if (known === undefined) this.#locals.push(local);
-    this.#used++;
-    return local;
-  }
-}
-
-/** What stands around the ops of a region. */
-export interface RegionFrame {
-  /** Label of the fault exit, and the local it takes its word from. */
-  readonly faultLabel: number;
-  readonly wordLocal: number;
-  /** For the dirty XMM registers; undefined in a region that writes none. */
-  readonly xmmWordLocal: number | undefined;
-  readonly mode: number;
-}
 
 export class Lowering {
   readonly slots: Slots;
@@ -114,8 +60,9 @@ export class Lowering {
   readonly floats: OrdinaryFloats;
   readonly #stateBase: number;
   readonly #module: ModuleEncoder;
+  readonly #frame: RegionFrame;
   #f: FunctionEncoder;
-  #frame: RegionFrame;
+  readonly #helperCalls: HelperCalls;
   readonly #op = new CurrentOp();
   readonly #pools = {
     i32: new LocalPool("i32"),
@@ -133,29 +80,28 @@ export class Lowering {
   #tlbRead = 0;
   #tlbWrite = 0;
 
-  constructor(stateBase: number, module: ModuleEncoder, f: FunctionEncoder) {
+  constructor(module: ModuleEncoder, frame: RegionFrame) {
+    const { stateBase, f } = frame;
     this.#stateBase = stateBase;
     this.#module = module;
     this.#f = f;
-    this.#frame = { faultLabel: 0, wordLocal: 0, xmmWordLocal: undefined, mode: 0 };
+    this.#frame = frame;
     this.slots = new Slots(stateBase, f);
     this.flags = new LazyFlags(stateBase, f, this);
     this.floats = new OrdinaryFloats(stateBase, module, f, this);
+    this.#helperCalls = new HelperCalls(stateBase, f, this.#op, this);
   }
 
   /** Before the first op of a region's function. */
-  begin(f: FunctionEncoder, ops: RegionOps): void {
+  begin(f: FunctionEncoder, ops: RegionOps, mode: number): void {
     this.#f = f;
     this.slots.begin(f);
     this.flags.begin(f);
     this.floats.begin(f, ops);
+    this.#helperCalls.begin(f);
     for (const pool of Object.values(this.#pools)) pool.forget();
     this.#names.clear();
-  }
-
-  enterFrame(frame: RegionFrame): void {
-    this.#frame = frame;
-    const user = (frame.mode & L.MODE_USER) !== 0;
+    const user = (mode & L.MODE_USER) !== 0;
     this.#tlbRead = this.#stateBase + (user ? L.TLB_USER_READ : L.TLB_KERNEL_READ);
     this.#tlbWrite = this.#stateBase + (user ? L.TLB_USER_WRITE : L.TLB_KERNEL_WRITE);
   }
@@ -174,6 +120,9 @@ export class Lowering {
     this.#notRetired = notRetired;
   }
 
+  /** Registers whose value is needed behind the current op: the ones worth reloading. */
+  liveAfter = 0;
+
   // ---- Ops --------------------------------------------------------------------------------------------------------
   /** Lowers an inline op or a helper; of a conditional branch, what comes before the decision. */
   lower(ops: RegionOps, i: number): void {
@@ -183,13 +132,13 @@ export class Lowering {
     for (const pool of Object.values(this.#pools)) pool.release();
     this.#names.clear();
     this.#bits.clear();
-    if (facts.helper !== undefined) return this.#helper(facts.helper);
+    if (facts.helper !== undefined) return this.#helperCalls.lower(facts.helper);
     const known = this.floats.behind(op.number, op.d, op.s, op.imm);
     for (const statement of facts.body) {
       // A branch's decision is its last value: it stays on the stack.
       if (facts.branch !== undefined && statement.kind === "let" && statement.name === "condition")
         this.emit(statement.value);
-      else this.#statement(statement);
+      else this.statement(statement);
     }
     if (facts.xmmWrites !== 0) this.floats.setKnown(op.d, known);
   }
@@ -197,124 +146,6 @@ export class Lowering {
   /** Pushes slot s of op `i` as i64: the target of an indirect branch. */
   pushIndirectTarget(ops: RegionOps, i: number): void {
     this.slots.get(ops.s[i] ?? 0, 64);
-  }
-
-  #helper(row: HelperRow): void {
-    if (row.quick === undefined) return this.#callHelper(row);
-    const f = this.#f;
-    const { dirty } = this.slots;
-    const { state } = this.flags;
-    const { before, when, body, ordinary } = row.quick;
-    for (const statement of before ?? []) this.#statement(statement);
-    const decided = this.#pick(when);
-    const isDecided = isStatic(decided) && staticInteger(decided, this.#op) !== 0n;
-    if (!isDecided) {
-      this.emit(decided);
-      f.if("likely");
-    }
-    for (const statement of body) this.#statement(statement);
-    if (!isDecided) {
-      const dirtyQuick = this.slots.dirty;
-      f.else();
-      this.slots.dirty = dirty;
-      this.flags.state = state;
-      this.#callHelper(row);
-      if (row.flags === "writes") this.flags.takeStatusFlags();
-      if (ordinary !== undefined)
-        this.floats.verify(
-          ordinary.lanes,
-          ordinary.operands.map((role) => this.#op[role]),
-        );
-      f.end();
-      this.slots.dirty |= dirtyQuick;
-    }
-    if (ordinary !== undefined) this.#knowOrdinary(ordinary);
-  }
-
-  #knowOrdinary({ lanes, operands }: NonNullable<QuickForm["ordinary"]>): void {
-    const { d, s } = this.#op;
-    if (operands.includes("d")) this.floats.know(d, lanes);
-    if (operands.includes("s") && (s !== d || operands.includes("d"))) this.floats.know(s, lanes);
-  }
-
-  /** The arm of a selection that immediates decide, or the expression itself. */
-  #pick(e: Expr): Expr {
-    if (e.kind !== "select" || !isStatic(e.condition)) return e;
-    return this.#pick(staticInteger(e.condition, this.#op) !== 0n ? e.then : e.else);
-  }
-
-  #callHelper(row: HelperRow): void {
-    const f = this.#f;
-    const { slots, flags } = this;
-    const { number, d, s, imm } = this.#op;
-    const reads = helperReadRoles[number] ?? 0;
-    const writes = helperWriteRoles[number] ?? 0;
-    const partial = helperPartialRoles[number] ?? 0;
-    const fixed = gprsOfHelper(row) | (row.xmms === "all" ? ALL_XMMS : 0);
-    const writesXmm = (factsOfOp(number).xmmWrites & ROLE_D) !== 0;
-    slots.storeAll(slots.dirty & fixed);
-    this.#storeXmmOperands(row, d, s);
-    for (const [role, slot] of [[ROLE_D, d] as const, [ROLE_S, s] as const]) {
-      if (((reads | partial) & role) === 0) continue;
-      if (!isGpr(slot) || (slots.dirty & gprBit(slot)) !== 0) slots.store(slot);
-    }
-    if (row.flags === "reads" || row.flags === "both") {
-      flags.store();
-      flags.state = FLAGS_IN_MEMORY;
-    }
-    if (row.when !== undefined) {
-      f.i32Const(0);
-      f.access(opcode.i32Load, this.#stateBase + row.when.offset);
-      f.i32Const(row.when.mask);
-      f.op(binaryOps["i32.and"]);
-      f.if("unlikely");
-    }
-    f.i32Const(d);
-    f.i32Const(s);
-    f.i32Const(imm);
-    f.call(this.coreFunction(`h_${row.name}`, helperSignature));
-    if (row.faults) {
-      f.if("unlikely");
-      this.fault();
-      f.end();
-    } else {
-      f.op(opcode.drop);
-    }
-    if (row.when !== undefined) f.end();
-    if (row.flags === "writes" || row.flags === "both") flags.state = FLAGS_IN_MEMORY;
-    for (const [role, slot] of [[ROLE_D, d] as const, [ROLE_S, s] as const]) {
-      if ((writes & role) !== 0) this.#reload(slot, row.quick !== undefined);
-    }
-    const loaded = fixed | (writesXmm ? xmmBit(d) : 0);
-    slots.loadAll(row.quick === undefined ? loaded & this.liveAfter : loaded);
-    if (writesXmm) this.floats.written(d);
-    if (row.xmms === "all") this.floats.forget();
-    if (row.mxcsr === "writes") {
-      this.floats.forget();
-      this.floats.refresh();
-    }
-  }
-
-  /** Puts XMM operands, temporary ones too, where a helper finds them. */
-  #storeXmmOperands(row: HelperRow, d: number, s: number): void {
-    const { slots } = this;
-    for (const [kind, n] of [[row.d, d] as const, [row.s, s] as const]) {
-      if (kind === "xmm" && (n >= L.XMM_COUNT || (slots.dirty & xmmBit(n)) !== 0)) slots.storeXmm(n);
-      if (kind === "mm" && n >= MMX_COUNT) slots.storeXmm(L.XMM_TEMP);
-    }
-  }
-
-  /** Registers whose value is needed behind the current op: the ones worth reloading. */
-  liveAfter = 0;
-
-  /** Behind the slow way of a quick form the local is needed, for behind the quick one it is dirty. */
-  #reload(slot: number, isNeeded: boolean): void {
-    if (isGpr(slot) && !isNeeded && (this.liveAfter & gprBit(slot)) === 0) {
-      this.slots.dirty &= ~gprBit(slot);
-      return;
-    }
-    this.slots.load(slot);
-    this.slots.dirty &= ~gprBit(slot);
   }
 
   /** Leaves the region with a fault pending at the current op. */
@@ -328,15 +159,15 @@ export class Lowering {
     const f = this.#f;
     const { state } = this.flags;
     const { dirty } = this.slots;
-    const { wordLocal, xmmWordLocal } = this.#frame;
+    const { word, xmmWord } = this.#frame;
     const flags =
       state === FLAGS_IN_MEMORY ? WORD_FLAGS_IN_MEMORY : state === FLAGS_MIXED ? WORD_FLAGS_MIXED : state;
     const low = (dirty & ALL_GPRS) | (notRetired << WORD_NOT_RETIRED_SHIFT) | (flags << WORD_FLAGS_SHIFT);
     f.i64Const(low, pcOffset);
-    f.localSet(wordLocal);
-    if (xmmWordLocal === undefined) return;
+    f.localSet(word);
+    if (xmmWord === undefined) return;
     f.i32Const(dirty & ALL_XMMS);
-    f.localSet(xmmWordLocal);
+    f.localSet(xmmWord);
   }
 
   // ---- Statements -------------------------------------------------------------------------------------------------
@@ -349,7 +180,8 @@ export class Lowering {
     return local;
   }
 
-  #statement(statement: Statement): void {
+  /** Writes the code of a statement of the current op. */
+  statement(statement: Statement): void {
     const f = this.#f;
     switch (statement.kind) {
       case "let": {
@@ -628,7 +460,7 @@ export class Lowering {
       case "binary":
         return this.#emitBinary(e);
       case "select":
-        if (isStatic(e.condition)) return this.emit(this.#pick(e));
+        if (isStatic(e.condition)) return this.emit(pick(e, this.#op));
         this.emit(e.then);
         this.emit(e.else);
         this.emit(e.condition);

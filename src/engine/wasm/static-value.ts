@@ -56,6 +56,12 @@ function computeIsStatic(e: Expr): boolean {
   }
 }
 
+/** The arm of a selection that immediates decide, or the expression itself. */
+export function pick(e: Expr, immediates: Immediates): Expr {
+  if (e.kind !== "select" || !isStatic(e.condition)) return e;
+  return pick(staticInteger(e.condition, immediates) !== 0n ? e.then : e.else, immediates);
+}
+
 const nameOf = (op: string): string => op.slice(4);
 const signed = (bits: number, value: bigint): bigint => BigInt.asIntN(bits, value);
 const unsigned = (bits: number, value: bigint): bigint => BigInt.asUintN(bits, value);

@@ -1,0 +1,92 @@
+/**
+ * What the parts of a region's function have in common: its encoder and its ops, the locals by which they hand values to
+ * each other, and how they name addresses of code and reach the state block. Registers and flags have locals of their
+ * own (slots.ts, lazy-flags.ts).
+ */
+import { DataFlow } from "./dataflow.ts";
+import { FunctionEncoder } from "./function.ts";
+import { opcode } from "./opcodes.ts";
+import type { RegionOps } from "./region-ops.ts";
+import { ALL_XMMS } from "./slots.ts";
+
+/** The parameter of a region's function: how deep guest calls may still nest in it. */
+export const DEPTH = 0;
+
+/**
+ * What an op tells a shared exit, packed in an i64: low half dirty GPRs (16 bits), instructions of the block not
+ * retired (8 bits) and the flags' operation (8 bits, or one of the two values below); high half the instruction's
+ * offset from the region's base. Dirty XMM registers (the upper 16 bits of a mask) are in a local of their own, which
+ * only regions that write XMM registers set.
+ */
+export const WORD_PC_SHIFT = 32;
+export const WORD_NOT_RETIRED_SHIFT = 16;
+export const WORD_FLAGS_SHIFT = 24;
+export const WORD_FLAGS_IN_MEMORY = 0xfe;
+export const WORD_FLAGS_MIXED = 0xff;
+export const WORD_NOT_RETIRED_MASK = 0xff;
+
+export class RegionFrame {
+  readonly stateBase: number;
+  f = new FunctionEncoder();
+  ops: RegionOps;
+  /** The translation mode of all blocks. */
+  mode = 0;
+  /** The registers that any op writes. */
+  written = 0;
+  /** Local: the instructions not yet taken from the budget. */
+  count = 0;
+  /** Local: a table slot, or whatever else is needed for a moment. */
+  slot = 0;
+  /** Locals: what an op tells a shared exit; the second is undefined in a region that writes no XMM register. */
+  word = 0;
+  xmmWord: number | undefined;
+  /** Local: the next RIP, or a REGION_* result. */
+  result = 0;
+  /** Label of the exit for faults. */
+  faultLabel = 0;
+  #baseRip = 0n;
+
+  constructor(stateBase: number, ops: RegionOps) {
+    this.stateBase = stateBase;
+    this.ops = ops;
+  }
+
+  /** Before the first instruction of a region's function; all offsets count from baseRip. */
+  begin(f: FunctionEncoder, ops: RegionOps, baseRip: bigint, mode: number): void {
+    this.f = f;
+    this.ops = ops;
+    this.mode = mode;
+    this.#baseRip = baseRip;
+    this.written = DataFlow.written(ops);
+    this.count = f.local("i32");
+    this.slot = f.local("i32");
+    this.word = f.local("i64");
+    this.result = f.local("i64");
+    this.xmmWord = (this.written & ALL_XMMS) === 0 ? undefined : f.local("i32");
+  }
+
+  ripAt(offset: number): bigint {
+    return BigInt.asUintN(64, this.#baseRip + BigInt(offset));
+  }
+
+  pushRip(offset: number): void {
+    this.f.i64ConstBig(this.ripAt(offset));
+  }
+
+  loadState32(offset: number): void {
+    this.f.i32Const(0);
+    this.f.access(opcode.i32Load, this.stateBase + offset);
+  }
+
+  storeState32(offset: number, value: number): void {
+    this.f.i32Const(0);
+    this.f.i32Const(value);
+    this.f.access(opcode.i32Store, this.stateBase + offset);
+  }
+
+  storeState64(offset: number, value: bigint): void {
+    this.f.i32Const(0);
+    this.f.i64ConstBig(value);
+    this.f.access(opcode.i64Store, this.stateBase + offset);
+  }
+}
