@@ -37,7 +37,7 @@ export const regionLimits = {
 
 /** Executions without which a block counts as cold and stays outside. */
 const EXECUTIONS_OF_A_WARM_BLOCK = 6;
-/** Executions until a block is asked for again whose compilation was put off. */
+/** Executions until a block is asked for again for which no region was compiled. */
 const HEAT_AFTER_PUTTING_OFF = 3000;
 
 /** What compiling is taken to cost, and the share of the estimated run time it may take. */
@@ -159,14 +159,16 @@ export class Regions {
     this.#remapFailures.clear();
   }
 
-  /** A block has been executed often: compiles a region for it, unless that costs too much just now. */
+  /**
+   * A block has been executed often: compiles a region for it, or has it asked for again later if that costs too much
+   * just now or its code is not where the block says.
+   */
   blockIsHot(entry: number): void {
-    if (!this.#mayCompile(entry)) {
+    const forming = this.#mayCompile(entry) ? this.#form(entry) : undefined;
+    if (forming === undefined) {
       this.#view.setInt32(entry + L.BLOCK_HEAT, HEAT_AFTER_PUTTING_OFF, true);
       return;
     }
-    const forming = this.#form(entry);
-    if (forming === undefined) return;
     const { blocks, pages, cold, baseRip } = forming;
     const id = ++this.#nextId;
     const bytes = this.#compiler.compile({

@@ -331,6 +331,25 @@ test("a region of two pages is given up when one of them is mapped elsewhere", (
   assert.equal(machine.regions.installedCount, 0);
 });
 
+test("a block whose code is elsewhere just when a region is wanted is asked for again", () => {
+  machine.load([{ rip: CODE, ops: [{ op: "jmp", to: END }] }]);
+  machine.prepare(CODE, seeded(7));
+  machine.run();
+  const block = machine.blockAt(CODE);
+  machine.view.setInt32(block + L.BLOCK_HEAT, 0, true);
+  // Another address space, in which this page is another one.
+  const entry = L.RAM_BASE + 0x4000 + 8 * (CODE / L.PAGE_SIZE);
+  const before = machine.view.getBigUint64(entry, true);
+  machine.view.setBigUint64(entry, BigInt(CODE + L.PAGE_SIZE) | 3n, true);
+  machine.core.exports.flushTlb();
+  machine.regions.blockIsHot(block);
+  machine.view.setBigUint64(entry, before, true);
+  machine.core.exports.flushTlb();
+  assert.equal(machine.regions.installedCount, 0);
+  const heat = machine.view.getInt32(block + L.BLOCK_HEAT, true);
+  assert.ok(heat > 0, `the core counts down to 0, from ${heat}`);
+});
+
 test("a loop that is entered in two places gives the same state", () => {
   // Two entries into the loop A ↔ B: from the start to A by way of a branch, and to B.
   const A = CODE + 0x20;
