@@ -4,7 +4,6 @@
  *     npm run conformance -- --record
  *     npm run conformance -- --cases 200 --seed 7 --group sse --row '^F2 0F' --tier interpreter --shown 3
  */
-import { parseArgs } from "node:util";
 import { NativeExecutor, oracleSupport } from "../oracle/index.ts";
 import { rowName } from "./case-generator.ts";
 import { type RowReport, runConformance } from "./conformance.ts";
@@ -12,19 +11,33 @@ import { EngineExecutor, tierNames } from "./engine-executor.ts";
 import { groupNames, rowGroups } from "./groups.ts";
 import { hostCpu } from "./host-cpu.ts";
 import { record } from "./recording.ts";
+import { toolOptions } from "../tool-options.ts";
 
-const { values: given } = parseArgs({
-  options: {
-    cases: { type: "string", default: "24" },
-    seed: { type: "string", default: "1" },
-    group: { type: "string" },
-    row: { type: "string", default: "." },
-    case: { type: "string", default: "." },
-    tier: { type: "string" },
-    shown: { type: "string", default: "2" },
-    exits: { type: "boolean", default: false },
-    record: { type: "boolean", default: false },
-  },
+const USAGE = `npm run conformance -- [options]
+
+Cases of chosen rows of the x86 table on the real processor and in both tiers; what differs is printed.
+
+  --group NAME   rows of this group
+  --row REGEX    rows whose name it matches
+  --cases N      cases of each row (24)
+  --case REGEX   of them, those whose text it matches
+  --seed S       which cases (1)
+  --tier TIER    only in this tier
+  --shown N      differing cases to show of each row (2)
+  --exits        also how the cases ended
+  --record       writes what the processor gives to the file for hosts that are not x86-64
+`;
+
+const given = toolOptions(USAGE, {
+  cases: { type: "string", default: "24" },
+  seed: { type: "string", default: "1" },
+  group: { type: "string" },
+  row: { type: "string", default: "." },
+  case: { type: "string", default: "." },
+  tier: { type: "string" },
+  shown: { type: "string", default: "2" },
+  exits: { type: "boolean", default: false },
+  record: { type: "boolean", default: false },
 });
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);

@@ -3,12 +3,21 @@
  *
  *     npm run decoder -- --strings 1000000 --seed 7
  */
-import { parseArgs } from "node:util";
 import { compare, modes } from "./iced-comparison.ts";
 import { nextString, randomSource, STRING_BYTES } from "./random-bytes.ts";
+import { toolOptions } from "../tool-options.ts";
 
-const { values: given } = parseArgs({
-  options: { strings: { type: "string", default: "1000000" }, seed: { type: "string", default: "1" } },
+const USAGE = `npm run decoder -- [--strings N] [--seed S]
+
+Random byte strings in three modes, decoded by our decoder and by iced-x86, which must agree.
+
+  --strings N  how many (1000000)
+  --seed S     which (1)
+`;
+
+const given = toolOptions(USAGE, {
+  strings: { type: "string", default: "1000000" },
+  seed: { type: "string", default: "1" },
 });
 const count = Number(given.strings);
 const seed = Number(given.seed);

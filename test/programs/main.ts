@@ -9,7 +9,6 @@
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 
 import { readyMadeGuest } from "../../src/apps/embed/index.ts";
 import { debianSuite } from "./debian-suite.ts";
@@ -17,15 +16,25 @@ import { Reporter } from "./report.ts";
 import { qemuSuite } from "./qemu-suite.ts";
 import { QEMU_GUESTS } from "./qemu-tests.ts";
 import { runSuite } from "./suite.ts";
+import { toolOptions } from "../tool-options.ts";
 
-const { values: given } = parseArgs({
-  options: {
-    suite: { type: "string", default: "." },
-    only: { type: "string", default: "." },
-    cpu: { type: "string" },
-    interpreter: { type: "boolean", default: false },
-    shown: { type: "string", default: "8" },
-  },
+const USAGE = `npm run test:programs -- [--suite REGEX] [--only REGEX] [--cpu CPU] [--interpreter] [--shown N]
+
+Real programs on the host's processor and in a Typevisor guest, which must print the same.
+
+  --suite REGEX  of qemu-linux-amd64, qemu-linux-i386, debian; by default all
+  --only REGEX   programs whose name it matches
+  --cpu CPU      the guest's processor, as typevisor run --cpu takes it
+  --interpreter  without compiled regions
+  --shown N      lines that differ to show of each program (8)
+`;
+
+const given = toolOptions(USAGE, {
+  suite: { type: "string", default: "." },
+  only: { type: "string", default: "." },
+  cpu: { type: "string" },
+  interpreter: { type: "boolean", default: false },
+  shown: { type: "string", default: "8" },
 });
 const wantedSuite = new RegExp(given.suite);
 const tier = given.interpreter ? ("interpreter" as const) : ("auto" as const);

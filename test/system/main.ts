@@ -1,15 +1,8 @@
 /**
  * `npm run test:system`: boots the guests of guests/ and prints every check with its result.
- *
- *     --guest NAME      only this one; may be repeated
- *     --tier TIER       only in this tier: interpreter or regions
- *     --cpu MODEL       on another processor, as --cpu of a VM; checks of what it does not have are left out
- *     --peer qemu       in QEMU's TCG instead, which shows where it differs
- *     --index           writes the index of checks into README.md
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 
 import { assembleGuest } from "./assemble.ts";
 import { guestPlans } from "./guest-plan.ts";
@@ -20,15 +13,25 @@ import { problemsOf, readReport } from "./report.ts";
 import type { CheckResult, GuestReport } from "./report.ts";
 import { runGuest, tiers } from "./run-guest.ts";
 import { problemOf, remarkOf } from "./verdict.ts";
+import { toolOptions } from "../tool-options.ts";
 
-const { values } = parseArgs({
-  options: {
-    guest: { type: "string", multiple: true },
-    tier: { type: "string" },
-    cpu: { type: "string" },
-    peer: { type: "string" },
-    index: { type: "boolean", default: false },
-  },
+const USAGE = `npm run test:system -- [options]
+
+Multiboot guests of our own, each of which prints what it checked.
+
+  --guest NAME  only this one; may be repeated
+  --tier TIER   only in this tier: interpreter or regions
+  --cpu MODEL   on another processor, as typevisor run --cpu takes it; checks of what it lacks are left out
+  --peer qemu   in QEMU's TCG instead, which shows where it differs
+  --index       writes the index of checks into test/system/README.md
+`;
+
+const values = toolOptions(USAGE, {
+  guest: { type: "string", multiple: true },
+  tier: { type: "string" },
+  cpu: { type: "string" },
+  peer: { type: "string" },
+  index: { type: "boolean", default: false },
 });
 
 const plans = guestPlans().filter(({ guest }) => values.guest?.includes(guest) ?? true);
