@@ -5,15 +5,13 @@
 
 import type { Command } from "./contestant.ts";
 import { GuestSession } from "./guest-session.ts";
+import type { BothTimes } from "./time-figures.ts";
 import { firstThreadSeconds, treeProcessorSeconds } from "./proc.ts";
 
 const TIMEOUT_MS = 300_000;
 const ATTEMPTS = 5;
 
-export interface KernelRun {
-  readonly wallSeconds: number;
-  /** Of all threads, those that compile too. */
-  readonly processorSeconds: number;
+export interface KernelRun extends BothTimes {
   /** As the kernel printed it, in hexadecimal digits. */
   readonly checksum: string;
 }

@@ -2,24 +2,14 @@
 
 import type { GuestSession } from "./guest-session.ts";
 import { treeProcessorSeconds } from "./proc.ts";
+import type { BothTimes } from "./time-figures.ts";
 
 const TIMEOUT_MS = 300_000;
 /** Long enough for a prompt or an echo to be complete. */
 const QUIET_MS = 700;
 
-export interface CommandTime {
-  /** From the newline to the mark. */
-  readonly wallSeconds: number;
-  /** Of all processes and threads in that time. */
-  readonly processorSeconds: number;
-}
-
 /** The session is at a prompt or about to be. `mark` is in what the command prints, not in the command itself. */
-export async function timeCommand(
-  session: GuestSession,
-  command: string,
-  mark: string,
-): Promise<CommandTime> {
+export async function timeCommand(session: GuestSession, command: string, mark: string): Promise<BothTimes> {
   if (command.includes(mark)) throw new RangeError(`the echo of "${command}" would pass for its end`);
   await session.waitForQuiet(QUIET_MS);
   session.type(command);

@@ -3,16 +3,11 @@
 import type { FetchedGuest } from "../src/apps/cli/guests/index.ts";
 import type { GuestSession } from "./guest-session.ts";
 import { treeProcessorSeconds } from "./proc.ts";
+import type { BothTimes } from "./time-figures.ts";
 
 const START_TIMEOUT_MS = 300_000;
 
-export interface Start {
-  readonly wallSeconds: number;
-  /** Of all processes and threads, the compiler's too. Another's load on the machine hardly changes it. */
-  readonly processorSeconds: number;
-}
-
-export async function startGuest(session: GuestSession, guest: FetchedGuest): Promise<Start> {
+export async function startGuest(session: GuestSession, guest: FetchedGuest): Promise<BothTimes> {
   if (guest.mark.where !== "serial") throw new Error(`${guest.name} shows its mark on the screen`);
   const wallMs = await session.waitFor(guest.mark.text, START_TIMEOUT_MS);
   return { wallSeconds: wallMs / 1000, processorSeconds: treeProcessorSeconds(session.pid) };

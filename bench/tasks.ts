@@ -8,6 +8,7 @@ import type { CpioEntry } from "../src/host/index.ts";
 import type { Command } from "./contestant.ts";
 import { GuestSession } from "./guest-session.ts";
 import { treeProcessorSeconds } from "./proc.ts";
+import type { BothTimes } from "./time-figures.ts";
 
 export interface Task {
   readonly name: string;
@@ -21,10 +22,7 @@ export interface Task {
   readonly expected?: string;
 }
 
-export interface TaskTime {
-  readonly wallSeconds: number;
-  /** Of all processes and threads of the contestant. */
-  readonly processorSeconds: number;
+export interface TaskTime extends BothTimes {
   readonly result: string;
 }
 

@@ -2,7 +2,7 @@
 
 import type { GuestSession } from "./guest-session.ts";
 import { timeCommand } from "./shell-command.ts";
-import type { CommandTime } from "./shell-command.ts";
+import type { BothTimes } from "./time-figures.ts";
 
 export const WORKLOADS = {
   "600,000 system calls": "dd if=/dev/zero of=/dev/null bs=1 count=300000 2>/dev/null",
@@ -23,6 +23,6 @@ export const WORKLOAD_NAMES: readonly WorkloadName[] = Object.keys(WORKLOADS).fi
 const END = "; echo ended-$((6*7))";
 const MARK = "ended-42";
 
-export function timeWorkload(session: GuestSession, name: WorkloadName): Promise<CommandTime> {
+export function timeWorkload(session: GuestSession, name: WorkloadName): Promise<BothTimes> {
   return timeCommand(session, WORKLOADS[name] + END, MARK);
 }

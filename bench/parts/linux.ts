@@ -5,7 +5,7 @@ import { GuestSession } from "../guest-session.ts";
 import type { Bench, Part } from "../part.ts";
 import { interleave, mapRounds } from "../rounds.ts";
 import type { Rounds } from "../rounds.ts";
-import type { CommandTime } from "../shell-command.ts";
+import type { BothTimes } from "../time-figures.ts";
 import { nativeLoop, timeShellLoop } from "../shell-loop.ts";
 import { startGuest } from "../start.ts";
 import { timeFigures } from "../time-figures.ts";
@@ -37,7 +37,7 @@ export const linux: Part = {
 };
 
 /** The guest has a static busybox of the same release. */
-function nativeLoops({ rounds, leaveOut }: Bench): Rounds<CommandTime> {
+function nativeLoops({ rounds, leaveOut }: Bench): Rounds<BothTimes> {
   const sentence = missing("busybox");
   if (sentence !== undefined) {
     leaveOut(`the shell loop natively: ${sentence}`);

@@ -4,7 +4,7 @@ import { emulatorsAmong, EMULATORS } from "../emulator.ts";
 import { GuestSession } from "../guest-session.ts";
 import type { Part } from "../part.ts";
 import { interleave } from "../rounds.ts";
-import type { CommandTime } from "../shell-command.ts";
+import type { BothTimes } from "../time-figures.ts";
 import { startGuest } from "../start.ts";
 import { timeFigures } from "../time-figures.ts";
 import { timeWorkload, WORKLOAD_NAMES } from "../workloads.ts";
@@ -21,7 +21,7 @@ export const workloads: Part = {
       const session = new GuestSession(EMULATORS[emulator].command(guest));
       try {
         await startGuest(session, guest);
-        const times = new Map<WorkloadName, CommandTime>();
+        const times = new Map<WorkloadName, BothTimes>();
         for (const name of names) times.set(name, await timeWorkload(session, name));
         return times;
       } finally {

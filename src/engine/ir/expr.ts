@@ -85,6 +85,8 @@ export type PureFunction = keyof typeof pureFunctions;
 
 /** The floating-point lanes of an XMM register that an instruction works on: all, or the lowest, as in its name. */
 export type FloatLanes = "ss" | "sd" | "ps" | "pd";
+export type FloatFormat = "f32" | "f64";
+export const formatOf = (lanes: FloatLanes): FloatFormat => (lanes.endsWith("s") ? "f32" : "f64");
 
 /** Which zero is exact: all, that of a product with a zero factor, of a zero dividend (d), of the root of a zero (s). */
 export type ZeroRule = "sum" | "product" | "quotient" | "root";

@@ -7,7 +7,8 @@
  * Not here, and thus always a call: HADD, ADDSUB, DP, RCP, RSQRT, packed conversions between formats and to integers.
  */
 import * as x from "./expr.ts";
-import type { Expr, FloatLanes, Statement, ZeroRule } from "./expr.ts";
+import { formatOf } from "./expr.ts";
+import type { Expr, FloatFormat, FloatLanes, Statement, ZeroRule } from "./expr.ts";
 import type { QuickForm } from "./helper-row.ts";
 import type { SseHelper } from "./helpers-sse.ts";
 import type { BinaryOp, SimdOp, UnaryOp } from "./wasm-ops.ts";
@@ -17,17 +18,15 @@ const s = x.xmm("s");
 const v = (op: SimdOp, ...args: Expr[]): Expr => x.simd(op, "v128", args);
 const setD = (value: Expr): Statement => x.setXmm("d", value);
 
-type Format = "f32" | "f64";
-const formatOf = (lanes: FloatLanes): Format => (lanes.endsWith("s") ? "f32" : "f64");
 const shapeOf = (lanes: FloatLanes): "f32x4" | "f64x2" => (lanes.endsWith("s") ? "f32x4" : "f64x2");
 const isScalar = (lanes: FloatLanes): boolean => lanes.startsWith("s");
 
 /** The lowest lane, and XMM register d with another one. */
-const lowest = (format: Format, value: Expr): Expr =>
+const lowest = (format: FloatFormat, value: Expr): Expr =>
   format === "f32"
     ? x.simd("f32x4.extract_lane", "f32", [value], [0])
     : x.simd("f64x2.extract_lane", "f64", [value], [0]);
-const withLowest = (format: Format, value: Expr): Expr =>
+const withLowest = (format: FloatFormat, value: Expr): Expr =>
   x.simd(format === "f32" ? "f32x4.replace_lane" : "f64x2.replace_lane", "v128", [d, value], [0]);
 
 const result = x.local("result", "v128");
@@ -128,7 +127,7 @@ const compareToMask = (lanes: FloatLanes): QuickForm => {
 const isWidth32 = immediateIs(-1, 32);
 
 /** The magnitude of the lowest lane of s is below 2^exponent: compared as integers, which a NaN fails. */
-function isBelow(format: Format, bits: bigint): Expr {
+function isBelow(format: FloatFormat, bits: bigint): Expr {
   return format === "f32"
     ? x.binary(
         "i32.lt_u",

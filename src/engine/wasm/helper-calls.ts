@@ -162,11 +162,7 @@ export class HelperCalls {
   /** Behind the slow way of a quick form the local is needed, for behind the quick one it is dirty. */
   #reload(slot: number, isNeeded: boolean): void {
     const { slots, liveAfter } = this.#host;
-    if (isGpr(slot) && !isNeeded && (liveAfter & gprBit(slot)) === 0) {
-      slots.dirty &= ~gprBit(slot);
-      return;
-    }
-    slots.load(slot);
+    if (!isGpr(slot) || isNeeded || (liveAfter & gprBit(slot)) !== 0) slots.load(slot);
     slots.dirty &= ~gprBit(slot);
   }
 }

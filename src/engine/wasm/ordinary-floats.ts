@@ -13,7 +13,7 @@
  * might be tiny before rounding) to the greatest of finite numbers. Shifted words are even and the bias is odd, so that
  * no difference is the least signed number: with that as the limit, which `quick` = 0 sets, all numbers fail.
  */
-import type { Expr, FloatLanes } from "../ir/expr.ts";
+import { type Expr, type FloatFormat, type FloatLanes, formatOf } from "../ir/expr.ts";
 import { opNumber } from "../ir/ops.ts";
 import { binaryOps, simdOps, unaryOps } from "../ir/wasm-ops.ts";
 import { MXCSR, XMM_COUNT } from "../layout.ts";
@@ -36,7 +36,7 @@ interface Test {
   readonly greatest: number;
 }
 /** Exponents of 8 and 11 bits at the top of a word. */
-const tests: Record<"f32" | "f64", Test> = {
+const tests: Record<FloatFormat, Test> = {
   f32: { bias: 0x1ff, greatest: 0xfefe },
   f64: { bias: 0x3f, greatest: 0xffde },
 };
@@ -60,7 +60,6 @@ const LOWEST_F32 = knownBits.ss;
 /** All of the lanes that an instruction works on, a bit for each. */
 const allLanes: Record<FloatLanes, number> = { ss: 1, ps: 15, sd: 1, pd: 3 };
 
-const formatOf = (lanes: FloatLanes): "f32" | "f64" => (lanes.endsWith("s") ? "f32" : "f64");
 const halves = (lower: number, upper: number): number =>
   (lower & LOWER_HALF) | ((upper & LOWER_HALF) << HALF_BITS);
 const upperHalf = (known: number): number => known >> HALF_BITS;
@@ -107,7 +106,7 @@ export class OrdinaryFloats {
   readonly #known = new Uint8Array(XMM_COUNT + 2);
   /** Locals; undefined in regions without floating-point instructions. */
   #quick: number | undefined;
-  #tests: Record<"f32" | "f64", TestLocals> | undefined;
+  #tests: Record<FloatFormat, TestLocals> | undefined;
   #scratch = 0;
   readonly #zeroTests: ZeroTests;
 
@@ -187,7 +186,7 @@ export class OrdinaryFloats {
     }
   }
 
-  #testLocals(format: "f32" | "f64"): TestLocals {
+  #testLocals(format: FloatFormat): TestLocals {
     if (this.#tests === undefined) throw new Error("a region without floats tests one");
     return this.#tests[format];
   }
@@ -196,12 +195,12 @@ export class OrdinaryFloats {
   /** Pushes 1 if the quick way may be taken, else 0; operands are the XMM registers d and s. */
   pushOrdinary(e: Extract<Expr, { kind: "ordinary" }>, d: number, s: number): void {
     const f = this.#f;
-    if (this.#quick === undefined) throw new Error("a region without floats asks for them");
+    const quick = this.#quickLocal();
     const bits = knownBits[e.lanes];
     // By register: d and s may be the same.
     const roles = new Map(e.operands.map((role) => [role === "d" ? d : s, role]));
     for (const n of roles.keys()) if (((this.#known[n] ?? 0) & bits) === bits) roles.delete(n);
-    if (roles.size === 0 && e.result === undefined) return f.localGet(this.#quick);
+    if (roles.size === 0 && e.result === undefined) return f.localGet(quick);
     let pushed = 0;
     const combine = (): void => {
       this.#pushTest(formatOf(e.lanes));
@@ -248,7 +247,7 @@ export class OrdinaryFloats {
   }
 
   /** Pops a vector, pushes one with words of ones where it is not ordinary. */
-  #pushTest(format: "f32" | "f64"): void {
+  #pushTest(format: FloatFormat): void {
     const f = this.#f;
     const { bias, limit } = this.#testLocals(format);
     f.localTee(this.#scratch);
@@ -263,17 +262,17 @@ export class OrdinaryFloats {
   /** Behind a helper's call on the slow way: what will be known of these registers must hold here too. */
   verify(lanes: FloatLanes, registers: readonly number[]): void {
     const f = this.#f;
-    if (this.#quick === undefined) throw new Error("a region without floats verifies them");
+    const quick = this.#quickLocal();
     const [first = 0, second = first] = registers;
     f.i32Const(first);
     f.i32Const(second);
     f.i32Const(formatOf(lanes) === "f32" ? 4 : 8);
     f.i32Const(lanes.startsWith("s") ? 1 : 0);
     f.call(this.#host.coreFunction("floatsAreOrdinary", floatsAreOrdinarySignature));
-    f.localGet(this.#quick);
+    f.localGet(quick);
     f.op(binaryOps["i32.and"]);
-    f.localSet(this.#quick);
-    this.#setLimits(this.#quick);
+    f.localSet(quick);
+    this.#setLimits(quick);
   }
 
   // ---- What is known ------------------------------------------------------------------------------------------------

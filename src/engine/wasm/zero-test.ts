@@ -3,7 +3,7 @@
  * numbers, and a result that is zero is exact if the operands say so. One function of a region's module for each format
  * and rule; it is called where the quick test fails.
  */
-import type { ZeroRule } from "../ir/expr.ts";
+import type { FloatFormat, ZeroRule } from "../ir/expr.ts";
 import { binaryOps, simdOps } from "../ir/wasm-ops.ts";
 import type { ModuleEncoder, Signature } from "./encode.ts";
 import type { FunctionEncoder } from "./function.ts";
@@ -18,7 +18,6 @@ const SECOND = 1;
 const RESULT = 2;
 const LANES = 3;
 
-type Format = "f32" | "f64";
 /** Bits of the least normal number and of infinity. */
 const bounds = { f32: [0x00800000, 0x7f800000], f64: [0x00100000, 0x7ff00000] } as const;
 
@@ -37,7 +36,7 @@ export class ZeroTests {
   }
 
   /** The number of a test's function, for FunctionEncoder.callOwn. */
-  number(format: Format, rule: ZeroRule): number {
+  number(format: FloatFormat, rule: ZeroRule): number {
     const key = `zero_${format}_${rule}`;
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;
@@ -49,7 +48,7 @@ export class ZeroTests {
   }
 }
 
-function write(f: FunctionEncoder, format: Format, rule: ZeroRule): void {
+function write(f: FunctionEncoder, format: FloatFormat, rule: ZeroRule): void {
   const shape = format === "f32" ? "f32x4" : "f64x2";
   const magnitude = f.local("v128");
   const bound = (index: 0 | 1): void => {
