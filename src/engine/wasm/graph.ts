@@ -56,9 +56,6 @@ export class RegionNode {
   }
 }
 
-const nodeAt = (nodes: readonly RegionNode[], i: number): RegionNode =>
-  defined(nodes[i], `there is no node ${i}`);
-
 /** Loops with two entries cost a copy for each block between them. */
 const COPIES_MAX = 32;
 
@@ -70,136 +67,170 @@ export type CopyOps = (block: RegionBlock) => number | undefined;
  * are in it twice have their ops twice: what is known of an op depends on where it stands.
  */
 export function buildGraph(blocks: readonly RegionBlock[], copyOps: CopyOps): RegionNode[] {
-  let nodes = linked(blocks);
-  let dominators = immediateDominators(nodes);
-  let all = blocks;
-  let context = Math.max(...blocks.map(({ key }) => contextOf(key)));
-  for (let copies = 0; copies < COPIES_MAX; copies++) {
-    const edge = secondEntry(nodes, dominators);
-    const start = edge === undefined ? undefined : copyOps(edge.to);
-    if (edge === undefined || start === undefined) break;
-    all = withCopy(all, edge, start, ++context);
-    nodes = linked(all);
-    dominators = immediateDominators(nodes);
+  const flow = new Flow(blocks);
+  for (let copies = 0; copies < COPIES_MAX; copies++) if (!flow.copySecondEntry(copyOps)) break;
+  return flow.nodes();
+}
+
+const UNKNOWN = -1;
+
+/** Which blocks follow which, by their indices: what is worked out again for each copy allocates next to nothing. */
+class Flow {
+  /** The copies are behind the others. */
+  readonly #blocks: RegionBlock[];
+  /** By block: the indices of those that follow, or OUTSIDE. */
+  readonly #successors: number[][];
+  /** By node: the index of its block; by block: the number of its node, or UNKNOWN. */
+  readonly #order: number[] = [];
+  readonly #numbers: number[] = [];
+  /** By node: its immediate dominator; the entry is its own. */
+  readonly #dominators: number[] = [];
+  /** The blocks on the way to the one that is visited, and how many successors of each have been seen to. */
+  readonly #path: number[] = [];
+  readonly #visited: number[] = [];
+
+  constructor(blocks: readonly RegionBlock[]) {
+    this.#blocks = [...blocks];
+    const indices = new Map<BlockKey, number>();
+    for (let i = 0; i < blocks.length; i++) indices.set(this.#block(i).key, i);
+    this.#successors = blocks.map(({ successors }) => successors.map((key) => indices.get(key) ?? OUTSIDE));
+    this.#arrange();
   }
-  const forwardEdges = new Int32Array(nodes.length);
-  for (const [from, node] of nodes.entries()) {
-    for (const [i, { to, offset }] of node.edges.entries()) {
-      if (to === OUTSIDE) continue;
-      if (to > from) {
-        forwardEdges[to] = (forwardEdges[to] ?? 0) + 1;
-      } else if (dominates(dominators, to, from)) {
-        nodeAt(nodes, to).isHeader = true;
-      } else {
-        node.edges[i] = { to: OUTSIDE, offset };
+
+  #block(index: number): RegionBlock {
+    return defined(this.#blocks[index], "a block that is not there");
+  }
+
+  #successorsOf(block: number): number[] {
+    return defined(this.#successors[block], "a block that is not there");
+  }
+
+  /** Numbers the nodes and finds their dominators. */
+  #arrange(): void {
+    this.#sort();
+    this.#findDominators();
+  }
+
+  /** Reverse postorder. */
+  #sort(): void {
+    const order = this.#order;
+    const numbers = this.#numbers;
+    const path = this.#path;
+    const visited = this.#visited;
+    order.length = 0;
+    for (let i = 0; i < this.#blocks.length; i++) {
+      numbers[i] = UNKNOWN;
+      visited[i] = UNKNOWN;
+    }
+    path.push(0);
+    visited[0] = 0;
+    while (path.length > 0) {
+      const block = path[path.length - 1] ?? 0;
+      const position = visited[block] ?? 0;
+      const next = this.#successorsOf(block)[position];
+      if (next === undefined) {
+        order.push(block);
+        path.pop();
+        continue;
+      }
+      visited[block] = position + 1;
+      if (next === OUTSIDE || visited[next] !== UNKNOWN) continue;
+      visited[next] = 0;
+      path.push(next);
+    }
+    order.reverse();
+    for (let number = 0; number < order.length; number++) numbers[order[number] ?? 0] = number;
+  }
+
+  /** A node's dominator moves up the tree until it lies above all from which edges lead to the node. */
+  #findDominators(): void {
+    const dominators = this.#dominators;
+    dominators.length = this.#order.length;
+    dominators.fill(UNKNOWN);
+    dominators[0] = 0;
+    for (let changed = true; changed;) {
+      changed = false;
+      for (let from = 0; from < this.#order.length; from++) {
+        const successors = this.#successorsOf(this.#order[from] ?? 0);
+        for (let i = 0; i < successors.length; i++) {
+          const to = this.#numberOf(successors[i] ?? OUTSIDE);
+          if (to === OUTSIDE) continue;
+          const before = dominators[to] ?? UNKNOWN;
+          const after = before === UNKNOWN ? from : this.#common(before, from);
+          if (after === before) continue;
+          dominators[to] = after;
+          changed = true;
+        }
       }
     }
   }
-  for (let number = nodes.length - 1; number > 0; number--) {
-    if ((forwardEdges[number] ?? 0) < 2) continue;
-    nodeAt(nodes, number).isMerge = true;
-    nodeAt(nodes, dominators[number] ?? 0).mergeChildren.push(number);
+
+  #numberOf(block: number): number {
+    return block === OUTSIDE ? OUTSIDE : (this.#numbers[block] ?? OUTSIDE);
   }
-  return nodes;
-}
 
-/** Nodes with their edges. */
-function linked(blocks: readonly RegionBlock[]): RegionNode[] {
-  const nodes = reversePostorder(blocks).map((block) => new RegionNode(block));
-  const numbers = new Map(nodes.map((node, number) => [node.block.key, number]));
-  for (const node of nodes) {
-    for (const key of node.block.successors)
-      node.edges.push({ to: numbers.get(key) ?? OUTSIDE, offset: offsetOf(key) });
-  }
-  return nodes;
-}
-
-interface BlockEdge {
-  readonly from: RegionBlock;
-  readonly to: RegionBlock;
-}
-
-/** An edge back into a loop that does not lead to its only entry, if there is one. */
-function secondEntry(nodes: readonly RegionNode[], dominators: Int32Array): BlockEdge | undefined {
-  for (const [from, node] of nodes.entries()) {
-    const edge = node.edges.find(
-      ({ to }) => to !== OUTSIDE && to <= from && !dominates(dominators, to, from),
-    );
-    if (edge !== undefined) return { from: node.block, to: nodeAt(nodes, edge.to).block };
-  }
-  return undefined;
-}
-
-/** The blocks with one more: a copy of where the edge leads, in a context of its own, for this edge alone. */
-function withCopy(
-  blocks: readonly RegionBlock[],
-  { from, to }: BlockEdge,
-  start: number,
-  context: number,
-): RegionBlock[] {
-  const key = blockKey(to.offset, context);
-  const redirected = ({ successors }: RegionBlock): BlockKey[] =>
-    successors.map((successor) => (successor === to.key ? key : successor));
-  const copy = { ...to, key, start, end: start + to.end - to.start, successors: redirected(to) };
-  return [
-    ...blocks.map((block) => (block === from ? { ...from, successors: redirected(from) } : block)),
-    copy,
-  ];
-}
-
-function reversePostorder(blocks: readonly RegionBlock[]): RegionBlock[] {
-  const byKey = new Map(blocks.map((block) => [block.key, block]));
-  const visited = new Set<RegionBlock>();
-  const postorder: RegionBlock[] = [];
-  const visit = (block: RegionBlock): void => {
-    visited.add(block);
-    for (const key of block.successors) {
-      const next = byKey.get(key);
-      if (next !== undefined && !visited.has(next)) visit(next);
-    }
-    postorder.push(block);
-  };
-  visit(defined(blocks[0], "a region has a first block"));
-  return postorder.reverse();
-}
-
-/** For each node the number of its immediate dominator; the entry is its own. */
-function immediateDominators(nodes: readonly RegionNode[]): Int32Array {
-  const predecessors: number[][] = nodes.map(() => []);
-  for (const [from, node] of nodes.entries()) {
-    for (const { to } of node.edges) predecessors[to]?.push(from);
-  }
-  const UNKNOWN = -1;
-  const dominator = new Int32Array(nodes.length).fill(UNKNOWN);
-  dominator[0] = 0;
-  const common = (a: number, b: number): number => {
+  #common(a: number, b: number): number {
     let left = a;
     let right = b;
     while (left !== right) {
-      if (left > right) left = dominator[left] ?? 0;
-      else right = dominator[right] ?? 0;
+      if (left > right) left = this.#dominators[left] ?? 0;
+      else right = this.#dominators[right] ?? 0;
     }
     return left;
-  };
-  for (let changed = true; changed;) {
-    changed = false;
-    for (let number = 1; number < nodes.length; number++) {
-      let best = UNKNOWN;
-      for (const from of predecessors[number] ?? []) {
-        if (dominator[from] === UNKNOWN) continue;
-        best = best === UNKNOWN ? from : common(best, from);
-      }
-      if (dominator[number] !== best) {
-        dominator[number] = best;
-        changed = true;
+  }
+
+  #dominates(a: number, b: number): boolean {
+    let node = b;
+    while (node > a) node = this.#dominators[node] ?? 0;
+    return node === a;
+  }
+
+  /** Gives an edge back into a loop that does not lead to its only entry a copy of its own; false if there is none. */
+  copySecondEntry(copyOps: CopyOps): boolean {
+    for (let number = 0; number < this.#order.length; number++) {
+      const from = this.#order[number] ?? 0;
+      for (const to of this.#successorsOf(from)) {
+        const target = this.#numberOf(to);
+        if (target === OUTSIDE || target > number || this.#dominates(target, number)) continue;
+        const block = this.#block(to);
+        const start = copyOps(block);
+        if (start === undefined) return false;
+        const copy = this.#blocks.length;
+        this.#blocks.push({ ...block, start, end: start + block.end - block.start });
+        const redirected = (successors: readonly number[]): number[] =>
+          successors.map((successor) => (successor === to ? copy : successor));
+        this.#successors.push(redirected(this.#successorsOf(to)));
+        this.#successors[from] = redirected(this.#successorsOf(from));
+        this.#arrange();
+        return true;
       }
     }
+    return false;
   }
-  return dominator;
-}
 
-function dominates(dominators: Int32Array, a: number, b: number): boolean {
-  let node = b;
-  while (node > a) node = dominators[node] ?? 0;
-  return node === a;
+  nodes(): RegionNode[] {
+    const nodes = this.#order.map((block) => new RegionNode(this.#block(block)));
+    const nodeAt = (number: number): RegionNode => defined(nodes[number], `there is no node ${number}`);
+    const forwardEdges = nodes.map(() => 0);
+    for (let from = 0; from < nodes.length; from++) {
+      const { block, edges } = nodeAt(from);
+      const successors = this.#successorsOf(this.#order[from] ?? 0);
+      for (let i = 0; i < successors.length; i++) {
+        const offset = offsetOf(block.successors[i] ?? 0);
+        const to = this.#numberOf(successors[i] ?? OUTSIDE);
+        const isBack = to !== OUTSIDE && to <= from;
+        const leaves = isBack && !this.#dominates(to, from);
+        edges.push({ to: leaves ? OUTSIDE : to, offset });
+        if (leaves || to === OUTSIDE) continue;
+        if (isBack) nodeAt(to).isHeader = true;
+        else forwardEdges[to] = (forwardEdges[to] ?? 0) + 1;
+      }
+    }
+    for (let number = nodes.length - 1; number > 0; number--) {
+      if ((forwardEdges[number] ?? 0) < 2) continue;
+      nodeAt(number).isMerge = true;
+      nodeAt(this.#dominators[number] ?? 0).mergeChildren.push(number);
+    }
+    return nodes;
+  }
 }
