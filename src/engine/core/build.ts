@@ -5,7 +5,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import asc from "assemblyscript/asc";
-import { generatedCore } from "../ir/assemblyscript.ts";
+import { generatedCore } from "../ir/print-interpreter.ts";
 import { msrModule } from "../x86/msr-module.ts";
 import { helperRows } from "../ir/helpers.ts";
 import { CORE_DATA, VCPU_BASE } from "../layout.ts";

@@ -1,28 +1,34 @@
 /**
- * Prints the IR's op table as AssemblyScript: the interpreter's switch and the lazy-flag functions. The text is
- * compiled with the rest of core/ and never edited; build.ts leaves a copy in build/ for readers.
+ * Prints what the IR is made of as AssemblyScript: expressions, statements and the lazy-flag functions. The interpreter
+ * is put together from them in print-interpreter.ts. The text is compiled with the rest of core/ and never edited;
+ * build.ts leaves a copy in build/ for readers.
  *
- * In a case, `w` is the op's first word, `ip` its address and `blk` the block's. A case ends with `continue` (next
- * op), `return` (to the dispatcher) or `break`, which means that a fault is pending at this op.
+ * Around a statement, `ip` is the address of its op. `break` means that a fault is pending at this op.
  */
-import type { Expr, MemorySize, Statement, Width } from "./expr.ts";
-import { helperRows } from "./helpers.ts";
-import { conditionOf, FLAG_KIND_COUNT, flag, flagKinds, type FlagInputs, type FlagKind } from "./flags.ts";
+import type { Expr, MemorySize, Role, Statement, Width } from "./expr.ts";
+import { conditionOf, flag, flagKinds, type FlagInputs, type FlagKind } from "./flags.ts";
 import * as x from "./expr.ts";
-import { opFormatWords, type Branch, type OpRow } from "./op.ts";
-import { inlineOpCount, opNumber, ops } from "./ops.ts";
-import { simdOpRows } from "./ops-simd.ts";
+import type { OpRow } from "./op.ts";
 
-const slotShift = { d: 16, s: 24 } as const;
+/** Where an op's one-byte operands are. */
+const operandOffset = { d: 2, s: 3, a: 8 } as const;
 
-function slotAddress(role: "d" | "s" | "a"): string {
-  if (role === "a") return "(S + <u32>load<u8>(ip, 8))";
-  return `(S + ((<u32>(w >> ${slotShift[role]})) & 0xff))`;
-}
+const operand = (role: Role): string => `<u32>load<u8>(ip, ${operandOffset[role]})`;
 
-function xmmAddress(role: "d" | "s" | "a"): string {
-  const index = role === "a" ? "<u32>load<u8>(ip, 8)" : `((<u32>(w >> ${slotShift[role]})) & 0xff)`;
-  return `(S + L.XMM + ${index} * L.XMM_STRIDE)`;
+/** Names of the addresses that a case computes once, before its body: see withSlots(). */
+export const slotName = (role: Role): string => `slot_${role}`;
+const xmmName = (role: Role): string => `xmm_${role}`;
+
+/** A body behind the addresses of the slots that it uses. */
+export function withSlots(body: string): string {
+  const roles = ["d", "s", "a"] as const;
+  const slots = roles
+    .filter((role) => body.includes(slotName(role)))
+    .map((role) => `const ${slotName(role)}: u32 = S + ${operand(role)};`);
+  const vectors = roles
+    .filter((role) => body.includes(xmmName(role)))
+    .map((role) => `const ${xmmName(role)}: u32 = S + ${operand(role)} * L.XMM_STRIDE;`);
+  return [...slots, ...vectors, body].join(" ");
 }
 
 function isLong(row: OpRow): boolean {
@@ -61,13 +67,13 @@ export function printExpr(e: Expr, row: OpRow): string {
         ? `<i64>${e.value < 0n ? `(${e.value})` : e.value}`
         : `<i32>${e.value < 0n ? `(${e.value})` : e.value}`;
     case "reg":
-      return printRead(slotAddress(e.role), e.width);
+      return printRead(slotName(e.role), e.width);
     case "gpr":
-      return printRead(`(S + ${e.number * 8})`, e.width);
+      return printRead(`S, ${e.number * 8}`, e.width);
     case "xmm":
-      return `v128.load(${xmmAddress(e.role)})`;
+      return `v128.load(${xmmName(e.role)}, L.XMM)`;
     case "imm": {
-      const value = isLong(row) ? "<i32>load<u32>(ip, 12)" : "<i32>(w >> 32)";
+      const value = `<i32>load<u32>(ip, ${isLong(row) ? 12 : 4})`;
       return e.type === "i64" ? `<i64>(${value})` : value;
     }
     case "ordinary":
@@ -91,7 +97,7 @@ export function printExpr(e: Expr, row: OpRow): string {
     case "statusFlags":
       return "<i32>computeFlags()";
     case "state":
-      return `<i32>load<u32>(S + ${e.offset})`;
+      return `<i32>load<u32>(S, ${e.offset})`;
     case "pure":
       return `${e.name}(${e.args.map(p).join(", ")})`;
   }
@@ -161,10 +167,10 @@ function printSimd(op: string, args: readonly string[], lanes: readonly number[]
 
 const typeName = { i32: "i32", i64: "i64", f32: "f32", f64: "f64", v128: "v128" } as const;
 
-function printWrite(address: string, width: Width, value: string): string {
-  if (width === 64) return `store<i64>(${address}, ${value});`;
-  if (width === 32) return `store<u64>(${address}, <u64><u32>(${value}));`;
-  return `store<u${width}>(${address}, <u${width}>(${value}));`;
+function printWrite(base: string, offset: number, width: Width, value: string): string {
+  if (width === 64) return `store<i64>(${base}, ${value}, ${offset});`;
+  if (width === 32) return `store<u64>(${base}, <u64><u32>(${value}), ${offset});`;
+  return `store<u${width}>(${base}, <u${width}>(${value}), ${offset});`;
 }
 
 /** The two-arm TLB access: see layout.ts for the entry's form. */
@@ -227,7 +233,7 @@ function printCompareExchange(size: Width, address: string, expected: string, va
   ].join(" ");
 }
 
-function printStatement(statement: Statement, row: OpRow, declared: Set<string>): string {
+export function printStatement(statement: Statement, row: OpRow, declared: Set<string>): string {
   const p = (e: Expr): string => printExpr(e, row);
   switch (statement.kind) {
     case "let": {
@@ -236,13 +242,13 @@ function printStatement(statement: Statement, row: OpRow, declared: Set<string>)
       return `${again ? "" : "let "}v_${statement.name}${again ? "" : `: ${typeName[statement.value.type]}`} = ${p(statement.value)};`;
     }
     case "setReg":
-      return printWrite(slotAddress(statement.role), statement.width, p(statement.value));
+      return printWrite(slotName(statement.role), 0, statement.width, p(statement.value));
     case "setGpr":
-      return printWrite(`(S + ${statement.number * 8})`, statement.width, p(statement.value));
+      return printWrite("S", statement.number * 8, statement.width, p(statement.value));
     case "setXmm":
-      return `v128.store(${xmmAddress(statement.role)}, ${p(statement.value)});`;
+      return `v128.store(${xmmName(statement.role)}, ${p(statement.value)}, L.XMM);`;
     case "setState":
-      return `store<i32>(S + ${statement.offset}, ${p(statement.value)});`;
+      return `store<i32>(S, ${p(statement.value)}, ${statement.offset});`;
     case "flags": {
       // Every value is computed before the first is stored: rotates and bit tests derive theirs from the old flags.
       const values = [
@@ -253,8 +259,8 @@ function printStatement(statement: Statement, row: OpRow, declared: Set<string>)
       const given = values.flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
       const text = [
         ...given.map(({ name, value }) => `const cc${name}: i64 = ${p(value)};`),
-        ...given.map(({ name }) => `store<i64>(S + L.CC_${name}, cc${name});`),
-        `store<u32>(S + L.CC_OP, ${statement.op});`,
+        ...given.map(({ name }) => `store<i64>(S, cc${name}, L.CC_${name});`),
+        `store<u32>(S, ${statement.op}, L.CC_OP);`,
       ].join(" ");
       return statement.when === undefined ? `{ ${text} }` : `if (${p(statement.when)}) { ${text} }`;
     }
@@ -272,125 +278,7 @@ function printStatement(statement: Statement, row: OpRow, declared: Set<string>)
   }
 }
 
-/** `ip` moves on by the op's size. */
-function advance(row: OpRow): string {
-  return `ip += ${opFormatWords[row.format] * 8}; continue;`;
-}
-
-function printInline(row: OpRow, body: readonly Statement[]): string {
-  const declared = new Set<string>();
-  return `${body.map((statement) => printStatement(statement, row, declared)).join(" ")} ${advance(row)}`;
-}
-
-/**
- * A jump to a target of this op: through the chain once it is known, else through the jump cache. A chain knows no
- * mapping: it leads to blocks of the same page alone, and to none that straddles into another.
- */
-function printGoto(index: 0 | 1, block = "blk"): string {
-  const chain = 8 + 4 * index;
-  const target = 16 + 4 * index;
-  return [
-    `const c: u32 = load<u32>(ip, ${chain}); if (c != 0) { ip = c; continue; }`,
-    `const to: u64 = load<u64>(blk) + <i64>load<i32>(ip, ${target});`,
-    `const b: u32 = cachedBlock(to);`,
-    `if (b != 0) {`,
-    `if (((to ^ load<u64>(blk)) & ~0xfff) == 0 && load<u32>(b, L.BLOCK_GPA2) == 0xffffffff) store<u32>(ip, b + L.BLOCK_OPS, ${chain});`,
-    `ip = b + L.BLOCK_OPS; continue; }`,
-    `if (branchFaults(to, ${block})) break; store<u64>(S + L.RIP, to); return 0;`,
-  ].join(" ");
-}
-
-/** Stores the return address of a CALL in 64-bit mode. */
-const pushReturnAddress = [
-  "const va: u64 = load<u64>(S + L.GPR_RSP) - 8; const v: u64 = load<u64>(blk) + <i64>load<i32>(ip, 20);",
-  "const e: u32 = tlbWrite + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);",
-  "if (load<u64>(e) == ((va + 7) & ~0xfff)) store<u64>(load<u32>(e, 8) + <u32>va, v);",
-  "else if (slowWrite64(va, v)) break;",
-  "store<u64>(S + L.GPR_RSP, va);",
-].join(" ");
-
-function printIndirect(branch: Extract<Branch, { kind: "indirect" }>): string {
-  const undo = branch.why === "return" ? "unpop(<u32>(w >> 32)); " : "";
-  const fault = `if (branchFaults(to, 0)) { ${undo}break; }`;
-  const target = `const to: u64 = load<u64>(${slotAddress("s")}); const b: u32 = cachedBlock(to);`;
-  const note = "store<u32>(ip + L.SEEN_TARGETS + (((b * <u32>L.SEEN_FACTOR) >>> L.SEEN_SHIFT) << 2), b); ";
-  const go = `if (b != 0) { ${branch.why === "return" ? "" : note}ip = b + L.BLOCK_OPS; continue; }`;
-  const leave = "store<u64>(S + L.RIP, to); return 0;";
-  if (branch.pushes) {
-    const callFault = "if (b == 0 && !isCanonical(to)) { raiseCallFault(load<u64>(S + L.GPR_RSP)); break; }";
-    return `${target} ${callFault} ${pushReturnAddress} ${go} ${leave}`;
-  }
-  return `${target} ${go} ${fault} ${leave}`;
-}
-
-function printBranch(row: OpRow, branch: Branch): string {
-  switch (branch.kind) {
-    case "enter":
-      return [
-        "blk = ip - L.BLOCK_OPS;",
-        "const left: i32 = load<i32>(S + L.BUDGET) - <i32>(w >> 32);",
-        "if (left < 0) { store<u64>(S + L.RIP, load<u64>(blk)); return 0; }",
-        "store<i32>(S + L.BUDGET, left);",
-        "const heat: i32 = load<i32>(blk, L.BLOCK_HEAT) - 1; store<i32>(blk, heat, L.BLOCK_HEAT);",
-        "if (heat == 0) { blockIsHot(blk); if (load<u32>(blk, L.BLOCK_REGION) != 0) { giveBack(<i32>(w >> 32)); continue; } }",
-        advance(row),
-      ].join(" ");
-    case "stale":
-      return [
-        "const old: u32 = ip - L.BLOCK_OPS; const b: u32 = cachedBlock(load<u64>(old));",
-        "if (b != 0 && b != old) { ip = b + L.BLOCK_OPS; continue; }",
-        "store<u64>(S + L.RIP, load<u64>(old)); return 0;",
-      ].join(" ");
-    case "region":
-      return [
-        "blk = ip - L.BLOCK_OPS;",
-        "if (load<i32>(S + L.BUDGET) < 0) { store<u64>(S + L.RIP, load<u64>(blk)); return 0; }",
-        "const before: i32 = retiredSoFar();",
-        "const to: u64 = runRegion(load<u32>(blk, L.BLOCK_REGION));",
-        "store<u64>(S + L.STAT_IN_REGIONS, load<u64>(S + L.STAT_IN_REGIONS) + <u64><i64>(retiredSoFar() - before));",
-        "if (<u32>(to >>> 32) == L.REGION_RESULT_HIGH) return <u32>to == L.REGION_FAULT_LOW ? 1 : 0;",
-        "const b: u32 = cachedBlock(to); if (b != 0) { ip = b + L.BLOCK_OPS; continue; }",
-        "store<u64>(S + L.RIP, to); return 0;",
-      ].join(" ");
-    case "syncpc":
-      return [
-        "const rip: u64 = load<u64>(blk) + <u64>(<u32>(w >> 32) & 0xffff);",
-        "store<u64>(S + L.RIP, rip); store<u64>(S + L.NEXT_RIP, truncateRip(rip + (w >> 48)));",
-        advance(row),
-      ].join(" ");
-    case "jump":
-      // What jumps to the address behind it is a branch all the same.
-      return printGoto(0, branch.why === "next" ? "blk" : "0");
-    case "conditional": {
-      const declared = new Set<string>();
-      const before = (branch.before ?? [])
-        .map((statement) => printStatement(statement, row, declared))
-        .join(" ");
-      return `${before} if (${printExpr(branch.condition, row)}) { ${printGoto(0)} } else { ${printGoto(1)} }`;
-    }
-    case "indirect":
-      return printIndirect(branch);
-    case "canonical":
-      return [
-        `if (!isCanonical(load<u64>(${slotAddress("s")}))) {`,
-        "if ((w >> 32) != 0) raiseCallFault(load<u64>(S + L.GPR_RSP)); else raiseBranchFault(); break; }",
-        advance(row),
-      ].join(" ");
-    case "sysend":
-      return "store<u64>(S + L.RIP, load<u64>(S + L.NEXT_RIP)); return 0;";
-    case "raise":
-      return "raise(<u32>(w >> 32)); break;";
-  }
-}
-
-const simdNames = new Set(simdOpRows.map((row) => row.name));
-
-/** Ops in the second switch: too rare to make the first one larger. */
-function isCold(row: OpRow): boolean {
-  return row.meaning.kind === "helper" || simdNames.has(row.name);
-}
-
-function printFlagFunctions(): string {
+export function printFlagFunctions(): string {
   const inputs: FlagInputs = {
     dst: x.local("dst", "i64"),
     src: x.local("src", "i64"),
@@ -440,92 +328,4 @@ function printFlagFunctions(): string {
     "  store<u32>(S + L.CC_OP, 0); store<u64>(S + L.CC_SRC, <u64>(bits & 0x8d5));",
     "}",
   ].join("\n");
-}
-
-function printInterpreter(): string {
-  const used = new Set<string>();
-  const hot: string[] = [];
-  const cold: string[] = [];
-  for (const [number, row] of ops.entries()) {
-    const { meaning } = row;
-    if (meaning.kind === "helper") {
-      used.add(meaning.helper);
-      const call = `h_${meaning.helper}((<u32>w >>> 16) & 0xff, <u32>w >>> 24, <i32>(w >> 32))`;
-      const when = helperRows.find(({ name }) => name === meaning.helper)?.when;
-      const guarded =
-        when === undefined ? call : `(load<u32>(S + ${when.offset}) & ${when.mask}) != 0 ? ${call} : 0`;
-      cold.push(`    case ${number}: return ${guarded}; // ${row.name}`);
-    } else if (isCold(row) && meaning.kind === "inline") {
-      const declared = new Set<string>();
-      const text = meaning.body.map((statement) => printStatement(statement, row, declared)).join(" ");
-      cold.push(`    case ${number}: { ${text} return 0; } // ${row.name}`);
-    } else if (meaning.kind === "inline") {
-      hot.push(`      case ${number}: { ${printInline(row, meaning.body)} } // ${row.name}`);
-    } else if (meaning.kind === "branch") {
-      hot.push(`      case ${number}: { ${printBranch(row, meaning.branch)} } // ${row.name}`);
-    }
-  }
-  const coldLong = ops
-    .filter((row) => isCold(row) && row.format === "long")
-    .map((row) => opNumber(row.name))
-    .map((n) => `op == ${n}`);
-  return [
-    "// Printed from the IR's op table by ir/assemblyscript.ts.",
-    'import * as L from "../layout";',
-    'import { S, raise } from "./state";',
-    'import { blockIsHot } from "./host";',
-    'import { cachedBlock } from "./blocks";',
-    `import { ${Object.keys(x.pureFunctions).join(", ")} } from "./arithmetic";`,
-    'import { giveBack, locateFault, retiredSoFar, runRegion, spill128, truncateRip } from "./dispatch";',
-    'import { branchFaults, raiseBranchFault, raiseCallFault, unpop } from "./near-branches";',
-    'import { isCanonical } from "./paging";',
-    'import { beginAgain, slowRead8, slowRead16, slowRead32, slowRead64, slowRead128, slowReadForWrite8, slowReadForWrite16, slowReadForWrite32, slowReadForWrite64, slowWrite8, slowWrite16, slowWrite32, slowWrite64, slowWrite128 } from "./memory";',
-    `import { computeFlags, ${Array.from({ length: 16 }, (_, i) => `condition${i}`).join(", ")} } from "./flags";`,
-    `import { ${[...used].map((name) => `h_${name}`).join(", ")} } from "./helpers";`,
-    "",
-    `export const OP_STALE: u32 = ${opNumber("stale")};`,
-    "",
-    "/** Runs ops from `ip`, the first op of a block: 0 = RIP is set, back to the dispatcher; 1 = a fault is pending at RIP. */",
-    "export function interpret(ip: u32): u32 {",
-    "  let blk: u32 = ip - L.BLOCK_OPS;",
-    "  const user = load<u32>(S + L.CPL) == 3;",
-    "  const tlbRead: u32 = S + (user ? L.TLB_USER_READ : L.TLB_KERNEL_READ);",
-    "  const tlbWrite: u32 = S + (user ? L.TLB_USER_WRITE : L.TLB_KERNEL_WRITE);",
-    "  while (true) {",
-    "    const w: u64 = load<u64>(ip);",
-    "    const op: u32 = <u32>w & 0xffff;",
-    "    switch (op) {",
-    ...hot,
-    "      default: {",
-    `        if (interpretCold(op, w, ip)) break;`,
-    `        ip += ${coldLong.length === 0 ? "8" : `(${coldLong.join(" || ")}) ? 16 : 8`}; continue;`,
-    "      }",
-    "    }",
-    "    locateFault(blk, ip);",
-    "    return 1;",
-    "  }",
-    "}",
-    "",
-    "/** Helpers and SIMD: 1 if a fault is pending. */",
-    "function interpretCold(op: u32, w: u64, ip: u32): u32 {",
-    "  switch (op) {",
-    ...cold,
-    "    default: unreachable();",
-    "  }",
-    "  return 1;",
-    "}",
-  ].join("\n");
-}
-
-/** Binaryen makes a br_table only of a switch whose cases span less than this. */
-const SWITCH_RANGE_MAX = 1024;
-
-/** The generated modules of core/, by file name without extension. */
-export function generatedCore(): Record<string, string> {
-  const lastHot = ops.findLastIndex((row) => !isCold(row));
-  if (lastHot >= SWITCH_RANGE_MAX)
-    throw new Error(`op ${lastHot} is interpreted: the switch would be no br_table`);
-  if (FLAG_KIND_COUNT !== Object.keys(flagKinds).length || inlineOpCount === 0)
-    throw new Error("flag kinds or ops are missing");
-  return { flags: printFlagFunctions(), "interpreter.gen": printInterpreter() };
 }

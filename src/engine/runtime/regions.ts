@@ -51,7 +51,7 @@ const TABLE_GROWTH = 1024;
 const NO_PAGE = 0xffffffff;
 const ACCESS_EXECUTE = 2;
 const ENTER = opNumber("enter");
-/** The interpreter's op for a block whose region is compiled (ir/assemblyscript.ts). */
+/** The interpreter's op for a block whose region is compiled (ir/print-interpreter.ts). */
 const REGION = opNumber("region");
 const NO_REGION = 0;
 const SEG_BASE_CS = L.SEG_BASE + 8 * L.SEG_CS;

@@ -1,0 +1,237 @@
+/**
+ * Prints the interpreter: one `case` for each op of the IR, put together from what assemblyscript.ts prints.
+ *
+ * In a case, `ip` is the address of the op and `blk` the block's. A case ends with `continue` (next op), `return` (to the
+ * dispatcher) or `break`. Behind a `break`, `next` is the first op of the block to go on with. If it is 0, `edge` says
+ * which chain of this branch op is not there yet (its offset in the op), and if that is 0 too, a fault is pending at
+ * this op.
+ */
+import { printExpr, printFlagFunctions, printStatement, slotName, withSlots } from "./assemblyscript.ts";
+import type { Statement } from "./expr.ts";
+import * as x from "./expr.ts";
+import { FLAG_KIND_COUNT, flagKinds } from "./flags.ts";
+import { helperRows } from "./helpers.ts";
+import { opFormatWords, type Branch, type OpRow } from "./op.ts";
+import { inlineOpCount, opNumber, ops } from "./ops.ts";
+import { simdOpRows } from "./ops-simd.ts";
+
+const CHAIN0 = 8;
+const CHAIN1 = 12;
+
+const sizeOf = (row: OpRow): number => opFormatWords[row.format] * 8;
+
+/** `ip` moves on by the op's size. */
+const advance = (row: OpRow): string => `ip += ${sizeOf(row)}; continue;`;
+
+function printBody(row: OpRow, body: readonly Statement[]): string {
+  const declared = new Set<string>();
+  return body.map((statement) => printStatement(statement, row, declared)).join(" ");
+}
+
+const printInline = (row: OpRow, body: readonly Statement[]): string =>
+  `${withSlots(printBody(row, body))} ${advance(row)}`;
+
+const goTo = (chain: number): string => `next = load<u32>(ip, ${chain}); edge = ${chain};`;
+
+/** Stores the return address of a CALL in 64-bit mode. */
+const pushReturnAddress = [
+  "const va: u64 = load<u64>(S, L.GPR_RSP) - 8; const v: u64 = load<u64>(blk) + <i64>load<i32>(ip, 20);",
+  "const e: u32 = tlbWrite + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);",
+  "if (load<u64>(e) == ((va + 7) & ~0xfff)) store<u64>(load<u32>(e, 8) + <u32>va, v);",
+  "else if (slowWrite64(va, v)) break;",
+  "store<u64>(S, va, L.GPR_RSP);",
+].join(" ");
+
+function printIndirect(branch: Extract<Branch, { kind: "indirect" }>): string {
+  const undo = branch.why === "return" ? "unpop(load<u32>(ip, 4)); " : "";
+  const fault = `if (branchFaults(to, 0)) { ${undo}break; }`;
+  const target = `const to: u64 = load<u64>(${slotName("s")}); const b: u32 = cachedBlock(to);`;
+  const note = "store<u32>(ip + L.SEEN_TARGETS + (((b * <u32>L.SEEN_FACTOR) >>> L.SEEN_SHIFT) << 2), b); ";
+  const go = `if (b != 0) { ${branch.why === "return" ? "" : note}next = b + L.BLOCK_OPS; break; }`;
+  const leave = "store<u64>(S, to, L.RIP); return 0;";
+  if (branch.pushes) {
+    const callFault = "if (b == 0 && !isCanonical(to)) { raiseCallFault(load<u64>(S, L.GPR_RSP)); break; }";
+    return `${target} ${callFault} ${pushReturnAddress} ${go} ${leave}`;
+  }
+  return `${target} ${go} ${fault} ${leave}`;
+}
+
+function printBranch(row: OpRow, branch: Branch): string {
+  switch (branch.kind) {
+    case "enter":
+      return [
+        "blk = ip - L.BLOCK_OPS;",
+        "const left: i32 = load<i32>(S, L.BUDGET) - load<i32>(ip, 4);",
+        "if (left < 0) { store<u64>(S, load<u64>(blk), L.RIP); return 0; }",
+        "store<i32>(S, left, L.BUDGET);",
+        "const heat: i32 = load<i32>(blk, L.BLOCK_HEAT) - 1; store<i32>(blk, heat, L.BLOCK_HEAT);",
+        "if (heat == 0) { blockIsHot(blk); if (load<u32>(blk, L.BLOCK_REGION) != 0) { giveBack(load<i32>(ip, 4)); continue; } }",
+        advance(row),
+      ].join(" ");
+    case "stale":
+      return [
+        "const old: u32 = ip - L.BLOCK_OPS; const b: u32 = cachedBlock(load<u64>(old));",
+        "if (b != 0 && b != old) { next = b + L.BLOCK_OPS; break; }",
+        "store<u64>(S, load<u64>(old), L.RIP); return 0;",
+      ].join(" ");
+    case "region":
+      return [
+        "blk = ip - L.BLOCK_OPS;",
+        "if (load<i32>(S, L.BUDGET) < 0) { store<u64>(S, load<u64>(blk), L.RIP); return 0; }",
+        "const before: i32 = retiredSoFar();",
+        "const to: u64 = runRegion(load<u32>(blk, L.BLOCK_REGION));",
+        "store<u64>(S, load<u64>(S, L.STAT_IN_REGIONS) + <u64><i64>(retiredSoFar() - before), L.STAT_IN_REGIONS);",
+        "if (<u32>(to >>> 32) == L.REGION_RESULT_HIGH) return <u32>to == L.REGION_FAULT_LOW ? 1 : 0;",
+        "const b: u32 = cachedBlock(to); if (b != 0) { next = b + L.BLOCK_OPS; break; }",
+        "store<u64>(S, to, L.RIP); return 0;",
+      ].join(" ");
+    case "syncpc":
+      return [
+        "const rip: u64 = load<u64>(blk) + <u64>load<u16>(ip, 4);",
+        "store<u64>(S, rip, L.RIP); store<u64>(S, truncateRip(rip + <u64>load<u16>(ip, 6)), L.NEXT_RIP);",
+        advance(row),
+      ].join(" ");
+    case "jump":
+      return `${goTo(CHAIN0)} break;`;
+    case "conditional": {
+      const before = printBody(row, branch.before ?? []);
+      return `${before} if (${printExpr(branch.condition, row)}) { ${goTo(CHAIN0)} } else { ${goTo(CHAIN1)} } break;`;
+    }
+    case "indirect":
+      return printIndirect(branch);
+    case "canonical":
+      return [
+        `if (!isCanonical(load<u64>(${slotName("s")}))) {`,
+        "if (load<u32>(ip, 4) != 0) raiseCallFault(load<u64>(S, L.GPR_RSP)); else raiseBranchFault(); break; }",
+        advance(row),
+      ].join(" ");
+    case "sysend":
+      return "store<u64>(S, load<u64>(S, L.NEXT_RIP), L.RIP); return 0;";
+    case "raise":
+      return "raise(load<u32>(ip, 4)); break;";
+  }
+}
+
+/**
+ * Behind the switch: faults, jumps that are not chained, and the entry into the next block. A chain knows no mapping: it
+ * leads to blocks of the same page alone, and to none that straddles into another. What jumps to the address behind it
+ * is a branch all the same; only the op `next` is none. A block that begins with another op than `enter`, that has
+ * become hot, or that the budget does not suffice for, is left to the op itself.
+ */
+const afterBranch = [
+  "    if (next == 0) {",
+  "      if (edge == 0) { locateFault(blk, ip); return 1; }",
+  "      const to: u64 = load<u64>(blk) + <i64>load<i32>(ip + edge, 8);",
+  "      const b: u32 = cachedBlock(to);",
+  "      if (b == 0) {",
+  `        if (branchFaults(to, load<u16>(ip) == ${opNumber("next")} ? blk : 0)) { locateFault(blk, ip); return 1; }`,
+  "        store<u64>(S, to, L.RIP); return 0;",
+  "      }",
+  "      next = b + L.BLOCK_OPS;",
+  "      if (((to ^ load<u64>(blk)) & ~0xfff) == 0 && load<u32>(b, L.BLOCK_GPA2) == 0xffffffff) store<u32>(ip + edge, next);",
+  "    }",
+  "    ip = next;",
+  `    if (load<u16>(next) != ${opNumber("enter")}) continue;`,
+  "    blk = next - L.BLOCK_OPS;",
+  "    const left: i32 = load<i32>(S, L.BUDGET) - load<i32>(next, 4);",
+  "    const heat: i32 = load<i32>(blk, L.BLOCK_HEAT) - 1;",
+  "    if (left < 0 || heat == 0) continue;",
+  "    store<i32>(S, left, L.BUDGET);",
+  "    store<i32>(blk, heat, L.BLOCK_HEAT);",
+  "    ip = next + 8;",
+];
+
+const simdNames = new Set(simdOpRows.map((row) => row.name));
+
+/** Ops in the second switch: too rare to make the first one larger. */
+function isCold(row: OpRow): boolean {
+  return row.meaning.kind === "helper" || simdNames.has(row.name);
+}
+
+function printInterpreter(): string {
+  const used = new Set<string>();
+  const hot: string[] = [];
+  const cold: string[] = [];
+  for (const [number, row] of ops.entries()) {
+    const { meaning } = row;
+    if (meaning.kind === "helper") {
+      used.add(meaning.helper);
+      const call = `h_${meaning.helper}(load<u8>(ip, 2), load<u8>(ip, 3), load<i32>(ip, 4))`;
+      const when = helperRows.find(({ name }) => name === meaning.helper)?.when;
+      const guarded =
+        when === undefined ? call : `(load<u32>(S, ${when.offset}) & ${when.mask}) != 0 ? ${call} : 0`;
+      cold.push(`    case ${number}: return ${guarded}; // ${row.name}`);
+    } else if (isCold(row) && meaning.kind === "inline") {
+      cold.push(
+        `    case ${number}: { ${withSlots(printBody(row, meaning.body))} return 0; } // ${row.name}`,
+      );
+    } else if (meaning.kind === "inline") {
+      hot.push(`      case ${number}: { ${printInline(row, meaning.body)} } // ${row.name}`);
+    } else if (meaning.kind === "branch") {
+      hot.push(`      case ${number}: { ${withSlots(printBranch(row, meaning.branch))} } // ${row.name}`);
+    }
+  }
+  const coldLong = ops
+    .filter((row) => isCold(row) && row.format === "long")
+    .map((row) => opNumber(row.name))
+    .map((n) => `op == ${n}`);
+  return [
+    "// Printed from the IR's op table by ir/print-interpreter.ts.",
+    'import * as L from "../layout";',
+    'import { S, raise } from "./state";',
+    'import { blockIsHot } from "./host";',
+    'import { cachedBlock } from "./blocks";',
+    `import { ${Object.keys(x.pureFunctions).join(", ")} } from "./arithmetic";`,
+    'import { giveBack, locateFault, retiredSoFar, runRegion, spill128, truncateRip } from "./dispatch";',
+    'import { branchFaults, raiseBranchFault, raiseCallFault, unpop } from "./near-branches";',
+    'import { isCanonical } from "./paging";',
+    'import { beginAgain, slowRead8, slowRead16, slowRead32, slowRead64, slowRead128, slowReadForWrite8, slowReadForWrite16, slowReadForWrite32, slowReadForWrite64, slowWrite8, slowWrite16, slowWrite32, slowWrite64, slowWrite128 } from "./memory";',
+    `import { computeFlags, ${Array.from({ length: 16 }, (_, i) => `condition${i}`).join(", ")} } from "./flags";`,
+    `import { ${[...used].map((name) => `h_${name}`).join(", ")} } from "./helpers";`,
+    "",
+    `export const OP_STALE: u32 = ${opNumber("stale")};`,
+    "",
+    "/** Runs ops from `ip`, the first op of a block: 0 = RIP is set, back to the dispatcher; 1 = a fault is pending at RIP. */",
+    "export function interpret(ip: u32): u32 {",
+    "  let blk: u32 = ip - L.BLOCK_OPS;",
+    "  const user = load<u32>(S + L.CPL) == 3;",
+    "  const tlbRead: u32 = S + (user ? L.TLB_USER_READ : L.TLB_KERNEL_READ);",
+    "  const tlbWrite: u32 = S + (user ? L.TLB_USER_WRITE : L.TLB_KERNEL_WRITE);",
+    "  while (true) {",
+    "    const op: u32 = load<u16>(ip);",
+    "    let next: u32 = 0;",
+    "    let edge: u32 = 0;",
+    "    switch (op) {",
+    ...hot,
+    "      default: {",
+    `        if (interpretCold(op, ip)) break;`,
+    `        ip += ${coldLong.length === 0 ? "8" : `(${coldLong.join(" || ")}) ? 16 : 8`}; continue;`,
+    "      }",
+    "    }",
+    ...afterBranch,
+    "  }",
+    "}",
+    "",
+    "/** Helpers and SIMD: 1 if a fault is pending. */",
+    "function interpretCold(op: u32, ip: u32): u32 {",
+    "  switch (op) {",
+    ...cold,
+    "    default: unreachable();",
+    "  }",
+    "  return 1;",
+    "}",
+  ].join("\n");
+}
+
+/** Binaryen makes a br_table only of a switch whose cases span less than this. */
+const SWITCH_RANGE_MAX = 1024;
+
+/** The generated modules of core/, by file name without extension. */
+export function generatedCore(): Record<string, string> {
+  const lastHot = ops.findLastIndex((row) => !isCold(row));
+  if (lastHot >= SWITCH_RANGE_MAX)
+    throw new Error(`op ${lastHot} is interpreted: the switch would be no br_table`);
+  if (FLAG_KIND_COUNT !== Object.keys(flagKinds).length || inlineOpCount === 0)
+    throw new Error("flag kinds or ops are missing");
+  return { flags: printFlagFunctions(), "interpreter.gen": printInterpreter() };
+}
