@@ -7,7 +7,7 @@
  * An op that faults leaves through the region's fault exit with a word that says what was dirty (region-frame.ts).
  */
 import * as L from "../layout.ts";
-import type { Expr, MemorySize, Statement, ValueType } from "../ir/expr.ts";
+import { type Expr, type MemorySize, type Statement, type ValueType, unary } from "../ir/expr.ts";
 import { binaryOps, simdOps, unaryOps } from "../ir/wasm-ops.ts";
 import {
   CORE_MODULE,
@@ -315,10 +315,18 @@ export class Lowering {
     const f = this.#f;
     const tlb = check.forWrite ? this.#tlbWrite : this.#tlbRead;
     check.local = f.local("i32");
-    this.emit(address);
-    if (check.low !== distance) {
-      f.i64ConstNumber(check.low - distance);
-      f.op(binaryOps["i64.add"]);
+    const toLow = check.low - distance;
+    if (toLow !== 0 && check.is32) {
+      this.emit(address.kind === "unary" ? address.value : unary("i32.wrap_i64", address));
+      f.i32Const(toLow);
+      f.op(binaryOps["i32.add"]);
+      f.op(unaryOps["i64.extend_i32_u"]);
+    } else {
+      this.emit(address);
+      if (toLow !== 0) {
+        f.i64ConstNumber(toLow);
+        f.op(binaryOps["i64.add"]);
+      }
     }
     this.#lookUp(tlb, check.high - check.low, va, entry);
     f.if("likely", "i32");

@@ -21,7 +21,9 @@ const RAX = 0;
 const RCX = 8;
 const RDX = 16;
 const RBX = 24;
+const RDI = 56;
 const ROUNDS = 3n;
+const ABOVE_4_GIB = 2 ** 32;
 
 const machine = new TierMachine(new WebAssembly.Module(readFileSync("build/core.wasm")));
 
@@ -54,6 +56,18 @@ const fields: readonly TestOp[] = [
   { op: "st8_m64", d: RAX, s: RBX, imm: -4 },
 ];
 const onlyReads = fields.filter(({ op }) => !op.startsWith("st"));
+/** The same with addresses of 32 bits, from a register whose upper half is not 0. */
+const narrowFields: readonly TestOp[] = [
+  { op: "movi64", d: RDI, imm: 2 },
+  { op: "ld32_m32", d: RAX, s: RBX, imm: 9 },
+  { op: "add32", d: RDX, s: RAX },
+  { op: "st32_m32", d: RDX, s: RBX, imm: 1 },
+  { op: "ld32_x32", d: RAX, s: RBX, a: RDI, scale: 2, imm: -7 },
+  { op: "addi32", d: RBX, imm: 5 },
+  { op: "st16_m32", d: RAX, s: RBX, imm: -8 },
+  { op: "ldzx8_m64", d: RDX, s: RBX, imm: 4 },
+  { op: "st8_m64", d: RDX, s: RBX, imm: 6 },
+];
 
 const PAGE = L.PAGE_SIZE;
 const bases = {
@@ -77,6 +91,23 @@ for (const [where, base] of Object.entries(bases)) {
   }
 }
 
+for (const [where, base] of Object.entries(bases)) {
+  test(`32-bit addresses ${where}: the same state, or the same fault at the same instruction`, () => {
+    const [interpreted, compiled] = bothTiers(loopAround(narrowFields), ABOVE_4_GIB + base);
+
+    assert.deepEqual(compiled, interpreted);
+  });
+}
+
+test("32-bit addresses around the end of their space: the fault of the one below it", () => {
+  const loads = narrowFields.filter(({ op }) => !op.startsWith("st"));
+
+  const [interpreted, compiled] = bothTiers(loopAround(loads), ABOVE_4_GIB - 6);
+
+  assert.deepEqual(compiled, interpreted);
+  assert.equal(compiled.faultAddress, 0xffff_fffbn);
+});
+
 for (const top of [STACK, DATA + PAGE + 16, HOLE + PAGE + 8]) {
   test(`pushes and pops around 0x${top.toString(16)}`, () => {
     const [interpreted, compiled] = bothTiers(
@@ -90,6 +121,28 @@ for (const top of [STACK, DATA + PAGE + 16, HOLE + PAGE + 8]) {
         { op: "addi64", d: RDX, imm: 1 },
         { op: "pop64", d: RAX },
         { op: "pop64", d: RDX },
+      ]),
+      top,
+    );
+
+    assert.deepEqual(compiled, interpreted);
+  });
+}
+
+for (const top of [STACK, DATA + PAGE + 8, HOLE + PAGE + 4, 8]) {
+  test(`32-bit pushes and pops around 0x${top.toString(16)}`, () => {
+    const [interpreted, compiled] = bothTiers(
+      loopAround([
+        { op: "lea_m32", d: 32, s: RBX },
+        { op: "push32", s: RAX },
+        { op: "pushi32", imm: 0x12345678 },
+        { op: "push32", s: RCX },
+        { op: "ld32_m32", d: RAX, s: 32, imm: 8 },
+        { op: "pop32", d: RDX },
+        { op: "addi32", d: RDX, imm: 1 },
+        { op: "pop32", d: RAX },
+        { op: "subi32", d: 32, imm: 4 },
+        { op: "pop32", d: RDX },
       ]),
       top,
     );

@@ -7,7 +7,8 @@
  * constant. What is known at a node's end holds in the nodes that only it leads to. A mapping changes by a helper only,
  * so that helpers end what is shared; so do guest calls, behind which everything is read from memory again.
  *
- * Only 64-bit addresses are looked at.
+ * Addresses of 32 bits are sums modulo 2^32: two of them keep their distance unless one has wrapped around, and bytes
+ * between which that happens are in different pages.
  */
 import type { Expr, Statement } from "../ir/expr.ts";
 import { SLOT_ZERO } from "../layout.ts";
@@ -26,6 +27,8 @@ export interface SharedCheck {
   /** Bytes covered, from the symbolic value: [low, high). */
   low: number;
   high: number;
+  /** The addresses are zero-extended from 32 bits, where their sums wrap around. */
+  readonly is32: boolean;
   /** It looks into the TLB for writes. */
   forWrite: boolean;
   accessCount: number;
@@ -39,19 +42,24 @@ export interface SharedAccess {
   readonly distance: number;
 }
 
-/** A value that the region has a number for, plus a constant; number 0 stands for the constant alone. */
+/**
+ * A value that the region has a number for, plus a constant; number 0 stands for the constant alone. With `is32` the
+ * low 32 bits of that sum, zero-extended.
+ */
 interface Symbolic {
   readonly value: number;
   readonly plus: number;
+  readonly is32: boolean;
 }
 
 const CONSTANT = 0;
+const ZERO: Symbolic = { value: CONSTANT, plus: 0, is32: false };
 
 /** What is known at a point. */
 class Knowledge {
   /** By slot (byte offset of its first byte). */
   readonly slots: Map<number, Symbolic>;
-  /** By symbolic value: the check for reads and the one for writes that were begun, with the node that began each. */
+  /** By keyOf() their addresses: the check for reads and the one for writes that were begun, with the node of each. */
   readonly reads: Map<number, OpenCheck>;
   readonly writes: Map<number, OpenCheck>;
 
@@ -134,17 +142,17 @@ export class SharedChecks {
   }
 
   #setSlot(slot: number, { width, value }: Extract<Statement, { kind: "setReg" | "setGpr" }>): void {
-    const known = width === 64 ? this.#valueOf(value) : undefined;
+    const known = width >= 32 ? this.#valueOf(value) : undefined;
     this.#known.slots.set(slot & ~7, known ?? this.#newValue());
   }
 
   #newValue(): Symbolic {
-    return { value: this.#valueCount++, plus: 0 };
+    return { value: this.#valueCount++, plus: 0, is32: false };
   }
 
   // ---- Symbolic values --------------------------------------------------------------------------------------------
   #slot(slot: number): Symbolic {
-    if (slot === SLOT_ZERO) return { value: CONSTANT, plus: 0 };
+    if (slot === SLOT_ZERO) return ZERO;
     const known = this.#known.slots.get(slot);
     if (known !== undefined) return known;
     const value = this.#newValue();
@@ -152,17 +160,19 @@ export class SharedChecks {
     return value;
   }
 
-  /** The value of a 64-bit expression if it is a sum of slots, multiples of them and constants. */
+  /** The value of an expression if it is a sum of slots, multiples of them and constants; an i32's zero-extended. */
   #valueOf(e: Expr): Symbolic | undefined {
-    if (e.type !== "i64") return undefined;
-    if (isStatic(e)) return constant(staticInteger(e, this.#op));
+    if (e.type !== "i64" && e.type !== "i32") return undefined;
+    if (isStatic(e)) return constant(staticInteger(e, this.#op), e.type === "i32");
     switch (e.kind) {
       case "reg":
-        return this.#slot(this.#op[e.role]);
+        return this.#slotOfWidth(this.#op[e.role], e.width);
       case "gpr":
-        return this.#slot(8 * e.number);
+        return this.#slotOfWidth(8 * e.number, e.width);
       case "local":
         return this.#names.get(e.name);
+      case "unary":
+        return this.#ofUnary(e);
       case "binary":
         return this.#ofBinary(e);
       default:
@@ -170,21 +180,44 @@ export class SharedChecks {
     }
   }
 
+  #slotOfWidth(slot: number, width: number): Symbolic | undefined {
+    if (width < 32) return undefined;
+    const whole = this.#slot(slot);
+    return width === 64 ? whole : low32(whole);
+  }
+
+  #ofUnary(e: Extract<Expr, { kind: "unary" }>): Symbolic | undefined {
+    if (e.op !== "i64.extend_i32_u" && e.op !== "i32.wrap_i64") return undefined;
+    const value = this.#valueOf(e.value);
+    return value === undefined ? undefined : low32(value);
+  }
+
   #ofBinary(e: Extract<Expr, { kind: "binary" }>): Symbolic | undefined {
-    const left = this.#valueOf(e.left);
-    const right = this.#valueOf(e.right);
+    if (!sums.has(e.op)) return undefined;
+    const is32 = e.type === "i32";
+    const left = this.#operand(e.left, is32);
+    const right = this.#operand(e.right, is32);
     if (left === undefined || right === undefined) return undefined;
     switch (e.op) {
+      case "i32.add":
       case "i64.add":
-        return symbolic(this.#sum(left.value, right.value), left.plus + right.plus);
+        return symbolic(this.#sum(left.value, right.value), left.plus + right.plus, is32);
+      case "i32.sub":
       case "i64.sub":
-        return right.value === CONSTANT ? symbolic(left.value, left.plus - right.plus) : undefined;
-      case "i64.shl":
-        if (right.value !== CONSTANT || right.plus > 3) return undefined;
-        return symbolic(this.#multiple(left.value, right.plus), left.plus * 2 ** right.plus);
+        return right.value === CONSTANT ? symbolic(left.value, left.plus - right.plus, is32) : undefined;
       default:
-        return undefined;
+        if (right.value !== CONSTANT || right.plus < 0 || right.plus > 3) return undefined;
+        return symbolic(this.#multiple(left.value, right.plus), left.plus * 2 ** right.plus, is32);
     }
+  }
+
+  /** An operand of a sum of that width: 64-bit sums of what has wrapped around at 32 bits take it as it is. */
+  #operand(e: Expr, is32: boolean): Symbolic | undefined {
+    const operand = this.#valueOf(e);
+    if (operand === undefined || is32 || !operand.is32) return operand;
+    const { value, plus } = operand;
+    if (value === CONSTANT) return symbolic(CONSTANT, plus >>> 0, false);
+    return { value: this.#numberOf(`${value}:${plus}`), plus: 0, is32: false };
   }
 
   #sum(left: number, right: number): number {
@@ -209,23 +242,24 @@ export class SharedChecks {
   #access(node: RegionNode, i: number, address: Expr, sizeBytes: number, forWrite: boolean): void {
     const at = this.#valueOf(address);
     if (at === undefined || sizeBytes > 8) return;
-    const { value, plus } = at;
+    const { plus, is32 } = at;
+    const key = keyOf(at);
     const { reads, writes } = this.#known;
-    const written = writes.get(value);
+    const written = writes.get(key);
     if (written !== undefined && joins(written.check, plus, sizeBytes))
       return this.#join(i, written.check, plus);
-    const read = reads.get(value);
+    const read = reads.get(key);
     if (!forWrite && read !== undefined && joins(read.check, plus, sizeBytes))
       return this.#join(i, read.check, plus);
     // A store makes a check for reads one for writes only where it is as certain to be reached.
     if (forWrite && read?.node === node && joins(read.check, plus, sizeBytes)) {
       read.check.forWrite = true;
-      reads.delete(value);
-      writes.set(value, read);
+      reads.delete(key);
+      writes.set(key, read);
       return this.#join(i, read.check, plus);
     }
-    const check = { low: plus, high: plus + sizeBytes, forWrite, accessCount: 0, local: NO_LOCAL };
-    (forWrite ? writes : reads).set(value, { check, node });
+    const check = { low: plus, high: plus + sizeBytes, is32, forWrite, accessCount: 0, local: NO_LOCAL };
+    (forWrite ? writes : reads).set(key, { check, node });
     this.#join(i, check, plus);
   }
 
@@ -248,8 +282,18 @@ function joins(check: SharedCheck, at: number, sizeBytes: number): boolean {
 const isAccess = ({ kind }: Statement): boolean =>
   kind === "load" || kind === "store" || kind === "compareExchange";
 
+const sums = new Set(["i32.add", "i32.sub", "i32.shl", "i64.add", "i64.sub", "i64.shl"]);
+
 /** Sums of so small constants stay exact. */
 const CONSTANT_MAX = 2 ** 40;
-const symbolic = (value: number, plus: number): Symbolic | undefined =>
-  Math.abs(plus) < CONSTANT_MAX ? { value, plus } : undefined;
-const constant = (value: bigint): Symbolic | undefined => symbolic(CONSTANT, Number(value));
+function symbolic(value: number, plus: number, is32: boolean): Symbolic | undefined {
+  if (is32) return { value, plus: plus | 0, is32 };
+  return Math.abs(plus) < CONSTANT_MAX ? { value, plus, is32 } : undefined;
+}
+const constant = (value: bigint, is32: boolean): Symbolic | undefined =>
+  symbolic(CONSTANT, Number(value), is32);
+const low32 = ({ value, plus, is32 }: Symbolic): Symbolic =>
+  is32 ? { value, plus, is32 } : { value, plus: plus | 0, is32: true };
+
+/** Addresses with the same key have a known distance; the 32-bit ones have negative keys. */
+const keyOf = ({ value, is32 }: Symbolic): number => (is32 ? -1 - value : value);
