@@ -6,10 +6,15 @@ const INITIAL_SIZE = 1 << 16;
 
 /** A u32 in the longest form LEB128 allows, so that its value can be filled in later. */
 export const PADDED_U32_SIZE = 5;
+const I64_SIZE_MAX = 10;
 
 export class ByteBuffer {
   length = 0;
-  #bytes = new Uint8Array(INITIAL_SIZE);
+  #bytes: Uint8Array<ArrayBuffer>;
+
+  constructor(initialSize = INITIAL_SIZE) {
+    this.#bytes = new Uint8Array(initialSize);
+  }
 
   /** What has been written; the view is invalid after the next write. */
   get view(): Uint8Array<ArrayBuffer> {
@@ -35,34 +40,49 @@ export class ByteBuffer {
 
   /** An unsigned number below 2^32. */
   u32(value: number): void {
+    if (value >>> 0 < 0x80) return this.u8(value);
+    this.#reserve(PADDED_U32_SIZE);
+    const bytes = this.#bytes;
+    let at = this.length;
     let rest = value >>> 0;
     while (rest > 0x7f) {
-      this.u8((rest & 0x7f) | 0x80);
+      bytes[at++] = (rest & 0x7f) | 0x80;
       rest >>>= 7;
     }
-    this.u8(rest);
+    bytes[at++] = rest;
+    this.length = at;
   }
 
   /** A signed 32-bit number; the same bytes say it as an i64. */
   i32(value: number): void {
     let rest = value | 0;
+    if (rest >= -64 && rest <= 63) return this.u8(rest & 0x7f);
+    this.#reserve(PADDED_U32_SIZE);
+    const bytes = this.#bytes;
+    let at = this.length;
     while (rest < -64 || rest > 63) {
-      this.u8((rest & 0x7f) | 0x80);
+      bytes[at++] = (rest & 0x7f) | 0x80;
       rest >>= 7;
     }
-    this.u8(rest & 0x7f);
+    bytes[at++] = rest & 0x7f;
+    this.length = at;
   }
 
   /** A signed 64-bit number as its two halves. */
   i64(low: number, high: number): void {
     let lo = low | 0;
     let hi = high | 0;
+    if (hi === lo >> 31) return this.i32(lo);
+    this.#reserve(I64_SIZE_MAX);
+    const bytes = this.#bytes;
+    let at = this.length;
     while (hi !== lo >> 31 || lo < -64 || lo > 63) {
-      this.u8((lo & 0x7f) | 0x80);
+      bytes[at++] = (lo & 0x7f) | 0x80;
       lo = (lo >>> 7) | (hi << 25);
       hi >>= 7;
     }
-    this.u8(lo & 0x7f);
+    bytes[at++] = lo & 0x7f;
+    this.length = at;
   }
 
   /** A u32 to be set with patchU32; gives its position. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ByteBuffer } from "./bytes.ts";
-import { ModuleEncoder, type Signature } from "./encode.ts";
+import { ImportedFunction, ModuleEncoder, type Signature } from "./encode.ts";
 import { opcode } from "./opcodes.ts";
 
 const memory = new WebAssembly.Memory({ initial: 1, maximum: 16, shared: true });
@@ -51,7 +51,9 @@ test("safe integers are i64 constants", () => {
 
 test("imports, own calls, locals of mixed types, globals and labels work together", () => {
   encoder.reset();
-  const twice = encoder.import("env.twice", { parameters: ["i64"], results: ["i64"] });
+  const twice = encoder.import(
+    new ImportedFunction("env", "twice", { parameters: ["i64"], results: ["i64"] }),
+  );
   const global = encoder.global();
   const f = encoder.function("f", { parameters: ["i64"], results: ["i64"] });
   const g = encoder.function("g", { parameters: ["i64"], results: ["i64"] });

@@ -35,15 +35,41 @@ export interface TableImport {
   readonly name: string;
 }
 
+/** A function that modules may import. There is one of each, whose number the encoder knows it by. */
+export class ImportedFunction {
+  static #count = 0;
+  readonly number = ImportedFunction.#count++;
+  readonly signature: Signature;
+  /** Its two names and its kind, as modules declare it. */
+  readonly declaration: Uint8Array;
+
+  constructor(module: string, name: string, signature: Signature) {
+    this.signature = signature;
+    const bytes = new ByteBuffer(module.length + name.length + 8);
+    bytes.name(module);
+    bytes.name(name);
+    bytes.u8(externKind.function);
+    this.declaration = bytes.view;
+  }
+}
+
+const NOT_IMPORTED = -1;
+
+const isSame = (a: readonly ValueType[], b: readonly ValueType[]): boolean =>
+  a.length === b.length && a.every((type, i) => type === b[i]);
+
 export class ModuleEncoder {
   readonly #memory: MemoryImport;
   readonly #table: TableImport | undefined;
   readonly #out = new ByteBuffer();
   readonly #body = new ByteBuffer();
-  readonly #types = new Map<string, number>();
+  /** The types, and the index of the type for each signature that has been asked for. */
   readonly #signatures: Signature[] = [];
-  readonly #imports = new Map<string, number>();
+  readonly #types = new Map<Signature, number>();
+  /** What is imported, the types of these, and their indices by ImportedFunction.number. */
+  readonly #imports: ImportedFunction[] = [];
   readonly #importTypes: number[] = [];
+  readonly #importIndices: number[] = [];
   readonly #functions: { readonly type: number; readonly code: FunctionEncoder; readonly name: string }[] =
     [];
   readonly #spare: FunctionEncoder[] = [];
@@ -58,7 +84,8 @@ export class ModuleEncoder {
   reset(): void {
     this.#types.clear();
     this.#signatures.length = 0;
-    this.#imports.clear();
+    for (const { number } of this.#imports) this.#importIndices[number] = NOT_IMPORTED;
+    this.#imports.length = 0;
     this.#importTypes.length = 0;
     this.#globalCount = 0;
     for (const { code } of this.#functions) this.#spare.push(code);
@@ -67,22 +94,27 @@ export class ModuleEncoder {
 
   /** The index of a function type. */
   type(signature: Signature): number {
-    const key = `${signature.parameters.join()}:${signature.results.join()}`;
-    const known = this.#types.get(key);
+    const known = this.#types.get(signature);
     if (known !== undefined) return known;
-    const index = this.#signatures.length;
-    this.#signatures.push(signature);
-    this.#types.set(key, index);
+    const { parameters, results } = signature;
+    const same = this.#signatures.findIndex(
+      (other) => isSame(other.parameters, parameters) && isSame(other.results, results),
+    );
+    const index = same >= 0 ? same : this.#signatures.push(signature) - 1;
+    this.#types.set(signature, index);
     return index;
   }
 
-  /** The index of the function `module.name`, imported when it is first asked for. `key` is "module.name". */
-  import(key: string, signature: Signature): number {
-    const known = this.#imports.get(key);
-    if (known !== undefined) return known;
-    const index = this.#importTypes.length;
-    this.#importTypes.push(this.type(signature));
-    this.#imports.set(key, index);
+  /** The index of a function, which is imported when it is first asked for. */
+  import(imported: ImportedFunction): number {
+    const { number } = imported;
+    const indices = this.#importIndices;
+    while (indices.length <= number) indices.push(NOT_IMPORTED);
+    const known = indices[number] ?? NOT_IMPORTED;
+    if (known !== NOT_IMPORTED) return known;
+    const index = this.#imports.push(imported) - 1;
+    this.#importTypes.push(this.type(imported.signature));
+    indices[number] = index;
     return index;
   }
 
@@ -154,12 +186,10 @@ export class ModuleEncoder {
     this.#section(section.import, () => {
       const body = this.#body;
       body.u32(this.#importTypes.length + (this.#table === undefined ? 1 : 2));
-      for (const [key, index] of this.#imports) {
-        const dot = key.indexOf(".");
-        body.name(key.slice(0, dot));
-        body.name(key.slice(dot + 1));
-        body.u8(externKind.function);
-        body.u32(this.#importTypes[index] ?? 0);
+      for (let i = 0; i < this.#imports.length; i++) {
+        const imported = this.#imports[i];
+        if (imported !== undefined) body.append(imported.declaration);
+        body.u32(this.#importTypes[i] ?? 0);
       }
       body.name(this.#memory.module);
       body.name(this.#memory.name);

@@ -13,6 +13,9 @@ export type Hint = "likely" | "unlikely" | "none";
 
 const TWO_TO_32 = 4294967296;
 
+const blockType = (result: ValueType | undefined): number =>
+  result === undefined ? EMPTY_BLOCK_TYPE : valueTypeCode[result];
+
 export class FunctionEncoder {
   readonly #body = new ByteBuffer();
   readonly #header = new ByteBuffer();
@@ -116,6 +119,11 @@ export class FunctionEncoder {
     this.#body.u32(index);
   }
 
+  /** The immediate of an access. */
+  offset(value: number): void {
+    this.#body.u32(value);
+  }
+
   /** A scalar load or store without alignment promise, at the address on the stack plus a constant. */
   access(code: number, offset = 0): void {
     this.#body.u8(code);
@@ -175,24 +183,29 @@ export class FunctionEncoder {
   }
 
   // ---- Control ----------------------------------------------------------------------------------------------------
-  #open(code: number, result: ValueType | undefined): number {
+  #open(code: number, type: number): number {
     this.#body.u8(code);
-    this.#body.u8(result === undefined ? EMPTY_BLOCK_TYPE : valueTypeCode[result]);
+    this.#body.u8(type);
     return ++this.#depth;
   }
 
   /** Opens a block; gives its label. */
   block(result?: ValueType): number {
-    return this.#open(opcode.block, result);
+    return this.#open(opcode.block, blockType(result));
   }
 
   loop(): number {
-    return this.#open(opcode.loop, undefined);
+    return this.#open(opcode.loop, EMPTY_BLOCK_TYPE);
   }
 
   if(hint: Hint = "none", result?: ValueType): number {
+    return this.ifTyped(hint, blockType(result));
+  }
+
+  /** With the code of the block's type. */
+  ifTyped(hint: Hint, type: number): number {
     this.#hint(hint);
-    return this.#open(opcode.if, result);
+    return this.#open(opcode.if, type);
   }
 
   else(): void {
@@ -233,15 +246,16 @@ export class FunctionEncoder {
   /** Ends the function; its module imports `importCount` functions. */
   finish(importCount: number): void {
     this.#body.u8(opcode.end);
-    for (const [i, position] of this.#callPositions.entries()) {
-      this.#body.patchU32(position, importCount + (this.#callTargets[i] ?? 0));
-    }
+    for (let i = 0; i < this.#callPositions.length; i++)
+      this.#body.patchU32(this.#callPositions[i] ?? 0, importCount + (this.#callTargets[i] ?? 0));
+    const types = this.#localTypes;
     let runs = 0;
-    for (const [i, type] of this.#localTypes.entries()) if (type !== this.#localTypes[i - 1]) runs++;
+    for (let i = 0; i < types.length; i++) if (i === 0 || types[i] !== types[i - 1]) runs++;
     this.#header.u32(runs);
     let start = 0;
-    for (const [i, type] of this.#localTypes.entries()) {
-      if (type === this.#localTypes[i + 1]) continue;
+    for (let i = 0; i < types.length; i++) {
+      const type = types[i];
+      if (type === undefined || (i + 1 < types.length && type === types[i + 1])) continue;
       this.#header.u32(i + 1 - start);
       this.#header.u8(valueTypeCode[type]);
       start = i + 1;
@@ -257,8 +271,8 @@ export class FunctionEncoder {
   /** Hints name instructions by their distance from the start of the body, the locals' declarations included. */
   writeHintsTo(out: ByteBuffer): void {
     out.u32(this.#hintOffsets.length);
-    for (const [i, offset] of this.#hintOffsets.entries()) {
-      out.u32(this.#header.length + offset);
+    for (let i = 0; i < this.#hintOffsets.length; i++) {
+      out.u32(this.#header.length + (this.#hintOffsets[i] ?? 0));
       out.u32(1);
       out.u8(this.#hintLikely[i] === true ? 1 : 0);
     }

@@ -9,7 +9,7 @@
 import { defined } from "../../base/index.ts";
 import * as L from "../layout.ts";
 import { binaryOps, unaryOps } from "../ir/wasm-ops.ts";
-import { CORE_MODULE, raiseCallSignature, raiseSignature, regionSignature } from "./core-calls.ts";
+import { raiseBranchFault, raiseCallFault, regionSignature } from "./core-calls.ts";
 import { type DataFlow, GUARDED_CALL_BACK } from "./dataflow.ts";
 import type { ModuleEncoder } from "./encode.ts";
 import { OUTSIDE, type RegionEdge, type RegionNode } from "./graph.ts";
@@ -218,9 +218,9 @@ export class GuestBranches {
     const { dirty } = slots;
     if (poppedBytes === "call") {
       slots.get(L.GPR_RSP, 64);
-      f.call(this.#module.import(`${CORE_MODULE}.raiseCallFault`, raiseCallSignature));
+      f.call(this.#module.import(raiseCallFault));
     } else {
-      f.call(this.#module.import(`${CORE_MODULE}.raiseBranchFault`, raiseSignature));
+      f.call(this.#module.import(raiseBranchFault));
       if (poppedBytes > 0) this.#unpop(poppedBytes);
     }
     this.#lowering.fault();

@@ -3,12 +3,11 @@
  * and for a row with a quick form (ir/helper-row.ts) the ordinary case in place with the call as its other arm.
  */
 import * as L from "../layout.ts";
-import type { Expr, Statement } from "../ir/expr.ts";
 import type { HelperRow, QuickForm } from "../ir/helper-row.ts";
 import { binaryOps } from "../ir/wasm-ops.ts";
-import { helperSignature } from "./core-calls.ts";
+import { helperFunction } from "./core-calls.ts";
 import { gprsOfHelper } from "./dataflow.ts";
-import type { Signature } from "./encode.ts";
+import type { ImportedFunction } from "./encode.ts";
 import type { FunctionEncoder } from "./function.ts";
 import { FLAGS_IN_MEMORY, type LazyFlags } from "./lazy-flags.ts";
 import {
@@ -21,6 +20,7 @@ import {
 } from "./op-facts.ts";
 import { opcode } from "./opcodes.ts";
 import type { OrdinaryFloats } from "./ordinary-floats.ts";
+import { recipesOf } from "./recipe.ts";
 import type { CurrentOp } from "./region-ops.ts";
 import { ALL_XMMS, type Slots, gprBit, isGpr, xmmBit } from "./slots.ts";
 import { isStatic, pick, staticInteger } from "./static-value.ts";
@@ -35,10 +35,10 @@ export interface HelperHost {
   readonly floats: OrdinaryFloats;
   /** Registers whose value is needed behind the op. */
   readonly liveAfter: number;
-  emit(e: Expr): void;
-  statement(statement: Statement): void;
+  /** Writes what a recipe says. */
+  follow(recipe: number): void;
   fault(): void;
-  coreFunction(name: string, signature: Signature): number;
+  coreFunction(called: ImportedFunction): number;
 }
 
 export class HelperCalls {
@@ -65,15 +65,16 @@ export class HelperCalls {
     const { slots, flags, floats } = this.#host;
     const { dirty } = slots;
     const { state } = flags;
-    const { before, when, body, ordinary } = row.quick;
-    for (const statement of before ?? []) this.#host.statement(statement);
-    const decided = pick(when, this.#op);
+    const { ordinary } = row.quick;
+    const { before, when, body } = recipesOf(row.quick);
+    this.#host.follow(before);
+    const decided = pick(row.quick.when, this.#op);
     const isDecided = isStatic(decided) && staticInteger(decided, this.#op) !== 0n;
     if (!isDecided) {
-      this.#host.emit(decided);
+      this.#host.follow(when);
       f.if("likely");
     }
-    for (const statement of body) this.#host.statement(statement);
+    this.#host.follow(body);
     if (!isDecided) {
       const dirtyQuick = slots.dirty;
       f.else();
@@ -127,7 +128,7 @@ export class HelperCalls {
     f.i32Const(d);
     f.i32Const(s);
     f.i32Const(imm);
-    f.call(this.#host.coreFunction(`h_${row.name}`, helperSignature));
+    f.call(this.#host.coreFunction(helperFunction(row.name)));
     if (row.faults) {
       f.if("unlikely");
       this.#host.fault();

@@ -8,23 +8,14 @@
 import { CC_AUX, CC_DST, CC_OP, CC_SRC } from "../layout.ts";
 import type { Expr } from "../ir/expr.ts";
 import * as x from "../ir/expr.ts";
-import {
-  AF,
-  CF,
-  OF,
-  PF,
-  SF,
-  ZF,
-  conditionOf,
-  flag,
-  type FlagInputs,
-  type FlagKind,
-  flagKinds,
-} from "../ir/flags.ts";
+import { AF, CF, OF, PF, SF, ZF, conditionOf, flag, type FlagInputs } from "../ir/flags.ts";
 import { binaryOps } from "../ir/wasm-ops.ts";
-import type { Signature } from "./encode.ts";
+import { computeFlags, conditionFunction } from "./core-calls.ts";
+import type { ImportedFunction } from "./encode.ts";
+import { FLAG_LOCALS, kindOf, usesAux, usesDst, usesSrc } from "./flag-values.ts";
 import type { FunctionEncoder } from "./function.ts";
 import { opcode } from "./opcodes.ts";
+import { recipeOfExpression } from "./recipe.ts";
 import { simplify } from "./simplify.ts";
 
 export const FLAGS_IN_MEMORY = -1;
@@ -32,10 +23,6 @@ export const FLAGS_MIXED = -2;
 /** The operation whose value is the status flags themselves. */
 export const FLAG_OP_FLAGS = 0;
 
-/** Names under which expressions find the locals of the lazy values. */
-export const FLAG_LOCALS = { dst: "cc.dst", src: "cc.src", aux: "cc.aux" } as const;
-
-const kindNames = Object.keys(flagKinds).filter((k): k is FlagKind => k in flagKinds);
 const FLAG_NAMES = [
   ["cf", CF, 0],
   ["pf", PF, 2],
@@ -44,19 +31,6 @@ const FLAG_NAMES = [
   ["sf", SF, 7],
   ["of", OF, 11],
 ] as const;
-
-const returnsI32: Signature = { parameters: [], results: ["i32"] };
-
-export const kindOf = (op: number): FlagKind => {
-  const name = kindNames[op >> 2];
-  if (name === undefined) throw new Error(`there is no lazy-flag operation ${op}`);
-  return name;
-};
-
-/** Which of the three lazy values a kind uses. */
-export const usesDst = (kind: FlagKind): boolean => kind !== "flags";
-export const usesSrc = (kind: FlagKind): boolean => kind !== "logic";
-export const usesAux = (kind: FlagKind): boolean => kind === "adc" || kind === "sbb";
 
 function inputs(op: number): FlagInputs {
   return {
@@ -67,20 +41,20 @@ function inputs(op: number): FlagInputs {
   };
 }
 
-const conditions = new Map<number, Expr>();
+const conditions = new Map<number, number>();
 /** A condition code after a known operation. */
-function knownCondition(code: number, op: number): Expr {
+function knownCondition(code: number, op: number): number {
   const key = op * 16 + code;
   const before = conditions.get(key);
   if (before !== undefined) return before;
-  const e = simplify(conditionOf(code, kindOf(op), inputs(op)));
-  conditions.set(key, e);
-  return e;
+  const recipe = recipeOfExpression(simplify(conditionOf(code, kindOf(op), inputs(op))));
+  conditions.set(key, recipe);
+  return recipe;
 }
 
-const statuses = new Map<number, Expr>();
+const statuses = new Map<number, number>();
 /** The status flags of `mask` after a known operation. */
-function knownStatus(mask: number, op: number): Expr {
+function knownStatus(mask: number, op: number): number {
   const key = op * 0x1000 + mask;
   const before = statuses.get(key);
   if (before !== undefined) return before;
@@ -96,15 +70,16 @@ function knownStatus(mask: number, op: number): Expr {
       e = e === undefined ? value : x.binary("i32.or", e, value);
     }
   }
-  const result = e ?? x.i32(0);
-  statuses.set(key, result);
-  return result;
+  const recipe = recipeOfExpression(e ?? x.i32(0));
+  statuses.set(key, recipe);
+  return recipe;
 }
 
 /** What the flags need of the code around them. */
 export interface FlagsHost {
-  emit(e: Expr): void;
-  coreFunction(name: string, signature: Signature): number;
+  /** Writes what a recipe says. */
+  follow(recipe: number): void;
+  coreFunction(called: ImportedFunction): number;
 }
 
 export class LazyFlags {
@@ -135,16 +110,16 @@ export class LazyFlags {
 
   /** Pushes 1 if the condition code holds, else 0. */
   condition(code: number): void {
-    if (this.state >= 0) return this.#host.emit(knownCondition(code, this.state));
+    if (this.state >= 0) return this.#host.follow(knownCondition(code, this.state));
     this.#storeIfMixed();
-    this.#f.call(this.#host.coreFunction(`condition${code}`, returnsI32));
+    this.#f.call(this.#host.coreFunction(conditionFunction(code)));
   }
 
   /** Pushes those status flags that are in `mask`, in their EFLAGS positions. */
   status(mask: number): void {
-    if (this.state >= 0) return this.#host.emit(knownStatus(mask, this.state));
+    if (this.state >= 0) return this.#host.follow(knownStatus(mask, this.state));
     this.#storeIfMixed();
-    this.#f.call(this.#host.coreFunction("computeFlags", returnsI32));
+    this.#f.call(this.#host.coreFunction(computeFlags));
     this.#f.i32Const(mask);
     this.#f.op(binaryOps["i32.and"]);
   }

@@ -17,8 +17,8 @@ import { type Expr, type FloatFormat, type FloatLanes, formatOf } from "../ir/ex
 import { opNumber } from "../ir/ops.ts";
 import { binaryOps, simdOps, unaryOps } from "../ir/wasm-ops.ts";
 import { MXCSR, XMM_COUNT } from "../layout.ts";
-import { floatsAreOrdinarySignature } from "./core-calls.ts";
-import type { ModuleEncoder, Signature } from "./encode.ts";
+import { floatsAreOrdinary } from "./core-calls.ts";
+import type { ImportedFunction, ModuleEncoder } from "./encode.ts";
 import type { FunctionEncoder } from "./function.ts";
 import { factsOfOp } from "./op-facts.ts";
 import { opcode } from "./opcodes.ts";
@@ -87,10 +87,11 @@ const moves = new Map<number, (d: number, s: number) => number>(
 const PXOR = opNumber("pxor");
 const SHUFPD = opNumber("shufpd");
 
+type OrdinaryExpr = Extract<Expr, { kind: "ordinary" }>;
+
 /** What the floats need of the code around them. */
 export interface FloatsHost {
-  emit(e: Expr): void;
-  coreFunction(name: string, signature: Signature): number;
+  coreFunction(called: ImportedFunction): number;
   pushXmm(role: "d" | "s"): void;
 }
 
@@ -192,15 +193,15 @@ export class OrdinaryFloats {
   }
 
   // ---- Quick forms --------------------------------------------------------------------------------------------------
-  /** Pushes 1 if the quick way may be taken, else 0; operands are the XMM registers d and s. */
-  pushOrdinary(e: Extract<Expr, { kind: "ordinary" }>, d: number, s: number): void {
+  /** Pushes 1 if the quick way may be taken, else 0; operands are the XMM registers d and s, the result is in a local. */
+  pushOrdinary(e: OrdinaryExpr, d: number, s: number, result: number | undefined): void {
     const f = this.#f;
     const quick = this.#quickLocal();
     const bits = knownBits[e.lanes];
     // By register: d and s may be the same.
     const roles = new Map(e.operands.map((role) => [role === "d" ? d : s, role]));
     for (const n of roles.keys()) if (((this.#known[n] ?? 0) & bits) === bits) roles.delete(n);
-    if (roles.size === 0 && e.result === undefined) return f.localGet(quick);
+    if (roles.size === 0 && result === undefined) return f.localGet(quick);
     let pushed = 0;
     const combine = (): void => {
       this.#pushTest(formatOf(e.lanes));
@@ -210,8 +211,8 @@ export class OrdinaryFloats {
       this.#host.pushXmm(role);
       combine();
     }
-    if (e.result !== undefined) {
-      this.#host.emit(e.result);
+    if (result !== undefined) {
+      f.localGet(result);
       combine();
     }
     f.simd(simdOps["i8x16.bitmask"]);
@@ -221,20 +222,20 @@ export class OrdinaryFloats {
     f.if("likely", "i32");
     f.i32Const(1);
     f.else();
-    this.#pushSecondLook(e);
+    this.#pushSecondLook(e, result);
     f.end();
   }
 
   /** Pushes 1 if zeros were all that the test minded. Operands it has not looked at are ordinary if `quick` is 1. */
-  #pushSecondLook(e: Extract<Expr, { kind: "ordinary" }>): void {
+  #pushSecondLook(e: OrdinaryExpr, result: number | undefined): void {
     const f = this.#f;
     const [only] = e.operands;
     if (only === undefined) return f.i32Const(0);
     const other = e.operands.length === 1 ? only : "d";
     this.#host.pushXmm(other);
     this.#host.pushXmm(e.operands.length === 1 ? only : "s");
-    if (e.result === undefined) this.#host.pushXmm(only);
-    else this.#host.emit(e.result);
+    if (result === undefined) this.#host.pushXmm(only);
+    else f.localGet(result);
     f.i32Const(allLanes[e.lanes]);
     f.callOwn(this.#zeroTests.number(formatOf(e.lanes), e.zeros));
     f.localGet(this.#quickLocal());
@@ -268,7 +269,7 @@ export class OrdinaryFloats {
     f.i32Const(second);
     f.i32Const(formatOf(lanes) === "f32" ? 4 : 8);
     f.i32Const(lanes.startsWith("s") ? 1 : 0);
-    f.call(this.#host.coreFunction("floatsAreOrdinary", floatsAreOrdinarySignature));
+    f.call(this.#host.coreFunction(floatsAreOrdinary));
     f.localGet(quick);
     f.op(binaryOps["i32.and"]);
     f.localSet(quick);

@@ -6,7 +6,7 @@
  */
 import * as L from "../layout.ts";
 import { binaryOps, unaryOps } from "../ir/wasm-ops.ts";
-import { CORE_MODULE, regionAtSignature, regionSignature } from "./core-calls.ts";
+import { regionAt, regionSignature } from "./core-calls.ts";
 import type { ModuleEncoder } from "./encode.ts";
 import type { Lowering } from "./lower.ts";
 import { opcode } from "./opcodes.ts";
@@ -245,7 +245,7 @@ export class RegionExits {
 
   /** Pops a RIP that the jump cache does not know, pushes the table slot of its region or NO_REGION. */
   #askCore(): void {
-    this.#frame.f.call(this.#module.import(`${CORE_MODULE}.regionAt`, regionAtSignature));
+    this.#frame.f.call(this.#module.import(regionAt));
   }
 
   /** Leaves for the code at an offset, seldom: through the exit that all such edges share. */

@@ -13,13 +13,7 @@
 import { defined, fail } from "../../base/index.ts";
 import * as L from "../layout.ts";
 import { binaryOps, unaryOps } from "../ir/wasm-ops.ts";
-import {
-  CORE_MODULE,
-  ENGINE_MODULE,
-  regionSignature,
-  remapSignature,
-  translateSignature,
-} from "./core-calls.ts";
+import { ENGINE_MODULE, regionSignature, remap, translate } from "./core-calls.ts";
 import { DataFlow, isCall, isGuardedCall } from "./dataflow.ts";
 import { ModuleEncoder } from "./encode.ts";
 import { OUTSIDE, type RegionEdge, type RegionNode } from "./graph.ts";
@@ -118,19 +112,19 @@ export class RegionCompiler {
     this.#frame.loadState32(L.MAPPING_EPOCH);
     f.op(binaryOps["i32.ne"]);
     f.if("unlikely");
-    const translate = this.#module.import(`${CORE_MODULE}.translate`, translateSignature);
+    const walk = this.#module.import(translate);
     for (const [i, { linear, gpa }] of pages.entries()) {
       f.i64ConstBig(linear);
       f.i32Const(ACCESS_EXECUTE);
       f.i32Const((mode & L.MODE_USER) !== 0 ? 1 : 0);
-      f.call(translate);
+      f.call(walk);
       f.i32Const(gpa);
       f.op(binaryOps["i32.ne"]);
       if (i > 0) f.op(binaryOps["i32.or"]);
     }
     f.if("unlikely");
     f.i32Const(id);
-    f.call(this.#module.import(`${ENGINE_MODULE}.remap`, remapSignature));
+    f.call(this.#module.import(remap));
     f.op(unaryOps["i32.eqz"]);
     f.if("unlikely");
     this.#frame.pushRip(0);

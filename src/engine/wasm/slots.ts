@@ -7,7 +7,6 @@
  * data flow's to know (dataflow.ts); this writes the code.
  */
 import { unaryOps, binaryOps } from "../ir/wasm-ops.ts";
-import type { Width } from "../ir/expr.ts";
 import { SEG_BASE, SLOT_ZERO, TEMP, TEMP_COUNT, XMM, XMM_COUNT, XMM_STRIDE } from "../layout.ts";
 import type { FunctionEncoder } from "./function.ts";
 import { opcode } from "./opcodes.ts";
@@ -61,7 +60,7 @@ export class Slots {
   }
 
   /** Pushes a slot's low bits, zero-extended: i32 for widths up to 32, i64 for 64. */
-  get(slot: number, width: Width): void {
+  get(slot: number, width: number): void {
     const f = this.#f;
     const index = this.#index(slot);
     if (index === NO_LOCAL) return this.#getFromMemory(slot, width);
@@ -77,7 +76,7 @@ export class Slots {
     f.op(binaryOps["i32.and"]);
   }
 
-  #getFromMemory(slot: number, width: Width): void {
+  #getFromMemory(slot: number, width: number): void {
     const f = this.#f;
     if (slot === SLOT_ZERO) {
       if (width === 64) f.i64Const(0, 0);
@@ -97,7 +96,7 @@ export class Slots {
   }
 
   /** Before the value of a set() is pushed: what of the old value stays, or an address. */
-  beginSet(slot: number, width: Width): void {
+  beginSet(slot: number, width: number): void {
     const f = this.#f;
     const index = this.#index(slot);
     if (index === NO_LOCAL) return f.i32Const(0);
@@ -109,7 +108,7 @@ export class Slots {
   }
 
   /** Pops a value of the width's type; `bits` of it at most are not zero. */
-  set(slot: number, width: Width, bits: number): void {
+  set(slot: number, width: number, bits: number): void {
     const f = this.#f;
     const index = this.#index(slot);
     if (index === NO_LOCAL) return this.#setInMemory(slot, width);
@@ -129,7 +128,7 @@ export class Slots {
     this.dirty |= gprBit(slot);
   }
 
-  #setInMemory(slot: number, width: Width): void {
+  #setInMemory(slot: number, width: number): void {
     const f = this.#f;
     if (width === 64) return f.access(opcode.i64Store, this.#stateBase + slot);
     if (width === 32) {
