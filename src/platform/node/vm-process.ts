@@ -30,6 +30,9 @@ const SMALL_PROCESS_OPTIONS = [
   "--no-wasm-deopt",
   // A region is compiled only when it is hot: it is soon worth optimizing (the default is 13,000,000).
   "--wasm-tiering-budget=4000000",
+  // Copies of a guest's loop gain nothing: each keeps all registers for the exits, and what is carried round is spilled.
+  "--no-wasm-loop-unrolling",
+  "--no-wasm-loop-peeling",
 ];
 /**
  * glibc gives freed memory back instead of keeping it: compiling to WebAssembly takes and frees much. With thresholds
