@@ -1,9 +1,10 @@
 /**
  * The decoder's flat lookup tables, built from the rows of the x86 table. Every encoding point, which is a mode, an
  * opcode of a map, a mandatory prefix, REX.W and a ModRM byte, goes to the most specific row that covers it; two
- * equally specific rows are an error in the table.
+ * equally specific rows are an error in the table. An opcode's points are worked out when it is first met: a guest uses
+ * a fraction of them, and each VM's start waits for what is done in advance.
  *
- * `primary[plane << 11 | is64 << 10 | map << 8 | opcode]`, with the plane of the encoding (legacy, VEX with L = 0 or 1), is a row number, INVALID, or -2 - g for group g. `groups[g * GROUP_SIZE +
+ * `primary[plane << 11 | is64 << 10 | map << 8 | opcode]`, with the plane of the encoding (legacy, VEX with L = 0 or 1), is UNKNOWN until `learn` was called for it, then a row number, INVALID, or -2 - g for group g. `groups[g * GROUP_SIZE +
  * key]`, with key = prefix << 5 | W << 4 | (mod = 3) << 3 | reg, is a row number, INVALID, or -2 - l for leaf l.
  * `leaves[l * 8 + rm]` is a row number or INVALID.
  */
@@ -11,7 +12,10 @@ import type { Operand } from "./operand.ts";
 import type { InstructionRow } from "./row.ts";
 
 export const INVALID = -1;
+/** Less than any number of a group. */
+export const UNKNOWN = -0x8000;
 export const GROUP_SIZE = 128;
+const LEAF_SIZE = 8;
 
 const PREFIX_INDEX = { NP: 0, "66": 1, F3: 2, F2: 3 } as const;
 const OPCODES = 4 * 256;
@@ -44,46 +48,78 @@ export const modOf = (operands: readonly Operand[]): "any" | "memory" | "registe
 
 export class LookupTables {
   readonly primary = new Int16Array(PLANES * 2 * OPCODES).fill(INVALID);
-  readonly groups: Int16Array;
-  readonly leaves: Int16Array;
+  groups = new Int16Array(64 * GROUP_SIZE);
+  leaves = new Int16Array(64 * LEAF_SIZE);
+  #groupCount = 0;
+  #leafCount = 0;
+  /** The rows that an UNKNOWN opcode may belong to. */
+  readonly #candidates = new Map<number, number[]>();
+  readonly #points: OpcodePoints;
 
   constructor(rows: readonly InstructionRow[]) {
-    const candidates = Array.from({ length: this.primary.length }, (): number[] => []);
+    this.#points = new OpcodePoints(rows);
     for (const [index, row] of rows.entries()) {
       const { map, opcode, plusRegister } = row.encoding;
       for (let n = 0; n < (plusRegister ? 8 : 1); n++) {
         for (const plane of planesOf(row)) {
           const slot = plane * 2 * OPCODES + ((map << 8) | (opcode + n));
-          if (!row.traits.has("o64")) candidates[slot]?.push(index);
-          if (!row.traits.has("i64")) candidates[OPCODES + slot]?.push(index);
+          if (!row.traits.has("o64")) this.#expect(slot, index);
+          if (!row.traits.has("i64")) this.#expect(OPCODES + slot, index);
         }
       }
     }
-    const groups: number[] = [];
-    const leaves: number[] = [];
-    const points = new OpcodePoints(rows);
-    for (const [slot, indices] of candidates.entries()) {
-      const [first] = indices;
-      if (first === undefined) continue;
-      points.assign(indices);
-      if (points.row.every((value) => value === first)) {
-        this.primary[slot] = first;
-        continue;
-      }
-      this.primary[slot] = -2 - groups.length / GROUP_SIZE;
-      for (let key = 0; key < GROUP_SIZE; key++) {
-        const byRm = points.row.subarray(key * 8, key * 8 + 8);
-        const only = byRm[0] ?? INVALID;
-        if (byRm.every((value) => value === only)) groups.push(only);
-        else {
-          groups.push(-2 - leaves.length / 8);
-          leaves.push(...byRm);
-        }
-      }
-    }
-    this.groups = Int16Array.from(groups);
-    this.leaves = Int16Array.from(leaves);
   }
+
+  /** Works out what an UNKNOWN element of `primary` is, and returns it. */
+  learn(slot: number): number {
+    const indices = this.#candidates.get(slot) ?? [];
+    this.#candidates.delete(slot);
+    const value = this.#valueOf(indices);
+    this.primary[slot] = value;
+    return value;
+  }
+
+  #expect(slot: number, index: number): void {
+    this.primary[slot] = UNKNOWN;
+    const known = this.#candidates.get(slot);
+    if (known === undefined) this.#candidates.set(slot, [index]);
+    else known.push(index);
+  }
+
+  #valueOf(indices: readonly number[]): number {
+    const { row } = this.#points;
+    this.#points.assign(indices);
+    if (isUniform(row, 0, POINTS)) return row[0] ?? INVALID;
+    const group = this.#groupCount++;
+    this.groups = withRoomFor(this.groups, this.#groupCount * GROUP_SIZE);
+    for (let key = 0; key < GROUP_SIZE; key++) {
+      const at = key * LEAF_SIZE;
+      this.groups[group * GROUP_SIZE + key] = isUniform(row, at, at + LEAF_SIZE)
+        ? (row[at] ?? INVALID)
+        : this.#addLeaf(row.subarray(at, at + LEAF_SIZE));
+    }
+    return -2 - group;
+  }
+
+  #addLeaf(rows: Int16Array): number {
+    const leaf = this.#leafCount++;
+    this.leaves = withRoomFor(this.leaves, this.#leafCount * LEAF_SIZE);
+    this.leaves.set(rows, leaf * LEAF_SIZE);
+    return -2 - leaf;
+  }
+}
+
+function isUniform(values: Int16Array, start: number, end: number): boolean {
+  const first = values[start];
+  for (let at = start + 1; at < end; at++) if (values[at] !== first) return false;
+  return true;
+}
+
+function withRoomFor(values: Int16Array<ArrayBuffer>, length: number): Int16Array<ArrayBuffer> {
+  if (length <= values.length) return values;
+  const larger = new Int16Array(2 * values.length);
+  larger.set(values);
+  return larger;
 }
 
 /** Smallest and largest value of a field of the point, both included. */

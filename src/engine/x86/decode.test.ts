@@ -211,6 +211,15 @@ suite("decoder", () => {
     assert.equal(decoder.immediate2, 0x08070605);
   });
 
+  test("two equally specific rows for one encoding are an error of the table", () => {
+    const twice = ["first", "second"].map((name) => row("0F FF /r", name, "rv, rmv", noOperation));
+    const ambiguous = new Decoder(twice, new Set(featureNames));
+    assert.throws(
+      () => ambiguous.decode(Uint8Array.from([0x0f, 0xff, 0xc0, ...TAIL]), 0, 19, CODE64),
+      /0F FF \/r (second|first) and 0F FF \/r (second|first) cover the same encoding/,
+    );
+  });
+
   test("does not judge by a ModRM byte behind the limit", () => {
     // C7 /1 is no instruction, C7 /0 is MOV.
     const bytes = Uint8Array.from([0x48, 0xc7, 0x48, ...Array.from({ length: 29 }, () => 0)]);

@@ -6,7 +6,15 @@
  */
 import type { Feature } from "../../cpu/index.ts";
 import { GPR, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SLOT_ZERO } from "../layout.ts";
-import { GROUP_SIZE, INVALID, LookupTables, PLANE_VEX_L0, PLANE_VEX_L1, modOf } from "./decode-table.ts";
+import {
+  GROUP_SIZE,
+  INVALID,
+  LookupTables,
+  PLANE_VEX_L0,
+  PLANE_VEX_L1,
+  UNKNOWN,
+  modOf,
+} from "./decode-table.ts";
 import type { ImmediateToken } from "./operand.ts";
 import type { InstructionRow } from "./row.ts";
 
@@ -151,9 +159,8 @@ export class Decoder {
   #rawVvvv = 0;
 
   readonly rows: readonly InstructionRow[];
+  readonly #tables: LookupTables;
   readonly #primary: Int16Array;
-  readonly #groups: Int16Array;
-  readonly #leaves: Int16Array;
   readonly #attributes: Uint8Array;
   readonly #immediateCodes: Uint8Array;
   readonly #tail: DataView = new DataView(new ArrayBuffer(REACH));
@@ -167,10 +174,8 @@ export class Decoder {
     const [first] = this.rows;
     if (first === undefined) throw new Error("the x86 table is empty");
     this.row = first;
-    const tables = new LookupTables(this.rows);
-    this.#primary = tables.primary;
-    this.#groups = tables.groups;
-    this.#leaves = tables.leaves;
+    this.#tables = new LookupTables(this.rows);
+    this.#primary = this.#tables.primary;
     this.#immediateCodes = Uint8Array.from(this.rows, immediateCode);
     this.#attributes = Uint8Array.from(
       this.rows,
@@ -277,12 +282,13 @@ export class Decoder {
     const modrm = view.getUint8(at);
     this.modrm = modrm;
     let number = this.#primary[key] ?? 0;
+    if (number === UNKNOWN) number = this.#tables.learn(key);
     const isGroup = number <= -2;
     if (isGroup) {
       const prefix = rep === 3 ? 2 : rep === 2 ? 3 : hasOperandSize ? 1 : 0;
       const point = (prefix << 5) | (w << 1) | (modrm >= 0xc0 ? 8 : 0) | ((modrm >> 3) & 7);
-      number = this.#groups[(-2 - number) * GROUP_SIZE + point] ?? 0;
-      if (number <= -2) number = this.#leaves[(-2 - number) * 8 + (modrm & 7)] ?? 0;
+      number = this.#tables.groups[(-2 - number) * GROUP_SIZE + point] ?? 0;
+      if (number <= -2) number = this.#tables.leaves[(-2 - number) * 8 + (modrm & 7)] ?? 0;
     }
     if (number === INVALID) {
       // What is invalid for its ModRM byte is not yet so where that byte cannot be fetched.
