@@ -1,27 +1,24 @@
 /**
  * Decompression under Node, in the shape of the boot loader's `Decompressors` (which this layer may not import:
  * applications pass it on, and the compiler compares the shapes there): gzip and zstd by node:zlib, xz by the WebAssembly build of xz-embedded
- * in the package xz-decompress. That build knows LZMA2 only; the boot loader removes branch filters before.
+ * in the package xz-decompress. That build knows LZMA2 only; the boot loader removes branch filters before. Each is
+ * loaded when it is used first: most VMs need none, and all wait for what is loaded at their start.
  */
-
-import { promisify } from "node:util";
-import * as zlib from "node:zlib";
-import xz from "xz-decompress";
-
-const gunzip = promisify<Uint8Array, zlib.ZlibOptions, Uint8Array>(zlib.gunzip);
-const zstdDecompress = promisify<Uint8Array, zlib.ZstdOptions, Uint8Array>(zlib.zstdDecompress);
 
 /** Each takes one stream, and rejects on damage or when more than `limitBytes` come out. */
 export const nodeDecompressors = {
-  gunzip(packed: Uint8Array, limitBytes: number): Promise<Uint8Array> {
-    return gunzip(packed, { maxOutputLength: limitBytes });
+  async gunzip(packed: Uint8Array, limitBytes: number): Promise<Uint8Array> {
+    const { gunzip } = await import("node:zlib");
+    return settled((done) => gunzip(packed, { maxOutputLength: limitBytes }, done));
   },
 
-  unzstd(packed: Uint8Array, limitBytes: number): Promise<Uint8Array> {
-    return zstdDecompress(packed, { maxOutputLength: limitBytes });
+  async unzstd(packed: Uint8Array, limitBytes: number): Promise<Uint8Array> {
+    const { zstdDecompress } = await import("node:zlib");
+    return settled((done) => zstdDecompress(packed, { maxOutputLength: limitBytes }, done));
   },
 
   async unxz(packed: Uint8Array, limitBytes: number): Promise<Uint8Array> {
+    const { default: xz } = await import("xz-decompress");
     const source = new ReadableStream<Uint8Array>({
       start(controller): void {
         controller.enqueue(packed);
@@ -44,3 +41,13 @@ export const nodeDecompressors = {
     return unpacked;
   },
 };
+
+/** The result of a function with a callback of Node's kind. */
+function settled(run: (done: (error: Error | null, bytes: Uint8Array) => void) => void): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    run((error, bytes) => {
+      if (error === null) resolve(bytes);
+      else reject(error);
+    });
+  });
+}
