@@ -1,6 +1,7 @@
 /** The program that runs one VM; started by the typevisor command and by the library, never by hand. */
 
-import { createVm } from "./create-vm.ts";
-import { serveVm } from "./serve-vm.ts";
+import { enableQuickImports } from "../quick-imports.ts";
 
+enableQuickImports();
+const [{ serveVm }, { createVm }] = await Promise.all([import("./serve-vm.ts"), import("./create-vm.ts")]);
 serveVm((definition, serial) => createVm(definition, serial));
