@@ -8,8 +8,8 @@ import { forkVmProcess } from "../platform/node/index.ts";
 import { smallestKernel } from "../vmm/testing.ts";
 
 /** Starts vm-process/testing.ts, whose words are the kernel's command line. */
-export const spawnScriptedVm: SpawnVmProcess = (vmName) =>
-  forkVmProcess(new URL("vm-process/testing.ts", import.meta.url), vmName);
+export const spawnScriptedVm: SpawnVmProcess = () =>
+  forkVmProcess(new URL("vm-process/testing.ts", import.meta.url));
 
 export interface TestFolder extends Disposable {
   readonly path: string;

@@ -25,4 +25,4 @@ export interface VmProcessLink {
 }
 
 /** Starts the process of one VM. */
-export type SpawnVmProcess = (vmName: string) => VmProcessLink;
+export type SpawnVmProcess = () => VmProcessLink;

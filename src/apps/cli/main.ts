@@ -6,5 +6,10 @@
 import { enableQuickImports } from "../quick-imports.ts";
 
 enableQuickImports();
-const [{ spawnVm }, { runCli }] = await Promise.all([import("../spawn-vm.ts"), import("./program.ts")]);
-process.exitCode = await runCli(process.argv.slice(2), { spawn: spawnVm });
+const { spawnVm, spawnVmAhead } = await import("../spawn-vm.ts");
+const argv = process.argv.slice(2);
+// Whether the line makes sense is found out while the VM's process starts.
+const ahead = argv[0] === "run" ? spawnVmAhead() : undefined;
+const { runCli } = await import("./program.ts");
+process.exitCode = await runCli(argv, { spawn: ahead?.spawn ?? spawnVm });
+ahead?.release();

@@ -35,7 +35,7 @@ export async function runVm(options: RunOptions, { spawn }: CliParts): Promise<n
   const { definition, serial } = prepared.value;
   const created = await VmHandle.create({
     definition,
-    link: spawn(definition.name),
+    link: spawn(),
     scheduling: nodeScheduling,
   });
   if (!created.ok) return refuse(created.error.message);

@@ -32,7 +32,7 @@ export async function startVm(options: VmOptions): Promise<Vm> {
 export async function startVmIn(spawn: typeof spawnVm, options: VmOptions): Promise<Vm> {
   const definition = parseVmDefinition(options);
   if (!definition.ok) throw vmErrorOf(definition.error);
-  const link = spawn(definition.value.name);
+  const link = spawn();
   const created = await VmHandle.create({ definition: definition.value, link, scheduling: nodeScheduling });
   if (!created.ok) throw vmErrorOf(created.error);
   await withVmErrors(created.value.start());

@@ -2,7 +2,7 @@
 
 import { VmServer, decodeToVm } from "../../host/index.ts";
 import type { FromVmMessage, VmServerParts } from "../../host/index.ts";
-import { nodeScheduling, parentChannel, processResources } from "../../platform/node/index.ts";
+import { nameProcess, nodeScheduling, parentChannel, processResources } from "../../platform/node/index.ts";
 
 /** Serves the one VM that the parent will ask for, then ends the process. */
 export function serveVm(createVm: VmServerParts["createVm"]): void {
@@ -19,7 +19,10 @@ export function serveVm(createVm: VmServerParts["createVm"]): void {
   }
   const server = new VmServer({
     send: (message) => channel.send(message),
-    createVm,
+    createVm(definition, serial) {
+      nameProcess(definition.name);
+      return createVm(definition, serial);
+    },
     resources: processResources,
     scheduling: nodeScheduling,
     // The channel empties itself before it closes; with it nothing keeps the process alive.

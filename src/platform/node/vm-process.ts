@@ -64,22 +64,22 @@ export interface ForkedProcess<Message extends object> {
   listen(listeners: ForkListeners): void;
 }
 
-/** Starts the program `entry`, a module of this package, as the process of the VM called `vmName`. */
-export function forkVmProcess<Message extends object>(entry: URL, vmName: string): ForkedProcess<Message> {
+/** Starts the program `entry`, a module of this package, as the process of one VM. */
+export function forkVmProcess<Message extends object>(entry: URL): ForkedProcess<Message> {
   const child = fork(fileURLToPath(entry), [], {
     serialization: "advanced",
     // Options of our own process (a debugger's port, a test runner's flags) are not the child's.
-    execArgv: [`--title=typevisor: ${vmName}`, ...SMALL_PROCESS_OPTIONS],
+    execArgv: ["--title=typevisor: a VM", ...SMALL_PROCESS_OPTIONS],
     env: { ...SMALL_PROCESS_ENVIRONMENT, ...process.env },
     // Nobody but the child writes to its standard output; what it says there is as good as its standard error.
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   let lastWords = "";
   let listeners: ForkListeners | undefined;
-  let hasEnded = false;
+  let ended: ForkedEnding | undefined;
   const end = (ending: ForkedEnding): void => {
-    if (hasEnded) return;
-    hasEnded = true;
+    if (ended !== undefined) return;
+    ended = ending;
     listeners?.ended(ending);
   };
   for (const stream of [child.stdout, child.stderr]) {
@@ -104,6 +104,9 @@ export function forkVmProcess<Message extends object>(entry: URL, vmName: string
     },
     listen(wanted) {
       listeners = wanted;
+      // A process that was started ahead may be gone before anybody wants it.
+      const ending = ended;
+      if (ending !== undefined) queueMicrotask(() => wanted.ended(ending));
     },
   };
 }
@@ -136,6 +139,11 @@ export function parentChannel<Message extends object>(listeners: {
       if (unsentCount === 0) process.disconnect?.();
     },
   };
+}
+
+/** What tools such as ps and top call this process, once it is known which VM it runs. */
+export function nameProcess(vmName: string): void {
+  process.title = `typevisor: ${vmName}`;
 }
 
 /** Gives back what is no longer used; in a process that {@link forkVmProcess} did not start, does nothing. */

@@ -46,7 +46,7 @@ export class DemoVm {
   static async create(guest: DemoGuest, spawn: SpawnVmProcess): Promise<DemoVm> {
     const definition = parseVmDefinition(guest.definition);
     if (!definition.ok) throw new DemoFault(definition.error.message);
-    const link = spawn(definition.value.name);
+    const link = spawn();
     const handle = await VmHandle.create({ definition: definition.value, link, scheduling: nodeScheduling });
     if (!handle.ok) throw new DemoFault(handle.error.message);
     return new DemoVm(handle.value, guest);
