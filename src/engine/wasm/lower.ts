@@ -29,7 +29,6 @@ import {
   END_IF,
   END_IF_FLAGS,
   FAULT,
-  FIXED_SLOT,
   GET_CHECK,
   GET_FLAG_VALUE,
   GET_SLOT,
@@ -62,10 +61,6 @@ import {
   TLB_OF_CHECK,
   TLB_WRITE,
   TYPES,
-  FORM_IMM,
-  FORM_IMM64,
-  FORM_OTHER,
-  FORM_SCALE,
   NO_RESULT,
   HINTS,
   calledFunctions,
@@ -82,10 +77,10 @@ import {
   WORD_FLAGS_SHIFT,
   WORD_NOT_RETIRED_SHIFT,
 } from "./region-frame.ts";
-import { CurrentOp, type RegionOps } from "./region-ops.ts";
+import { CurrentOp, type RegionOps, operandOf, slotOf } from "./region-ops.ts";
 import { NO_LOCAL, type SharedAccess } from "./shared-checks.ts";
 import { ALL_GPRS, ALL_XMMS, Slots } from "./slots.ts";
-import { staticInteger, staticVector } from "./static-value.ts";
+import { FORM_IMM, FORM_IMM64, isZero, staticBig, staticNumber, staticVector } from "./static-value.ts";
 
 /** Temporaries of one type that an op has at most. */
 const TEMPORARIES_MAX = 32;
@@ -205,17 +200,6 @@ export class Lowering {
     return local;
   }
 
-  /** The slot that an operand of a step names. */
-  #slot(operand: number): number {
-    return operand >= FIXED_SLOT ? operand - FIXED_SLOT : this.#operand(operand);
-  }
-
-  /** The field of the current op that a role names. */
-  #operand(role: number): number {
-    const op = this.#op;
-    return role === 0 ? op.d : role === 1 ? op.s : op.a;
-  }
-
   #sharedAccess(): SharedAccess {
     return defined(this.shared, "a step of a shared access");
   }
@@ -225,29 +209,15 @@ export class Lowering {
     return forWrite ? this.#tlbWrite : this.#tlbRead;
   }
 
-  #isZero(form: number): boolean {
-    const op = this.#op;
-    if (form === FORM_IMM) return op.imm === 0;
-    if (form === FORM_SCALE) return op.scale === 0;
-    if (form === FORM_IMM64) return op.imm === 0 && op.immHigh === 0;
-    return this.#static(form) === 0n;
-  }
-
-  #static(form: number): bigint {
-    return staticInteger(defined(staticExpressions[form - FORM_OTHER], "a static expression"), this.#op);
-  }
-
   #pushStatic32(form: number): void {
-    if (form === FORM_IMM) this.#f.i32Const(this.#op.imm);
-    else if (form === FORM_SCALE) this.#f.i32Const(this.#op.scale);
-    else this.#f.i32Const(Number(this.#static(form)));
+    this.#f.i32Const(staticNumber(form, this.#op));
   }
 
   #pushStatic64(form: number): void {
     const { imm, immHigh } = this.#op;
     if (form === FORM_IMM) this.#f.i64Const(imm, imm >> 31);
     else if (form === FORM_IMM64) this.#f.i64Const(imm, immHigh);
-    else this.#f.i64ConstBig(this.#static(form));
+    else this.#f.i64ConstBig(staticBig(form, this.#op));
   }
 
   /** Writes what a recipe says of the current op. hot: npm run bench -- linux. */
@@ -268,7 +238,7 @@ export class Lowering {
           at += 3;
           break;
         case GET_SLOT:
-          this.slots.get(this.#slot(first), second);
+          this.slots.get(slotOf(this.#op, first), second);
           at += 3;
           break;
         case TEE_TEMPORARY:
@@ -284,11 +254,11 @@ export class Lowering {
           at += 3;
           break;
         case BEGIN_SET_SLOT:
-          this.slots.beginSet(this.#slot(first), second);
+          this.slots.beginSet(slotOf(this.#op, first), second);
           at += 3;
           break;
         case SET_SLOT:
-          this.slots.set(this.#slot(first), second, this.#bits(steps[at + 3] ?? 0));
+          this.slots.set(slotOf(this.#op, first), second, this.#bits(steps[at + 3] ?? 0));
           at += 4;
           break;
         case TLB_OFFSET:
@@ -307,10 +277,10 @@ export class Lowering {
           at = first;
           break;
         case JUMP_IF_ZERO:
-          at = this.#isZero(first) ? second : at + 3;
+          at = isZero(first, this.#op) ? second : at + 3;
           break;
         case JUMP_IF_ZERO_SLOT:
-          at = this.#operand(first) === L.SLOT_ZERO ? second : at + 3;
+          at = operandOf(this.#op, first) === L.SLOT_ZERO ? second : at + 3;
           break;
         case JUMP_IF_SHARED:
           at = this.shared === undefined ? at + 2 : first;
@@ -357,11 +327,11 @@ export class Lowering {
     const first = steps[at + 1] ?? 0;
     switch (step) {
       case GET_XMM:
-        this.slots.getXmm(this.#operand(first));
+        this.slots.getXmm(operandOf(this.#op, first));
         return at + 2;
       case SET_XMM:
-        this.floats.written(this.#operand(first));
-        this.slots.setXmm(this.#operand(first));
+        this.floats.written(operandOf(this.#op, first));
+        this.slots.setXmm(operandOf(this.#op, first));
         return at + 2;
       case JUMP_IF_CHECKED:
         return this.#sharedAccess().check.local === NO_LOCAL ? at + 2 : first;

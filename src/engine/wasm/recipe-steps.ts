@@ -75,7 +75,7 @@ export const STATE_ADDRESS = 0x126;
 // ---- Operands -------------------------------------------------------------------------------------------------------
 export const TYPES = ["i32", "i64", "f32", "f64", "v128"] as const satisfies readonly ValueType[];
 export const ROLE_NUMBERS = { d: 0, s: 1, a: 2 } as const satisfies Record<Role, number>;
-/** A slot that is no operand's. */
+/** What a slot operand is for a slot that is no operand of the op: this plus its byte offset. See slotOf(). */
 export const FIXED_SLOT = 3;
 export const HINTS = ["none", "likely", "unlikely"] as const;
 export const TLB_READ = 0;
@@ -84,12 +84,6 @@ export const TLB_WRITE = 1;
 export const TLB_OF_CHECK = 2;
 /** A number of bits that immediates decide: see dynamicBits. */
 export const DYNAMIC = 0x100;
-/** Forms of static values; others are numbers in staticExpressions. */
-export const FORM_IMM = 0;
-export const FORM_IMM64 = 1;
-export const FORM_SCALE = 2;
-export const FORM_OTHER = 3;
-
 export const NO_RESULT = -1;
 
 // ---- Tables that operands index -------------------------------------------------------------------------------------

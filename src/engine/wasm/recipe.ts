@@ -28,7 +28,7 @@ import {
   staticExpressions,
   steps,
 } from "./recipe-steps.ts";
-import { type Immediates, isStatic, staticInteger, staticVector } from "./static-value.ts";
+import { type Immediates, formOf, isStatic, staticInteger, staticVector } from "./static-value.ts";
 
 type Bits = number | ((op: Immediates) => number);
 
@@ -607,13 +607,6 @@ function isConstant(e: Expr): boolean {
 }
 
 const constantOf = (e: Expr): bigint => staticInteger(e, NO_IMMEDIATES);
-
-function formOf(e: Expr): number {
-  if (e.kind === "imm") return step.FORM_IMM;
-  if (e.kind === "imm64") return step.FORM_IMM64;
-  if (e.kind === "scale") return step.FORM_SCALE;
-  return step.FORM_OTHER + staticExpressions.push(e) - 1;
-}
 
 const bitLength = (value: bigint, all: number): number => (value < 0n ? all : value.toString(2).length);
 

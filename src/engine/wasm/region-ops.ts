@@ -1,6 +1,7 @@
 /** The IR ops of one region: those of its blocks, one behind the other, in arrays that all regions reuse. */
 import type { IrBlock } from "../ir/block.ts";
 import { opNumber } from "../ir/ops.ts";
+import { FIXED_SLOT } from "./recipe-steps.ts";
 import type { Immediates } from "./static-value.ts";
 
 /** More ops than a region may have. */
@@ -99,3 +100,10 @@ export class CurrentOp implements Immediates {
     this.immHigh = ops.immHigh[i] ?? 0;
   }
 }
+
+/** The field of an op that a role's number names (recipe-steps.ts). */
+export const operandOf = (op: CurrentOp, role: number): number =>
+  role === 0 ? op.d : role === 1 ? op.s : op.a;
+/** The slot that an operand of a step names: the op's own, or a fixed one. */
+export const slotOf = (op: CurrentOp, slot: number): number =>
+  slot >= FIXED_SLOT ? slot - FIXED_SLOT : operandOf(op, slot);

@@ -10,14 +10,33 @@
  * Addresses of 32 bits are sums modulo 2^32: two of them keep their distance unless one has wrapped around, and bytes
  * between which that happens are in different pages.
  */
-import type { Expr, Statement } from "../ir/expr.ts";
+import { defined } from "../../base/index.ts";
 import { SLOT_ZERO } from "../layout.ts";
 import { isBehindCall } from "./dataflow.ts";
-import type { RegionNode } from "./graph.ts";
+import { OUTSIDE, type RegionNode } from "./graph.ts";
 import { factsOfOp } from "./op-facts.ts";
-import { CurrentOp, type RegionOps } from "./region-ops.ts";
-import { isStatic, staticInteger } from "./static-value.ts";
+import { CurrentOp, type RegionOps, slotOf } from "./region-ops.ts";
+import { staticNumber } from "./static-value.ts";
+import {
+  OPERATION_ADD,
+  OPERATION_SUB,
+  SUM_ACCESS,
+  SUM_BINARY,
+  SUM_END,
+  SUM_KEEP,
+  SUM_LOW_32,
+  SUM_NAMED,
+  SUM_SET_SLOT,
+  SUM_SLOT,
+  SUM_STATIC,
+  SUM_UNKNOWN_SLOT,
+  TYPE_I32,
+  sumSteps,
+  sumsOf,
+} from "./sum-steps.ts";
 
+/** The register file that slots name: 256 bytes. */
+const SLOT_COUNT = 32;
 /** Bytes that one check covers at most. */
 const RANGE_MAX_BYTES = 256;
 /** In SharedCheck.local until the check is made. */
@@ -53,26 +72,45 @@ interface Symbolic {
 }
 
 const CONSTANT = 0;
+const NOTHING_KNOWN: readonly (Symbolic | undefined)[] = Array.from({ length: SLOT_COUNT });
 const ZERO: Symbolic = { value: CONSTANT, plus: 0, is32: false };
+
+/** A check for reads or for writes that was begun, and where. A newer one in front hides older ones for the same key. */
+interface OpenCheck {
+  /** keyOf() the addresses. */
+  readonly key: number;
+  readonly forWrite: boolean;
+  /** Undefined: from here on there is none. */
+  readonly check: SharedCheck | undefined;
+  readonly node: RegionNode;
+  readonly older: OpenCheck | undefined;
+}
 
 /** What is known at a point. */
 class Knowledge {
-  /** By slot (byte offset of its first byte). */
-  readonly slots: Map<number, Symbolic>;
-  /** By keyOf() their addresses: the check for reads and the one for writes that were begun, with the node of each. */
-  readonly reads: Map<number, OpenCheck>;
-  readonly writes: Map<number, OpenCheck>;
+  /** By slot (its byte offset in words); undefined until a value is asked for. */
+  readonly slots: (Symbolic | undefined)[];
+  checks: OpenCheck | undefined;
 
   constructor(before?: Knowledge) {
-    this.slots = new Map(before?.slots);
-    this.reads = new Map(before?.reads);
-    this.writes = new Map(before?.writes);
+    this.slots = (before?.slots ?? NOTHING_KNOWN).slice();
+    this.checks = before?.checks;
   }
-}
 
-interface OpenCheck {
-  readonly check: SharedCheck;
-  readonly node: RegionNode;
+  forget(): void {
+    this.slots.fill(undefined);
+    this.checks = undefined;
+  }
+
+  find(key: number, forWrite: boolean): OpenCheck | undefined {
+    for (let open = this.checks; open !== undefined; open = open.older)
+      if (open.key === key && open.forWrite === forWrite) return open.check === undefined ? undefined : open;
+    return undefined;
+  }
+
+  begin(key: number, forWrite: boolean, check: SharedCheck | undefined, node: RegionNode): void {
+    this.checks = { key, forWrite, check, node, older: this.checks };
+  }
 }
 
 export class SharedChecks {
@@ -80,8 +118,10 @@ export class SharedChecks {
   #known = new Knowledge();
   #valueCount = CONSTANT + 1;
   /** Numbers of sums and multiples of values. */
-  readonly #composed = new Map<string, number>();
-  readonly #names = new Map<string, Symbolic>();
+  readonly #composed = new Map<number, number>();
+  /** The current op's values: those on the stack of its steps, and those that it keeps. */
+  readonly #stack: (Symbolic | undefined)[] = [];
+  readonly #names: (Symbolic | undefined)[] = [];
   readonly #op = new CurrentOp();
 
   /** What op `i`'s access shares, if there is another access that shares it. */
@@ -94,56 +134,79 @@ export class SharedChecks {
     this.#accesses = [];
     this.#composed.clear();
     this.#valueCount = CONSTANT + 1;
-    const inherited = new Map<number, Knowledge>();
-    for (const [number, node] of nodes.entries()) {
-      this.#known = inherited.get(number) ?? new Knowledge();
-      const { start, end } = node.block;
-      for (let i = start; i < end; i++) this.#step(node, ops, i);
-      for (const [i, { to }] of node.edges.entries()) {
+    const inherited: (Knowledge | undefined)[] = nodes.map(() => undefined);
+    for (let number = 0; number < nodes.length; number++) {
+      const node = defined(nodes[number], "a node");
+      this.#known = inherited[number] ?? new Knowledge();
+      const { edges, block } = node;
+      for (let i = block.start; i < block.end; i++) {
+        // What a helper does not say it writes, it may write all the same: segment bases, through its registers.
+        if (factsOfOp(ops.op[i] ?? 0).helper !== undefined) this.#known.forget();
+        else this.#step(node, ops, i);
+      }
+      for (let i = 0; i < edges.length; i++) {
+        const to = edges[i]?.to ?? OUTSIDE;
         const next = nodes[to];
         if (next === undefined || next.isMerge || next.isHeader || isBehindCall(ops, node, i)) continue;
-        inherited.set(to, new Knowledge(this.#known));
+        inherited[to] = new Knowledge(this.#known);
       }
     }
   }
 
   #step(node: RegionNode, ops: RegionOps, i: number): void {
+    const start = sumsOf(ops.op[i] ?? 0);
+    if (sumSteps[start] === SUM_END) return;
     this.#op.select(ops, i);
-    const { helper, body } = factsOfOp(this.#op.number);
-    // What a helper does not say it writes, it may write all the same: segment bases, through its registers.
-    if (helper !== undefined) this.#known = new Knowledge();
-    this.#names.clear();
-    const isOnlyAccess = body.filter(isAccess).length === 1;
-    for (const statement of body) this.#statement(node, i, statement, isOnlyAccess);
-  }
-
-  #statement(node: RegionNode, i: number, statement: Statement, isOnlyAccess: boolean): void {
-    switch (statement.kind) {
-      case "let": {
-        const value = this.#valueOf(statement.value);
-        if (value === undefined) this.#names.delete(statement.name);
-        else this.#names.set(statement.name, value);
-        return;
+    const stack = this.#stack;
+    for (let at = start; ;) {
+      const first = sumSteps[at + 1] ?? 0;
+      const second = sumSteps[at + 2] ?? 0;
+      switch (sumSteps[at]) {
+        case SUM_SLOT:
+          stack.push(this.#slotOfWidth(slotOf(this.#op, first), second));
+          at += 3;
+          break;
+        case SUM_STATIC:
+          stack.push(symbolic(CONSTANT, staticNumber(first, this.#op), second === TYPE_I32));
+          at += 3;
+          break;
+        case SUM_NAMED:
+          stack.push(this.#names[first]);
+          at += 2;
+          break;
+        case SUM_KEEP:
+          this.#names[first] = stack.pop();
+          at += 2;
+          break;
+        case SUM_LOW_32: {
+          const value = stack.pop();
+          stack.push(value === undefined ? undefined : low32(value));
+          at += 1;
+          break;
+        }
+        case SUM_BINARY: {
+          const right = stack.pop();
+          const left = stack.pop();
+          stack.push(this.#binary(first, left, right, second === TYPE_I32));
+          at += 3;
+          break;
+        }
+        case SUM_SET_SLOT:
+          this.#known.slots[slotOf(this.#op, first) >> 3] = stack.pop() ?? this.#newValue();
+          at += 2;
+          break;
+        case SUM_UNKNOWN_SLOT:
+          this.#known.slots[slotOf(this.#op, first) >> 3] = undefined;
+          at += 2;
+          break;
+        case SUM_ACCESS:
+          this.#access(node, i, stack.pop(), first, second !== 0);
+          at += 3;
+          break;
+        default:
+          return;
       }
-      case "setReg":
-        return this.#setSlot(this.#op[statement.role], statement);
-      case "setGpr":
-        return this.#setSlot(8 * statement.number, statement);
-      case "load":
-        this.#names.delete(statement.name);
-        if (isOnlyAccess) this.#access(node, i, statement.address, statement.size / 8, statement.forWrite);
-        return;
-      case "store":
-        if (isOnlyAccess) this.#access(node, i, statement.address, statement.size / 8, true);
-        return;
-      default:
-        return;
     }
-  }
-
-  #setSlot(slot: number, { width, value }: Extract<Statement, { kind: "setReg" | "setGpr" }>): void {
-    const known = width >= 32 ? this.#valueOf(value) : undefined;
-    this.#known.slots.set(slot & ~7, known ?? this.#newValue());
   }
 
   #newValue(): Symbolic {
@@ -151,115 +214,78 @@ export class SharedChecks {
   }
 
   // ---- Symbolic values --------------------------------------------------------------------------------------------
-  #slot(slot: number): Symbolic {
-    if (slot === SLOT_ZERO) return ZERO;
-    const known = this.#known.slots.get(slot);
-    if (known !== undefined) return known;
-    const value = this.#newValue();
-    this.#known.slots.set(slot, value);
-    return value;
-  }
-
-  /** The value of an expression if it is a sum of slots, multiples of them and constants; an i32's zero-extended. */
-  #valueOf(e: Expr): Symbolic | undefined {
-    if (e.type !== "i64" && e.type !== "i32") return undefined;
-    if (isStatic(e)) return constant(staticInteger(e, this.#op), e.type === "i32");
-    switch (e.kind) {
-      case "reg":
-        return this.#slotOfWidth(this.#op[e.role], e.width);
-      case "gpr":
-        return this.#slotOfWidth(8 * e.number, e.width);
-      case "local":
-        return this.#names.get(e.name);
-      case "unary":
-        return this.#ofUnary(e);
-      case "binary":
-        return this.#ofBinary(e);
-      default:
-        return undefined;
-    }
-  }
-
-  #slotOfWidth(slot: number, width: number): Symbolic | undefined {
-    if (width < 32) return undefined;
-    const whole = this.#slot(slot);
+  #slotOfWidth(slot: number, width: number): Symbolic {
+    if (slot === SLOT_ZERO) return width === 64 ? ZERO : low32(ZERO);
+    const { slots } = this.#known;
+    const whole = slots[slot >> 3] ?? this.#newValue();
+    slots[slot >> 3] = whole;
     return width === 64 ? whole : low32(whole);
   }
 
-  #ofUnary(e: Extract<Expr, { kind: "unary" }>): Symbolic | undefined {
-    if (e.op !== "i64.extend_i32_u" && e.op !== "i32.wrap_i64") return undefined;
-    const value = this.#valueOf(e.value);
-    return value === undefined ? undefined : low32(value);
-  }
-
-  #ofBinary(e: Extract<Expr, { kind: "binary" }>): Symbolic | undefined {
-    if (!sums.has(e.op)) return undefined;
-    const is32 = e.type === "i32";
-    const left = this.#operand(e.left, is32);
-    const right = this.#operand(e.right, is32);
+  #binary(
+    operation: number,
+    first: Symbolic | undefined,
+    second: Symbolic | undefined,
+    is32: boolean,
+  ): Symbolic | undefined {
+    const left = this.#operand(first, is32);
+    const right = this.#operand(second, is32);
     if (left === undefined || right === undefined) return undefined;
-    switch (e.op) {
-      case "i32.add":
-      case "i64.add":
-        return symbolic(this.#sum(left.value, right.value), left.plus + right.plus, is32);
-      case "i32.sub":
-      case "i64.sub":
-        return right.value === CONSTANT ? symbolic(left.value, left.plus - right.plus, is32) : undefined;
-      default:
-        if (right.value !== CONSTANT || right.plus < 0 || right.plus > 3) return undefined;
-        return symbolic(this.#multiple(left.value, right.plus), left.plus * 2 ** right.plus, is32);
-    }
+    if (operation === OPERATION_ADD)
+      return symbolic(this.#sum(left.value, right.value), left.plus + right.plus, is32);
+    if (right.value !== CONSTANT) return undefined;
+    if (operation === OPERATION_SUB) return symbolic(left.value, left.plus - right.plus, is32);
+    if (right.plus < 0 || right.plus > 3) return undefined;
+    return symbolic(this.#multiple(left.value, right.plus), left.plus * 2 ** right.plus, is32);
   }
 
   /** An operand of a sum of that width: 64-bit sums of what has wrapped around at 32 bits take it as it is. */
-  #operand(e: Expr, is32: boolean): Symbolic | undefined {
-    const operand = this.#valueOf(e);
+  #operand(operand: Symbolic | undefined, is32: boolean): Symbolic | undefined {
     if (operand === undefined || is32 || !operand.is32) return operand;
     const { value, plus } = operand;
     if (value === CONSTANT) return symbolic(CONSTANT, plus >>> 0, false);
-    return { value: this.#numberOf(`${value}:${plus}`), plus: 0, is32: false };
+    return { value: this.#numberOf(KEYS_OF_WRAPPED + value * 2 ** 32 + (plus >>> 0)), plus: 0, is32: false };
   }
 
   #sum(left: number, right: number): number {
     if (left === CONSTANT) return right;
     if (right === CONSTANT) return left;
-    return this.#numberOf(`${Math.min(left, right)}+${Math.max(left, right)}`);
+    return this.#numberOf(Math.min(left, right) * VALUES_MAX + Math.max(left, right));
   }
 
   #multiple(value: number, shift: number): number {
-    return value === CONSTANT || shift === 0 ? value : this.#numberOf(`${value}<<${shift}`);
+    return value === CONSTANT || shift === 0 ? value : this.#numberOf(KEYS_OF_MULTIPLES + value * 4 + shift);
   }
 
-  #numberOf(composed: string): number {
-    const known = this.#composed.get(composed);
+  #numberOf(key: number): number {
+    const known = this.#composed.get(key);
     if (known !== undefined) return known;
     const number = this.#valueCount++;
-    this.#composed.set(composed, number);
+    this.#composed.set(key, number);
     return number;
   }
 
   // ---- Accesses ---------------------------------------------------------------------------------------------------
-  #access(node: RegionNode, i: number, address: Expr, sizeBytes: number, forWrite: boolean): void {
-    const at = this.#valueOf(address);
-    if (at === undefined || sizeBytes > 8) return;
+  #access(node: RegionNode, i: number, at: Symbolic | undefined, sizeBytes: number, forWrite: boolean): void {
+    if (at === undefined) return;
     const { plus, is32 } = at;
     const key = keyOf(at);
-    const { reads, writes } = this.#known;
-    const written = writes.get(key);
-    if (written !== undefined && joins(written.check, plus, sizeBytes))
-      return this.#join(i, written.check, plus);
-    const read = reads.get(key);
-    if (!forWrite && read !== undefined && joins(read.check, plus, sizeBytes))
-      return this.#join(i, read.check, plus);
-    // A store makes a check for reads one for writes only where it is as certain to be reached.
-    if (forWrite && read?.node === node && joins(read.check, plus, sizeBytes)) {
-      read.check.forWrite = true;
-      reads.delete(key);
-      writes.set(key, read);
-      return this.#join(i, read.check, plus);
+    const known = this.#known;
+    const write = known.find(key, true)?.check;
+    if (write !== undefined && joins(write, plus, sizeBytes)) return this.#join(i, write, plus);
+    const open = known.find(key, false);
+    const read = open?.check;
+    if (read !== undefined && (!forWrite || open?.node === node) && joins(read, plus, sizeBytes)) {
+      // A store makes a check for reads one for writes only where it is as certain to be reached.
+      if (forWrite) {
+        read.forWrite = true;
+        known.begin(key, false, undefined, node);
+        known.begin(key, true, read, node);
+      }
+      return this.#join(i, read, plus);
     }
     const check = { low: plus, high: plus + sizeBytes, is32, forWrite, accessCount: 0, local: NO_LOCAL };
-    (forWrite ? writes : reads).set(key, { check, node });
+    known.begin(key, forWrite, check, node);
     this.#join(i, check, plus);
   }
 
@@ -279,10 +305,10 @@ function joins(check: SharedCheck, at: number, sizeBytes: number): boolean {
   return true;
 }
 
-const isAccess = ({ kind }: Statement): boolean =>
-  kind === "load" || kind === "store" || kind === "compareExchange";
-
-const sums = new Set(["i32.add", "i32.sub", "i32.shl", "i64.add", "i64.sub", "i64.shl"]);
+/** Keys of composed values: sums of two, multiples, and what wraps around. There are fewer values than that. */
+const VALUES_MAX = 2 ** 17;
+const KEYS_OF_MULTIPLES = 2 ** 40;
+const KEYS_OF_WRAPPED = 2 ** 41;
 
 /** Sums of so small constants stay exact. */
 const CONSTANT_MAX = 2 ** 40;
@@ -290,8 +316,6 @@ function symbolic(value: number, plus: number, is32: boolean): Symbolic | undefi
   if (is32) return { value, plus: plus | 0, is32 };
   return Math.abs(plus) < CONSTANT_MAX ? { value, plus, is32 } : undefined;
 }
-const constant = (value: bigint, is32: boolean): Symbolic | undefined =>
-  symbolic(CONSTANT, Number(value), is32);
 const low32 = ({ value, plus, is32 }: Symbolic): Symbolic =>
   is32 ? { value, plus, is32 } : { value, plus: plus | 0, is32: true };
 

@@ -2,6 +2,7 @@
  * Evaluates at compile time what an op's expressions say about its immediates: index vectors of shuffles, masks of
  * counts, scaled displacements. Only expressions without registers, memory and locals are static.
  */
+import { defined } from "../../base/index.ts";
 import type { Expr } from "../ir/expr.ts";
 
 /** The fields of one op that expressions read. */
@@ -160,3 +161,45 @@ export function staticVector(e: Expr, op: Immediates): Uint8Array {
 function putLane(bytes: Uint8Array, at: number, size: number, value: bigint): void {
   for (let i = 0; i < size; i++) bytes[at + i] = Number((value >> BigInt(8 * i)) & 0xffn);
 }
+
+// ---- Forms ----------------------------------------------------------------------------------------------------------
+/** Static values by number: the usual ones, and from FORM_OTHER on any other expression that has been asked for. */
+export const FORM_IMM = 0;
+export const FORM_IMM64 = 1;
+export const FORM_SCALE = 2;
+export const FORM_OTHER = 3;
+
+const others: Expr[] = [];
+
+/** The form of a static i32 or i64 expression. */
+export function formOf(e: Expr): number {
+  if (e.kind === "imm") return FORM_IMM;
+  if (e.kind === "imm64") return FORM_IMM64;
+  if (e.kind === "scale") return FORM_SCALE;
+  return FORM_OTHER + others.push(e) - 1;
+}
+
+const otherOf = (form: number, op: Immediates): bigint =>
+  staticInteger(defined(others[form - FORM_OTHER], "a form of a static value"), op);
+
+export function isZero(form: number, op: Immediates): boolean {
+  if (form === FORM_IMM) return op.imm === 0;
+  if (form === FORM_SCALE) return op.scale === 0;
+  if (form === FORM_IMM64) return op.imm === 0 && op.immHigh === 0;
+  return otherOf(form, op) === 0n;
+}
+
+/** The value, signed; above 2^53 not exactly. */
+export function staticNumber(form: number, op: Immediates): number {
+  if (form === FORM_IMM) return op.imm;
+  if (form === FORM_SCALE) return op.scale;
+  if (form === FORM_IMM64) return op.immHigh * 2 ** 32 + (op.imm >>> 0);
+  return Number(otherOf(form, op));
+}
+
+export const staticBig = (form: number, op: Immediates): bigint =>
+  form === FORM_IMM64
+    ? (BigInt(op.immHigh) << 32n) | BigInt(op.imm >>> 0)
+    : form < FORM_OTHER
+      ? BigInt(staticNumber(form, op))
+      : otherOf(form, op);
