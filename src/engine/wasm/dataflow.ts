@@ -6,212 +6,214 @@
  * Masks have one bit for each general register, and one for each XMM register above them (slots.ts). lower.ts, region.ts
  * and their parts write the code that this describes.
  */
-import type { HelperRow } from "../ir/helper-row.ts";
+import { defined } from "../../base/index.ts";
+import { FLAGS_IN_MEMORY, FLAGS_MIXED } from "./flag-values.ts";
 import { OUTSIDE, type RegionNode } from "./graph.ts";
-import { FLAGS_IN_MEMORY, FLAGS_MIXED, FLAG_OP_FLAGS } from "./lazy-flags.ts";
-import {
-  NO_FLAGS,
-  ROLE_A,
-  ROLE_D,
-  ROLE_S,
-  factsOfOp,
-  helperPartialRoles,
-  helperReadRoles,
-  helperWriteRoles,
-} from "./op-facts.ts";
+import { FLAGS_KEPT, type OpFacts, ROLE_A, ROLE_D, ROLE_S, type Registers, factsOfOp } from "./op-facts.ts";
 import { REGION_OPS_MAX, type RegionOps } from "./region-ops.ts";
-import { ALL_GPRS, ALL_REGISTERS, ALL_XMMS, gprBit, xmmBit } from "./slots.ts";
+import { gprBit, xmmBit } from "./slots.ts";
 
 /** Not reached yet; no state of LazyFlags. */
 const FLAGS_UNKNOWN = -3;
 
+/** What all ops of a node do together, as masks (op-facts.ts: Effects), and what is known at its ends. */
+class NodeFlow {
+  /** Dirty at the end: what is at the start of `kept`, and `dirtied`. */
+  kept = 0;
+  dirtied = 0;
+  /** All that it writes. */
+  written = 0;
+  /** Live at the start: what is at the end without `replaced`, `read`, and what is dirty at the start of `needed`. */
+  replaced = 0;
+  read = 0;
+  needed = 0;
+  /** The state of the flags at the end, or FLAGS_KEPT. With `onlyIf`, if that is their state at the start; else mixed. */
+  flags = FLAGS_KEPT;
+  onlyIf = false;
+  hasHelper = false;
+
+  dirtyIn = 0;
+  dirtyOut = 0;
+  flagsIn = FLAGS_UNKNOWN;
+  liveIn = 0;
+}
+
 export class DataFlow {
-  dirtyIn = new Int32Array(0);
-  dirtyOut = new Int32Array(0);
-  flagsIn = new Int32Array(0);
-  liveIn = new Int32Array(0);
   /** By op: live behind it; only for helpers. */
   readonly liveAfter = new Int32Array(REGION_OPS_MAX);
   readonly #dirtyBefore = new Int32Array(REGION_OPS_MAX);
-  /** The state while a node's ops are walked. */
-  #dirty = 0;
-  #flags = 0;
+  #flows: NodeFlow[] = [];
 
   analyze(nodes: readonly RegionNode[], ops: RegionOps): void {
-    this.dirtyIn = new Int32Array(nodes.length);
-    this.dirtyOut = new Int32Array(nodes.length);
-    this.flagsIn = new Int32Array(nodes.length).fill(FLAGS_UNKNOWN);
-    this.liveIn = new Int32Array(nodes.length);
-    this.flagsIn[0] = FLAGS_IN_MEMORY;
+    this.#flows = nodes.map((node) => this.#summary(node, ops));
+    this.#at(0).flagsIn = FLAGS_IN_MEMORY;
     for (let changed = true; changed;) {
       changed = false;
-      for (const [number, node] of nodes.entries()) changed = this.#forward(number, node, ops) || changed;
+      for (let number = 0; number < nodes.length; number++)
+        changed = this.#forward(number, nodeAt(nodes, number), ops) || changed;
     }
     for (let changed = true; changed;) {
       changed = false;
-      for (let number = nodes.length - 1; number >= 0; number--) {
-        const node = nodes[number];
-        if (node !== undefined) changed = this.#backward(number, node, ops) || changed;
-      }
+      for (let number = nodes.length - 1; number >= 0; number--)
+        changed = this.#backward(number, nodeAt(nodes, number), ops) || changed;
     }
+    for (let number = 0; number < nodes.length; number++)
+      if (this.#at(number).hasHelper) this.#liveBehindHelpers(number, nodeAt(nodes, number), ops);
+  }
+
+  #at(number: number): NodeFlow {
+    return defined(this.#flows[number], "a node that is not there");
+  }
+
+  dirtyIn(number: number): number {
+    return this.#at(number).dirtyIn;
+  }
+
+  flagsIn(number: number): number {
+    return this.#at(number).flagsIn;
+  }
+
+  /** Nothing is live OUTSIDE: all is stored in front of it. */
+  liveIn(number: number): number {
+    return number === OUTSIDE ? 0 : this.#at(number).liveIn;
   }
 
   /** Union of the registers written anywhere in the region. */
-  static written(ops: RegionOps): number {
+  get written(): number {
     let mask = 0;
-    for (let i = 0; i < ops.count; i++) mask |= writtenBy(ops, i);
+    for (let number = 0; number < this.#flows.length; number++) mask |= this.#at(number).written;
     return mask;
   }
 
-  // ---- Forward ----------------------------------------------------------------------------------------------------
-  #forward(number: number, node: RegionNode, ops: RegionOps): boolean {
-    const flagsIn = this.flagsIn[number] ?? FLAGS_UNKNOWN;
-    if (flagsIn === FLAGS_UNKNOWN) return false;
-    this.#dirty = this.dirtyIn[number] ?? 0;
-    this.#flags = flagsIn;
+  #summary(node: RegionNode, ops: RegionOps): NodeFlow {
+    const flow = new NodeFlow();
     const { start, end } = node.block;
+    // What is dirty in front of an op: of what is at the node's start, and what is in any case.
+    let fromStart = ~0;
+    let inAnyCase = 0;
     for (let i = start; i < end; i++) {
-      this.#dirtyBefore[i] = this.#dirty;
-      this.#step(ops, i);
+      const { effects, helper, flagsConditional } = factsOfOp(ops.op[i] ?? 0);
+      if (helper !== undefined) flow.hasHelper = true;
+      const needed = maskOf(effects.needed, ops, i);
+      // Nothing in front of it has replaced this register.
+      const reaching = ~flow.replaced;
+      flow.read |= (maskOf(effects.read, ops, i) | (inAnyCase & needed)) & reaching;
+      flow.needed |= fromStart & needed & reaching;
+      flow.replaced |= maskOf(effects.replaced, ops, i);
+      const stored = maskOf(effects.stored, ops, i);
+      const written = maskOf(effects.written, ops, i);
+      flow.written |= written;
+      fromStart &= ~stored;
+      inAnyCase = (inAnyCase & ~stored) | written;
+      if (effects.flags !== FLAGS_KEPT) thenFlags(flow, effects.flags, flagsConditional);
     }
-    this.dirtyOut[number] = this.#dirty;
+    flow.kept = fromStart;
+    flow.dirtied = inAnyCase;
+    return flow;
+  }
+
+  #forward(number: number, node: RegionNode, ops: RegionOps): boolean {
+    const flow = this.#at(number);
+    if (flow.flagsIn === FLAGS_UNKNOWN) return false;
+    flow.dirtyOut = (flow.dirtyIn & flow.kept) | flow.dirtied;
+    const flagsOut = flagsBehind(flow);
+    const { edges } = node;
     let changed = false;
-    for (const [i, { to }] of node.edges.entries()) {
+    for (let i = 0; i < edges.length; i++) {
+      const to = edges[i]?.to ?? OUTSIDE;
       if (to === OUTSIDE) continue;
+      const next = this.#at(to);
       const afterCall = isBehindCall(ops, node, i);
-      const dirty = afterCall ? 0 : this.#dirty;
-      const flags = afterCall ? FLAGS_IN_MEMORY : this.#flags;
-      const dirtyBefore = this.dirtyIn[to] ?? 0;
-      const flagsBefore = this.flagsIn[to] ?? FLAGS_UNKNOWN;
-      const flagsAfter = flagsBefore === FLAGS_UNKNOWN || flagsBefore === flags ? flags : FLAGS_MIXED;
-      if ((dirtyBefore | dirty) === dirtyBefore && flagsAfter === flagsBefore) continue;
-      this.dirtyIn[to] = dirtyBefore | dirty;
-      this.flagsIn[to] = flagsAfter;
+      const dirty = next.dirtyIn | (afterCall ? 0 : flow.dirtyOut);
+      const flags = afterCall ? FLAGS_IN_MEMORY : flagsOut;
+      const met = next.flagsIn === FLAGS_UNKNOWN || next.flagsIn === flags ? flags : FLAGS_MIXED;
+      if (dirty === next.dirtyIn && met === next.flagsIn) continue;
+      next.dirtyIn = dirty;
+      next.flagsIn = met;
       changed = true;
     }
     return changed;
   }
 
-  #step(ops: RegionOps, i: number): void {
-    const number = ops.op[i] ?? 0;
-    const { helper, flagOp, flagsConditional, xmmReads } = factsOfOp(number);
-    if (helper !== undefined) {
-      const touched =
-        (helperReadRoles[number] ?? 0) | (helperWriteRoles[number] ?? 0) | (helperPartialRoles[number] ?? 0);
-      // Where the two ways of a quick helper meet, a register is as dirty as on either.
-      if (helper.quick !== undefined) this.#dirty |= writtenBy(ops, i);
-      else this.#dirty &= ~(roleMask(ops, i, touched) | xmmMask(ops, i, xmmReads) | fixedOfHelper(helper));
-      if (helper.flags !== "none") this.#flags = helper.quick === undefined ? FLAGS_IN_MEMORY : FLAG_OP_FLAGS;
-      return;
-    }
-    this.#dirty |= writtenBy(ops, i);
-    if (flagOp === NO_FLAGS) return;
-    this.#flags = flagsConditional && this.#flags !== flagOp ? FLAGS_MIXED : flagOp;
-  }
-
-  // ---- Backward ---------------------------------------------------------------------------------------------------
   #backward(number: number, node: RegionNode, ops: RegionOps): boolean {
-    const { start, end } = node.block;
-    let live = this.#liveAtEnd(number, node, ops);
-    for (let i = end - 1; i >= start; i--) live = this.#stepBack(ops, i, live);
+    const flow = this.#at(number);
+    let live = (this.#liveAtEnd(flow, node, ops) & ~flow.replaced) | flow.read | (flow.dirtyIn & flow.needed);
     // A loop's header may leave the region because the budget is used up.
-    if (node.isHeader) live |= this.dirtyIn[number] ?? 0;
-    if (live === this.liveIn[number]) return false;
-    this.liveIn[number] = live;
+    if (node.isHeader) live |= flow.dirtyIn;
+    if (live === flow.liveIn) return false;
+    flow.liveIn = live;
     return true;
   }
 
-  #liveAtEnd(number: number, node: RegionNode, ops: RegionOps): number {
-    const dirty = this.dirtyOut[number] ?? 0;
+  #liveAtEnd({ dirtyOut }: NodeFlow, node: RegionNode, ops: RegionOps): number {
+    const { edges } = node;
     // Behind a call everything that is live is read from the state block again.
-    if (node.edges.length === 0 || isCall(ops, node)) return dirty;
+    if (edges.length === 0 || isCall(ops, node)) return dirtyOut;
     // What an indirect branch is compared with may not be where it leads.
-    let live = isIndirect(ops, node) ? dirty : 0;
-    for (const [i, { to }] of node.edges.entries()) {
+    let live = lastFacts(ops, node).isIndirect ? dirtyOut : 0;
+    for (let i = 0; i < edges.length; i++) {
       if (i === GUARDED_CALL_BACK && isGuardedCall(ops, node)) continue;
-      live |= to === OUTSIDE ? dirty : (this.liveIn[to] ?? 0);
+      const to = edges[i]?.to ?? OUTSIDE;
+      live |= to === OUTSIDE ? dirtyOut : this.#at(to).liveIn;
     }
     return live;
   }
 
-  #stepBack(ops: RegionOps, i: number, liveAfter: number): number {
-    const number = ops.op[i] ?? 0;
-    const facts = factsOfOp(number);
-    const dirty = this.#dirtyBefore[i] ?? 0;
-    const { helper } = facts;
-    if (helper !== undefined) {
-      this.liveAfter[i] = liveAfter;
-      if (helper.quick !== undefined)
-        return (
-          liveAfter |
-          dirty |
-          gprsOfHelper(helper) |
-          roleMask(ops, i, helperReadRoles[number] ?? 0) |
-          xmmMask(ops, i, facts.xmmReads)
-        );
-      const fixed = fixedOfHelper(helper);
-      const stored =
-        fixed |
-        roleMask(ops, i, (helperReadRoles[number] ?? 0) | (helperPartialRoles[number] ?? 0)) |
-        xmmMask(ops, i, facts.xmmReads);
-      const loaded =
-        fixed | roleMask(ops, i, helperWriteRoles[number] ?? 0) | xmmMask(ops, i, facts.xmmWrites);
-      return (liveAfter & ~loaded) | (dirty & (helper.faults ? ALL_REGISTERS : stored));
+  #liveBehindHelpers(number: number, node: RegionNode, ops: RegionOps): void {
+    const flow = this.#at(number);
+    const { start, end } = node.block;
+    let dirty = flow.dirtyIn;
+    for (let i = start; i < end; i++) {
+      const { stored, written } = factsOfOp(ops.op[i] ?? 0).effects;
+      this.#dirtyBefore[i] = dirty;
+      dirty = (dirty & ~maskOf(stored, ops, i)) | maskOf(written, ops, i);
     }
-    const full = facts.fullGprs | roleMask(ops, i, facts.fullRoles) | xmmMask(ops, i, facts.xmmWrites);
-    const partial = facts.partialGprs | roleMask(ops, i, facts.partialRoles);
-    const read = facts.readGprs | roleMask(ops, i, facts.readRoles) | xmmMask(ops, i, facts.xmmReads);
-    return (liveAfter & ~full) | partial | read | (facts.faults ? dirty : 0);
+    let live = this.#liveAtEnd(flow, node, ops);
+    for (let i = end - 1; i >= start; i--) {
+      const { replaced, read, needed } = factsOfOp(ops.op[i] ?? 0).effects;
+      this.liveAfter[i] = live;
+      const inMemory = (this.#dirtyBefore[i] ?? 0) & maskOf(needed, ops, i);
+      live = (live & ~maskOf(replaced, ops, i)) | maskOf(read, ops, i) | inMemory;
+    }
   }
 }
 
-/** The general registers that a helper reads or writes on its own. */
-export function gprsOfHelper({ gprs }: HelperRow): number {
-  return gprs === "all" ? ALL_GPRS : gprs === "none" ? 0 : gprs;
-}
+const nodeAt = (nodes: readonly RegionNode[], number: number): RegionNode =>
+  defined(nodes[number], "a node that is not there");
 
-/** The general registers that operands name. */
-function roleMask(ops: RegionOps, i: number, roles: number): number {
-  let mask = 0;
-  if ((roles & ROLE_D) !== 0) mask |= gprBit(ops.d[i] ?? 0);
-  if ((roles & ROLE_S) !== 0) mask |= gprBit(ops.s[i] ?? 0);
-  if ((roles & ROLE_A) !== 0) mask |= gprBit(ops.a[i] ?? 0);
+function maskOf({ fixed, gprRoles, xmmRoles }: Registers, ops: RegionOps, i: number): number {
+  let mask = fixed;
+  if ((gprRoles | xmmRoles) === 0) return mask;
+  if ((gprRoles & ROLE_D) !== 0) mask |= gprBit(ops.d[i] ?? 0);
+  if ((gprRoles & ROLE_S) !== 0) mask |= gprBit(ops.s[i] ?? 0);
+  if ((gprRoles & ROLE_A) !== 0) mask |= gprBit(ops.a[i] ?? 0);
+  if (xmmRoles === 0) return mask;
+  if ((xmmRoles & ROLE_D) !== 0) mask |= xmmBit(ops.d[i] ?? 0);
+  if ((xmmRoles & ROLE_S) !== 0) mask |= xmmBit(ops.s[i] ?? 0);
+  if ((xmmRoles & ROLE_A) !== 0) mask |= xmmBit(ops.a[i] ?? 0);
   return mask;
 }
 
-/** The XMM registers that operands name. */
-function xmmMask(ops: RegionOps, i: number, roles: number): number {
-  if (roles === 0) return 0;
-  let mask = 0;
-  if ((roles & ROLE_D) !== 0) mask |= xmmBit(ops.d[i] ?? 0);
-  if ((roles & ROLE_S) !== 0) mask |= xmmBit(ops.s[i] ?? 0);
-  if ((roles & ROLE_A) !== 0) mask |= xmmBit(ops.a[i] ?? 0);
-  return mask;
+/** Adds an op that sets the flags, or does so in some cases. */
+function thenFlags(flow: NodeFlow, flags: number, isConditional: boolean): void {
+  if (!isConditional) {
+    flow.flags = flags;
+    flow.onlyIf = false;
+  } else if (flow.flags === FLAGS_KEPT) {
+    flow.flags = flags;
+    flow.onlyIf = true;
+  } else if (flow.flags !== flags) {
+    flow.flags = FLAGS_MIXED;
+    flow.onlyIf = false;
+  }
 }
 
-/** Registers that a helper reads or writes besides its operands. */
-function fixedOfHelper(helper: HelperRow): number {
-  return gprsOfHelper(helper) | (helper.xmms === "all" ? ALL_XMMS : 0);
+function flagsBehind({ flagsIn, flags, onlyIf }: NodeFlow): number {
+  if (flags === FLAGS_KEPT) return flagsIn;
+  return onlyIf && flagsIn !== flags ? FLAGS_MIXED : flags;
 }
 
-/** Registers whose local an op may leave newer than the state block; a helper writes there itself, unless it is quick. */
-function writtenBy(ops: RegionOps, i: number): number {
-  const facts = factsOfOp(ops.op[i] ?? 0);
-  const { helper } = facts;
-  if (helper !== undefined)
-    return helper.quick === undefined
-      ? 0
-      : gprsOfHelper(helper) |
-          roleMask(ops, i, helperWriteRoles[ops.op[i] ?? 0] ?? 0) |
-          xmmMask(ops, i, facts.xmmWrites);
-  const roles = facts.fullRoles | facts.partialRoles;
-  return facts.fullGprs | facts.partialGprs | roleMask(ops, i, roles) | xmmMask(ops, i, facts.xmmWrites);
-}
-
-function isIndirect(ops: RegionOps, node: RegionNode): boolean {
-  return factsOfOp(ops.op[node.block.end - 1] ?? 0).branch?.kind === "indirect";
-}
-
+const lastFacts = (ops: RegionOps, { block }: RegionNode): OpFacts => factsOfOp(ops.op[block.end - 1] ?? 0);
 /** Which edge of a guarded call leads to behind it, after a call of something else than the inlined callee. */
 export const GUARDED_CALL_BACK = 1;
 
@@ -222,14 +224,10 @@ export function isBehindCall(ops: RegionOps, node: RegionNode, i: number): boole
 
 /** Does the node end with an indirect call whose usual callee is inlined? */
 export function isGuardedCall(ops: RegionOps, node: RegionNode): boolean {
-  return node.block.inlinesCall && isIndirect(ops, node);
+  return node.block.inlinesCall && lastFacts(ops, node).isIndirect;
 }
 
 /** Does the node end with a guest call, direct or indirect, that is not inlined? */
 export function isCall(ops: RegionOps, node: RegionNode): boolean {
-  if (node.block.inlinesCall) return false;
-  const branch = factsOfOp(ops.op[node.block.end - 1] ?? 0).branch;
-  return (
-    branch !== undefined && (branch.kind === "jump" || branch.kind === "indirect") && branch.why === "call"
-  );
+  return !node.block.inlinesCall && lastFacts(ops, node).isCall;
 }

@@ -1,5 +1,13 @@
-/** The three values of the lazy flags (ir/flags.ts): which an operation has, and what expressions over them are called. */
+/**
+ * The lazy flags in a region (lazy-flags.ts): the states they are in, and of their three values (ir/flags.ts) which an
+ * operation has and what expressions over them are called.
+ */
 import { type FlagKind, flagKinds } from "../ir/flags.ts";
+
+export const FLAGS_IN_MEMORY = -1;
+export const FLAGS_MIXED = -2;
+/** The operation whose value is the status flags themselves. */
+export const FLAG_OP_FLAGS = 0;
 
 /** Names under which expressions find the locals of the lazy values. */
 export const FLAG_LOCALS = { dst: "cc.dst", src: "cc.src", aux: "cc.aux" } as const;

@@ -14,7 +14,7 @@ import { type DataFlow, GUARDED_CALL_BACK } from "./dataflow.ts";
 import type { ModuleEncoder } from "./encode.ts";
 import { OUTSIDE, type RegionEdge, type RegionNode } from "./graph.ts";
 import { type JumpHash, jumpHash } from "./jump-hash.ts";
-import { FLAGS_IN_MEMORY } from "./lazy-flags.ts";
+import { FLAGS_IN_MEMORY } from "./flag-values.ts";
 import type { Lowering } from "./lower.ts";
 import { opcode } from "./opcodes.ts";
 import { NO_REGION, type RegionExits } from "./region-exits.ts";
@@ -131,7 +131,7 @@ export class GuestBranches {
     const { slots, flags } = this.#lowering;
     slots.dirty = 0;
     flags.state = FLAGS_IN_MEMORY;
-    slots.loadAll(this.#flow.liveIn[back.to] ?? 0);
+    slots.loadAll(this.#flow.liveIn(back.to));
     const known = this.#lowering.floats.save();
     this.#lowering.floats.forget();
     this.#lowering.floats.refresh();

@@ -6,18 +6,11 @@ import * as L from "../layout.ts";
 import type { HelperRow, QuickForm } from "../ir/helper-row.ts";
 import { binaryOps } from "../ir/wasm-ops.ts";
 import { helperFunction } from "./core-calls.ts";
-import { gprsOfHelper } from "./dataflow.ts";
 import type { ImportedFunction } from "./encode.ts";
 import type { FunctionEncoder } from "./function.ts";
-import { FLAGS_IN_MEMORY, type LazyFlags } from "./lazy-flags.ts";
-import {
-  ROLE_D,
-  ROLE_S,
-  factsOfOp,
-  helperPartialRoles,
-  helperReadRoles,
-  helperWriteRoles,
-} from "./op-facts.ts";
+import { FLAGS_IN_MEMORY } from "./flag-values.ts";
+import type { LazyFlags } from "./lazy-flags.ts";
+import { ROLE_D, ROLE_S, factsOfOp, gprsOfHelper } from "./op-facts.ts";
 import { opcode } from "./opcodes.ts";
 import type { OrdinaryFloats } from "./ordinary-floats.ts";
 import { recipesOf } from "./recipe.ts";
@@ -103,11 +96,9 @@ export class HelperCalls {
     const f = this.#f;
     const { slots, flags, floats } = this.#host;
     const { number, d, s, imm } = this.#op;
-    const reads = helperReadRoles[number] ?? 0;
-    const writes = helperWriteRoles[number] ?? 0;
-    const partial = helperPartialRoles[number] ?? 0;
+    const { helperReads: reads, helperWrites: writes, helperPartial: partial, xmmWrites } = factsOfOp(number);
     const fixed = gprsOfHelper(row) | (row.xmms === "all" ? ALL_XMMS : 0);
-    const writesXmm = (factsOfOp(number).xmmWrites & ROLE_D) !== 0;
+    const writesXmm = (xmmWrites & ROLE_D) !== 0;
     slots.storeAll(slots.dirty & fixed);
     this.#storeXmmOperands(row, d, s);
     for (const [role, slot] of [[ROLE_D, d] as const, [ROLE_S, s] as const]) {

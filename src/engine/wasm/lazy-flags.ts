@@ -12,16 +12,20 @@ import { AF, CF, OF, PF, SF, ZF, conditionOf, flag, type FlagInputs } from "../i
 import { binaryOps } from "../ir/wasm-ops.ts";
 import { computeFlags, conditionFunction } from "./core-calls.ts";
 import type { ImportedFunction } from "./encode.ts";
-import { FLAG_LOCALS, kindOf, usesAux, usesDst, usesSrc } from "./flag-values.ts";
+import {
+  FLAGS_IN_MEMORY,
+  FLAGS_MIXED,
+  FLAG_LOCALS,
+  FLAG_OP_FLAGS,
+  kindOf,
+  usesAux,
+  usesDst,
+  usesSrc,
+} from "./flag-values.ts";
 import type { FunctionEncoder } from "./function.ts";
 import { opcode } from "./opcodes.ts";
 import { recipeOfExpression } from "./recipe.ts";
 import { simplify } from "./simplify.ts";
-
-export const FLAGS_IN_MEMORY = -1;
-export const FLAGS_MIXED = -2;
-/** The operation whose value is the status flags themselves. */
-export const FLAG_OP_FLAGS = 0;
 
 const FLAG_NAMES = [
   ["cf", CF, 0],

@@ -12,7 +12,8 @@ import { binaryOps } from "../ir/wasm-ops.ts";
 import type { ImportedFunction, ModuleEncoder } from "./encode.ts";
 import type { FunctionEncoder } from "./function.ts";
 import { HelperCalls } from "./helper-calls.ts";
-import { FLAGS_IN_MEMORY, FLAGS_MIXED, LazyFlags } from "./lazy-flags.ts";
+import { FLAGS_IN_MEMORY, FLAGS_MIXED } from "./flag-values.ts";
+import { LazyFlags } from "./lazy-flags.ts";
 import { factsOfOp } from "./op-facts.ts";
 import { OrdinaryFloats } from "./ordinary-floats.ts";
 import {

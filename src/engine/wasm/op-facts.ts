@@ -7,15 +7,19 @@ import { quickFloats } from "../ir/quick-floats.ts";
 import { helperRows } from "../ir/helpers.ts";
 import type { Role, Statement } from "../ir/expr.ts";
 import type { Branch, OpRow } from "../ir/op.ts";
-import { accessesMemory, ops, visitExpressions } from "../ir/ops.ts";
+import { accessesMemory, opRow, ops, visitExpressions } from "../ir/ops.ts";
+
+import { FLAGS_IN_MEMORY, FLAG_OP_FLAGS } from "./flag-values.ts";
+import { ALL_GPRS, ALL_REGISTERS, ALL_XMMS } from "./slots.ts";
 
 export const ROLE_D = 1;
 export const ROLE_S = 2;
 export const ROLE_A = 4;
 const roleBit: Record<Role, number> = { d: ROLE_D, s: ROLE_S, a: ROLE_A };
 
-/** An op leaves the flags alone. */
+/** In OpFacts.flagOp, and in Effects.flags: an op leaves the flags alone. */
 export const NO_FLAGS = -1;
+export const FLAGS_KEPT = -4;
 
 export interface OpFacts {
   /** Operand slots read, written whole, and written in part (ROLE_* bits). */
@@ -29,8 +33,14 @@ export interface OpFacts {
   /** Operands that name XMM registers read and written (ROLE_* bits). */
   readonly xmmReads: number;
   readonly xmmWrites: number;
+  /** Slots that a helper reads, writes, and writes only the low 8 or 16 bits of: what it leaves alone must be in memory. */
+  readonly helperReads: number;
+  readonly helperWrites: number;
+  readonly helperPartial: number;
   /** It is a helper whose quick form depends on MXCSR. */
   readonly usesFloats: boolean;
+  /** What it does to the registers and flags that a region has in locals. */
+  readonly effects: Effects;
   /** The lazy-flag operation (flags.ts) it leaves behind, or NO_FLAGS. */
   readonly flagOp: number;
   /** It writes the flags only in some cases. */
@@ -41,6 +51,31 @@ export interface OpFacts {
   readonly body: readonly Statement[];
   readonly helper: HelperRow | undefined;
   readonly branch: Branch | undefined;
+  /** It branches to an address in a slot; it is a guest call. */
+  readonly isIndirect: boolean;
+  readonly isCall: boolean;
+}
+
+/** Registers that are always meant, and those that operands name (ROLE_* bits). */
+export interface Registers {
+  readonly fixed: number;
+  readonly gprRoles: number;
+  readonly xmmRoles: number;
+}
+
+/**
+ * Forward: registers are dirty behind an op if they were in front of it and are not stored, or if they are written.
+ * Backward: registers are live in front of it if they are behind it and are not replaced, if they are read, or if they are
+ * dirty there and needed in memory.
+ */
+export interface Effects {
+  readonly stored: Registers;
+  readonly written: Registers;
+  readonly replaced: Registers;
+  readonly read: Registers;
+  readonly needed: Registers;
+  /** The state of the flags behind it, or FLAGS_KEPT. */
+  readonly flags: number;
 }
 
 const helpersByName = new Map<string, HelperRow>(helperRows.map((row) => [row.name, row]));
@@ -113,32 +148,93 @@ function factsOf(row: OpRow): OpFacts {
   if (helper?.s === "xmm") facts.xmmReads |= ROLE_S;
   if (branch?.kind === "indirect" || branch?.kind === "canonical") facts.readRoles |= ROLE_S;
   const usesFloats = helper !== undefined && quickFloats.has(helper.name);
-  return { ...facts, body, helper, branch, usesFloats };
+  const slots = {
+    helperReads: rolesOf(helper, readsSlot),
+    helperWrites: rolesOf(helper, writesSlot),
+    helperPartial: rolesOf(helper, writesSlotPartly),
+  };
+  const isIndirect = branch?.kind === "indirect";
+  const isCall = (branch?.kind === "jump" || branch?.kind === "indirect") && branch.why === "call";
+  const effects = helper === undefined ? effectsOf(facts) : effectsOfHelper(helper, { ...slots, ...facts });
+  return { ...facts, ...slots, body, helper, branch, usesFloats, effects, isIndirect, isCall };
 }
 
-export const opFacts: readonly OpFacts[] = ops.map(factsOf);
+const rolesOf = (helper: HelperRow | undefined, is: (operand: HelperOperand) => boolean): number =>
+  helper === undefined ? 0 : (is(helper.d) ? ROLE_D : 0) | (is(helper.s) ? ROLE_S : 0);
 
-/** The facts of an op number. */
+/** Does the helper's operand name a register-file slot that it reads? That it writes? Whose rest it leaves alone? */
+const readsSlot = (operand: HelperOperand): boolean => /^(r|rw)\d+$/.test(operand);
+const writesSlot = (operand: HelperOperand): boolean => /^(w|rw)\d+$/.test(operand);
+const writesSlotPartly = (operand: HelperOperand): boolean => /^w(8|16)$/.test(operand);
+
+const NO_REGISTERS: Registers = { fixed: 0, gprRoles: 0, xmmRoles: 0 };
+const EVERY_REGISTER: Registers = { fixed: ALL_REGISTERS, gprRoles: 0, xmmRoles: 0 };
+
+function effectsOf(facts: Accumulator): Effects {
+  return {
+    stored: NO_REGISTERS,
+    written: {
+      fixed: facts.fullGprs | facts.partialGprs,
+      gprRoles: facts.fullRoles | facts.partialRoles,
+      xmmRoles: facts.xmmWrites,
+    },
+    replaced: { fixed: facts.fullGprs, gprRoles: facts.fullRoles, xmmRoles: facts.xmmWrites },
+    read: {
+      fixed: facts.partialGprs | facts.readGprs,
+      gprRoles: facts.partialRoles | facts.readRoles,
+      xmmRoles: facts.xmmReads,
+    },
+    needed: facts.faults ? EVERY_REGISTER : NO_REGISTERS,
+    flags: facts.flagOp === NO_FLAGS ? FLAGS_KEPT : facts.flagOp,
+  };
+}
+
+interface HelperSlots {
+  readonly helperReads: number;
+  readonly helperWrites: number;
+  readonly helperPartial: number;
+  readonly xmmReads: number;
+  readonly xmmWrites: number;
+}
+
+function effectsOfHelper(helper: HelperRow, slots: HelperSlots): Effects {
+  const { helperReads, helperWrites, helperPartial, xmmReads, xmmWrites } = slots;
+  const gprs = gprsOfHelper(helper);
+  // Where the two ways of a quick helper meet, a register is as dirty, and needed, as on either.
+  if (helper.quick !== undefined)
+    return {
+      stored: NO_REGISTERS,
+      written: { fixed: gprs, gprRoles: helperWrites, xmmRoles: xmmWrites },
+      replaced: NO_REGISTERS,
+      read: { fixed: gprs, gprRoles: helperReads, xmmRoles: xmmReads },
+      needed: EVERY_REGISTER,
+      flags: helper.flags === "none" ? FLAGS_KEPT : FLAG_OP_FLAGS,
+    };
+  const fixed = gprs | (helper.xmms === "all" ? ALL_XMMS : 0);
+  return {
+    stored: { fixed, gprRoles: helperReads | helperWrites | helperPartial, xmmRoles: xmmReads },
+    written: NO_REGISTERS,
+    replaced: { fixed, gprRoles: helperWrites, xmmRoles: xmmWrites },
+    read: NO_REGISTERS,
+    needed: helper.faults
+      ? EVERY_REGISTER
+      : { fixed, gprRoles: helperReads | helperPartial, xmmRoles: xmmReads },
+    flags: helper.flags === "none" ? FLAGS_KEPT : FLAGS_IN_MEMORY,
+  };
+}
+
+/** The general registers that a helper reads or writes on its own. */
+export const gprsOfHelper = ({ gprs }: HelperRow): number =>
+  gprs === "all" ? ALL_GPRS : gprs === "none" ? 0 : gprs;
+
+const NOT_DERIVED: readonly (OpFacts | undefined)[] = ops.map(() => undefined);
+const factsOfOps = NOT_DERIVED.slice();
+
+/** The facts of an op number, derived when they are first asked for. */
 export function factsOfOp(number: number): OpFacts {
-  const facts = opFacts[number];
-  if (facts === undefined) throw new Error(`there is no IR op number ${number}`);
+  const known = factsOfOps[number];
+  if (known !== undefined) return known;
+  const facts = factsOf(opRow(number));
+  factsOfOps[number] = facts;
   return facts;
 }
-
-/** Does the helper's operand name a register-file slot that it reads? That it writes? */
-export const readsSlot = (operand: HelperOperand): boolean => /^(r|rw)\d+$/.test(operand);
-export const writesSlot = (operand: HelperOperand): boolean => /^(w|rw)\d+$/.test(operand);
-
-/** The same for all ops, by number: ROLE_D and ROLE_S bits. */
-export const helperReadRoles = Uint8Array.from(opFacts, ({ helper }) =>
-  helper === undefined ? 0 : (readsSlot(helper.d) ? ROLE_D : 0) | (readsSlot(helper.s) ? ROLE_S : 0),
-);
-export const helperWriteRoles = Uint8Array.from(opFacts, ({ helper }) =>
-  helper === undefined ? 0 : (writesSlot(helper.d) ? ROLE_D : 0) | (writesSlot(helper.s) ? ROLE_S : 0),
-);
-/** Slots of which a helper writes only the low 8 or 16 bits: what it leaves alone must be in memory too. */
-export const helperPartialRoles = Uint8Array.from(opFacts, ({ helper }) =>
-  helper === undefined
-    ? 0
-    : (/^w(8|16)$/.test(helper.d) ? ROLE_D : 0) | (/^w(8|16)$/.test(helper.s) ? ROLE_S : 0),
-);

@@ -3,7 +3,6 @@
  * each other, and how they name addresses of code and reach the state block. Registers and flags have locals of their
  * own (slots.ts, lazy-flags.ts).
  */
-import { DataFlow } from "./dataflow.ts";
 import { FunctionEncoder } from "./function.ts";
 import { opcode } from "./opcodes.ts";
 import type { RegionOps } from "./region-ops.ts";
@@ -52,12 +51,12 @@ export class RegionFrame {
   }
 
   /** Before the first instruction of a region's function; all offsets count from baseRip. */
-  begin(f: FunctionEncoder, ops: RegionOps, baseRip: bigint, mode: number): void {
+  begin(f: FunctionEncoder, ops: RegionOps, written: number, baseRip: bigint, mode: number): void {
     this.f = f;
     this.ops = ops;
     this.mode = mode;
     this.#baseRip = baseRip;
-    this.written = DataFlow.written(ops);
+    this.written = written;
     this.count = f.local("i32");
     this.slot = f.local("i32");
     this.word = f.local("i64");

@@ -18,7 +18,7 @@ import { DataFlow, isCall, isGuardedCall } from "./dataflow.ts";
 import { ModuleEncoder } from "./encode.ts";
 import { OUTSIDE, type RegionEdge, type RegionNode } from "./graph.ts";
 import { GuestBranches } from "./guest-branches.ts";
-import { FLAGS_IN_MEMORY, FLAGS_MIXED } from "./lazy-flags.ts";
+import { FLAGS_MIXED } from "./flag-values.ts";
 import { Lowering } from "./lower.ts";
 import { factsOfOp } from "./op-facts.ts";
 import { opcode } from "./opcodes.ts";
@@ -92,11 +92,11 @@ export class RegionCompiler {
     this.#flow.analyze(plan.nodes, plan.ops);
     this.#checks.analyze(plan.nodes, plan.ops);
     this.#lowering.begin(f, plan.ops, plan.mode);
-    this.#frame.begin(f, plan.ops, plan.baseRip, plan.mode);
+    this.#frame.begin(f, plan.ops, this.#flow.written, plan.baseRip, plan.mode);
 
     if (plan.pages.length > 1) this.#checkMapping(plan);
-    this.#lowering.slots.loadAll(this.#flow.liveIn[0] ?? 0);
-    if (this.#flow.flagsIn[0] === FLAGS_MIXED) this.#lowering.flags.mix();
+    this.#lowering.slots.loadAll(this.#flow.liveIn(0));
+    if (this.#flow.flagsIn(0) === FLAGS_MIXED) this.#lowering.flags.mix();
     this.#exits.open();
     this.#tree(0);
     this.#exits.close();
@@ -167,8 +167,8 @@ export class RegionCompiler {
 
   #enterState(number: number): void {
     const { slots, flags } = this.#lowering;
-    slots.dirty = this.#flow.dirtyIn[number] ?? 0;
-    flags.state = this.#flow.flagsIn[number] ?? FLAGS_IN_MEMORY;
+    slots.dirty = this.#flow.dirtyIn(number);
+    flags.state = this.#flow.flagsIn(number);
     const { isHeader, isMerge } = this.#node(number);
     if (isHeader || isMerge) this.#lowering.floats.forget();
   }
@@ -327,7 +327,7 @@ export class RegionCompiler {
       return this.#exits.leaveByChain(() => this.#frame.pushRip(offset));
     }
     const { flags } = this.#lowering;
-    if (this.#flow.flagsIn[to] === FLAGS_MIXED) flags.mix();
+    if (this.#flow.flagsIn(to) === FLAGS_MIXED) flags.mix();
     // An open loop with this header, else a merge whose block is open, else code that stands right here.
     const target = this.#node(to);
     const loop = this.#loopLabels[to];
