@@ -13,7 +13,7 @@ export const VCPU_STRIDE = 0x100000;
 export const VCPU_COUNT_MAX = 8;
 /** Heads (u32 block address) of the hash table of translated blocks. */
 export const BLOCK_HASH = 0x810000;
-export const BLOCK_HASH_COUNT = 0x10000;
+export const BLOCK_HASH_COUNT = 0x20000;
 /** Per guest-physical page: u32 address of the first translated block that starts or ends in it, 0 if none. */
 export const PAGE_BLOCKS = 0x900000;
 /** Per guest-physical page: u64, bit i set if a translated block covers bytes [64 i, 64 i + 64) of the page. */
@@ -160,7 +160,7 @@ export const EXIT_REQUESTED = 3;
 export const REGION_FAULT_LOW = 1;
 export const REGION_DISPATCH_LOW = 2;
 export const REGION_RESULT_HIGH = 0x40000000;
-/** Counts TLB flushes and page invalidations (u32): compiled regions of several pages check their mapping by it. */
+/** Counts what may have dropped a translation of code (u32): regions of several pages check their mapping by it. */
 export const MAPPING_EPOCH = 908;
 
 /**
@@ -223,6 +223,8 @@ export const USER_TLBS_FILLED = 1948;
 /** The bytes of one instruction that the core has fetched from elsewhere than RAM alone, for translateFetched. */
 export const FETCHED = 1952;
 export const FETCHED_SIZE = 15;
+/** As MAPPING_EPOCH, of global pages alone, whose translations outlive a load of CR3 (u32). */
+export const GLOBAL_MAPPING_EPOCH = 1968;
 /** What WRMSR has added to the TSC (i64); machine-check status and control, and control of each of four banks. */
 export const TSC_ADJUST = 1984;
 export const MSR_MCG_STATUS = 1992;
@@ -253,9 +255,12 @@ export const WATCHED_OFFSETS = 0x5c00;
 export const WATCHED_OFFSETS_SIZE = 0x200;
 /** What jump-cache.ts keeps about the jump cache, and the TLB of instruction fetches (code-fetch.ts). */
 export const JUMP_PRIVATE = 0x6000;
-export const JUMP_PRIVATE_SIZE = 0x1400;
+export const JUMP_PRIVATE_SIZE = 0x2000;
 export const CODE_TLB = 0x8000;
-export const CODE_TLB_SIZE = 0xc00;
+export const CODE_TLB_SIZE = 0x8c00;
+/** Bitmap by guest-physical page: clear if no write TLB can lead to the page (paging.ts). */
+export const WRITABLE_PAGES = 0x11000;
+export const WRITABLE_PAGES_SIZE = 0x1000;
 
 // ---- Jump cache: virtual address to block ---------------------------------------------------------------------
 // Entries { tag i64 = rip ^ JUMP_KEY, block u32 (0 if empty), region u32 (table slot of its compiled region, 0 if

@@ -16,7 +16,8 @@ type Range = readonly [name: string, start: number, end: number];
 
 const vcpuGaps = (base: number): readonly Range[] => [
   ["registers to debugging", base + L.XMM + (L.XMM_COUNT + 2) * L.XMM_STRIDE, base + L.DEBUG_ARMED],
-  ["fetched bytes to MSRs", base + L.FETCHED + L.FETCHED_SIZE, base + L.TSC_ADJUST],
+  ["behind fetched bytes", base + L.FETCHED + L.FETCHED_SIZE, base + L.GLOBAL_MAPPING_EPOCH],
+  ["mapping epoch to MSRs", base + L.GLOBAL_MAPPING_EPOCH + 4, base + L.TSC_ADJUST],
   ["MSRs to CPUID", base + L.MSR_MC_CTL + MC_BANKS * 8, base + L.CPUID_TABLE],
   ["statistics to paging", base + L.STAT_MMIO_ACCESSES + 8, base + L.PAGING_PRIVATE],
   ["paging to watched offsets", base + L.PAGING_PRIVATE + L.PAGING_PRIVATE_SIZE, base + L.WATCHED_OFFSETS],
@@ -26,7 +27,8 @@ const vcpuGaps = (base: number): readonly Range[] => [
     base + L.JUMP_PRIVATE,
   ],
   ["jump cache's own to fetch TLB", base + L.JUMP_PRIVATE + L.JUMP_PRIVATE_SIZE, base + L.CODE_TLB],
-  ["fetch TLB to TLBs", base + L.CODE_TLB + L.CODE_TLB_SIZE, base + L.TLB_KERNEL_READ],
+  ["fetch TLB to writable pages", base + L.CODE_TLB + L.CODE_TLB_SIZE, base + L.WRITABLE_PAGES],
+  ["writable pages to TLBs", base + L.WRITABLE_PAGES + L.WRITABLE_PAGES_SIZE, base + L.TLB_KERNEL_READ],
   ["TLBs to jump cache", base + L.TLB_USER_WRITE + L.TLB_SIZE, base + L.JUMP_CACHE],
   [
     "behind the jump cache",

@@ -5,6 +5,7 @@ import * as L from "../layout";
 import { S, get64, set32 } from "./state";
 import { RAM_SIZE, blockInvalidated } from "./host";
 import { fetchCode } from "./code-fetch";
+import { takeFromWriteTlbs } from "./paging";
 import { flushJumpCache, uncacheBlock } from "./jump-cache";
 import { OP_STALE } from "./interpreter.gen";
 
@@ -82,10 +83,7 @@ function coverPage(page: u32, from: u32, to: u32): void {
   const word = L.PAGE_CODE_BITMAP + (page << 3);
   const before = load<u64>(word);
   store<u64>(word, before | granules(from, to));
-  if (before == 0) {
-    memory.fill(S + L.TLB_KERNEL_WRITE, 0xff, L.TLB_SIZE);
-    memory.fill(S + L.TLB_USER_WRITE, 0xff, L.TLB_SIZE);
-  }
+  if (before == 0) takeFromWriteTlbs(page << L.PAGE_SHIFT);
 }
 
 /** The block that follows in the list of `page`. */

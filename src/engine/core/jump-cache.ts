@@ -7,12 +7,12 @@
 // - A page whose paging entry says G keeps its translation when CR3 is loaded (SDM 3A 4.10.4.1), so entries of such
 //   pages stay: the kernel's. The others are in a log, by which a load of CR3 drops them. Software that changes a
 //   global translation has to use INVLPG or to change CR4.PGE, and both reach the entry here.
-// - INVLPG drops the entries of one page. Most pages it names hold no code: a filter of pages tells.
+// - INVLPG drops the entries of one page. Most pages it names hold no code, which code-fetch.ts knows.
 // - A dropped block takes its own entry along and no other (blocks.ts).
 import * as L from "../layout";
 import { S, get32, get64, set32, set64, charge, COST_JUMP_CACHE_FLUSH, COST_LOGGED_ENTRY } from "./state";
 import { findBlock } from "./blocks";
-import { codeIsGlobal, fetchAddress, flushCodeTlb, flushCodeTlbNonGlobal, flushCodeTlbPage, linearOf } from "./code-fetch";
+import { codeIsGlobal, fetchAddress, flushCodeTlb, flushCodeTlbNonGlobal, flushCodeTlbPage, linearOf, mayBeCode } from "./code-fetch";
 import { NO_ADDRESS } from "./paging";
 import { RAM_SIZE } from "./host";
 
@@ -25,11 +25,7 @@ const LOG_COUNT = L.JUMP_PRIVATE;
 const HAS_BASED = L.JUMP_PRIVATE + 4;
 /** The offsets from S (u32) of the pairs of neighbours that hold them. */
 const LOG = L.JUMP_PRIVATE + 0x40;
-const LOG_MAX: u32 = 1008;
-/** Bitmaps by page number of the pages, global or not, that entries were made of since they were last dropped. */
-const GLOBAL_PAGES = L.JUMP_PRIVATE + 0x1000;
-const OTHER_PAGES = L.JUMP_PRIVATE + 0x1200;
-const PAGES_SIZE = 512;
+const LOG_MAX: u32 = 2032;
 
 /** As layout.ts says at JUMP_CACHE. */
 @inline
@@ -98,15 +94,10 @@ export function cacheBlock(rip: u64, block: u32, isGlobal: bool): void {
   const entry = entryOf(rip);
   if (load<u32>(entry, 8) != 0) v128.store(entry ^ ENTRY_SIZE, v128.load(entry));
   setEntry(entry, rip ^ get64(L.JUMP_KEY), block);
-  const linear = linearOf(rip);
-  if (linear != rip) set32(HAS_BASED, 1);
+  if (linearOf(rip) != rip) set32(HAS_BASED, 1);
   const straddles = load<u32>(block, L.BLOCK_GPA2) != 0xffffffff;
   // Nobody has looked whether the second page is global.
-  const stays = isGlobal && !straddles;
-  const pages = S + (stays ? GLOBAL_PAGES : OTHER_PAGES);
-  notePage(pages, linear);
-  if (straddles) notePage(pages, linear + L.PAGE_SIZE);
-  if (stays) return;
+  if (isGlobal && !straddles) return;
   const count = get32(LOG_COUNT);
   if (count < LOG_MAX) store<u32>(S + LOG + (count << 2), (entry - S) & ~ENTRY_SIZE);
   set32(LOG_COUNT, count + 1);
@@ -127,30 +118,16 @@ export function uncacheBlock(block: u32): void {
 // ---- Flushes ----------------------------------------------------------------------------------------------------
 
 @inline
-function byteOf(address: u64): u32 {
-  return (<u32>(address >> 12) & (PAGES_SIZE * 8 - 1)) >>> 3;
-}
-
-@inline
-function bitOf(address: u64): u32 {
-  return 1 << (<u32>(address >> 12) & 7);
-}
-
-function notePage(pages: u32, address: u64): void {
-  const at = pages + byteOf(address);
-  store<u8>(at, load<u8>(at) | bitOf(address));
-}
-
-function mappingHasChanged(): void {
-  set32(L.MAPPING_EPOCH, get32(L.MAPPING_EPOCH) + 1);
+function countUp(epoch: u32): void {
+  set32(epoch, get32(epoch) + 1);
 }
 
 /** Drops everything. */
 export function flushJumpCache(): void {
-  mappingHasChanged();
+  countUp(L.MAPPING_EPOCH);
+  countUp(L.GLOBAL_MAPPING_EPOCH);
   charge(COST_JUMP_CACHE_FLUSH);
   memory.fill(S + L.JUMP_CACHE, 0, CACHE_SIZE);
-  memory.fill(S + GLOBAL_PAGES, 0, 2 * PAGES_SIZE);
   set32(LOG_COUNT, 0);
   set32(HAS_BASED, 0);
   flushCodeTlb();
@@ -160,7 +137,7 @@ export function flushJumpCache(): void {
 export function flushJumpCacheNonGlobal(): void {
   const count = get32(LOG_COUNT);
   if (count > LOG_MAX) return flushJumpCache();
-  mappingHasChanged();
+  countUp(L.MAPPING_EPOCH);
   charge(<i32>count * COST_LOGGED_ENTRY);
   for (let i: u32 = 0; i < count; i++) {
     // One of the pair may be global: dropping it costs a look-up, nothing else.
@@ -169,17 +146,16 @@ export function flushJumpCacheNonGlobal(): void {
     emptyEntry(pair + ENTRY_SIZE);
   }
   set32(LOG_COUNT, 0);
-  memory.fill(S + OTHER_PAGES, 0, PAGES_SIZE);
   flushCodeTlbNonGlobal();
 }
 
 /** Drops the entries of the 4 KiB page at `page`, global or not. */
 export function flushJumpCachePage(page: u64): void {
+  if (!mayBeCode(page)) return;
   if (get32(HAS_BASED) != 0) return flushJumpCache();
-  mappingHasChanged();
+  countUp(L.MAPPING_EPOCH);
+  countUp(L.GLOBAL_MAPPING_EPOCH);
   flushCodeTlbPage(page);
-  const at = byteOf(page);
-  if (((load<u8>(S + GLOBAL_PAGES + at) | load<u8>(S + OTHER_PAGES + at)) & bitOf(page)) == 0) return;
   charge(COST_JUMP_CACHE_FLUSH);
   // No entry has a base: the bits of its tag above the mode's are RIP's. A block may straddle from the page before.
   const before = page - L.PAGE_SIZE;

@@ -364,6 +364,8 @@ export function fillTlb(va: u64, gpa: u32, user: u32): void {
     store<u64>(entry, page, WRITE_TLB_FROM_READ);
     store<u32>(entry, addend, WRITE_TLB_FROM_READ + 8);
     store<u32>(entry, found & LEAF_KEPT, WRITE_TLB_FROM_READ + 12);
+    const byte = writableByte(gpaPage);
+    store<u8>(byte, load<u8>(byte) | writableBit(gpaPage));
   } else {
     store<u64>(entry, -1, WRITE_TLB_FROM_READ);
   }
@@ -373,6 +375,24 @@ export function fillTlb(va: u64, gpa: u32, user: u32): void {
     set32(FILL_COUNT, count + 1);
   }
   set64(L.STAT_TLB_FILLS, get64(L.STAT_TLB_FILLS) + 1);
+}
+
+@inline
+function writableByte(gpa: u32): u32 {
+  return S + L.WRITABLE_PAGES + ((gpa >>> (L.PAGE_SHIFT + 3)) & (L.WRITABLE_PAGES_SIZE - 1));
+}
+
+@inline
+function writableBit(gpa: u32): u32 {
+  return 1 << ((gpa >>> L.PAGE_SHIFT) & 7);
+}
+
+/** The page gets its first translated code: no write TLB may lead to it. Programs are as a rule read, not written. */
+export function takeFromWriteTlbs(gpa: u32): void {
+  if ((load<u8>(writableByte(gpa)) & writableBit(gpa)) == 0) return;
+  memory.fill(S + L.TLB_KERNEL_WRITE, 0xff, L.TLB_SIZE);
+  memory.fill(S + L.TLB_USER_WRITE, 0xff, L.TLB_SIZE);
+  memory.fill(S + L.WRITABLE_PAGES, 0, L.WRITABLE_PAGES_SIZE);
 }
 
 // While RFLAGS.AC is set SMAP lets the supervisor at user pages: they enter the kernel's TLBs then and leave them, by a
@@ -438,6 +458,7 @@ export function throughWindow(va: u64, write: bool): u32 {
 /** Drops everything, global pages too. */
 export function flushTlb(): void {
   memory.fill(S + L.TLB_KERNEL_READ, 0xff, 4 * L.TLB_SIZE);
+  memory.fill(S + L.WRITABLE_PAGES, 0, L.WRITABLE_PAGES_SIZE);
   memory.fill(S + LARGE_PAGES, 0, LARGE_PAGES_SIZE);
   set32(HUGE_PAGES, 0);
   set32(FILL_COUNT, 0);

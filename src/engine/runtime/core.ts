@@ -41,6 +41,8 @@ export interface CoreExports {
   findBlock(rip: bigint, gpa: number, mode: number): number;
   /** access: 0 read, 1 write, 2 execute; 0xffffffff (-1 as i32) if the walk faults. */
   translate(gva: bigint, access: number, user: number): number;
+  /** translate() for execution if the page is global, else 0xffffffff; a fault may be pending then. */
+  translateGlobal(gva: bigint, access: number, user: number): number;
   computeFlags(): number;
   setFlags(bits: number): void;
   readonly table: WebAssembly.Table;
@@ -108,6 +110,7 @@ export function instantiateCore(
       registerBlock: exportedFunction(e, "registerBlock"),
       findBlock: exportedFunction(e, "findBlock"),
       translate: exportedFunction(e, "translate"),
+      translateGlobal: exportedFunction(e, "translateGlobal"),
       computeFlags: exportedFunction(e, "computeFlags"),
       setFlags: exportedFunction(e, "setFlags"),
       table: exportedTable(e),

@@ -498,7 +498,7 @@ export class Regions {
       this.#mode(region.entry),
       regionLimits.pages,
     );
-    if (region.pages.every(({ linear, gpa }) => addressSpace.translate(linear) === gpa)) return true;
+    if (region.pages.every((page) => addressSpace.isStillAt(page))) return true;
     this.#remapFailures.set(region.entry, (this.#remapFailures.get(region.entry) ?? 0) + 1);
     this.#uninstall(region);
     return false;
@@ -554,6 +554,16 @@ class AddressSpace {
     return gpa;
   }
 
+  #isGlobal(page: bigint, gpa: number): boolean {
+    return (
+      this.#core.exports.translateGlobal(BigInt.asIntN(64, page), ACCESS_EXECUTE, this.#user) >>> 0 === gpa
+    );
+  }
+
+  isStillAt({ linear, gpa, isGlobal }: MappedPage): boolean {
+    return this.translate(linear) === gpa && (!isGlobal || this.#isGlobal(linear, gpa));
+  }
+
   #pageGpa(page: bigint): number {
     const known = this.#known.get(page);
     if (known !== undefined) return known;
@@ -572,7 +582,7 @@ class AddressSpace {
   /** Adds the page or pages of a block to the region's; false if they would be too many or are not where it says. */
   include(rip: bigint, gpa: number, secondGpa: number): boolean {
     const page = this.#linear(rip) & ~PAGE_OFFSET;
-    const wanted: MappedPage[] = [{ linear: page, gpa: gpa - (gpa % L.PAGE_SIZE) }];
+    const wanted = [{ linear: page, gpa: gpa - (gpa % L.PAGE_SIZE) }];
     if (secondGpa !== NO_PAGE) {
       wanted.push({
         linear: this.#linear((rip & ~PAGE_OFFSET) + BigInt(L.PAGE_SIZE)),
@@ -582,7 +592,7 @@ class AddressSpace {
     const added = wanted.filter(({ linear }) => !this.pages.some((known) => known.linear === linear));
     if (this.pages.length > 0 && this.pages.length + added.length > this.#pagesMax) return false;
     if (added.some(({ linear, gpa: expected }) => this.#pageGpa(linear) !== expected)) return false;
-    this.pages.push(...added);
+    for (const at of added) this.pages.push({ ...at, isGlobal: this.#isGlobal(at.linear, at.gpa) });
     return true;
   }
 }

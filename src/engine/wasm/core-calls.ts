@@ -54,8 +54,10 @@ export const floatsAreOrdinary = core("floatsAreOrdinary", {
 });
 /** regionAt(rip): table slot of the region that enters there, or 0. */
 export const regionAt = core("regionAt", fromI64);
-/** translate(linear, access, user): guest-physical address, or -1 with a fault pending. */
-export const translate = core("translate", { parameters: ["i64", "i32", "i32"], results: ["i32"] });
+const walks: Signature = { parameters: ["i64", "i32", "i32"], results: ["i32"] };
+/** translate(linear, access, user) and translateGlobal(): guest-physical address, or -1. */
+export const translate = core("translate", walks);
+export const translateGlobal = core("translateGlobal", walks);
 /** remap(region): after translate() gave something else for one of its pages; 1 if they are mapped as before. */
 export const remap = new ImportedFunction(ENGINE_MODULE, "remap", { parameters: ["i32"], results: ["i32"] });
 /** A compiled region: how deep regions may still call each other, to the next RIP or a REGION_* result. */

@@ -13,7 +13,7 @@
 import { defined, fail } from "../../base/index.ts";
 import * as L from "../layout.ts";
 import { binaryOps, unaryOps } from "../ir/wasm-ops.ts";
-import { ENGINE_MODULE, regionSignature, remap, translate } from "./core-calls.ts";
+import { ENGINE_MODULE, regionSignature, remap, translate, translateGlobal } from "./core-calls.ts";
 import { DataFlow, isCall, isGuardedCall } from "./dataflow.ts";
 import { ModuleEncoder } from "./encode.ts";
 import { OUTSIDE, type RegionEdge, type RegionNode } from "./graph.ts";
@@ -27,10 +27,11 @@ import { RegionFrame } from "./region-frame.ts";
 import type { RegionOps } from "./region-ops.ts";
 import { SharedChecks } from "./shared-checks.ts";
 
-/** A linear page of code, and where it was in guest-physical memory. */
+/** A linear page of code, where it was in guest-physical memory, and whether a load of CR3 leaves it there. */
 export interface MappedPage {
   readonly linear: bigint;
   readonly gpa: number;
+  readonly isGlobal: boolean;
 }
 
 /** What is compiled. */
@@ -107,12 +108,14 @@ export class RegionCompiler {
   /** Leaves at once for the dispatcher if the pages of the region are no longer mapped as they were. */
   #checkMapping({ id, pages, mode }: RegionPlan): void {
     const { f } = this.#frame;
+    const isGlobal = pages.every((page) => page.isGlobal);
+    const counter = isGlobal ? L.GLOBAL_MAPPING_EPOCH : L.MAPPING_EPOCH;
     const epoch = this.#module.global();
     f.globalGet(epoch);
-    this.#frame.loadState32(L.MAPPING_EPOCH);
+    this.#frame.loadState32(counter);
     f.op(binaryOps["i32.ne"]);
     f.if("unlikely");
-    const walk = this.#module.import(translate);
+    const walk = this.#module.import(isGlobal ? translateGlobal : translate);
     for (const [i, { linear, gpa }] of pages.entries()) {
       f.i64ConstBig(linear);
       f.i32Const(ACCESS_EXECUTE);
@@ -131,7 +134,7 @@ export class RegionCompiler {
     f.op(opcode.return);
     f.end();
     f.end();
-    this.#frame.loadState32(L.MAPPING_EPOCH);
+    this.#frame.loadState32(counter);
     f.globalSet(epoch);
     f.end();
   }
