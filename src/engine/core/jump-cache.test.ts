@@ -21,6 +21,8 @@ const HLT = 0xf4;
 const DIRECTORIES = [0x1000, 0x2000] as const;
 const TABLES = [0x3000, 0x4000] as const;
 const WINDOW = 0x400000;
+/** The same pages where no region of code outside takes them in. */
+const FAR_WINDOW = 0x80000000;
 /** What the window's pages show. */
 const FIRST = 0x20000;
 const SECOND = 0x30000;
@@ -108,7 +110,8 @@ class Machine {
   mapWindow(gpas: readonly [number, number], flags: number): void {
     for (const n of [0, 1] as const) {
       this.putWord(DIRECTORIES[n], PRESENT_WRITABLE | LARGE);
-      this.putWord(DIRECTORIES[n] + 4, TABLES[n] | PRESENT_WRITABLE);
+      for (const at of [WINDOW, FAR_WINDOW])
+        this.putWord(DIRECTORIES[n] + (at >>> 22) * 4, TABLES[n] | PRESENT_WRITABLE);
       this.putWord(TABLES[n], gpas[n] | PRESENT_WRITABLE | flags);
     }
   }
@@ -137,12 +140,26 @@ const storeWord = (gpa: number, value: number): number[] => [0xc7, 0x05, ...byte
 const invlpg = (address: number): number[] => [0x0f, 0x01, 0x3d, ...bytes32(address)];
 const addEax = (value: number): number[] => [0x05, ...bytes32(value)];
 const RET = 0xc3;
+/** Where code in the window's first page goes on to the second. */
+const TAIL = L.PAGE_SIZE - 16;
+/** From the window to the second page of the far one, and to the code before it. */
+const FAR_SECOND = FAR_WINDOW - WINDOW + L.PAGE_SIZE;
+const FAR_TAIL = FAR_WINDOW - WINDOW + TAIL;
+
+/** In the window: at TAIL add 1 and go on, behind the page add 0x100, or 0x1000 where it shows SECOND. */
+function intoSecondPage(machine: Machine, flags: number): void {
+  machine.mapWindow([FIRST, FIRST], flags);
+  machine.putWord(TABLES[0] + 4, (FIRST + L.PAGE_SIZE) | PRESENT_WRITABLE | flags);
+  machine.put(FIRST + TAIL, [...addEax(1), 0xe9, ...bytes32(16 - 10)]);
+  machine.put(FIRST + L.PAGE_SIZE, [...addEax(0x100), RET]);
+  machine.put(SECOND, [...addEax(0x1000), RET]);
+}
 
 /** A loop of TURNS over calls of the window, with something done behind each. */
-function loopOver(steps: readonly (readonly number[])[], offset = 0): number[] {
+function loopOver(steps: readonly (readonly number[])[], offset = 0, at = CODE): number[] {
   const code = [0xb9, ...bytes32(TURNS)];
   const start = code.length;
-  for (const step of steps) code.push(...callWindow(CODE + code.length, offset), ...step);
+  for (const step of steps) code.push(...callWindow(at + code.length, offset), ...step);
   // dec ecx; jnz start; hlt
   code.push(0x49, 0x0f, 0x85);
   return [...code, ...bytes32(start - (code.length + 4)), HLT];
@@ -189,6 +206,39 @@ for (const tier of tiers) {
     ];
     machine.put(CODE, loopOver([show(SECOND + L.PAGE_SIZE), show(SECOND)], entry));
     assert.equal(machine.result(), TURNS * 0x10002);
+  });
+
+  for (const flags of [0, GLOBAL]) {
+    const kind = flags === GLOBAL ? "global" : "ordinary";
+    test(`${tier}: INVLPG changes what code goes on to in a second ${kind} page`, () => {
+      const machine = new Machine(tier, pagingState);
+      intoSecondPage(machine, flags);
+      const show = (gpa: number): number[] => [
+        ...storeWord(TABLES[0] + 4, gpa | PRESENT_WRITABLE | flags),
+        ...invlpg(FAR_WINDOW + L.PAGE_SIZE),
+      ];
+      const known = callWindow(CODE, FAR_SECOND);
+      const loop = loopOver([show(SECOND), show(FIRST + L.PAGE_SIZE)], FAR_TAIL, CODE + known.length);
+      machine.put(CODE, [...known, ...loop]);
+      assert.equal(machine.result(), 0x100 + TURNS * 0x1102);
+    });
+  }
+
+  test(`${tier}: code in a second page that is no longer global follows CR3`, () => {
+    const machine = new Machine(tier, pagingState);
+    intoSecondPage(machine, GLOBAL);
+    machine.putWord(TABLES[1] + 4, SECOND | PRESENT_WRITABLE);
+    const known = callWindow(CODE, FAR_SECOND);
+    const asGlobal = loopOver([[]], FAR_TAIL, CODE + known.length).slice(0, -1);
+    const before = [
+      ...known,
+      ...asGlobal,
+      ...storeWord(TABLES[0] + 4, (FIRST + L.PAGE_SIZE) | PRESENT_WRITABLE),
+      ...invlpg(FAR_WINDOW + L.PAGE_SIZE),
+    ];
+    const loop = loopOver([loadCr3(DIRECTORIES[1]), loadCr3(DIRECTORIES[0])], FAR_TAIL, CODE + before.length);
+    machine.put(CODE, [...before, ...loop]);
+    assert.equal(machine.result(), 0x100 + TURNS * 0x101 + TURNS * 0x1102);
   });
 
   test(`${tier}: far jumps between segments of real mode tell equal offsets apart`, () => {
