@@ -21,6 +21,10 @@ export class ByteBuffer {
     return this.#bytes.subarray(0, this.length);
   }
 
+  at(index: number): number {
+    return this.#bytes[index] ?? 0;
+  }
+
   clear(): void {
     this.length = 0;
   }

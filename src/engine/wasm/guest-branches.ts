@@ -58,7 +58,7 @@ export class GuestBranches {
   directCall(node: RegionNode, i: number): void {
     const { f, ops } = this.#frame;
     const callee = node.block.offset + (ops.target0[i] ?? 0);
-    const [back] = node.edges;
+    const back = node.edges[0];
     if (back === undefined) return this.#exits.leaveByChain(() => this.#frame.pushRip(callee));
     this.#exits.storeDirty();
     this.#exits.settle();
@@ -147,7 +147,7 @@ export class GuestBranches {
       this.checkTarget(ops.imm[i] ?? 0);
       this.#exits.leave(() => f.localGet(result));
     };
-    const [back] = node.edges;
+    const back = node.edges[0];
     this.#lowering.pushIndirectTarget(ops, i);
     f.localSet(result);
     if (back === undefined) return leave();
@@ -162,7 +162,7 @@ export class GuestBranches {
     this.#lowering.pushIndirectTarget(ops, i);
     f.localSet(result);
     const inside = node.edges.filter(({ to }) => to !== OUTSIDE);
-    const hash = jumpHash(inside.map(({ offset }) => Number(BigInt.asIntN(32, this.#frame.ripAt(offset)))));
+    const hash = jumpHash(inside.map(({ offset }) => this.#frame.ripLow(offset)));
     if (inside.length > 0 && hash !== undefined) this.#jumpInside(inside, hash);
     this.checkTarget(0);
     this.#exits.leaveByChain(() => f.localGet(result));
@@ -257,7 +257,7 @@ export class GuestBranches {
   checkOffset(offset: number): void {
     const { f, mode } = this.#frame;
     if ((mode & L.MODE_CODE_SIZE) === 2 || (mode & L.MODE_FLAT) !== 0) return;
-    f.i32Const(Number(BigInt.asIntN(32, this.#frame.ripAt(offset))));
+    f.i32Const(this.#frame.ripLow(offset));
     this.#frame.loadState32(LIMIT_OF_CODE);
     f.op(binaryOps["i32.gt_u"]);
     f.if("unlikely");

@@ -30,6 +30,7 @@ import {
   END_IF,
   END_IF_FLAGS,
   FAULT,
+  FOLLOW,
   GET_CHECK,
   GET_FLAG_VALUE,
   GET_SLOT,
@@ -276,6 +277,10 @@ export class Lowering {
           break;
         case JUMP:
           at = first;
+          break;
+        case FOLLOW:
+          this.follow(first);
+          at += 2;
           break;
         case JUMP_IF_ZERO:
           at = isZero(first, this.#op) ? second : at + 3;

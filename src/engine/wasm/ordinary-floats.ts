@@ -121,7 +121,7 @@ export class OrdinaryFloats {
   /** At a region's entry. */
   begin(f: FunctionEncoder, ops: RegionOps): void {
     this.#f = f;
-    this.forget();
+    this.#known.fill(0);
     this.#quick = undefined;
     this.#zeroTests.begin();
     if (!usesFloats(ops)) return;
@@ -139,15 +139,16 @@ export class OrdinaryFloats {
 
   /** Nothing is known of any register: where paths meet, and behind what may have changed them all. */
   forget(): void {
-    this.#known.fill(0);
+    if (this.#quick !== undefined) this.#known.fill(0);
   }
 
-  save(): Uint8Array {
-    return this.#known.slice();
+  /** Undefined in regions without floating-point instructions, of which nothing is asked. */
+  save(): Uint8Array | undefined {
+    return this.#quick === undefined ? undefined : this.#known.slice();
   }
 
-  restore(known: Uint8Array): void {
-    this.#known.set(known);
+  restore(known: Uint8Array | undefined): void {
+    if (known !== undefined) this.#known.set(known);
   }
 
   // ---- MXCSR --------------------------------------------------------------------------------------------------------

@@ -33,6 +33,8 @@ export const STATIC_VECTOR = 0x10d;
 export const JUMP = 0x10e;
 export const JUMP_IF_ZERO = 0x10f;
 export const JUMP_IF_ZERO_SLOT = 0x110;
+/** recipe: what it says, then goes on. */
+export const FOLLOW = 0x129;
 /** hint, block type: an if; and its end. */
 export const IF = 0x111;
 export const END_IF = 0x112;

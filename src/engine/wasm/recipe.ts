@@ -28,7 +28,16 @@ import {
   staticExpressions,
   steps,
 } from "./recipe-steps.ts";
-import { type Immediates, formOf, isStatic, staticInteger, staticVector } from "./static-value.ts";
+import {
+  type Immediates,
+  NO_IMMEDIATES,
+  constantOf,
+  formOf,
+  isConstant,
+  isStatic,
+  staticInteger,
+  staticVector,
+} from "./static-value.ts";
 
 type Bits = number | ((op: Immediates) => number);
 
@@ -40,18 +49,21 @@ const TLB_INDEX_SHIFT = 8;
 const STORE_SCRATCH = SCRATCH + 16;
 const STATUS_MASK_ALL = 0x8d5;
 const NO_LABEL = -1;
+/** More than any number takes. */
+const SCRATCH_SIZE = 32;
 
 interface Temporary {
   readonly type: number;
   readonly number: number;
 }
 
+const scratch = new ByteBuffer(SCRATCH_SIZE);
+
 /** Writes the recipes of one op, whose values have names. */
 class RecipeWriter {
   readonly #names = new Map<string, Temporary>();
   readonly #bits = new Map<string, Bits>();
   readonly #counts = TYPES.map(() => 0);
-  readonly #scratch = new ByteBuffer(32);
 
   /** Gives where what `content` writes begins. */
   write(content: () => void): number {
@@ -62,22 +74,27 @@ class RecipeWriter {
   }
 
   // ---- Bytes ---------------------------------------------------------------------------------------------------------
+  /** Appends what has been encoded in scratch. */
+  #takeBytes(): void {
+    for (let i = 0; i < scratch.length; i++) steps.push(scratch.at(i));
+    scratch.clear();
+  }
+
   #u32(value: number): void {
-    this.#scratch.clear();
-    this.#scratch.u32(value);
-    steps.push(...this.#scratch.view);
+    scratch.u32(value);
+    this.#takeBytes();
   }
 
   #i32Const(value: number): void {
-    this.#scratch.clear();
-    this.#scratch.i32(value);
-    steps.push(opcode.i32Const, ...this.#scratch.view);
+    steps.push(opcode.i32Const);
+    scratch.i32(value);
+    this.#takeBytes();
   }
 
   #i64Const(value: bigint): void {
-    this.#scratch.clear();
-    this.#scratch.i64(Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
-    steps.push(opcode.i64Const, ...this.#scratch.view);
+    steps.push(opcode.i64Const);
+    scratch.i64(Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
+    this.#takeBytes();
   }
 
   /** An access without alignment promise; its offset comes next. */
@@ -108,6 +125,15 @@ class RecipeWriter {
 
   #here(jump: number): void {
     steps[jump] = steps.length;
+  }
+
+  /** What pushes an expression in several places: a recipe of its own if it is long. */
+  #several(e: Expr): () => void {
+    if (e.kind !== "binary" && e.kind !== "unary") return () => this.expression(e);
+    const behind = this.#jump(step.JUMP);
+    const start = this.write(() => this.expression(e));
+    this.#here(behind);
+    return () => steps.push(step.FOLLOW, start);
   }
 
   #if(hint: (typeof HINTS)[number], type?: ValueType): void {
@@ -254,17 +280,20 @@ class RecipeWriter {
   }
 
   /** Pushes the host address of what a shared check covers, 0 if it has missed; the first access makes the check. */
-  #sharedCheck(address: Expr, va: Temporary, entry: Temporary): void {
+  #sharedCheck(address: Expr, pushAddress: () => void, va: Temporary, entry: Temporary): void {
     const made = this.#jump(step.JUMP_IF_CHECKED);
     steps.push(step.NEW_CHECK);
-    const narrow = this.#jump(step.JUMP_IF_CHECK_32);
-    this.expression(address);
+    // A sum of 64 bits is none of 32.
+    const narrow = address.kind === "binary" ? undefined : this.#jump(step.JUMP_IF_CHECK_32);
+    pushAddress();
     steps.push(step.CHECK_ADDRESS);
-    const end = this.#jump(step.JUMP);
-    this.#here(narrow);
-    this.expression(address.kind === "unary" ? address.value : unary("i32.wrap_i64", address));
-    steps.push(step.CHECK_ADDRESS_32, unaryOps["i64.extend_i32_u"]);
-    this.#here(end);
+    if (narrow !== undefined) {
+      const end = this.#jump(step.JUMP);
+      this.#here(narrow);
+      this.expression(address.kind === "unary" ? address.value : unary("i32.wrap_i64", address));
+      steps.push(step.CHECK_ADDRESS_32, unaryOps["i64.extend_i32_u"]);
+      this.#here(end);
+    }
     this.#lookUp(step.TLB_OF_CHECK, "of the check", va, entry);
     this.#if("likely", "i32");
     this.#hostAddress(step.TLB_OF_CHECK, va, entry);
@@ -284,8 +313,9 @@ class RecipeWriter {
     miss: (pushAddress: () => void) => void,
     [va, entry]: readonly [Temporary, Temporary],
   ): void {
+    const pushAddress = this.#several(address);
     const shared = this.#jump(step.JUMP_IF_SHARED);
-    this.expression(address);
+    pushAddress();
     this.#lookUp(tlb, size / 8, va, entry);
     this.#if("likely", type);
     this.#hostAddress(tlb, va, entry);
@@ -295,12 +325,12 @@ class RecipeWriter {
     steps.push(step.END_IF);
     const end = this.#jump(step.JUMP);
     this.#here(shared);
-    this.#sharedCheck(address, va, entry);
+    this.#sharedCheck(address, pushAddress, va, entry);
     this.#if("likely", type);
     steps.push(step.GET_CHECK);
     hit([step.CHECK_OFFSET]);
     steps.push(opcode.else);
-    miss(() => this.expression(address));
+    miss(pushAddress);
     steps.push(step.END_IF);
     this.#here(end);
   }
@@ -586,28 +616,6 @@ class RecipeWriter {
 }
 
 // ---- Static values --------------------------------------------------------------------------------------------------
-const NO_IMMEDIATES: Immediates = { imm: 0, immHigh: 0, scale: 0 };
-
-/** Is a static expression the same for all ops? */
-function isConstant(e: Expr): boolean {
-  switch (e.kind) {
-    case "const":
-      return true;
-    case "unary":
-      return isConstant(e.value);
-    case "binary":
-      return isConstant(e.left) && isConstant(e.right);
-    case "select":
-      return isConstant(e.condition) && isConstant(e.then) && isConstant(e.else);
-    case "simd":
-      return e.args.every(isConstant);
-    default:
-      return false;
-  }
-}
-
-const constantOf = (e: Expr): bigint => staticInteger(e, NO_IMMEDIATES);
-
 const bitLength = (value: bigint, all: number): number => (value < 0n ? all : value.toString(2).length);
 
 function combined(a: Bits, b: Bits, choose: (a: number, b: number) => number): Bits {

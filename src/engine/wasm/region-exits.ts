@@ -213,7 +213,7 @@ export class RegionExits {
     f.localTee(slot);
     f.access(opcode.i64Load, stateBase + L.JUMP_CACHE + JUMP_CACHE_TAG);
     f.localGet(result);
-    f.i64ConstBig(BigInt(mode));
+    f.i64Const(mode, 0);
     f.op(binaryOps["i64.xor"]);
     f.op(binaryOps["i64.eq"]);
     f.if("likely", "i32");
@@ -228,11 +228,11 @@ export class RegionExits {
   /** Pushes the table slot of the region that enters at an offset, or NO_REGION. */
   lookUpRegionAt(offset: number): void {
     const { f, mode, stateBase } = this.#frame;
-    const rip = this.#frame.ripAt(offset);
-    const entry = stateBase + L.JUMP_CACHE + (jumpCacheIndex(rip) << L.JUMP_CACHE_SHIFT);
+    const low = this.#frame.ripLow(offset);
+    const entry = stateBase + L.JUMP_CACHE + (jumpCacheIndexOfLow(low) << L.JUMP_CACHE_SHIFT);
     f.i32Const(0);
     f.access(opcode.i64Load, entry + JUMP_CACHE_TAG);
-    f.i64ConstBig(rip ^ BigInt(mode));
+    f.i64Const(low ^ mode, this.#frame.ripHigh(offset));
     f.op(binaryOps["i64.eq"]);
     f.if("likely", "i32");
     f.i32Const(0);
@@ -259,8 +259,9 @@ export class RegionExits {
 }
 
 /** The index of an address's jump cache entry: see JUMP_CACHE in layout.ts. */
-export function jumpCacheIndex(rip: bigint): number {
-  const low = Number(BigInt.asIntN(32, rip));
+export const jumpCacheIndex = (rip: bigint): number => jumpCacheIndexOfLow(Number(BigInt.asIntN(32, rip)));
+
+function jumpCacheIndexOfLow(low: number): number {
   const page = Math.imul(low >>> L.PAGE_SHIFT, L.JUMP_PAGE_FACTOR) >>> L.JUMP_PAGE_SHIFT;
   return (((low << L.JUMP_OFFSET_SHIFT) ^ page) & L.JUMP_INDEX_MASK) >>> L.JUMP_CACHE_SHIFT;
 }

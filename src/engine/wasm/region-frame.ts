@@ -44,6 +44,9 @@ export class RegionFrame {
   /** Label of the exit for faults. */
   faultLabel = 0;
   #baseRip = 0n;
+  /** Its halves, the lower one unsigned. */
+  #baseLow = 0;
+  #baseHigh = 0;
 
   constructor(stateBase: number, ops: RegionOps) {
     this.stateBase = stateBase;
@@ -56,6 +59,8 @@ export class RegionFrame {
     this.ops = ops;
     this.mode = mode;
     this.#baseRip = baseRip;
+    this.#baseLow = Number(BigInt.asUintN(32, baseRip));
+    this.#baseHigh = Number(BigInt.asIntN(32, baseRip >> 32n));
     this.written = written;
     this.count = f.local("i32");
     this.slot = f.local("i32");
@@ -68,8 +73,17 @@ export class RegionFrame {
     return BigInt.asUintN(64, this.#baseRip + BigInt(offset));
   }
 
+  /** The halves of the same. */
+  ripLow(offset: number): number {
+    return (this.#baseLow + offset) | 0;
+  }
+
+  ripHigh(offset: number): number {
+    return (this.#baseHigh + Math.floor((this.#baseLow + offset) / 2 ** 32)) | 0;
+  }
+
   pushRip(offset: number): void {
-    this.f.i64ConstBig(this.ripAt(offset));
+    this.f.i64Const(this.ripLow(offset), this.ripHigh(offset));
   }
 
   loadState32(offset: number): void {

@@ -271,7 +271,7 @@ export class RegionCompiler {
       f.access(opcode.i64Store, stateBase + L.RIP);
       this.#exits.leave(() => f.i64Const(L.REGION_DISPATCH_LOW, L.REGION_RESULT_HIGH));
     };
-    const [next] = node.edges;
+    const next = node.edges[0];
     if (next === undefined || this.#stringEnd(node) < 0) return leave();
     // It stopped half-way, or it has overwritten code: this region's, perhaps.
     f.i32Const(0);
@@ -305,7 +305,8 @@ export class RegionCompiler {
     this.#lowering.lower(ops, i);
     const { dirty } = slots;
     const { state } = flags;
-    const [taken, notTaken] = node.edges;
+    const taken = node.edges[0];
+    const notTaken = node.edges[1];
     f.if(this.#isCold(taken) ? "unlikely" : this.#isCold(notTaken) ? "likely" : "none");
     if (taken?.to === OUTSIDE) this.#branches.checkOffset(taken.offset);
     this.#edge(taken);

@@ -24,6 +24,8 @@ export const xmmBit = (n: number): number => (n < XMM_COUNT ? 1 << (GPR_COUNT + 
 export const ALL_GPRS = 0xffff;
 export const ALL_XMMS = 0xffff << GPR_COUNT;
 export const ALL_REGISTERS = -1;
+/** The number of the lowest bit that is set. */
+const lowestBit = (mask: number): number => 31 - Math.clz32(mask & -mask);
 
 export class Slots {
   /** Registers whose local is newer than the state block. */
@@ -202,23 +204,28 @@ export class Slots {
   // ---- Masks of registers -----------------------------------------------------------------------------------------
   /** Writes the registers of a mask to the state block. */
   storeAll(mask: number): void {
-    for (let n = 0; n < GPR_COUNT; n++) if ((mask & (1 << n)) !== 0) this.store(8 * n);
-    for (let n = 0; n < XMM_COUNT; n++) if ((mask & xmmBit(n)) !== 0) this.storeXmm(n);
+    for (let rest = mask; rest !== 0; rest &= rest - 1) {
+      const n = lowestBit(rest);
+      if (n < GPR_COUNT) this.store(8 * n);
+      else this.storeXmm(n - GPR_COUNT);
+    }
   }
 
   loadAll(mask: number): void {
-    for (let n = 0; n < GPR_COUNT; n++) if ((mask & (1 << n)) !== 0) this.load(8 * n);
-    for (let n = 0; n < XMM_COUNT; n++) if ((mask & xmmBit(n)) !== 0) this.loadXmm(n);
+    for (let rest = mask; rest !== 0; rest &= rest - 1) {
+      const n = lowestBit(rest);
+      if (n < GPR_COUNT) this.load(8 * n);
+      else this.loadXmm(n - GPR_COUNT);
+    }
   }
 
   /** Writes those registers of `mask` whose bit in the i32 local `bits` is set: for shared exits. */
   storeChosen(mask: number, bits: number): void {
     const f = this.#f;
-    for (let n = 0; n < GPR_COUNT + XMM_COUNT; n++) {
-      const bit = 1 << n;
-      if ((mask & bit) === 0) continue;
+    for (let rest = mask; rest !== 0; rest &= rest - 1) {
+      const n = lowestBit(rest);
       f.localGet(bits);
-      f.i32Const(bit);
+      f.i32Const(1 << n);
       f.op(binaryOps["i32.and"]);
       f.if();
       if (n < GPR_COUNT) this.store(8 * n);

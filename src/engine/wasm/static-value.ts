@@ -26,18 +26,8 @@ const staticSimd = new Set<string>([
   "v128.and",
 ]);
 
-const known = new WeakMap<Expr, boolean>();
-
 /** Does the expression depend on immediates only? */
 export function isStatic(e: Expr): boolean {
-  const before = known.get(e);
-  if (before !== undefined) return before;
-  const result = computeIsStatic(e);
-  known.set(e, result);
-  return result;
-}
-
-function computeIsStatic(e: Expr): boolean {
   switch (e.kind) {
     case "const":
     case "imm":
@@ -47,7 +37,7 @@ function computeIsStatic(e: Expr): boolean {
     case "unary":
       return isStatic(e.value) && e.op in unaryOperations;
     case "binary":
-      return isStatic(e.left) && isStatic(e.right) && nameOf(e.op) in binaryOperations;
+      return isStatic(e.right) && isStatic(e.left) && nameOf(e.op) in binaryOperations;
     case "select":
       return e.type !== "v128" && isStatic(e.condition) && isStatic(e.then) && isStatic(e.else);
     case "simd":
@@ -127,6 +117,28 @@ export function staticInteger(e: Expr, op: Immediates): bigint {
   }
 }
 
+export const NO_IMMEDIATES: Immediates = { imm: 0, immHigh: 0, scale: 0 };
+
+/** Is a static expression the same for all ops? */
+export function isConstant(e: Expr): boolean {
+  switch (e.kind) {
+    case "const":
+      return true;
+    case "unary":
+      return isConstant(e.value);
+    case "binary":
+      return isConstant(e.left) && isConstant(e.right);
+    case "select":
+      return isConstant(e.condition) && isConstant(e.then) && isConstant(e.else);
+    case "simd":
+      return e.args.every(isConstant);
+    default:
+      return false;
+  }
+}
+
+export const constantOf = (e: Expr): bigint => staticInteger(e, NO_IMMEDIATES);
+
 const laneSizes: Record<string, number> = { i8x16: 1, i16x8: 2, i32x4: 4, i64x2: 8 };
 
 /** The value of a static v128 expression. */
@@ -169,18 +181,25 @@ export const FORM_IMM64 = 1;
 export const FORM_SCALE = 2;
 export const FORM_OTHER = 3;
 
-const others: Expr[] = [];
+/** Of each: the expression, and its value if that is the same for all ops and not too large to be exact. */
+const others: { readonly e: Expr; readonly constant: number | undefined }[] = [];
 
 /** The form of a static i32 or i64 expression. */
 export function formOf(e: Expr): number {
   if (e.kind === "imm") return FORM_IMM;
   if (e.kind === "imm64") return FORM_IMM64;
   if (e.kind === "scale") return FORM_SCALE;
-  return FORM_OTHER + others.push(e) - 1;
+  // It is 0 to 3.
+  if (e.kind === "unary" && e.op === "i64.extend_i32_u" && e.value.kind === "scale") return FORM_SCALE;
+  const constant = isConstant(e) ? Number(constantOf(e)) : undefined;
+  others.push({ e, constant: Number.isSafeInteger(constant) ? constant : undefined });
+  return FORM_OTHER + others.length - 1;
 }
 
-const otherOf = (form: number, op: Immediates): bigint =>
-  staticInteger(defined(others[form - FORM_OTHER], "a form of a static value"), op);
+function otherOf(form: number, op: Immediates): bigint {
+  const { e, constant } = defined(others[form - FORM_OTHER], "a form of a static value");
+  return constant === undefined ? staticInteger(e, op) : BigInt(constant);
+}
 
 export function isZero(form: number, op: Immediates): boolean {
   if (form === FORM_IMM) return op.imm === 0;
@@ -194,7 +213,7 @@ export function staticNumber(form: number, op: Immediates): number {
   if (form === FORM_IMM) return op.imm;
   if (form === FORM_SCALE) return op.scale;
   if (form === FORM_IMM64) return op.immHigh * 2 ** 32 + (op.imm >>> 0);
-  return Number(otherOf(form, op));
+  return others[form - FORM_OTHER]?.constant ?? Number(otherOf(form, op));
 }
 
 export const staticBig = (form: number, op: Immediates): bigint =>
