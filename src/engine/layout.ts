@@ -18,7 +18,7 @@ export const BLOCK_HASH_COUNT = 0x20000;
 export const PAGE_BLOCKS = 0x900000;
 /** Per guest-physical page: u64, bit i set if a translated block covers bytes [64 i, 64 i + 64) of the page. */
 export const PAGE_CODE_BITMAP = 0xc00000;
-/** The code cache: encoded IR of translated blocks. */
+/** The code cache: encoded IR of translated blocks, in parts that are evicted one by one (runtime/code-cache.ts). */
 export const CODE_CACHE = 0x2000000;
 export const CODE_CACHE_SIZE = 0x2000000;
 /** The start of the code cache holds the one block that is executed alone after FAULT_CODE_CHANGED. */
@@ -246,6 +246,8 @@ export const STAT_EXCEPTIONS = 4032;
 export const STAT_CODE_WRITES = 4040;
 export const STAT_PORT_ACCESSES = 4048;
 export const STAT_MMIO_ACCESSES = 4056;
+export const STAT_BLOCKS_EVICTED = 4064;
+export const STAT_BLOCKS_MOVED = 4072;
 
 export const STATE_SIZE = 4096;
 /** Paging's own: which linear 2 MiB ranges large pages map, and a log of TLB fills for quick flushes (paging.ts). */
@@ -309,10 +311,10 @@ export const MODE_GS_FLAT = 1024;
 export const MODE_REAL = 2048;
 
 // ---- Where an indirect branch has led -------------------------------------------------------------------------
-/** In the op of an indirect jump or call: the blocks it has led to (u32 addresses, 0 if none), each at its hash. */
+/** In the op of an indirect jump or call: low halves of the RIPs it has led to (u32, 0 if none), each at its hash. */
 export const SEEN_TARGETS = 24;
 export const SEEN_TARGETS_COUNT = 32;
-/** A block's place is (address * SEEN_FACTOR) >>> SEEN_SHIFT, in u32s; the last one to come keeps it. */
+/** A target's place is (low half * SEEN_FACTOR) >>> SEEN_SHIFT, in u32s; the last one to come keeps it. */
 export const SEEN_FACTOR = 0x9e3779b1;
 export const SEEN_SHIFT = 27;
 
@@ -333,7 +335,7 @@ export const BLOCK_GPA2 = 28;
 /** Guest bytes covered (u16), guest instructions (u16). */
 export const BLOCK_GUEST_SIZE = 32;
 export const BLOCK_INSTRUCTION_COUNT = 34;
-/** Address of the instruction table. */
+/** Address of the instruction table, behind which the block ends. */
 export const BLOCK_TABLE = 36;
 /** Table slot of a compiled region that enters here, 0 if none. */
 export const BLOCK_REGION = 40;
@@ -341,5 +343,7 @@ export const BLOCK_REGION = 40;
 export const BLOCK_HEAT = 44;
 /** 1 if compiled regions contain this block's code: the host hears of its invalidation. */
 export const BLOCK_IN_REGIONS = 48;
+/** Address of the last op if it has chains to other blocks, else 0. */
+export const BLOCK_CHAINS = 52;
 /** First op. */
 export const BLOCK_OPS = 56;

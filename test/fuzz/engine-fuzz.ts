@@ -1,13 +1,14 @@
 /**
  * Engine fuzz: random guests at CPL 0 in every processor mode and tier, with a host that answers at random, asks for
  * exits, moves the interrupt line and writes guest memory. Whatever they do, no exception or trap leaves run(), run()
- * comes back in time, and the engine touches nothing but its own structures and guest RAM. A case depends on its seed
- * and tier alone.
+ * comes back in time, and the engine touches nothing but its own structures and guest RAM. The code cache is as small as
+ * it can be, so that blocks are evicted. A case depends on its seed and tier alone.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { Engine, type EngineHost, type EngineOptions } from "../../src/engine/index.ts";
 import { cpuModel } from "../../src/cpu/index.ts";
+import { CODE_CACHE_SIZE_MIN } from "../../src/engine/runtime/code-cache.ts";
 import * as L from "../../src/engine/layout.ts";
 import { type CpuMode, Random } from "../oracle/index.ts";
 import { EngineInvariants } from "./engine-invariants.ts";
@@ -62,6 +63,7 @@ export class EngineFuzzer {
       cpu: cpuModel(),
       hypervisorLeaves: [],
       tier,
+      codeCacheSizeBytes: CODE_CACHE_SIZE_MIN,
       host: this.#host(),
     });
     this.#invariants = new EngineInvariants(memory, RAM_SIZE_BYTES);
@@ -103,7 +105,11 @@ export class EngineFuzzer {
 
   #start(guest: GuestMode): void {
     this.engine.registers.setU32(L.HALTED, 0);
-    this.engine.registers.write(randomState(guest, this.#random));
+    const { registers } = this.engine;
+    const state = randomState(guest, this.#random);
+    // Translations that stay fill the code cache until some have to go.
+    if (this.#random.below(4) === 0) registers.write(state);
+    else registers.writeKeepingCaches(state);
   }
 
   /** What a machine does between slices and in its callbacks. */

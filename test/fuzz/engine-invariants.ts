@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { Engine } from "../../src/engine/index.ts";
+import { opNumber } from "../../src/engine/ir/ops.ts";
 import * as L from "../../src/engine/layout.ts";
 
 /** Well above the core's tables and its scratch memory, well below the first vCPU. */
@@ -12,6 +13,10 @@ const STATIC_DATA_END = 0x4000;
 /** Machine-check banks, each with a control register. */
 const MC_BANKS = 4;
 
+/** It takes longer than the other checks together. */
+const CHECKS_PER_LOOK_AT_CHAINS = 16;
+const STALE = opNumber("stale");
+
 type Range = readonly [name: string, start: number, end: number];
 
 const vcpuGaps = (base: number): readonly Range[] => [
@@ -19,7 +24,7 @@ const vcpuGaps = (base: number): readonly Range[] => [
   ["behind fetched bytes", base + L.FETCHED + L.FETCHED_SIZE, base + L.GLOBAL_MAPPING_EPOCH],
   ["mapping epoch to MSRs", base + L.GLOBAL_MAPPING_EPOCH + 4, base + L.TSC_ADJUST],
   ["MSRs to CPUID", base + L.MSR_MC_CTL + MC_BANKS * 8, base + L.CPUID_TABLE],
-  ["statistics to paging", base + L.STAT_MMIO_ACCESSES + 8, base + L.PAGING_PRIVATE],
+  ["statistics to paging", base + L.STAT_BLOCKS_MOVED + 8, base + L.PAGING_PRIVATE],
   ["paging to watched offsets", base + L.PAGING_PRIVATE + L.PAGING_PRIVATE_SIZE, base + L.WATCHED_OFFSETS],
   [
     "watched offsets to jump cache's own",
@@ -44,6 +49,7 @@ export class EngineInvariants {
   readonly #ramSizeBytes: number;
   readonly #gaps: readonly Range[];
   readonly #cpuid: Uint8Array;
+  #checks = 0;
 
   /** To be made before the guest has run. */
   constructor(memory: WebAssembly.Memory, ramSizeBytes: number) {
@@ -125,6 +131,56 @@ export class EngineInvariants {
       const block = view.getUint32(L.PAGE_BLOCKS + page * 4, true);
       if (block !== 0) this.#checkBlock(block, `page ${page.toString(16)}`);
     }
+    if (this.#checks++ % CHECKS_PER_LOOK_AT_CHAINS === 0) this.#checkChains();
+  }
+
+  /** Every block is in the lists of its pages, its chains lead to blocks of its page that are or were registered. */
+  #checkChains(): void {
+    const view = this.#view;
+    const registered = new Set<number>();
+    for (let bucket = 0; bucket < L.BLOCK_HASH_COUNT; bucket++) {
+      let block = view.getUint32(L.BLOCK_HASH + 4 * bucket, true);
+      for (; block !== 0; block = view.getUint32(block + L.BLOCK_HASH_NEXT, true)) {
+        this.#checkBlock(block, "block hash");
+        assert.equal(registered.has(block), false, "a block is in one hash chain, once");
+        registered.add(block);
+      }
+    }
+    let inPages = 0;
+    for (let page = 0; page < this.#ramSizeBytes >>> L.PAGE_SHIFT; page++) {
+      let block = view.getUint32(L.PAGE_BLOCKS + page * 4, true);
+      while (block !== 0) {
+        assert.equal(
+          registered.has(block),
+          true,
+          `page ${page.toString(16)} has a block that is in no hash chain`,
+        );
+        const isFirst = view.getUint32(block + L.BLOCK_GPA, true) >>> L.PAGE_SHIFT === page;
+        if (isFirst) inPages++;
+        block = view.getUint32(block + (isFirst ? L.BLOCK_PAGE_NEXT : L.BLOCK_PAGE2_NEXT), true);
+      }
+    }
+    assert.equal(inPages, registered.size, "every block is in the list of its first page");
+    for (const block of registered) {
+      const chains = view.getUint32(block + L.BLOCK_CHAINS, true);
+      if (chains === 0) continue;
+      for (const at of [chains + 8, chains + 12]) {
+        const to = view.getUint32(at, true);
+        if (to !== 0) this.#checkChain(block, to - L.BLOCK_OPS, registered);
+      }
+    }
+  }
+
+  #checkChain(from: number, to: number, registered: ReadonlySet<number>): void {
+    const view = this.#view;
+    const page = (block: number): number => view.getUint32(block + L.BLOCK_GPA, true) >>> L.PAGE_SHIFT;
+    assert.equal(page(from), page(to), `a chain from ${from.toString(16)} leads to another page`);
+    const isStale = view.getUint16(to + L.BLOCK_OPS, true) === STALE;
+    assert.equal(
+      registered.has(to) || isStale,
+      true,
+      `a chain leads to ${to.toString(16)}, where no block is`,
+    );
   }
 
   #checkBlock(block: number, from: string): void {

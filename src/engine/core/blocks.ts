@@ -1,9 +1,9 @@
 // Translated blocks: found by address through the jump cache and a hash table, dropped when their guest code is
-// written. A dropped block's memory stays in the code cache until the whole cache is reset, and its first op becomes
-// `stale`, so chains that still lead to it find their way to a new translation.
+// written. A dropped block's memory stays in the code cache until its part is evicted (eviction.ts), and its first op
+// becomes `stale`, so chains that still lead to it find their way to a new translation.
 import * as L from "../layout";
 import { S, get64, set32 } from "./state";
-import { RAM_SIZE, blockInvalidated } from "./host";
+import { RAM_SIZE, blockInvalidated, blocksForgotten } from "./host";
 import { fetchCode } from "./code-fetch";
 import { takeFromWriteTlbs } from "./paging";
 import { flushJumpCache, uncacheBlock } from "./jump-cache";
@@ -45,11 +45,8 @@ function secondPageMatches(block: u32, rip: u64): bool {
 
 /** Makes a block that the host has written into the code cache known, and protects its guest code. */
 export function registerBlock(block: u32): void {
+  linkToHash(block);
   const gpa = load<u32>(block, L.BLOCK_GPA);
-  const bucket = hashBucket(load<u64>(block, L.BLOCK_RIP), gpa, load<u32>(block, L.BLOCK_MODE));
-  store<u32>(block, load<u32>(bucket), L.BLOCK_HASH_NEXT);
-  store<u32>(bucket, block);
-
   const size = <u32>load<u16>(block, L.BLOCK_GUEST_SIZE);
   const gpa2 = load<u32>(block, L.BLOCK_GPA2);
   const first = gpa & 0xfff;
@@ -61,8 +58,14 @@ export function registerBlock(block: u32): void {
   coverPage(gpa2 >>> L.PAGE_SHIFT, 0, size - inFirst);
 }
 
+export function linkToHash(block: u32): void {
+  const bucket = hashBucket(load<u64>(block, L.BLOCK_RIP), load<u32>(block, L.BLOCK_GPA), load<u32>(block, L.BLOCK_MODE));
+  store<u32>(block, load<u32>(bucket), L.BLOCK_HASH_NEXT);
+  store<u32>(bucket, block);
+}
+
 /** A second page that is not the first again (two linear pages may map to one). */
-function isOtherPage(gpa2: u32, gpa: u32): bool {
+export function isOtherPage(gpa2: u32, gpa: u32): bool {
   return gpa2 != 0xffffffff && gpa2 >>> L.PAGE_SHIFT != gpa >>> L.PAGE_SHIFT;
 }
 
@@ -86,11 +89,16 @@ function coverPage(page: u32, from: u32, to: u32): void {
   if (before == 0) takeFromWriteTlbs(page << L.PAGE_SHIFT);
 }
 
+/** The field that holds what follows the block in the list of `page`. */
+@inline
+export function linkInPage(block: u32, page: u32): u32 {
+  return block + (load<u32>(block, L.BLOCK_GPA) >>> L.PAGE_SHIFT == page ? L.BLOCK_PAGE_NEXT : L.BLOCK_PAGE2_NEXT);
+}
+
 /** The block that follows in the list of `page`. */
+@inline
 function nextInPage(block: u32, page: u32): u32 {
-  return load<u32>(block, L.BLOCK_GPA) >>> L.PAGE_SHIFT == page
-    ? load<u32>(block, L.BLOCK_PAGE_NEXT)
-    : load<u32>(block, L.BLOCK_PAGE2_NEXT);
+  return load<u32>(linkInPage(block, page));
 }
 
 /** Does the block cover any of the bytes [from, to) of the page? */
@@ -162,14 +170,21 @@ function recoverBitmap(page: u32): void {
   let bits: u64 = 0;
   let block = load<u32>(L.PAGE_BLOCKS + (page << 2));
   while (block != 0) {
-    const gpa = load<u32>(block, L.BLOCK_GPA);
-    const size = <u32>load<u16>(block, L.BLOCK_GUEST_SIZE);
-    const offset = gpa & 0xfff;
-    if (gpa >>> L.PAGE_SHIFT == page) bits |= granules(offset, min<u32>(offset + size, 0x1000));
-    if (isSecondPage(block, page)) bits |= granules(0, offset + size - 0x1000);
+    bits |= coveredGranules(block, page);
     block = nextInPage(block, page);
   }
   store<u64>(L.PAGE_CODE_BITMAP + (page << 3), bits);
+}
+
+/** The bits of PAGE_CODE_BITMAP that a block needs in a page of its. */
+export function coveredGranules(block: u32, page: u32): u64 {
+  const gpa = load<u32>(block, L.BLOCK_GPA);
+  const size = <u32>load<u16>(block, L.BLOCK_GUEST_SIZE);
+  const offset = gpa & 0xfff;
+  let bits: u64 = 0;
+  if (gpa >>> L.PAGE_SHIFT == page) bits |= granules(offset, min<u32>(offset + size, 0x1000));
+  if (isSecondPage(block, page)) bits |= granules(0, offset + size - 0x1000);
+  return bits;
 }
 
 function dropBlock(block: u32): void {
@@ -186,7 +201,7 @@ function dropBlock(block: u32): void {
   if (load<u32>(block, L.BLOCK_IN_REGIONS) != 0) blockInvalidated(block);
 }
 
-function unlinkFromHash(block: u32): void {
+export function unlinkFromHash(block: u32): void {
   const bucket = hashBucket(load<u64>(block, L.BLOCK_RIP), load<u32>(block, L.BLOCK_GPA), load<u32>(block, L.BLOCK_MODE));
   let link = bucket;
   while (load<u32>(link) != block) {
@@ -200,19 +215,18 @@ function unlinkFromPage(block: u32, page: u32): void {
   const next = nextInPage(block, page);
   let link = L.PAGE_BLOCKS + (page << 2);
   while (load<u32>(link) != block) {
-    const current = load<u32>(link);
-    assert(current != 0);
-    const inFirst = load<u32>(current, L.BLOCK_GPA) >>> L.PAGE_SHIFT == page;
-    link = current + (inFirst ? L.BLOCK_PAGE_NEXT : L.BLOCK_PAGE2_NEXT);
+    assert(load<u32>(link) != 0);
+    link = linkInPage(load<u32>(link), page);
   }
   store<u32>(link, next);
 }
 
-/** Forgets every block; the host then fills the code cache from its start again. */
+/** Forgets every block; the host fills the code cache from its start again. */
 export function resetBlocks(ramSize: u32): void {
   const pages = ramSize >>> L.PAGE_SHIFT;
   memory.fill(L.BLOCK_HASH, 0, L.BLOCK_HASH_COUNT << 2);
   memory.fill(L.PAGE_BLOCKS, 0, pages << 2);
   memory.fill(L.PAGE_CODE_BITMAP, 0, pages << 3);
   flushJumpCache();
+  blocksForgotten();
 }

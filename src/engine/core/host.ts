@@ -51,6 +51,12 @@ export declare function translateFetched(gpa: u32, size: u32): u32;
 /** A block that compiled regions contain has been invalidated. */
 @external("host", "blockInvalidated")
 export declare function blockInvalidated(block: u32): void;
+/** The code cache has been emptied: no block is known any more. */
+@external("host", "blocksForgotten")
+export declare function blocksForgotten(): void;
+/** A block that compiled regions contain lies elsewhere from now on. */
+@external("host", "blockMoved")
+export declare function blockMoved(from: u32, to: u32): void;
 /** RAM size in bytes, a multiple of 4096; guest-physical addresses at or above it are MMIO. */
 @external("env", "ramSize")
 export declare const RAM_SIZE: u32;

@@ -2,6 +2,7 @@
 export { run, resetCaches, giveBack } from "./dispatch";
 export { stopSoon } from "./state";
 export { codePagesWritten, findBlock, registerBlock } from "./blocks";
+export { evictBlocks } from "./eviction";
 export { translateGlobal, translateQuickly as translate } from "./code-fetch";
 export { raiseBranchFault, raiseCallFault } from "./near-branches";
 export { flushJumpCache, regionAt } from "./jump-cache";

@@ -46,7 +46,8 @@ function printIndirect(branch: Extract<Branch, { kind: "indirect" }>): string {
   const undo = branch.why === "return" ? "unpop(load<u32>(ip, 4)); " : "";
   const fault = `if (branchFaults(to, 0)) { ${undo}break; }`;
   const target = `const to: u64 = load<u64>(${slotName("s")}); const b: u32 = cachedBlock(to);`;
-  const note = "store<u32>(ip + L.SEEN_TARGETS + (((b * <u32>L.SEEN_FACTOR) >>> L.SEEN_SHIFT) << 2), b); ";
+  const note =
+    "store<u32>(ip + L.SEEN_TARGETS + (((<u32>to * <u32>L.SEEN_FACTOR) >>> L.SEEN_SHIFT) << 2), <u32>to); ";
   const go = `if (b != 0) { ${branch.why === "return" ? "" : note}next = b + L.BLOCK_OPS; break; }`;
   const leave = "store<u64>(S, to, L.RIP); return 0;";
   if (branch.pushes) {
@@ -114,8 +115,8 @@ function printBranch(row: OpRow, branch: Branch): string {
 
 /**
  * Behind the switch: faults, jumps that are not chained, and the entry into the next block. A chain knows no mapping: it
- * leads to blocks of the same page alone, and to none that straddles into another. What jumps to the address behind it
- * is a branch all the same; only the op `next` is none. A block that begins with another op than `enter`, that has
+ * leads to blocks of the same page alone, linear and physical, and to none that straddles into another; so a block's page
+ * list has all blocks with chains to it (core/eviction.ts). What jumps to the address behind it is a branch all the same; only the op `next` is none. A block that begins with another op than `enter`, that has
  * become hot, or that the budget does not suffice for, is left to the op itself.
  */
 const afterBranch = [
@@ -128,7 +129,8 @@ const afterBranch = [
   "        store<u64>(S, to, L.RIP); return 0;",
   "      }",
   "      next = b + L.BLOCK_OPS;",
-  "      if (((to ^ load<u64>(blk)) & ~0xfff) == 0 && load<u32>(b, L.BLOCK_GPA2) == 0xffffffff) store<u32>(ip + edge, next);",
+  "      const isSamePage = (((to ^ load<u64>(blk)) | <u64>(load<u32>(b, L.BLOCK_GPA) ^ load<u32>(blk, L.BLOCK_GPA))) & ~0xfff) == 0;",
+  "      if (isSamePage && load<u32>(b, L.BLOCK_GPA2) == 0xffffffff) store<u32>(ip + edge, next);",
   "    }",
   "    ip = next;",
   `    if (load<u16>(next) != ${opNumber("enter")}) continue;`,

@@ -11,6 +11,7 @@ export interface BareEngineOptions extends Pick<EngineOptions, "core" | "tier"> 
   /** As `--cpu` takes it; the default model unless given. */
   readonly cpu?: string;
   readonly compiledAtExecution?: number;
+  readonly codeCacheSizeBytes?: number;
   readonly host?: Partial<EngineHost>;
 }
 
@@ -23,7 +24,7 @@ export interface BareEngine {
 }
 
 export function bareEngine(options: BareEngineOptions): BareEngine {
-  const { core, tier, ramSizeBytes, cpu, compiledAtExecution, host } = options;
+  const { core, tier, ramSizeBytes, cpu, compiledAtExecution, codeCacheSizeBytes, host } = options;
   const pages = (L.RAM_BASE + ramSizeBytes) / 65536;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const engine = new Engine({
@@ -34,6 +35,7 @@ export function bareEngine(options: BareEngineOptions): BareEngine {
     hypervisorLeaves: [],
     tier,
     ...(compiledAtExecution === undefined ? {} : { compiledAtExecution }),
+    ...(codeCacheSizeBytes === undefined ? {} : { codeCacheSizeBytes }),
     host: {
       readPort: () => 0xffffffff,
       writePort: () => undefined,

@@ -1,6 +1,11 @@
 /**
  * The code cache: writes translated blocks (IrBlock) as the bytes the interpreter reads. The formats are layout.ts'
- * BLOCK_* header and op.ts' words; a block, once written, stays where it is until the whole cache is reset.
+ * BLOCK_* header and op.ts' words.
+ *
+ * It is a ring of parts. Blocks are written one behind the other into one part; the part ahead of it is always empty. When
+ * a part is full, the next one is filled, and the one ahead of that is evicted (core/eviction.ts): what is in use is moved
+ * to the part that is filled, the rest is dropped. So old code that nobody runs goes first, a part at a time, and no stop
+ * of the guest is longer than emptying one part takes.
  */
 import { assert } from "../../base/index.ts";
 import { INSTRUCTIONS_MAX, type IrBlock } from "../ir/block.ts";
@@ -19,38 +24,94 @@ const isBranch = Uint8Array.from(ops, ({ format }) => (format === "branch" || fo
 export const HEAT_OF_A_HOT_BLOCK = 12_000;
 const NEVER_HOT = 0x7fffffff;
 
+/** Bytes of the code cache at most, and at least: four parts that hold the largest single instruction in their halves. */
+export const CODE_CACHE_SIZE_MAX = L.CODE_CACHE_SIZE;
+export const CODE_CACHE_SIZE_MIN = L.SINGLE_BLOCK_SIZE + 4 * (2 * L.SINGLE_BLOCK_SIZE);
+const PART_COUNT_MAX = 64;
+const PART_SIZE_MIN = 2 * L.SINGLE_BLOCK_SIZE;
+
+export interface CodeCacheOptions {
+  /** Executions after which a new block counts as hot. */
+  readonly heat?: number;
+  readonly sizeBytes?: number;
+}
+
+/** The core's evictBlocks(). */
+export type EvictBlocks = (start: number, end: number, to: number, heat: number) => number;
+
 export class CodeCache {
+  /** Bytes that blocks may take. */
+  readonly limitBytes: number;
   private readonly u32: Uint32Array;
   private readonly u16: Uint16Array;
   private readonly heat: number;
-  private next = FIRST;
+  private readonly partSizeBytes: number;
+  /** By part: where its blocks end. */
+  private readonly ends: Uint32Array;
+  private filling = 0;
 
-  /** `heat`: executions after which a new block counts as hot. */
-  constructor(memory: WebAssembly.Memory, heat = HEAT_OF_A_HOT_BLOCK) {
+  constructor(memory: WebAssembly.Memory, options: CodeCacheOptions = {}) {
+    const { heat = HEAT_OF_A_HOT_BLOCK, sizeBytes = CODE_CACHE_SIZE_MAX } = options;
+    assert(
+      sizeBytes >= CODE_CACHE_SIZE_MIN && sizeBytes <= CODE_CACHE_SIZE_MAX,
+      "the code cache has an impossible size",
+    );
     this.heat = heat;
     this.u32 = new Uint32Array(memory.buffer);
     this.u16 = new Uint16Array(memory.buffer);
+    const forParts = sizeBytes - L.SINGLE_BLOCK_SIZE;
+    const partCount = Math.min(PART_COUNT_MAX, Math.floor(forParts / PART_SIZE_MIN));
+    this.partSizeBytes = Math.floor(forParts / partCount) & ~7;
+    this.limitBytes = partCount * this.partSizeBytes;
+    this.ends = new Uint32Array(partCount);
+    this.reset();
   }
 
   get usedBytes(): number {
-    return this.next - FIRST;
+    return this.ends.reduce((sum, end, part) => sum + end - this.startOf(part), 0);
   }
 
-  /** Is there room for the largest possible block? */
+  /** May the block be written at all? Half of a part may be taken by blocks that were moved there. */
+  mayHold(block: IrBlock): boolean {
+    return encodedSizeMax(block) <= this.partSizeBytes >>> 1;
+  }
+
   hasRoomFor(block: IrBlock): boolean {
-    return this.next + encodedSizeMax(block) <= L.CODE_CACHE + L.CODE_CACHE_SIZE;
+    return this.next + encodedSizeMax(block) <= this.startOf(this.filling) + this.partSizeBytes;
   }
 
+  /** Goes on in the next part, for which the one ahead of it is emptied. */
+  openNextPart(evictBlocks: EvictBlocks): void {
+    const { ends } = this;
+    this.filling = (this.filling + 1) % ends.length;
+    const ahead = (this.filling + 1) % ends.length;
+    const start = this.startOf(ahead);
+    const end = ends[ahead] ?? start;
+    if (end === start) return;
+    ends[this.filling] = evictBlocks(start, end, this.startOf(this.filling), this.heat);
+    ends[ahead] = start;
+  }
+
+  /** The core has forgotten all blocks. */
   reset(): void {
-    this.next = FIRST;
+    this.filling = 0;
+    for (let part = 0; part < this.ends.length; part++) this.ends[part] = this.startOf(part);
   }
 
   /** Writes a block behind the last one and returns its address; the core still has to register it. */
   append(block: IrBlock): number {
-    assert(this.hasRoomFor(block), "the code cache is full: reset it first");
+    assert(this.hasRoomFor(block), "the part of the code cache is full: open the next one first");
     const address = this.next;
-    this.next = alignTo8(this.write(block, address));
+    this.ends[this.filling] = alignTo8(this.write(block, address));
     return address;
+  }
+
+  private get next(): number {
+    return this.ends[this.filling] ?? FIRST;
+  }
+
+  private startOf(part: number): number {
+    return FIRST + part * this.partSizeBytes;
   }
 
   /** Writes a block to the place of the one that is executed alone. */
@@ -71,6 +132,7 @@ export class CodeCache {
     // Each instruction's first op; one without ops shares that of the instruction behind it.
     let instruction = 0;
     let lastOp = 0;
+    let chains = 0;
     for (let i = 0; i < block.count; i++) {
       const op = block.op[i] ?? 0;
       lastOp = (word - firstOp) >>> 1;
@@ -85,6 +147,8 @@ export class CodeCache {
         u32[word + 1] = block.imm[i] ?? 0;
         word += 2;
       } else if (isBranch[op] === 1) {
+        assert(i === block.count - 1, "a branch ends its block");
+        chains = word << 2;
         u32[word + 1] = block.imm[i] ?? 0;
         u32[word + 2] = 0;
         u32[word + 3] = 0;
@@ -107,6 +171,7 @@ export class CodeCache {
       word++;
     }
     this.writeHeader(block, address, table);
+    u32[(address + L.BLOCK_CHAINS) >>> 2] = chains;
     return word << 2;
   }
 

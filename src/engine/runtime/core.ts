@@ -23,6 +23,8 @@ export interface CoreImports {
   translateFetched(gpa: number, sizeBytes: number): number;
   blockIsHot(block: number): void;
   blockInvalidated(block: number): void;
+  blocksForgotten(): void;
+  blockMoved(from: number, to: number): void;
 }
 
 export interface CoreExports {
@@ -38,6 +40,8 @@ export interface CoreExports {
   flushJumpCache(): void;
   codePagesWritten(gpa: number, sizeBytes: number): void;
   registerBlock(block: number): void;
+  /** Empties [start, end) of the code cache; what stays is moved to `to`. Returns the address behind it. */
+  evictBlocks(start: number, end: number, to: number, heat: number): number;
   findBlock(rip: bigint, gpa: number, mode: number): number;
   /** access: 0 read, 1 write, 2 execute; 0xffffffff (-1 as i32) if the walk faults. */
   translate(gva: bigint, access: number, user: number): number;
@@ -92,6 +96,8 @@ export function instantiateCore(
       translateFetched: (gpa: number, size: number) => host.translateFetched(gpa >>> 0, size),
       blockIsHot: (block: number) => host.blockIsHot(block >>> 0),
       blockInvalidated: (block: number) => host.blockInvalidated(block >>> 0),
+      blocksForgotten: () => host.blocksForgotten(),
+      blockMoved: (from: number, to: number) => host.blockMoved(from >>> 0, to >>> 0),
     },
   });
   const e = instance.exports;
@@ -108,6 +114,7 @@ export function instantiateCore(
       flushJumpCache: exportedFunction(e, "flushJumpCache"),
       codePagesWritten: exportedFunction(e, "codePagesWritten"),
       registerBlock: exportedFunction(e, "registerBlock"),
+      evictBlocks: exportedFunction(e, "evictBlocks"),
       findBlock: exportedFunction(e, "findBlock"),
       translate: exportedFunction(e, "translate"),
       translateGlobal: exportedFunction(e, "translateGlobal"),

@@ -51,6 +51,8 @@ export interface EngineOptions {
   readonly tier: "auto" | "interpreter" | "regions";
   /** With the tier "regions": the execution of a block at which it is compiled; by default the first. */
   readonly compiledAtExecution?: number;
+  /** Of the translated blocks, at most CODE_CACHE_SIZE_MAX, which it is by default; small for tests. */
+  readonly codeCacheSizeBytes?: number;
 }
 
 export type EngineExit = "slice" | "halt" | "shutdown" | "requested";
@@ -61,8 +63,11 @@ export interface EngineStatistics {
   readonly instructionsRetired: bigint;
   readonly instructionsInRegions: bigint;
   readonly blocksTranslated: number;
+  /** What translated blocks take, those that have become invalid too, and what they may take. */
   readonly codeCacheBytes: number;
-  readonly codeCacheResets: number;
+  readonly codeCacheLimitBytes: number;
+  /** Blocks that were dropped for new ones to find room. */
+  readonly blocksEvicted: bigint;
   readonly regionsCompiled: number;
   readonly tlbFills: bigint;
   readonly tlbFlushes: bigint;
@@ -74,6 +79,8 @@ export interface EngineStatistics {
   /** How long the guest stood still while a block was translated, and while a region was compiled. */
   readonly translationStops: StopStatistics;
   readonly compilationStops: StopStatistics;
+  /** Of the stops for translation, what making room for the block took. */
+  readonly evictionStops: StopStatistics;
 }
 
 /** Bytes before guest RAM that the engine needs. */
@@ -97,14 +104,15 @@ export class Engine {
   private readonly straddle = new Uint8Array(2 * LONGEST_INSTRUCTION_BYTES);
   private readonly regions: Regions | undefined;
   private blocksTranslated = 0;
-  private codeCacheResets = 0;
   private readonly translationStops: StopTimes;
   private readonly compilationStops: StopTimes;
+  private readonly evictionStops: StopTimes;
 
   constructor(options: EngineOptions) {
     const { memory, host, ramSizeBytes } = options;
     this.translationStops = new StopTimes(() => host.monotonicNs());
     this.compilationStops = new StopTimes(() => host.monotonicNs());
+    this.evictionStops = new StopTimes(() => host.monotonicNs());
     this.core = instantiateCore(options.core, memory, ramSizeBytes, {
       readPort: (port, size) => host.readPort(port, accessSize(size)),
       writePort: (port, size, value) => host.writePort(port, accessSize(size), value),
@@ -123,10 +131,18 @@ export class Engine {
       translateFetched: (gpa, sizeBytes) => this.translateFetched(gpa, sizeBytes),
       blockIsHot: (block) => this.blockIsHot(block),
       blockInvalidated: (block) => this.regions?.blockInvalidated(block),
+      blocksForgotten: () => {
+        this.codeCache.reset();
+        this.regions?.reset();
+      },
+      blockMoved: (from, to) => this.regions?.blockMoved(from, to),
     });
     this.registers = new Registers(memory, this.core);
-    const { tier, compiledAtExecution = 1 } = options;
-    this.codeCache = tier === "regions" ? new CodeCache(memory, compiledAtExecution) : new CodeCache(memory);
+    const { tier, compiledAtExecution = 1, codeCacheSizeBytes } = options;
+    this.codeCache = new CodeCache(memory, {
+      ...(tier === "regions" ? { heat: compiledAtExecution } : {}),
+      ...(codeCacheSizeBytes === undefined ? {} : { sizeBytes: codeCacheSizeBytes }),
+    });
     this.translator = new BlockTranslator(options.cpu.features, this.block);
     this.memory = new Uint8Array(memory.buffer);
     if (tier !== "interpreter") {
@@ -140,7 +156,7 @@ export class Engine {
   /** Power-on state; guest RAM is left alone. */
   reset(): void {
     this.core.exports.resetCpu();
-    this.forgetCode();
+    this.core.exports.resetCaches();
   }
 
   run(maxInstructions: number): EngineExit {
@@ -190,7 +206,8 @@ export class Engine {
       instructionsInRegions: registers.u64(L.STAT_IN_REGIONS),
       blocksTranslated: this.blocksTranslated,
       codeCacheBytes: this.codeCache.usedBytes,
-      codeCacheResets: this.codeCacheResets,
+      codeCacheLimitBytes: this.codeCache.limitBytes,
+      blocksEvicted: registers.u64(L.STAT_BLOCKS_EVICTED),
       regionsCompiled: this.regions?.compiledCount ?? 0,
       tlbFills: registers.u64(L.STAT_TLB_FILLS),
       tlbFlushes: registers.u64(L.STAT_TLB_FLUSHES),
@@ -201,13 +218,8 @@ export class Engine {
       mmioAccesses: registers.u64(L.STAT_MMIO_ACCESSES),
       translationStops: this.translationStops.statistics,
       compilationStops: this.compilationStops.statistics,
+      evictionStops: this.evictionStops.statistics,
     };
-  }
-
-  private forgetCode(): void {
-    this.codeCache.reset();
-    this.regions?.reset();
-    this.core.exports.resetCaches();
   }
 
   private readMsr(host: EngineHost, index: number): number {
@@ -268,12 +280,19 @@ export class Engine {
 
   private translateIntoCache(gpa: number, gpa2: number): number {
     if (!this.translate(gpa, gpa2, INSTRUCTIONS_MAX)) return 0;
-    if (!this.codeCache.hasRoomFor(this.block)) {
-      this.codeCacheResets++;
-      this.forgetCode();
-    }
+    // A cache of the usual size holds any block.
+    for (let most = INSTRUCTIONS_MAX >> 1; !this.codeCache.mayHold(this.block); most >>= 1)
+      this.translate(gpa, gpa2, most);
+    while (!this.codeCache.hasRoomFor(this.block)) this.evict();
     this.blocksTranslated++;
     return this.codeCache.append(this.block);
+  }
+
+  private evict(): void {
+    const startNs = this.evictionStops.begin();
+    const { exports } = this.core;
+    this.codeCache.openNextPart((start, end, to, heat) => exports.evictBlocks(start, end, to, heat));
+    this.evictionStops.end(startNs);
   }
 
   /** Most calls only find that compiling would cost too much just now; they are no stops. */

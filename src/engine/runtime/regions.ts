@@ -76,9 +76,9 @@ export interface RegionsOptions {
 class Region {
   readonly id: number;
   readonly slot: number;
-  readonly entry: number;
+  entry: number;
   readonly rip: bigint;
-  readonly blocks: readonly number[];
+  readonly blocks: number[];
   readonly pages: readonly MappedPage[];
 
   constructor(
@@ -86,7 +86,7 @@ class Region {
     slot: number,
     entry: number,
     rip: bigint,
-    blocks: readonly number[],
+    blocks: number[],
     pages: readonly MappedPage[],
   ) {
     this.id = id;
@@ -95,6 +95,12 @@ class Region {
     this.rip = rip;
     this.blocks = blocks;
     this.pages = pages;
+  }
+
+  /** An inlined callee's blocks are here once for each call. */
+  blockMoved(from: number, to: number): void {
+    if (this.entry === from) this.entry = to;
+    for (const [i, block] of this.blocks.entries()) if (block === from) this.blocks[i] = to;
   }
 }
 
@@ -195,6 +201,15 @@ export class Regions {
     const regions = this.#regionsOfBlock.get(block);
     if (regions === undefined) return;
     for (const region of regions) this.#uninstall(region);
+  }
+
+  /** A block that regions contain lies elsewhere from now on. */
+  blockMoved(from: number, to: number): void {
+    const regions = this.#regionsOfBlock.get(from);
+    if (regions === undefined) return;
+    this.#regionsOfBlock.delete(from);
+    this.#regionsOfBlock.set(to, regions);
+    for (const region of regions) region.blockMoved(from, to);
   }
 
   #mayCompile(entry: number): boolean {
@@ -307,11 +322,11 @@ export class Regions {
   #seenTargets(address: number, last: number, baseRip: bigint): number[] {
     if (!isIndirect(this.#ops.op[last] ?? 0) || this.#isReturn(last)) return [];
     const seen = this.#view.getUint32(address + L.BLOCK_TABLE, true) - 4 * L.SEEN_TARGETS_COUNT;
+    const base = Number(BigInt.asIntN(32, baseRip));
     const offsets = new Set<number>();
     for (let i = 0; i < L.SEEN_TARGETS_COUNT; i++) {
-      const block = this.#view.getUint32(seen + 4 * i, true);
-      const offset = this.#rip(block) - baseRip;
-      if (block !== 0 && isSmall(offset)) offsets.add(Number(offset));
+      const low = this.#view.getInt32(seen + 4 * i, true);
+      if (low !== 0) offsets.add((low - base) | 0);
     }
     return [...offsets];
   }
@@ -514,8 +529,6 @@ interface CalleeSearch {
   readonly room: CodeSize;
 }
 
-/** Do so small offsets differ in their low halves, as those of a region's blocks have to? */
-const isSmall = (offset: bigint): boolean => BigInt.asIntN(32, offset) === offset;
 const isIndirect = (op: number): boolean => factsOfOp(op).branch?.kind === "indirect";
 
 /** WebAssembly's own limit of a memory32, which every memory's maximum is within. */

@@ -58,6 +58,7 @@ export interface MachineOptions {
   readonly code: readonly number[];
   readonly host?: Partial<EngineHost>;
   readonly compiledAtExecution?: number;
+  readonly codeCacheSizeBytes?: number;
 }
 
 /** What an interrupt handler finds. */
@@ -86,11 +87,12 @@ export class TestMachine {
   #tables = SPARE_TABLES;
 
   constructor(options: MachineOptions) {
-    const { core, tier, host, compiledAtExecution } = options;
+    const { core, tier, host, compiledAtExecution, codeCacheSizeBytes } = options;
     const bare = bareEngine({
       ...{ core, tier, ramSizeBytes: RAM_SIZE_BYTES },
       ...(host === undefined ? {} : { host }),
       ...(compiledAtExecution === undefined ? {} : { compiledAtExecution }),
+      ...(codeCacheSizeBytes === undefined ? {} : { codeCacheSizeBytes }),
     });
     this.engine = bare.engine;
     this.ram = bare.ram;

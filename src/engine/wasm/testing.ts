@@ -96,6 +96,11 @@ export class TierMachine {
       translateFetched: () => 0,
       blockIsHot: () => {},
       blockInvalidated: (block) => this.regions.blockInvalidated(block),
+      blocksForgotten: () => {
+        this.#codeCache.reset();
+        this.regions.reset();
+      },
+      blockMoved: (from, to) => this.regions.blockMoved(from, to),
     });
     this.registers = new Registers(memory, this.core);
     this.#codeCache = new CodeCache(memory);
@@ -131,8 +136,6 @@ export class TierMachine {
   load(blocks: readonly TestBlock[]): void {
     this.#blocks.clear();
     for (const block of [...blocks, HALT]) this.#blocks.set(block.rip, block);
-    this.#codeCache.reset();
-    this.regions.reset();
     this.core.exports.resetCaches();
   }
 
