@@ -278,8 +278,9 @@ export const JUMP_PAGE_SHIFT = 14;
 export const JUMP_INDEX_MASK = 0x3fff0;
 
 // ---- TLBs: direct-mapped, entries { tag i64, addend i32, unused i32 } -------------------------------------------
-// An access of size s at va hits if ((va + s - 1) & ~0xfff) == tag; host address = (i32)va + addend. The tag of an
-// empty entry is -1, which no page address equals. Index: ((i32)va >>> 8) & TLB_INDEX_MASK.
+// An access of size s at va hits if (va ^ tag) <= PAGE_SIZE - s, unsigned: it lies in the page of the tag. Host address
+// = (i32)va + addend. Index: ((i32)va >>> 8) & TLB_INDEX_MASK. The tag of an empty entry is an address in a page that
+// has another index, so that no address hits.
 export const TLB_KERNEL_READ = 0x20000;
 export const TLB_KERNEL_WRITE = 0x30000;
 export const TLB_USER_READ = 0x40000;

@@ -207,7 +207,8 @@ export class FpuFixture {
     this.setU32(L.CR4, cr4);
     this.setSlot(L.EFER, 0x500n);
     this.setSlot(L.CR0, cr0);
-    for (let at = L.TLB_KERNEL_READ; at < L.TLB_USER_WRITE + L.TLB_SIZE; at += 16) this.setSlot(at, -1n);
+    for (let at = L.TLB_KERNEL_READ; at < L.TLB_USER_WRITE + L.TLB_SIZE; at += 16)
+      this.setSlot(at, ~BigInt(at << 8));
   }
 
   execute(source: FpuCase): CpuOutcome {

@@ -338,6 +338,18 @@ export function translate(gva: u64, access: u32, user: u32): u32 {
 
 // ---- The TLBs ---------------------------------------------------------------------------------------------------
 
+/** Makes an entry's tag that of a page which belongs elsewhere, so that no address finds it here (layout.ts). */
+@inline
+function emptyEntry(entry: u32): void {
+  store<u64>(entry, ~(<u64>entry << 8));
+}
+
+/** The tag -1 would fit the last entry. */
+function emptyTlb(tlb: u32): void {
+  memory.fill(S + tlb, 0xff, L.TLB_SIZE);
+  emptyEntry(S + tlb + L.TLB_SIZE - 16);
+}
+
 /** Enters the page of the last walk(), which gave gpa for va, if later accesses may skip the walk and its checks. */
 export function fillTlb(va: u64, gpa: u32, user: u32): void {
   const found = leaf;
@@ -367,7 +379,7 @@ export function fillTlb(va: u64, gpa: u32, user: u32): void {
     const byte = writableByte(gpaPage);
     store<u8>(byte, load<u8>(byte) | writableBit(gpaPage));
   } else {
-    store<u64>(entry, -1, WRITE_TLB_FROM_READ);
+    emptyEntry(entry + WRITE_TLB_FROM_READ);
   }
   if (!(found & LEAF_GLOBAL) && !passing) {
     const count = get32(FILL_COUNT);
@@ -390,8 +402,8 @@ function writableBit(gpa: u32): u32 {
 /** The page gets its first translated code: no write TLB may lead to it. Programs are as a rule read, not written. */
 export function takeFromWriteTlbs(gpa: u32): void {
   if ((load<u8>(writableByte(gpa)) & writableBit(gpa)) == 0) return;
-  memory.fill(S + L.TLB_KERNEL_WRITE, 0xff, L.TLB_SIZE);
-  memory.fill(S + L.TLB_USER_WRITE, 0xff, L.TLB_SIZE);
+  emptyTlb(L.TLB_KERNEL_WRITE);
+  emptyTlb(L.TLB_USER_WRITE);
   memory.fill(S + L.WRITABLE_PAGES, 0, L.WRITABLE_PAGES_SIZE);
 }
 
@@ -422,14 +434,15 @@ export function closeWindow(): void {
   if (count == 0) return;
   set32(WINDOW_COUNT, 0);
   if (count > WINDOW_LOG_MAX) {
-    memory.fill(S + L.TLB_KERNEL_READ, 0xff, 2 * L.TLB_SIZE);
+    emptyTlb(L.TLB_KERNEL_READ);
+    emptyTlb(L.TLB_KERNEL_WRITE);
     charge(COST_TLB_FLUSH);
     return;
   }
   for (let i: u32 = 0; i < count; i++) {
     const entry = S + load<u32>(S + WINDOW_LOG + (i << 2));
-    store<u64>(entry, -1);
-    store<u64>(entry, -1, WRITE_TLB_FROM_READ);
+    emptyEntry(entry);
+    emptyEntry(entry + WRITE_TLB_FROM_READ);
   }
 }
 
@@ -449,7 +462,7 @@ export function throughWindow(va: u64, write: bool): u32 {
   noteWindowPage(offset);
   v128.store(S + offset, v128.load(userEntry));
   if (writeTag == page) v128.store(S + offset, v128.load(userEntry, WRITE_TLB_FROM_READ), WRITE_TLB_FROM_READ);
-  else store<u64>(S + offset, -1, WRITE_TLB_FROM_READ);
+  else emptyEntry(S + offset + WRITE_TLB_FROM_READ);
   return load<u32>(userEntry, 8) + <u32>va;
 }
 
@@ -457,7 +470,10 @@ export function throughWindow(va: u64, write: bool): u32 {
 
 /** Drops everything, global pages too. */
 export function flushTlb(): void {
-  memory.fill(S + L.TLB_KERNEL_READ, 0xff, 4 * L.TLB_SIZE);
+  emptyTlb(L.TLB_KERNEL_READ);
+  emptyTlb(L.TLB_KERNEL_WRITE);
+  emptyTlb(L.TLB_USER_READ);
+  emptyTlb(L.TLB_USER_WRITE);
   memory.fill(S + L.WRITABLE_PAGES, 0, L.WRITABLE_PAGES_SIZE);
   memory.fill(S + LARGE_PAGES, 0, LARGE_PAGES_SIZE);
   set32(HUGE_PAGES, 0);
@@ -482,13 +498,13 @@ export function flushTlbNonGlobal(): void {
     for (let i: u32 = 0; i < count; i++) {
       const entry = S + load<u32>(S + FILL_LOG + (i << 2));
       // A global page may have taken the place since: dropping it costs a walk, nothing else.
-      store<u64>(entry, -1);
-      store<u64>(entry, -1, WRITE_TLB_FROM_READ);
+      emptyEntry(entry);
+      emptyEntry(entry + WRITE_TLB_FROM_READ);
     }
   } else {
     const end = S + L.TLB_KERNEL_READ + 4 * L.TLB_SIZE;
     for (let entry = S + L.TLB_KERNEL_READ; entry < end; entry += 16) {
-      if (!(load<u32>(entry, 12) & LEAF_GLOBAL)) store<u64>(entry, -1);
+      if (!(load<u32>(entry, 12) & LEAF_GLOBAL)) emptyEntry(entry);
     }
   }
   set32(FILL_COUNT, 0);
@@ -500,14 +516,15 @@ export function flushTlbNonGlobal(): void {
 export function dropUserTlbs(): void {
   if (get32(L.USER_TLBS_FILLED) == 0) return;
   set32(L.USER_TLBS_FILLED, 0);
-  memory.fill(S + L.TLB_USER_READ, 0xff, 2 * L.TLB_SIZE);
+  emptyTlb(L.TLB_USER_READ);
+  emptyTlb(L.TLB_USER_WRITE);
 }
 
 /** Drops the data TLBs' entries of a page; its translation and the code in it stay. */
 export function dropFromTlbs(page: u64): void {
   for (let tlb: u32 = 0; tlb < 4; tlb++) {
     const entry = S + L.TLB_KERNEL_READ + tlb * L.TLB_SIZE + ((<u32>page >>> 8) & L.TLB_INDEX_MASK);
-    if (load<u64>(entry) == page) store<u64>(entry, -1);
+    if (load<u64>(entry) == page) emptyEntry(entry);
   }
 }
 
@@ -522,7 +539,7 @@ export function invalidatePage(va: u64): void {
     const start = first + ((<u32>va >>> 8) & 0xc000);
     for (let tlb: u32 = 0; tlb < 4; tlb++) {
       for (let entry = start + tlb * L.TLB_SIZE, i = 0; i < 1024; i++, entry += 16) {
-        if (load<u64>(entry) >> 22 == va >> 22) store<u64>(entry, -1);
+        if (load<u64>(entry) >> 22 == va >> 22) emptyEntry(entry);
       }
     }
     flushJumpCache();
@@ -531,7 +548,7 @@ export function invalidatePage(va: u64): void {
   const page = va & ~(<u64>0xfff);
   for (let tlb: u32 = 0; tlb < 4; tlb++) {
     const entry = first + tlb * L.TLB_SIZE + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);
-    if (load<u64>(entry) == page) store<u64>(entry, -1);
+    if (load<u64>(entry) == page) emptyEntry(entry);
   }
   flushJumpCachePage(page);
 }

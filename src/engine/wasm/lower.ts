@@ -23,7 +23,7 @@ import {
   CHECK_ADDRESS_32,
   JUMP_IF_CHECK_32,
   CHECK_OFFSET,
-  CHECK_SIZE,
+  CHECK_LAST_OFFSET,
   CONDITION,
   DYNAMIC,
   END,
@@ -359,9 +359,9 @@ export class Lowering {
         f.op(binaryOps["i32.add"]);
         return at + 1;
       }
-      case CHECK_SIZE: {
+      case CHECK_LAST_OFFSET: {
         const { low, high } = this.#sharedAccess().check;
-        this.#add(high - low - 1);
+        this.#f.i64ConstNumber(L.PAGE_SIZE - (high - low));
         return at + 1;
       }
       case SET_CHECK:

@@ -49,10 +49,13 @@ export const FAULT = 0x116;
 /** place: goes on there if the op's access has a shared check; if that check has been made. */
 export const JUMP_IF_SHARED = 0x117;
 export const JUMP_IF_CHECKED = 0x118;
-/** The shared check: its local is declared, its address computed from the access', its size added, its local set and read. */
+/**
+ * The shared check: its local is declared, its address computed from the access', the last offset pushed at which its
+ * bytes are in one page, its local set and read.
+ */
 export const NEW_CHECK = 0x119;
 export const CHECK_ADDRESS = 0x11a;
-export const CHECK_SIZE = 0x11b;
+export const CHECK_LAST_OFFSET = 0x11b;
 export const SET_CHECK = 0x11c;
 export const GET_CHECK = 0x11d;
 /** place: goes on there if the access' address, of 32 bits, is not that of the check; computes it from the i32. */

@@ -42,7 +42,6 @@ import {
 type Bits = number | ((op: Immediates) => number);
 
 const NO_ADDRESS = -1;
-const TLB_TAG_MASK = -PAGE_SIZE;
 const TLB_ENTRY_ADDEND = 8;
 const TLB_INDEX_SHIFT = 8;
 /** Where a 128-bit value is put for slowWrite128: the second half, the first may hold what was read. */
@@ -261,14 +260,10 @@ class RecipeWriter {
     this.#access(opcode.i64Load);
     steps.push(step.TLB_OFFSET, tlb, 0);
     this.#get(va);
-    if (sizeBytes === "of the check") {
-      steps.push(step.CHECK_SIZE);
-    } else if (sizeBytes > 1) {
-      this.#i64Const(BigInt(sizeBytes - 1));
-      steps.push(binaryOps["i64.add"]);
-    }
-    this.#i64Const(BigInt(TLB_TAG_MASK));
-    steps.push(binaryOps["i64.and"], binaryOps["i64.eq"]);
+    steps.push(binaryOps["i64.xor"]);
+    if (sizeBytes === "of the check") steps.push(step.CHECK_LAST_OFFSET);
+    else this.#i64Const(BigInt(PAGE_SIZE - sizeBytes));
+    steps.push(binaryOps["i64.le_u"]);
   }
 
   #hostAddress(tlb: number, va: Temporary, entry: Temporary): void {

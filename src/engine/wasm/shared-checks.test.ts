@@ -151,6 +151,21 @@ for (const top of [STACK, DATA + PAGE + 8, HOLE + PAGE + 4, 8]) {
   });
 }
 
+for (const op of ["ldzx8_m64", "st8_m64", "ld64_m64", "st64_m64"]) {
+  test(`${op}: no empty entry of a TLB fits the last page of the address space`, () => {
+    const [interpreted, compiled] = bothTiers(
+      loopAround([
+        { op: "movi64", d: RBX, imm: -64, immHigh: -1 },
+        { op, d: RAX, s: RBX, imm: 0 },
+      ]),
+      DATA,
+    );
+
+    assert.deepEqual(compiled, interpreted);
+    assert.equal(compiled.faultAddress, 0xffff_ffff_ffff_ffc0n);
+  });
+}
+
 test("a register that holds something else in between is another address", () => {
   const [interpreted, compiled] = bothTiers(
     loopAround([
