@@ -3,7 +3,8 @@
  * is put together from them in print-interpreter.ts. The text is compiled with the rest of core/ and never edited;
  * build.ts leaves a copy in build/ for readers.
  *
- * Around a statement, `ip` is the address of its op. `break` means that a fault is pending at this op.
+ * Around a statement, `ip` is the address of the op, or of the first one of a sequence. `break` means that a fault is
+ * pending at the op that is `ip` then.
  */
 import type { Expr, MemorySize, Role, Statement, Width } from "./expr.ts";
 import { conditionOf, flag, flagKinds, type FlagInputs, type FlagKind } from "./flags.ts";
@@ -13,25 +14,34 @@ import type { OpRow } from "./op.ts";
 /** Where an op's one-byte operands are. */
 const operandOffset = { d: 2, s: 3, a: 8 } as const;
 
-const operand = (role: Role): string => `<u32>load<u8>(ip, ${operandOffset[role]})`;
+/** An op whose meaning is printed, and where it is: so many bytes behind `ip`. */
+export interface PrintedOp {
+  readonly row: OpRow;
+  readonly at: number;
+}
+
+const operand = (role: Role, at: number): string => `<u32>load<u8>(ip, ${at + operandOffset[role]})`;
+
+/** The op has a fault pending; it is `ip` then. */
+const fault = ({ at }: PrintedOp): string => (at === 0 ? "break;" : `{ ip += ${at}; break; }`);
 
 /** Names of the addresses that a case computes once, before its body: see withSlots(). */
 export const slotName = (role: Role): string => `slot_${role}`;
 const xmmName = (role: Role): string => `xmm_${role}`;
 
 /** A body behind the addresses of the slots that it uses. */
-export function withSlots(body: string): string {
+export function withSlots(body: string, at = 0): string {
   const roles = ["d", "s", "a"] as const;
   const slots = roles
     .filter((role) => body.includes(slotName(role)))
-    .map((role) => `const ${slotName(role)}: u32 = S + ${operand(role)};`);
+    .map((role) => `const ${slotName(role)}: u32 = S + ${operand(role, at)};`);
   const vectors = roles
     .filter((role) => body.includes(xmmName(role)))
-    .map((role) => `const ${xmmName(role)}: u32 = S + ${operand(role)} * L.XMM_STRIDE;`);
+    .map((role) => `const ${xmmName(role)}: u32 = S + ${operand(role, at)} * L.XMM_STRIDE;`);
   return [...slots, ...vectors, body].join(" ");
 }
 
-function isLong(row: OpRow): boolean {
+function isLong({ row }: PrintedOp): boolean {
   return row.format === "long";
 }
 
@@ -59,8 +69,8 @@ const comparison: Readonly<Record<string, string>> = {
   ge_u: ">=",
 };
 
-export function printExpr(e: Expr, row: OpRow): string {
-  const p = (inner: Expr): string => printExpr(inner, row);
+export function printExpr(e: Expr, op: PrintedOp): string {
+  const p = (inner: Expr): string => printExpr(inner, op);
   switch (e.kind) {
     case "const":
       return e.type === "i64"
@@ -73,15 +83,15 @@ export function printExpr(e: Expr, row: OpRow): string {
     case "xmm":
       return `v128.load(${xmmName(e.role)}, L.XMM)`;
     case "imm": {
-      const value = `<i32>load<u32>(ip, ${isLong(row) ? 12 : 4})`;
+      const value = `<i32>load<u32>(ip, ${op.at + (isLong(op) ? 12 : 4)})`;
       return e.type === "i64" ? `<i64>(${value})` : value;
     }
     case "ordinary":
       throw new Error("quick forms are not interpreted");
     case "imm64":
-      return "load<i64>(ip, 8)";
+      return `load<i64>(ip, ${op.at + 8})`;
     case "scale":
-      return "<i32>load<u8>(ip, 9)";
+      return `<i32>load<u8>(ip, ${op.at + 9})`;
     case "local":
       return `v_${e.name}`;
     case "unary":
@@ -174,7 +184,13 @@ function printWrite(base: string, offset: number, width: Width, value: string): 
 }
 
 /** The two-arm TLB access: see layout.ts for the entry's form. */
-function printLoad(name: string, size: MemorySize, address: string, forWrite: boolean): string {
+function printLoad(
+  name: string,
+  size: MemorySize,
+  address: string,
+  forWrite: boolean,
+  onFault: string,
+): string {
   const bytes = size / 8;
   const slow = `slowRead${forWrite ? "ForWrite" : ""}${size}`;
   const type = size === 128 ? "v128" : size === 64 ? "i64" : "i32";
@@ -191,12 +207,12 @@ function printLoad(name: string, size: MemorySize, address: string, forWrite: bo
     `const e: u32 = ${forWrite ? "tlbWrite" : "tlbRead"} + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);`,
     "let p: u32;",
     `if (load<u64>(e) == (${bytes === 1 ? "va" : `(va + ${bytes - 1})`} & ~0xfff)) p = load<u32>(e, 8) + <u32>va;`,
-    `else { p = ${slow}(va); if (p == 0xffffffff) break; }`,
+    `else { p = ${slow}(va); if (p == 0xffffffff) ${onFault} }`,
     `const v_${name}: ${type} = ${read};`,
   ].join(" ");
 }
 
-function printStore(size: MemorySize, address: string, value: string): string {
+function printStore(size: MemorySize, address: string, value: string, onFault: string): string {
   const bytes = size / 8;
   const fast =
     size === 128
@@ -213,12 +229,18 @@ function printStore(size: MemorySize, address: string, value: string): string {
     `const v: ${size === 128 ? "v128" : size === 64 ? "i64" : "i32"} = ${value};`,
     `const e: u32 = tlbWrite + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);`,
     `if (load<u64>(e) == (${bytes === 1 ? "va" : `(va + ${bytes - 1})`} & ~0xfff)) { ${fast} }`,
-    `else if (${slow}) break;`,
+    `else if (${slow}) ${onFault}`,
   ].join(" ");
 }
 
 /** See the statement's description in expr.ts. */
-function printCompareExchange(size: Width, address: string, expected: string, value: string): string {
+function printCompareExchange(
+  size: Width,
+  address: string,
+  expected: string,
+  value: string,
+  onFault: string,
+): string {
   const bytes = size / 8;
   const type = `u${size}`;
   const aligned = bytes === 1 ? "" : ` && (<u32>va & ${bytes - 1}) == 0`;
@@ -228,13 +250,13 @@ function printCompareExchange(size: Width, address: string, expected: string, va
     `const v: ${type} = <${type}>(${value});`,
     `const e: u32 = tlbWrite + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);`,
     `if (load<u64>(e) == (va & ~0xfff)${aligned}) {`,
-    `if (atomic.cmpxchg<${type}>(load<u32>(e, 8) + <u32>va, x, v) != x) { beginAgain(); break; } }`,
-    `else if (slowWrite${size}(va, v)) break;`,
+    `if (atomic.cmpxchg<${type}>(load<u32>(e, 8) + <u32>va, x, v) != x) { beginAgain(); ${onFault} } }`,
+    `else if (slowWrite${size}(va, v)) ${onFault}`,
   ].join(" ");
 }
 
-export function printStatement(statement: Statement, row: OpRow, declared: Set<string>): string {
-  const p = (e: Expr): string => printExpr(e, row);
+export function printStatement(statement: Statement, op: PrintedOp, declared: Set<string>): string {
+  const p = (e: Expr): string => printExpr(e, op);
   switch (statement.kind) {
     case "let": {
       const again = declared.has(statement.name);
@@ -265,15 +287,16 @@ export function printStatement(statement: Statement, row: OpRow, declared: Set<s
       return statement.when === undefined ? `{ ${text} }` : `if (${p(statement.when)}) { ${text} }`;
     }
     case "load":
-      return printLoad(statement.name, statement.size, p(statement.address), statement.forWrite);
+      return printLoad(statement.name, statement.size, p(statement.address), statement.forWrite, fault(op));
     case "store":
-      return printStore(statement.size, p(statement.address), p(statement.value));
+      return printStore(statement.size, p(statement.address), p(statement.value), fault(op));
     case "compareExchange":
       return printCompareExchange(
         statement.size,
         p(statement.address),
         p(statement.expected),
         p(statement.value),
+        fault(op),
       );
   }
 }
@@ -286,7 +309,10 @@ export function printFlagFunctions(): string {
     shift: x.local("shift", "i64"),
   };
   const kinds = Object.keys(flagKinds).filter((k): k is FlagKind => k in flagKinds);
-  const noRow: OpRow = { name: "flags", format: "short", meaning: { kind: "inline", body: [] } };
+  const noOp: PrintedOp = {
+    row: { name: "flags", format: "short", meaning: { kind: "inline", body: [] } },
+    at: 0,
+  };
   const head = [
     "  const op = load<u32>(S + L.CC_OP);",
     "  const v_dst = load<i64>(S + L.CC_DST), v_src = load<i64>(S + L.CC_SRC), v_aux = load<i64>(S + L.CC_AUX);",
@@ -302,7 +328,7 @@ export function printFlagFunctions(): string {
     return [
       `export function condition${code}(): bool {`,
       head,
-      cases((kind) => `return <bool>(${printExpr(conditionOf(code, kind, inputs), noRow)});`),
+      cases((kind) => `return <bool>(${printExpr(conditionOf(code, kind, inputs), noOp)});`),
       "  }\n}",
       `export function condition${code + 1}(): bool { return !condition${code}(); }`,
     ].join("\n");
@@ -310,7 +336,7 @@ export function printFlagFunctions(): string {
   const bits = (kind: FlagKind): string => {
     if (kind === "flags") return "return <u32>v_src & 0x8d5;";
     const bit = (name: "cf" | "pf" | "af" | "zf" | "sf" | "of", shift: number): string =>
-      `((${printExpr(flag(name, kind, inputs), noRow)}) << ${shift})`;
+      `((${printExpr(flag(name, kind, inputs), noOp)}) << ${shift})`;
     return `return <u32>(${[bit("cf", 0), bit("pf", 2), bit("af", 4), bit("zf", 6), bit("sf", 7), bit("of", 11)].join(" | ")});`;
   };
   return [

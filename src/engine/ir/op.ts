@@ -28,7 +28,9 @@ export type OpMeaning =
       readonly gprs: "none" | "all" | number;
       readonly ends: boolean;
     }
-  | { readonly kind: "branch"; readonly branch: Branch };
+  | { readonly kind: "branch"; readonly branch: Branch }
+  /** This op and those behind it, by name; encoded as the first of them (ops-sequences.ts). Never appended. */
+  | { readonly kind: "sequence"; readonly parts: readonly string[] };
 
 /** How a block ends, or what the dispatcher needs within it. */
 export type Branch =

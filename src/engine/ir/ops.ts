@@ -11,6 +11,7 @@ import { controlOps } from "./ops-control.ts";
 import { bitOps } from "./ops-bits.ts";
 import { integerOps } from "./ops-integer.ts";
 import { memoryOps } from "./ops-memory.ts";
+import { sequenceName, sequences } from "./ops-sequences.ts";
 import { simdOpRows } from "./ops-simd.ts";
 import { x87Ops } from "./ops-x87.ts";
 
@@ -20,12 +21,17 @@ const helperOp = (row: HelperRow): OpRow => ({
   meaning: { kind: "helper", helper: row.name, gprs: row.gprs, ends: row.ends },
 });
 
+const plainOps: readonly OpRow[] = [...controlOps, ...integerOps, ...bitOps, ...memoryOps, ...x87Ops];
+
+function sequenceOp(parts: readonly string[]): OpRow {
+  const first = plainOps.find(({ name }) => name === parts[0]);
+  if (first === undefined) throw new Error(`no sequence can begin with ${parts[0]}`);
+  return { name: sequenceName(parts), format: first.format, meaning: { kind: "sequence", parts } };
+}
+
 export const ops: readonly OpRow[] = [
-  ...controlOps,
-  ...integerOps,
-  ...bitOps,
-  ...memoryOps,
-  ...x87Ops,
+  ...plainOps,
+  ...sequences.map(sequenceOp),
   ...simdOpRows,
   ...helperRows.map(helperOp),
 ];
@@ -111,6 +117,9 @@ function effectsOf(meaning: OpMeaning): OpEffects {
       endsBlock: false,
     };
   }
+  // What knows the effects of ops runs before sequences are made.
+  if (meaning.kind === "sequence")
+    return { readsFlags: true, killsFlags: false, writesFlags: true, mayFault: true, endsBlock: false };
   if (meaning.kind === "branch") {
     const { branch } = meaning;
     const ends =

@@ -12,7 +12,7 @@ import * as x from "./expr.ts";
 import { FLAG_KIND_COUNT, flagKinds } from "./flags.ts";
 import { helperRows } from "./helpers.ts";
 import { opFormatWords, type Branch, type OpRow } from "./op.ts";
-import { inlineOpCount, opNumber, ops } from "./ops.ts";
+import { inlineOpCount, opNumber, opRow, ops } from "./ops.ts";
 import { simdOpRows } from "./ops-simd.ts";
 
 const CHAIN0 = 8;
@@ -23,9 +23,9 @@ const sizeOf = (row: OpRow): number => opFormatWords[row.format] * 8;
 /** `ip` moves on by the op's size. */
 const advance = (row: OpRow): string => `ip += ${sizeOf(row)}; continue;`;
 
-function printBody(row: OpRow, body: readonly Statement[]): string {
+function printBody(row: OpRow, body: readonly Statement[], at = 0): string {
   const declared = new Set<string>();
-  return body.map((statement) => printStatement(statement, row, declared)).join(" ");
+  return body.map((statement) => printStatement(statement, { row, at }, declared)).join(" ");
 }
 
 const printInline = (row: OpRow, body: readonly Statement[]): string =>
@@ -96,7 +96,7 @@ function printBranch(row: OpRow, branch: Branch): string {
       return `${goTo(CHAIN0)} break;`;
     case "conditional": {
       const before = printBody(row, branch.before ?? []);
-      return `${before} if (${printExpr(branch.condition, row)}) { ${goTo(CHAIN0)} } else { ${goTo(CHAIN1)} } break;`;
+      return `${before} if (${printExpr(branch.condition, { row, at: 0 })}) { ${goTo(CHAIN0)} } else { ${goTo(CHAIN1)} } break;`;
     }
     case "indirect":
       return printIndirect(branch);
@@ -111,6 +111,21 @@ function printBranch(row: OpRow, branch: Branch): string {
     case "raise":
       return "raise(load<u32>(ip, 4)); break;";
   }
+}
+
+/** Ops in one go; the last one may be a branch, which has to be `ip`. */
+function printSequence(parts: readonly string[]): string {
+  let at = 0;
+  const text: string[] = [];
+  for (const row of parts.map((name) => opRow(opNumber(name)))) {
+    const { meaning } = row;
+    if (meaning.kind === "inline") text.push(`{ ${withSlots(printBody(row, meaning.body, at), at)} }`);
+    else if (meaning.kind === "branch")
+      return `${text.join(" ")} ip += ${at}; ${withSlots(printBranch(row, meaning.branch))}`;
+    else throw new Error(`${row.name} is in no sequence`);
+    at += sizeOf(row);
+  }
+  return `${text.join(" ")} ip += ${at}; continue;`;
 }
 
 /**
@@ -169,6 +184,8 @@ function printInterpreter(): string {
       );
     } else if (meaning.kind === "inline") {
       hot.push(`      case ${number}: { ${printInline(row, meaning.body)} } // ${row.name}`);
+    } else if (meaning.kind === "sequence") {
+      hot.push(`      case ${number}: { ${printSequence(meaning.parts)} } // ${row.name}`);
     } else if (meaning.kind === "branch") {
       hot.push(`      case ${number}: { ${withSlots(printBranch(row, meaning.branch))} } // ${row.name}`);
     }

@@ -97,7 +97,7 @@ const isArchitectural = (slot: number): boolean => slot < SEG_BASE || (slot > SL
 function changesState(block: IrBlock, index: number): boolean {
   const { meaning } = opRow(block.op[index] ?? 0);
   const operand = { d: block.d[index] ?? 0, s: block.s[index] ?? 0, a: block.a[index] ?? 0 };
-  if (meaning.kind === "branch") return false;
+  if (meaning.kind === "branch" || meaning.kind === "sequence") return false;
   if (meaning.kind === "helper") {
     const helper = helpersByName.get(meaning.helper);
     if (helper === undefined || helper.flags === "writes" || helper.flags === "both") return true;

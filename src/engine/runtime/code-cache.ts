@@ -10,7 +10,7 @@
 import { assert } from "../../base/index.ts";
 import { INSTRUCTIONS_MAX, type IrBlock } from "../ir/block.ts";
 import { opFormatWords } from "../ir/op.ts";
-import { opNumber, ops } from "../ir/ops.ts";
+import { opNumber, opRow, ops } from "../ir/ops.ts";
 import * as L from "../layout.ts";
 
 const ENTER = opNumber("enter");
@@ -220,14 +220,16 @@ const alignTo8 = (n: number): number => (n + 7) & ~7;
 const encodedSizeMax = (block: IrBlock): number =>
   L.BLOCK_OPS + block.count * 24 + SEEN_SIZE + (block.instructionCount + 2) * 4;
 
-/** 1 for ops whose meaning reads the 64-bit immediate. */
-const hasImm64 = Uint8Array.from(ops, (row) =>
-  row.format === "long" &&
-  row.meaning.kind === "inline" &&
-  JSON.stringify(row.meaning.body, bigintText).includes('"imm64"')
-    ? 1
-    : 0,
-);
+/** 1 for ops whose meaning, or that of the first op of a sequence, reads the 64-bit immediate. */
+const hasImm64 = Uint8Array.from(ops, ({ format, meaning }) => {
+  const { meaning: first } =
+    meaning.kind === "sequence" ? opRow(opNumber(meaning.parts[0] ?? "")) : { meaning };
+  const reads =
+    format === "long" &&
+    first.kind === "inline" &&
+    JSON.stringify(first.body, bigintText).includes('"imm64"');
+  return reads ? 1 : 0;
+});
 
 function bigintText(_key: string, value: unknown): unknown {
   return typeof value === "bigint" ? value.toString() : value;

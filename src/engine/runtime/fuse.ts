@@ -4,6 +4,7 @@
  */
 import type { IrBlock } from "../ir/block.ts";
 import { ops, opNumber } from "../ir/ops.ts";
+import { sequenceName, sequences } from "../ir/ops-sequences.ts";
 
 const NOP = opNumber("nop");
 
@@ -27,6 +28,21 @@ const CANONICAL = opNumber("canonical");
 const PUSHI64 = opNumber("pushi64");
 const CALLR = opNumber("callr");
 const CALLR64 = opNumber("callr64");
+
+interface Sequence {
+  readonly number: number;
+  /** Op numbers. */
+  readonly parts: readonly number[];
+}
+/** By the first op's number, longest first. */
+const sequencesOf: Sequence[][] = ops.map(() => []);
+const startsSequence = new Uint8Array(ops.length);
+for (const names of sequences.toSorted((a, b) => b.length - a.length)) {
+  const parts = names.map(opNumber);
+  const first = parts[0] ?? NOP;
+  sequencesOf[first]?.push({ number: opNumber(sequenceName(names)), parts });
+  startsSequence[first] = 1;
+}
 
 export function fuse(block: IrBlock): void {
   const { op } = block;
@@ -54,4 +70,20 @@ export function fuse(block: IrBlock): void {
     to++;
   }
   block.count = to;
+  joinSequences(block);
+}
+
+/** Gives the first op of each sequence, the longest one that begins there, the number that stands for it. */
+function joinSequences(block: IrBlock): void {
+  const { op, count } = block;
+  for (let i = 0; i < count; i++) {
+    const first = op[i] ?? NOP;
+    if (startsSequence[first] === 0) continue;
+    const found = sequencesOf[first]?.find(({ parts }) =>
+      parts.every((part, k) => i + k < count && op[i + k] === part),
+    );
+    if (found === undefined) continue;
+    op[i] = found.number;
+    i += found.parts.length - 1;
+  }
 }
