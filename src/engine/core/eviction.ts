@@ -3,13 +3,13 @@
 // the others are dropped, and are translated again when they are met. No interpreter and no region is on the stack.
 //
 // What knows a block by its address: its hash chain, the lists of its pages, its jump cache entries, regions (the host),
-// and chains in other blocks, which all lie in its first page (ir/assemblyscript.ts). So each page is walked once for all
+// and chains in other blocks, which all lie in its first page (ir/print-interpreter.ts) but for far ones. So each page is walked once for all
 // its blocks in the part. What an evicted block's own memory is used for until then is told at forwardOf().
 import * as L from "../layout";
 import { S, get64, set64 } from "./state";
 import { blockInvalidated, blockMoved } from "./host";
 import { coveredGranules, isOtherPage, linkInPage, linkToHash, unlinkFromHash } from "./blocks";
-import { uncacheBlock } from "./jump-cache";
+import { dropFarChains, uncacheBlock } from "./jump-cache";
 import { OP_STALE } from "./interpreter.gen";
 
 /** Executions since it was last looked at with which a block stays. */
@@ -95,6 +95,7 @@ function walkPage(page: u32, start: u32, size: u32): void {
  * new blocks have to find room there too. Returns the address behind them. `heat` is what new blocks begin with.
  */
 export function evictBlocks(start: u32, end: u32, to: u32, heat: i32): u32 {
+  dropFarChains();
   const size = end - start;
   const room = to + (size >>> 1);
   let next = to;

@@ -138,6 +138,14 @@ const loadCr3 = (value: number): number[] => [0xba, ...bytes32(value), 0x0f, 0x2
 /** mov dword [gpa], value */
 const storeWord = (gpa: number, value: number): number[] => [0xc7, 0x05, ...bytes32(gpa), ...bytes32(value)];
 const invlpg = (address: number): number[] => [0x0f, 0x01, 0x3d, ...bytes32(address)];
+/** xor dword [gpa], bits */
+const flipBits = (gpa: number, bits: number): number[] => [0x81, 0x35, ...bytes32(gpa), ...bytes32(bits)];
+const loadCr4 = (value: number): number[] => [0xba, ...bytes32(value), 0x0f, 0x22, 0xe2];
+/** What makes a processor forget the translation of a global page. */
+const flushes = [
+  ["INVLPG", invlpg(WINDOW)],
+  ["a change of CR4.PGE", [...loadCr4(Number(CR4_PSE)), ...loadCr4(Number(CR4_PSE | CR4_PGE))]],
+] as const;
 const addEax = (value: number): number[] => [0x05, ...bytes32(value)];
 const RET = 0xc3;
 /** Where code in the window's first page goes on to the second. */
@@ -190,6 +198,26 @@ for (const tier of tiers) {
       assert.equal(machine.result(), TURNS * 0x1001);
     });
   }
+
+  for (const [name, forget] of flushes) {
+    test(`${tier}: one call of a global page sees each change of it behind ${name}`, () => {
+      const machine = new Machine(tier, pagingState);
+      machine.mapWindow([FIRST, FIRST], GLOBAL);
+      machine.put(FIRST, [...addEax(1), RET]);
+      machine.put(SECOND, [...addEax(0x1000), RET]);
+      machine.put(CODE, loopOver([[...flipBits(TABLES[0], FIRST ^ SECOND), ...forget]]));
+      assert.equal(machine.result(), (TURNS / 2) * 0x1001);
+    });
+  }
+
+  test(`${tier}: one call of a global page that keeps its translation keeps what it reaches`, () => {
+    const machine = new Machine(tier, pagingState);
+    machine.mapWindow([FIRST, SECOND], GLOBAL);
+    machine.put(FIRST, [...addEax(1), RET]);
+    machine.put(SECOND, [...addEax(0x1000), RET]);
+    machine.put(CODE, loopOver([loadCr3(DIRECTORIES[1])]));
+    assert.equal(machine.result(), TURNS);
+  });
 
   test(`${tier}: INVLPG of the page a block straddles into changes the block`, () => {
     const machine = new Machine(tier, pagingState);

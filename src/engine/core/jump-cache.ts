@@ -9,6 +9,10 @@
 //   global translation has to use INVLPG or to change CR4.PGE, and both reach the entry here.
 // - INVLPG drops the entries of one page. Most pages it names hold no code, which code-fetch.ts knows.
 // - A dropped block takes its own entry along and no other (blocks.ts).
+//
+// A chain in a branch op leads from block to block past this cache. Within a page it needs no mapping: where the one
+// block is, the other is too. A far chain leads to another page, and only to one whose paging entry says G: it lives
+// as long as the entries of global pages would, by GLOBAL_MAPPING_EPOCH.
 import * as L from "../layout";
 import { S, get32, get64, set32, set64, charge, COST_JUMP_CACHE_FLUSH, COST_LOGGED_ENTRY } from "./state";
 import { findBlock } from "./blocks";
@@ -106,6 +110,25 @@ export function cacheBlock(rip: u64, block: u32, isGlobal: bool): void {
 @inline
 function emptyEntry(entry: u32): void {
   v128.store(entry, i64x2.splat(0));
+}
+
+/** Whether a jump from another page may be chained to the block at RIP, until GLOBAL_MAPPING_EPOCH changes. */
+export function mayChainFar(rip: u64, block: u32): bool {
+  const mode = load<u32>(block, L.BLOCK_MODE);
+  // Programs have no global pages worth looking for. What has a mode that is not flat is reached by a base of CS.
+  if ((mode & L.MODE_USER) != 0 || !((mode & L.MODE_CODE_SIZE) == 2 || (mode & L.MODE_FLAT) != 0)) return false;
+  if (load<u32>(block, L.BLOCK_GPA2) != 0xffffffff || get32(L.GLOBAL_MAPPING_EPOCH) == 0) return false;
+  const gpa = fetchAddress(rip);
+  if (gpa == NO_ADDRESS) {
+    set32(L.FAULT_VECTOR, L.FAULT_NONE);
+    return false;
+  }
+  return codeIsGlobal && gpa == load<u32>(block, L.BLOCK_GPA);
+}
+
+/** Far chains lead nowhere from now on: blocks go whose places will hold others. */
+export function dropFarChains(): void {
+  countUp(L.GLOBAL_MAPPING_EPOCH);
 }
 
 /** Drops the entry of a block that is no longer valid. */

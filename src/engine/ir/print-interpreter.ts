@@ -93,7 +93,10 @@ function printBranch(row: OpRow, branch: Branch): string {
         advance(row),
       ].join(" ");
     case "jump":
-      return `${goTo(CHAIN0)} break;`;
+      return [
+        `edge = ${CHAIN0}; const epoch: u32 = load<u32>(ip, 4);`,
+        `if (epoch == 0 || epoch == load<u32>(S, L.GLOBAL_MAPPING_EPOCH)) next = load<u32>(ip, ${CHAIN0}); break;`,
+      ].join(" ");
     case "conditional": {
       const before = printBody(row, branch.before ?? []);
       return `${before} if (${printExpr(branch.condition, { row, at: 0 })}) { ${goTo(CHAIN0)} } else { ${goTo(CHAIN1)} } break;`;
@@ -131,8 +134,10 @@ function printSequence(parts: readonly string[]): string {
 /**
  * Behind the switch: faults, jumps that are not chained, and the entry into the next block. A chain knows no mapping: it
  * leads to blocks of the same page alone, linear and physical, and to none that straddles into another; so a block's page
- * list has all blocks with chains to it (core/eviction.ts). What jumps to the address behind it is a branch all the same; only the op `next` is none. A block that begins with another op than `enter`, that has
- * become hot, or that the budget does not suffice for, is left to the op itself.
+ * list has all blocks with chains to it (core/eviction.ts). A far chain of a jump, whose immediate says when it was made,
+ * leads to any block (core/jump-cache.ts). What jumps to the address behind it is a branch all the same; only the op
+ * `next` is none. A block that begins with another op than `enter`, that has become hot, or that the budget does not
+ * suffice for, is left to the op itself.
  */
 const afterBranch = [
   "    if (next == 0) {",
@@ -145,7 +150,12 @@ const afterBranch = [
   "      }",
   "      next = b + L.BLOCK_OPS;",
   "      const isSamePage = (((to ^ load<u64>(blk)) | <u64>(load<u32>(b, L.BLOCK_GPA) ^ load<u32>(blk, L.BLOCK_GPA))) & ~0xfff) == 0;",
-  "      if (isSamePage && load<u32>(b, L.BLOCK_GPA2) == 0xffffffff) store<u32>(ip + edge, next);",
+  "      if (isSamePage) {",
+  "        if (load<u32>(b, L.BLOCK_GPA2) == 0xffffffff) store<u32>(ip + edge, next);",
+  `      } else if (isJump(load<u16>(ip)) && mayChainFar(to, b)) {`,
+  "        store<u32>(ip, load<u32>(S, L.GLOBAL_MAPPING_EPOCH), 4);",
+  `        store<u32>(ip, next, ${CHAIN0});`,
+  "      }",
   "    }",
   "    ip = next;",
   `    if (load<u16>(next) != ${opNumber("enter")}) continue;`,
@@ -157,6 +167,10 @@ const afterBranch = [
   "    store<i32>(blk, heat, L.BLOCK_HEAT);",
   "    ip = next + 8;",
 ];
+
+const jumps = ops.flatMap(({ meaning }, number) =>
+  meaning.kind === "branch" && meaning.branch.kind === "jump" ? [number] : [],
+);
 
 const simdNames = new Set(simdOpRows.map((row) => row.name));
 
@@ -199,7 +213,7 @@ function printInterpreter(): string {
     'import * as L from "../layout";',
     'import { S, raise } from "./state";',
     'import { blockIsHot } from "./host";',
-    'import { cachedBlock } from "./blocks";',
+    'import { cachedBlock, mayChainFar } from "./blocks";',
     `import { ${Object.keys(x.pureFunctions).join(", ")} } from "./arithmetic";`,
     'import { giveBack, locateFault, retiredSoFar, runRegion, spill128, truncateRip } from "./dispatch";',
     'import { branchFaults, raiseBranchFault, raiseCallFault, unpop } from "./near-branches";',
@@ -209,6 +223,12 @@ function printInterpreter(): string {
     `import { ${[...used].map((name) => `h_${name}`).join(", ")} } from "./helpers";`,
     "",
     `export const OP_STALE: u32 = ${opNumber("stale")};`,
+    "",
+    "/** Ops that jump to one place and have room for a far chain. */",
+    "@inline",
+    "function isJump(op: u32): bool {",
+    `  return ${jumps.map((number) => `op == ${number}`).join(" || ")};`,
+    "}",
     "",
     "/** Runs ops from `ip`, the first op of a block: 0 = RIP is set, back to the dispatcher; 1 = a fault is pending at RIP. */",
     "export function interpret(ip: u32): u32 {",
