@@ -340,7 +340,10 @@ export const BLOCK_INSTRUCTION_COUNT = 34;
 export const BLOCK_TABLE = 36;
 /** Table slot of a compiled region that enters here, 0 if none. */
 export const BLOCK_REGION = 40;
-/** Executions left until the block counts as hot (i32). */
+/**
+ * Executions left until the block counts as hot (i32). While a compiled region enters here it is 1 if that has been entered
+ * since the host last set it to 0.
+ */
 export const BLOCK_HEAT = 44;
 /** 1 if compiled regions contain this block's code: the host hears of its invalidation. */
 export const BLOCK_IN_REGIONS = 48;

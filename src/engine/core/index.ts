@@ -5,7 +5,7 @@ export { codePagesWritten, findBlock, registerBlock } from "./blocks";
 export { evictBlocks } from "./eviction";
 export { translateGlobal, translateQuickly as translate } from "./code-fetch";
 export { raiseBranchFault, raiseCallFault } from "./near-branches";
-export { flushJumpCache, regionAt } from "./jump-cache";
+export { flushJumpCache, regionAt, uncacheBlock } from "./jump-cache";
 export { flushTlb, pagingRestored, setA20 } from "./paging";
 export { floatsAreOrdinary } from "./sse-fast";
 export { updateMode } from "./mode";

@@ -90,7 +90,9 @@ function uncachedBlock(rip: u64): u32 {
 function setEntry(entry: u32, tag: u64, block: u32): void {
   store<u64>(entry, tag);
   store<u32>(entry, block, 8);
-  store<u32>(entry, load<u32>(block, L.BLOCK_REGION), 12);
+  const region = load<u32>(block, L.BLOCK_REGION);
+  store<u32>(entry, region, 12);
+  if (region != 0) store<i32>(block, 1, L.BLOCK_HEAT);
 }
 
 /** Enters the block that lies at RIP; its page is global or not. */

@@ -12,6 +12,7 @@ export interface BareEngineOptions extends Pick<EngineOptions, "core" | "tier"> 
   readonly cpu?: string;
   readonly compiledAtExecution?: number;
   readonly codeCacheSizeBytes?: number;
+  readonly regionMemoryLimitBytes?: number;
   readonly host?: Partial<EngineHost>;
 }
 
@@ -24,7 +25,16 @@ export interface BareEngine {
 }
 
 export function bareEngine(options: BareEngineOptions): BareEngine {
-  const { core, tier, ramSizeBytes, cpu, compiledAtExecution, codeCacheSizeBytes, host } = options;
+  const {
+    core,
+    tier,
+    ramSizeBytes,
+    cpu,
+    compiledAtExecution,
+    codeCacheSizeBytes,
+    regionMemoryLimitBytes,
+    host,
+  } = options;
   const pages = (L.RAM_BASE + ramSizeBytes) / 65536;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const engine = new Engine({
@@ -36,6 +46,7 @@ export function bareEngine(options: BareEngineOptions): BareEngine {
     tier,
     ...(compiledAtExecution === undefined ? {} : { compiledAtExecution }),
     ...(codeCacheSizeBytes === undefined ? {} : { codeCacheSizeBytes }),
+    ...(regionMemoryLimitBytes === undefined ? {} : { regionMemoryLimitBytes }),
     host: {
       readPort: () => 0xffffffff,
       writePort: () => undefined,

@@ -42,6 +42,8 @@ export interface CoreExports {
   registerBlock(block: number): void;
   /** Empties [start, end) of the code cache; what stays is moved to `to`. Returns the address behind it. */
   evictBlocks(start: number, end: number, to: number, heat: number): number;
+  /** Takes a block out of the jump cache: the next jump to it looks it up. */
+  uncacheBlock(block: number): void;
   findBlock(rip: bigint, gpa: number, mode: number): number;
   /** access: 0 read, 1 write, 2 execute; 0xffffffff (-1 as i32) if the walk faults. */
   translate(gva: bigint, access: number, user: number): number;
@@ -115,6 +117,7 @@ export function instantiateCore(
       codePagesWritten: exportedFunction(e, "codePagesWritten"),
       registerBlock: exportedFunction(e, "registerBlock"),
       evictBlocks: exportedFunction(e, "evictBlocks"),
+      uncacheBlock: exportedFunction(e, "uncacheBlock"),
       findBlock: exportedFunction(e, "findBlock"),
       translate: exportedFunction(e, "translate"),
       translateGlobal: exportedFunction(e, "translateGlobal"),

@@ -53,6 +53,8 @@ export interface EngineOptions {
   readonly compiledAtExecution?: number;
   /** Of the translated blocks, at most CODE_CACHE_SIZE_MAX, which it is by default; small for tests. */
   readonly codeCacheSizeBytes?: number;
+  /** What compiled regions may be taken to occupy; by default REGION_MEMORY_MAX_BYTES. */
+  readonly regionMemoryLimitBytes?: number;
 }
 
 export type EngineExit = "slice" | "halt" | "shutdown" | "requested";
@@ -69,6 +71,12 @@ export interface EngineStatistics {
   /** Blocks that were dropped for new ones to find room. */
   readonly blocksEvicted: bigint;
   readonly regionsCompiled: number;
+  /** Of these, those that can be entered now, and those that had to go so that others found room. */
+  readonly regionsInstalled: number;
+  readonly regionsEvicted: number;
+  /** What the installed ones are taken to occupy in the host, module and machine code, and what they may. */
+  readonly regionMemoryBytes: number;
+  readonly regionMemoryLimitBytes: number;
   readonly tlbFills: bigint;
   readonly tlbFlushes: bigint;
   readonly interrupts: bigint;
@@ -147,7 +155,11 @@ export class Engine {
     this.memory = new Uint8Array(memory.buffer);
     if (tier !== "interpreter") {
       const source = { translate: this.translateInto.bind(this) };
-      this.regions = new Regions({ memory, core: this.core, source, eager: tier === "regions" });
+      const { regionMemoryLimitBytes } = options;
+      this.regions = new Regions({
+        ...{ memory, core: this.core, source, eager: tier === "regions" },
+        ...(regionMemoryLimitBytes === undefined ? {} : { memoryLimitBytes: regionMemoryLimitBytes }),
+      });
     }
     this.reset();
     this.writeCpuid([...options.cpu.cpuid(), ...options.hypervisorLeaves]);
@@ -209,6 +221,10 @@ export class Engine {
       codeCacheLimitBytes: this.codeCache.limitBytes,
       blocksEvicted: registers.u64(L.STAT_BLOCKS_EVICTED),
       regionsCompiled: this.regions?.compiledCount ?? 0,
+      regionsInstalled: this.regions?.installed.count ?? 0,
+      regionsEvicted: this.regions?.installed.evictedCount ?? 0,
+      regionMemoryBytes: this.regions?.installed.memoryBytes ?? 0,
+      regionMemoryLimitBytes: this.regions?.installed.limitBytes ?? 0,
       tlbFills: registers.u64(L.STAT_TLB_FILLS),
       tlbFlushes: registers.u64(L.STAT_TLB_FLUSHES),
       interrupts: registers.u64(L.STAT_INTERRUPTS),

@@ -1,11 +1,13 @@
 /**
- * Guests whose code does not fit into the code cache, which is as small as it can be: what they compute, that what is hot
+ * Guests whose code does not fit into the code cache, which is as small as it can be, or whose regions do not fit into
+ * what they may occupy: what they compute, that what is hot
  * stays, and that memory is bounded. Functions of 16 bytes, each other than all others, are called one after the other,
  * over and over; between the sweeps runs what must survive them, or what must be found gone.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
+import { MiB } from "../../base/index.ts";
 import * as L from "../layout.ts";
 import { CODE_CACHE_SIZE_MIN } from "./code-cache.ts";
 import { CODE, HANDLERS, TestMachine } from "./testing.ts";
@@ -53,6 +55,7 @@ const hot = [0xb9, 8, 0, 0, 0, 0x42, 0x49, 0x75, 0xfc, RET];
 interface Setup {
   readonly tier: "interpreter" | "auto" | "regions";
   readonly compiledAtExecution?: number;
+  readonly regionMemoryLimitBytes?: number;
   readonly code: readonly number[];
 }
 
@@ -202,4 +205,33 @@ test("a region stays while what it calls comes and goes", () => {
   const { regionsCompiled, instructionsInRegions, instructionsRetired } = machine.engine.statistics;
   assert.equal(regionsCompiled > 0 && regionsCompiled < 10, true, `${regionsCompiled} regions`);
   assert.equal(instructionsInRegions > (instructionsRetired * 8n) / 10n, true);
+});
+
+test("regions that nobody enters give way to new ones, those that are entered stay", () => {
+  const regionMemoryLimitBytes = 4 * MiB;
+  const code = passes((at) => call(at, SWEEP));
+  const machine = machineOf({ tier: "regions", compiledAtExecution: 1, code, regionMemoryLimitBytes });
+  runToHalt(machine);
+  assert.equal(register(machine, EAX), swept(swept(swept(0))));
+  assert.equal(register(machine, EDX), PASSES * FUNCTIONS * 8);
+  const { statistics } = machine.engine;
+  assert.equal(statistics.regionMemoryLimitBytes, regionMemoryLimitBytes);
+  assert.equal(statistics.regionMemoryBytes <= regionMemoryLimitBytes, true);
+  assert.equal(statistics.regionMemoryBytes > regionMemoryLimitBytes / 2, true);
+  assert.equal(statistics.regionsEvicted > FUNCTIONS, true);
+  // What is compiled again is the cold functions and each pass's own blocks; the sweep and the hot loop are not.
+  const again = statistics.regionsCompiled - PASSES * FUNCTIONS;
+  assert.equal(again >= 0 && again < 8 * PASSES, true, `${again} regions`);
+});
+
+test("a region that was evicted is compiled again when it is hot again", () => {
+  const regionMemoryLimitBytes = MiB;
+  // mov ecx, 1000; again: inc ebx; dec ecx; jnz again; call SWEEP
+  const code = passes((at) => [...[0xb9, 0xe8, 3, 0, 0, 0x43, 0x49, 0x75, 0xfc], ...call(at + 9, SWEEP)]);
+  const machine = machineOf({ tier: "regions", compiledAtExecution: 1, code, regionMemoryLimitBytes });
+  runToHalt(machine);
+  assert.equal(register(machine, EBX), PASSES * 1000);
+  assert.equal(register(machine, EAX), swept(swept(swept(0))));
+  const { instructionsInRegions, instructionsRetired } = machine.engine.statistics;
+  assert.equal(instructionsInRegions > (instructionsRetired * 7n) / 10n, true);
 });

@@ -17,8 +17,9 @@ import { jumpCacheIndex } from "../wasm/region-exits.ts";
 import { RegionOps } from "../wasm/region-ops.ts";
 import { HEAT_OF_A_HOT_BLOCK } from "./code-cache.ts";
 import type { Core } from "./core.ts";
+import { type InstalledRegion, InstalledRegions } from "./installed-regions.ts";
 
-/** How large one region may become, and how many there may be. */
+/** How large one region may become; all together are bounded in installed-regions.ts. */
 export const regionLimits = {
   blocks: 96,
   instructions: 400,
@@ -30,7 +31,6 @@ export const regionLimits = {
   inlinedBlocks: 12,
   inlinedInstructions: 60,
   inlinedDepth: 2,
-  regions: 30_000,
   /** Failed checks of its mapping after which an entry gets a region within its page only. */
   remapFailures: 2,
 } as const;
@@ -71,15 +71,18 @@ export interface RegionsOptions {
   readonly source: BlockSource;
   /** Compile whatever is hot at once, whatever it costs: for tests. */
   readonly eager?: boolean;
+  /** Of what regions are taken to occupy; REGION_MEMORY_MAX_BYTES unless given. */
+  readonly memoryLimitBytes?: number;
 }
 
-class Region {
+class Region implements InstalledRegion {
   readonly id: number;
   readonly slot: number;
   entry: number;
   readonly rip: bigint;
   readonly blocks: number[];
   readonly pages: readonly MappedPage[];
+  sizeBytes = 0;
 
   constructor(
     id: number,
@@ -135,6 +138,8 @@ export class Regions {
   readonly #block = new IrBlock();
   readonly #regions = new Map<number, Region>();
   readonly #regionsOfBlock = new Map<number, Set<Region>>();
+  readonly #installed: InstalledRegions<Region>;
+  /** By guest-physical address of the entry. */
   readonly #remapFailures = new Map<number, number>();
   readonly #freeSlots: number[] = [];
   #nextId = 0;
@@ -146,6 +151,7 @@ export class Regions {
     this.#source = options.source;
     this.#eager = options.eager ?? false;
     this.#view = new DataView(memory.buffer);
+    this.#installed = new InstalledRegions(core, this.#view, options.memoryLimitBytes);
     this.#compiler = new RegionCompiler(core.stateBase, MEMORY_PAGES_MAX, this.#ops);
     this.#imports = {
       core: core.all,
@@ -153,14 +159,16 @@ export class Regions {
     };
   }
 
-  get installedCount(): number {
-    return this.#regions.size;
+  /** Of the regions that are installed now, and how many had to go for others. */
+  get installed(): Pick<InstalledRegions<Region>, "count" | "evictedCount" | "memoryBytes" | "limitBytes"> {
+    return this.#installed;
   }
 
   /** Forgets all regions; the block addresses they know are about to become invalid. */
   reset(): void {
     for (const { slot } of this.#regions.values()) this.#releaseSlot(slot);
     this.#regions.clear();
+    this.#installed.clear();
     this.#regionsOfBlock.clear();
     this.#remapFailures.clear();
   }
@@ -190,10 +198,9 @@ export class Regions {
     this.compiledCount++;
     this.compiledBytes += bytes.length;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports);
-    this.#install(
-      new Region(id, this.#takeSlot(), entry, baseRip, forming.addresses, pages),
-      instance.exports,
-    );
+    const region = new Region(id, this.#takeSlot(), entry, baseRip, forming.addresses, pages);
+    region.sizeBytes = bytes.length;
+    this.#install(region, instance.exports);
   }
 
   /** A block that regions contain has been dropped. */
@@ -213,7 +220,6 @@ export class Regions {
   }
 
   #mayCompile(entry: number): boolean {
-    if (this.#regions.size >= regionLimits.regions) return false;
     // Single-stepped blocks run one instruction and come back.
     if ((this.#mode(entry) & L.MODE_STEP) !== 0) return false;
     if (this.#eager) return true;
@@ -226,6 +232,10 @@ export class Regions {
     return this.#view.getUint32(block + L.BLOCK_MODE, true);
   }
 
+  #gpa(block: number): number {
+    return this.#view.getUint32(block + L.BLOCK_GPA, true);
+  }
+
   #rip(block: number): bigint {
     return this.#view.getBigUint64(block + L.BLOCK_RIP, true);
   }
@@ -235,7 +245,7 @@ export class Regions {
     const baseRip = this.#rip(entry);
     const mode = this.#mode(entry);
     const pagesMax =
-      (this.#remapFailures.get(entry) ?? 0) >= regionLimits.remapFailures ? 1 : regionLimits.pages;
+      (this.#remapFailures.get(this.#gpa(entry)) ?? 0) >= regionLimits.remapFailures ? 1 : regionLimits.pages;
     const addressSpace = new AddressSpace(this.#core, this.#view, mode, pagesMax);
     const blocks: RegionBlock[] = [];
     const addresses: number[] = [];
@@ -471,6 +481,8 @@ export class Regions {
       "a region's entry is an ordinary block",
     );
     this.#setEntry(region, REGION, region.slot);
+    this.#view.setInt32(region.entry + L.BLOCK_HEAT, 1, true);
+    this.#installed.add(region, (other) => this.#uninstall(other));
   }
 
   #uninstall(region: Region): void {
@@ -487,6 +499,7 @@ export class Regions {
     this.#setEntry(region, isValid ? ENTER : undefined, NO_REGION);
     this.#view.setInt32(entry + L.BLOCK_HEAT, HEAT_OF_A_HOT_BLOCK, true);
     this.#regions.delete(region.id);
+    this.#installed.delete(region);
     this.#releaseSlot(region.slot);
   }
 
@@ -514,7 +527,8 @@ export class Regions {
       regionLimits.pages,
     );
     if (region.pages.every((page) => addressSpace.isStillAt(page))) return true;
-    this.#remapFailures.set(region.entry, (this.#remapFailures.get(region.entry) ?? 0) + 1);
+    const gpa = this.#gpa(region.entry);
+    this.#remapFailures.set(gpa, (this.#remapFailures.get(gpa) ?? 0) + 1);
     this.#uninstall(region);
     return false;
   }

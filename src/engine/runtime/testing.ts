@@ -59,6 +59,7 @@ export interface MachineOptions {
   readonly host?: Partial<EngineHost>;
   readonly compiledAtExecution?: number;
   readonly codeCacheSizeBytes?: number;
+  readonly regionMemoryLimitBytes?: number;
 }
 
 /** What an interrupt handler finds. */
@@ -87,12 +88,13 @@ export class TestMachine {
   #tables = SPARE_TABLES;
 
   constructor(options: MachineOptions) {
-    const { core, tier, host, compiledAtExecution, codeCacheSizeBytes } = options;
+    const { core, tier, host, compiledAtExecution, codeCacheSizeBytes, regionMemoryLimitBytes } = options;
     const bare = bareEngine({
       ...{ core, tier, ramSizeBytes: RAM_SIZE_BYTES },
       ...(host === undefined ? {} : { host }),
       ...(compiledAtExecution === undefined ? {} : { compiledAtExecution }),
       ...(codeCacheSizeBytes === undefined ? {} : { codeCacheSizeBytes }),
+      ...(regionMemoryLimitBytes === undefined ? {} : { regionMemoryLimitBytes }),
     });
     this.engine = bare.engine;
     this.ram = bare.ram;

@@ -291,9 +291,9 @@ test("a store to the region's own code takes the region away", () => {
     },
   ];
   bothTiers(blocks, { 1: 50n });
-  assert.equal(machine.regions.installedCount, 1);
+  assert.equal(machine.regions.installed.count, 1);
   machine.core.exports.codePagesWritten(CODE, 4);
-  assert.equal(machine.regions.installedCount, 0);
+  assert.equal(machine.regions.installed.count, 0);
   machine.prepare(CODE, seeded(7), { 1: 50n });
   assert.equal(machine.run().exit, L.EXIT_HALT);
 });
@@ -318,7 +318,7 @@ test("a region of two pages is given up when one of them is mapped elsewhere", (
   ];
   const [interpreted, compiled] = bothTiers(blocks, { 0: 0n, 1: 50n });
   assert.deepEqual(compiled, interpreted);
-  assert.equal(machine.regions.installedCount, 1);
+  assert.equal(machine.regions.installed.count, 1);
   // The second page's entry goes to another page.
   const entry = L.RAM_BASE + 0x4000 + 8 * (second / L.PAGE_SIZE);
   const before = machine.view.getBigUint64(entry, true);
@@ -328,7 +328,7 @@ test("a region of two pages is given up when one of them is mapped elsewhere", (
   machine.run();
   machine.view.setBigUint64(entry, before, true);
   machine.core.exports.flushTlb();
-  assert.equal(machine.regions.installedCount, 0);
+  assert.equal(machine.regions.installed.count, 0);
 });
 
 test("a block whose code is elsewhere just when a region is wanted is asked for again", () => {
@@ -345,7 +345,7 @@ test("a block whose code is elsewhere just when a region is wanted is asked for 
   machine.regions.blockIsHot(block);
   machine.view.setBigUint64(entry, before, true);
   machine.core.exports.flushTlb();
-  assert.equal(machine.regions.installedCount, 0);
+  assert.equal(machine.regions.installed.count, 0);
   const heat = machine.view.getInt32(block + L.BLOCK_HEAT, true);
   assert.ok(heat > 0, `the core counts down to 0, from ${heat}`);
 });
