@@ -11,7 +11,18 @@ export interface ExecutionStatistics {
   /** Of these, run by compiled code. */
   readonly instructionsInRegions: bigint;
   readonly blocksTranslated: number;
+  /** What translated blocks take, those that are no longer valid too, and what they may take. */
+  readonly codeCacheBytes: number;
+  readonly codeCacheLimitBytes: number;
+  /** Blocks that had to go so that others found room. */
+  readonly blocksEvicted: bigint;
   readonly regionsCompiled: number;
+  /** Of these, those that can be entered now, and those that had to go so that others found room. */
+  readonly regionsInstalled: number;
+  readonly regionsEvicted: number;
+  /** An estimate of what the installed ones take in the host, and what they may. */
+  readonly regionMemoryBytes: number;
+  readonly regionMemoryLimitBytes: number;
   readonly portAccesses: bigint;
   readonly mmioAccesses: bigint;
   readonly interrupts: bigint;
@@ -19,6 +30,8 @@ export interface ExecutionStatistics {
   /** How long the guest stood still while a block was translated, and while a region was compiled. */
   readonly translationStops: StopStatistics;
   readonly compilationStops: StopStatistics;
+  /** Of the stops for translation, what making room in the code cache took. */
+  readonly evictionStops: StopStatistics;
 }
 
 /** A distribution of times for which the guest did not run. */

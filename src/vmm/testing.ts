@@ -166,13 +166,21 @@ export class ScriptedVcpu implements MeasuredVcpu {
       instructionsRetired: this.#retired,
       instructionsInRegions: 0n,
       blocksTranslated: 0,
+      codeCacheBytes: 0,
+      codeCacheLimitBytes: 0,
+      blocksEvicted: 0n,
       regionsCompiled: 0,
+      regionsInstalled: 0,
+      regionsEvicted: 0,
+      regionMemoryBytes: 0,
+      regionMemoryLimitBytes: 0,
       portAccesses: 0n,
       mmioAccesses: 0n,
       interrupts: 0n,
       exceptions: 0n,
       translationStops: NO_STOPS,
       compilationStops: NO_STOPS,
+      evictionStops: NO_STOPS,
     };
   }
 }

@@ -14,11 +14,21 @@ interface Figures {
   readonly instructionsPerSecond: number;
   readonly compiledShare: number;
   readonly interpretedShare: number;
-  readonly regionsCompiled: number;
   readonly blocksTranslated: number;
+  readonly blocksEvicted: number;
+  readonly codeCacheBytes: number;
+  readonly codeCacheLimitBytes: number;
+  readonly regionsCompiled: number;
+  readonly regionsInstalled: number;
+  readonly regionsEvicted: number;
+  /** Estimated. */
+  readonly regionMemoryBytes: number;
+  readonly regionMemoryLimitBytes: number;
   /** How long the guest stood still for the translation of a block and for the compilation of a region. */
   readonly translationStops: Stops;
   readonly compilationStops: Stops;
+  /** Of the stops for translation, what making room in the code cache took. */
+  readonly evictionStops: Stops;
   readonly exits: Readonly<Record<string, number>>;
   readonly resets: number;
   readonly peakMemoryBytes: number;
@@ -57,10 +67,18 @@ export function figuresOf({ statistics, cpuTimeNs, peakResidentBytes }: VmSample
     instructionsPerSecond: wallTimeNs === 0 ? 0 : (instructions / wallTimeNs) * NS_PER_S,
     compiledShare,
     interpretedShare: instructions === 0 ? 0 : 1 - compiledShare,
-    regionsCompiled: execution.regionsCompiled,
     blocksTranslated: execution.blocksTranslated,
+    blocksEvicted: Number(execution.blocksEvicted),
+    codeCacheBytes: execution.codeCacheBytes,
+    codeCacheLimitBytes: execution.codeCacheLimitBytes,
+    regionsCompiled: execution.regionsCompiled,
+    regionsInstalled: execution.regionsInstalled,
+    regionsEvicted: execution.regionsEvicted,
+    regionMemoryBytes: execution.regionMemoryBytes,
+    regionMemoryLimitBytes: execution.regionMemoryLimitBytes,
     translationStops: stopsOf(execution.translationStops),
     compilationStops: stopsOf(execution.compilationStops),
+    evictionStops: stopsOf(execution.evictionStops),
     exits: {
       portAccess: Number(execution.portAccesses),
       mmioAccess: Number(execution.mmioAccesses),
@@ -87,8 +105,14 @@ export function statsReport(sample: VmSample, format: StatsFormat): string {
     ["  interpreted", percent(figures.interpretedShare)],
     ["  compiled", percent(figures.compiledShare)],
     ["blocks translated", grouped(figures.blocksTranslated)],
+    ["  evicted", grouped(figures.blocksEvicted)],
+    ["  code cache", ofLimit(figures.codeCacheBytes, figures.codeCacheLimitBytes)],
     ["regions compiled", grouped(figures.regionsCompiled)],
+    ["  installed", grouped(figures.regionsInstalled)],
+    ["  evicted", grouped(figures.regionsEvicted)],
+    ["  memory, estimated", ofLimit(figures.regionMemoryBytes, figures.regionMemoryLimitBytes)],
     ...stopRows("translation", figures.translationStops),
+    ...(figures.evictionStops.count === 0 ? [] : stopRows("eviction", figures.evictionStops)),
     ...stopRows("compilation", figures.compilationStops),
     ...Object.entries(figures.exits).map(([kind, count]): [string, string] => [
       EXIT_NAMES[kind] ?? kind,
@@ -99,6 +123,11 @@ export function statsReport(sample: VmSample, format: StatsFormat): string {
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join("");
+}
+
+/** "1.5 of 32.0 MiB". */
+function ofLimit(bytes: number, limitBytes: number): string {
+  return `${(bytes / MiB).toFixed(1)} of ${(limitBytes / MiB).toFixed(1)} MiB`;
 }
 
 function stopRows(what: string, stops: Stops): [string, string][] {
