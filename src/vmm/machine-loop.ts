@@ -17,6 +17,9 @@ const SLICE_TOO_LONG_NS = 5 * SLICE_NS;
 const SLICE_MIN_NS = 20 * NS_PER_US;
 const SLICE_MIN_INSTRUCTIONS = 1_000;
 const SLICE_MAX_INSTRUCTIONS = 20_000_000;
+/** A wait as long as this leaves time to tidy up, which is worth doing after as much work. */
+const LONG_WAIT_NS = 100 * NS_PER_MS;
+const WORK_TO_TIDY_NS = 500 * NS_PER_MS;
 /** Before anything was measured: an interpreter's speed. */
 const FIRST_INSTRUCTIONS_PER_NS = 0.1;
 /** Weight of the newest slice in the measured speed. */
@@ -29,6 +32,8 @@ export interface MachineLoopParts {
   readonly scheduling: Scheduling;
   /** Called between slices with the machine at rest: moves input and output, acts on requests of the guest. */
   readonly betweenSlices: (exit: VcpuExit) => void;
+  /** Called when the guest has worked and now waits for long: the time for what would keep it waiting otherwise. */
+  readonly tidyUp: () => void;
 }
 
 export class MachineLoop {
@@ -38,6 +43,7 @@ export class MachineLoop {
   readonly #clock: GuestClock;
   readonly #scheduling: Scheduling;
   readonly #betweenSlices: (exit: VcpuExit) => void;
+  readonly #tidyUp: () => void;
   #vcpu: Vcpu | undefined;
   #isFinished = false;
   #isHeld = false;
@@ -52,12 +58,15 @@ export class MachineLoop {
   /** Guest time at which the wait of a halted vCPU ends by itself; -Infinity outside a wait. */
   #waitEndNs = -Infinity;
   #lastYieldNs = 0;
+  /** Time in slices since somebody last tidied up. */
+  #workedNs = 0;
   readonly #exits = { slice: 0, halt: 0, shutdown: 0, requested: 0 };
 
   constructor(parts: MachineLoopParts) {
     this.#clock = parts.clock;
     this.#scheduling = parts.scheduling;
     this.#betweenSlices = parts.betweenSlices;
+    this.#tidyUp = parts.tidyUp;
   }
 
   /** How often the vCPU came back, by reason. */
@@ -139,7 +148,9 @@ export class MachineLoop {
     this.#sliceEndNs = startNs + lengthNs;
     const exit = vcpu.run({ maxInstructions });
     this.#sliceEndNs = -Infinity;
-    this.#measure(Number(vcpu.instructionsRetired - before), this.#clock.nowNs() - startNs);
+    const elapsedNs = this.#clock.nowNs() - startNs;
+    this.#workedNs += elapsedNs;
+    this.#measure(Number(vcpu.instructionsRetired - before), elapsedNs);
     return exit;
   }
 
@@ -160,6 +171,13 @@ export class MachineLoop {
     this.#lastYieldNs = this.#scheduling.nowNs();
   }
 
+  #tidyUpIfWorthwhile(deadlineNs = Infinity): void {
+    const isLongWait = deadlineNs - this.#clock.nowNs() >= LONG_WAIT_NS;
+    if (!isLongWait || this.#workedNs < WORK_TO_TIDY_NS) return;
+    this.#workedNs = 0;
+    this.#tidyUp();
+  }
+
   /** Waits for {@link wake} or until guest time has reached `deadlineNs`. */
   async #wait(deadlineNs: number | undefined): Promise<void> {
     if (this.#isWoken) {
@@ -168,6 +186,7 @@ export class MachineLoop {
       await this.#yieldIfDue();
       return;
     }
+    this.#tidyUpIfWorthwhile(deadlineNs);
     const delayNs = deadlineNs === undefined ? undefined : deadlineNs - this.#clock.nowNs();
     if (delayNs !== undefined && delayNs <= 0) {
       await this.#yieldIfDue();

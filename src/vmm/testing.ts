@@ -280,6 +280,8 @@ export interface ScriptedParts extends VirtualMachineParts {
   readonly outputs: Uint8Array[];
   /** Input bytes that the guest's port took. */
   inputTaken(): number;
+  /** How often it was time to tidy up. */
+  tidyUps(): number;
   board(): ScriptedBoard;
   vcpu(): ScriptedVcpu;
 }
@@ -290,6 +292,7 @@ export function scriptedParts(program: GuestProgram, input: VmDefinitionInput = 
   let board: ScriptedBoard | undefined;
   let vcpu: ScriptedVcpu | undefined;
   let taken = 0;
+  let tidyUps = 0;
   const outputs: Uint8Array[] = [];
   const accelerator: AcceleratorChoice = {
     name: "scripted",
@@ -312,8 +315,10 @@ export function scriptedParts(program: GuestProgram, input: VmDefinitionInput = 
     wallClockNs: () => 0n,
     entropy: (byteCount) => new Uint8Array(byteCount),
     serial: { output: (chunk) => void outputs.push(chunk), inputTaken: (count) => (taken += count) },
+    tidyUp: () => void tidyUps++,
     outputs,
     inputTaken: () => taken,
+    tidyUps: () => tidyUps,
     board: () => madeLater(board),
     vcpu: () => madeLater(vcpu),
   };

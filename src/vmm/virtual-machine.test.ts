@@ -138,6 +138,47 @@ test("a halted guest waits without running until its next timer", async () => {
   vm.stop();
 });
 
+test("a guest that has worked and waits for long leaves time to tidy up, once each time", async () => {
+  const parts = scriptedParts(() => {
+    parts.scheduling.advance(300 * NS_PER_MS);
+    return "halt";
+  });
+  const vm = await machineOf(parts);
+  const wakeIn = (delayNs: number): void => {
+    const { timers, clock, pins } = parts.board().parts;
+    timers.schedule(clock.nowNs() + delayNs, () => pins.interrupt.set(true));
+  };
+  // Each slice takes 300 ms: the second makes more than half a second of work, and waits for long.
+  wakeIn(NS_PER_S);
+  vm.start();
+  await parts.scheduling.run(0);
+  assert.equal(parts.tidyUps(), 0);
+  await parts.scheduling.run(NS_PER_S);
+  assert.equal(parts.tidyUps(), 1);
+  await parts.scheduling.run(NS_PER_S);
+  assert.equal(parts.tidyUps(), 1);
+  // A slice for the timer that is set, and one for its interrupt.
+  wakeIn(NS_PER_S);
+  await parts.scheduling.run(NS_PER_S);
+  assert.equal(parts.tidyUps(), 2);
+  vm.stop();
+});
+
+test("a short wait leaves no time to tidy up", async () => {
+  const parts = scriptedParts(() => {
+    parts.scheduling.advance(NS_PER_S);
+    const { timers, clock, pins } = parts.board().parts;
+    timers.schedule(clock.nowNs() + 50 * NS_PER_MS, () => pins.interrupt.set(true));
+    return "halt";
+  });
+  const vm = await machineOf(parts);
+  vm.start();
+  for (let i = 0; i < 5; i++) await parts.scheduling.run(NS_PER_S);
+  assert.ok(parts.vcpu().budgets.length > 2);
+  assert.equal(parts.tidyUps(), 0);
+  vm.stop();
+});
+
 test("whoever starts or resumes a VM is answered before its guest's code runs", async () => {
   const parts = scriptedParts(halting);
   const vm = await machineOf(parts);

@@ -50,6 +50,8 @@ export interface VirtualMachineParts {
   readonly wallClockNs: () => bigint;
   readonly entropy: (byteCount: number) => Uint8Array;
   readonly serial: SerialConsumer;
+  /** Called when the guest has worked and now waits for long: the time to give memory back. */
+  readonly tidyUp: () => void;
 }
 
 /** Keys of the PC's keyboard, pressed and released: those that make a text, or one by its name. */
@@ -108,6 +110,7 @@ export class VirtualMachine {
       clock: this.#clock,
       scheduling: parts.scheduling,
       betweenSlices: (exit) => this.#betweenSlices(exit),
+      tidyUp: parts.tidyUp,
     });
     // The board needs the processor's pins and the processor the board's bus: the pins find the vCPU when used.
     this.#board = parts.createBoard({

@@ -48,9 +48,11 @@ export async function createVm(
     wallClockNs,
     entropy: (byteCount) => randomBytes(byteCount),
     serial,
+    tidyUp: collectGarbage,
   });
-  // The kernel file and what it unpacked to: many times what the VM itself needs.
-  collectGarbage();
+  // The kernel file and what it unpacked to: many times what the VM itself needs. Whoever waits for the VM hears of it
+  // first, and answers meanwhile.
+  setImmediate(collectGarbage);
   return vm;
 }
 
