@@ -6,6 +6,7 @@ import { ok } from "../../base/index.ts";
 import type { Result } from "../../base/index.ts";
 import {
   collectGarbage,
+  giveMemoryBack,
   loadCore,
   nodeDecompressors,
   nodeScheduling,
@@ -48,7 +49,7 @@ export async function createVm(
     wallClockNs,
     entropy: (byteCount) => randomBytes(byteCount),
     serial,
-    tidyUp: collectGarbage,
+    tidyUp: giveMemoryBack,
   });
   // The kernel file and what it unpacked to: many times what the VM itself needs. Whoever waits for the VM hears of it
   // first, and answers meanwhile.

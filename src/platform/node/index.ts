@@ -4,5 +4,12 @@ export { nodeDecompressors } from "./decompress.ts";
 export { loadCore } from "./load-core.ts";
 export { readBootFile } from "./read-boot-file.ts";
 export { nodeScheduling, wallClockNs } from "./scheduling.ts";
-export { collectGarbage, forkVmProcess, nameProcess, parentChannel, processResources } from "./vm-process.ts";
+export {
+  collectGarbage,
+  forkVmProcess,
+  giveMemoryBack,
+  nameProcess,
+  parentChannel,
+  processResources,
+} from "./vm-process.ts";
 export type { ForkedEnding, ForkedProcess, ForkListeners } from "./vm-process.ts";

@@ -35,12 +35,13 @@ const SMALL_PROCESS_OPTIONS = [
   "--no-wasm-loop-peeling",
 ];
 /**
- * glibc gives freed memory back instead of keeping it: compiling to WebAssembly takes and frees much. With thresholds
+ * glibc gives freed memory back instead of keeping it: compiling to WebAssembly takes and frees much, and what threads
+ * freed in arenas of their own would be lost to all others. With thresholds
  * below what one compilation takes, each would map, zero and unmap its memory anew. The compile cache spares the child
  * the stripping of types, which takes time and some 20 MB; it lies where Node.js would put it.
  */
 const SMALL_PROCESS_ENVIRONMENT = {
-  MALLOC_ARENA_MAX: "2",
+  MALLOC_ARENA_MAX: "1",
   MALLOC_MMAP_THRESHOLD_: "1048576",
   MALLOC_TRIM_THRESHOLD_: "4194304",
   NODE_COMPILE_CACHE: join(tmpdir(), "node-compile-cache"),
@@ -146,9 +147,16 @@ export function nameProcess(vmName: string): void {
   process.title = `typevisor: ${vmName}`;
 }
 
-/** Gives back what is no longer used; in a process that {@link forkVmProcess} did not start, does nothing. */
+// What follows does nothing in a process that {@link forkVmProcess} did not start.
+
+/** Gives back large buffers that are no longer used, in some milliseconds. */
 export function collectGarbage(): void {
   globalThis.gc?.();
+}
+
+/** Gives back all it can, heaps that grew while there was much to do too; takes some 20 ms. */
+export function giveMemoryBack(): void {
+  globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
 }
 
 /** What this process has used since its start. */
