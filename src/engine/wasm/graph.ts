@@ -73,6 +73,7 @@ export function buildGraph(blocks: readonly RegionBlock[], copyOps: CopyOps): Re
 }
 
 const UNKNOWN = -1;
+const NO_SUCCESSORS: readonly number[] = [];
 
 /** Which blocks follow which, by their indices: what is worked out again for each copy allocates next to nothing. */
 class Flow {
@@ -101,8 +102,8 @@ class Flow {
     return defined(this.#blocks[index], "a block that is not there");
   }
 
-  #successorsOf(block: number): number[] {
-    return defined(this.#successors[block], "a block that is not there");
+  #successorsOf(block: number): readonly number[] {
+    return this.#successors[block] ?? NO_SUCCESSORS;
   }
 
   /** Numbers the nodes and finds their dominators. */
@@ -117,8 +118,9 @@ class Flow {
     const numbers = this.#numbers;
     const path = this.#path;
     const visited = this.#visited;
+    const count = this.#blocks.length;
     order.length = 0;
-    for (let i = 0; i < this.#blocks.length; i++) {
+    for (let i = 0; i < count; i++) {
       numbers[i] = UNKNOWN;
       visited[i] = UNKNOWN;
     }
@@ -145,17 +147,22 @@ class Flow {
   /** A node's dominator moves up the tree until it lies above all from which edges lead to the node. */
   #findDominators(): void {
     const dominators = this.#dominators;
-    dominators.length = this.#order.length;
+    const order = this.#order;
+    const numbers = this.#numbers;
+    const count = order.length;
+    dominators.length = count;
     dominators.fill(UNKNOWN);
     dominators[0] = 0;
     for (let changed = true; changed;) {
       changed = false;
-      for (let from = 0; from < this.#order.length; from++) {
-        const successors = this.#successorsOf(this.#order[from] ?? 0);
+      for (let from = 0; from < count; from++) {
+        const successors = this.#successorsOf(order[from] ?? 0);
         for (let i = 0; i < successors.length; i++) {
-          const to = this.#numberOf(successors[i] ?? OUTSIDE);
-          if (to === OUTSIDE) continue;
+          const block = successors[i] ?? OUTSIDE;
+          if (block === OUTSIDE) continue;
+          const to = numbers[block] ?? 0;
           const before = dominators[to] ?? UNKNOWN;
+          if (before === from) continue;
           const after = before === UNKNOWN ? from : this.#common(before, from);
           if (after === before) continue;
           dominators[to] = after;
@@ -170,26 +177,31 @@ class Flow {
   }
 
   #common(a: number, b: number): number {
+    const dominators = this.#dominators;
     let left = a;
     let right = b;
     while (left !== right) {
-      if (left > right) left = this.#dominators[left] ?? 0;
-      else right = this.#dominators[right] ?? 0;
+      if (left > right) left = dominators[left] ?? 0;
+      else right = dominators[right] ?? 0;
     }
     return left;
   }
 
   #dominates(a: number, b: number): boolean {
+    const dominators = this.#dominators;
     let node = b;
-    while (node > a) node = this.#dominators[node] ?? 0;
+    while (node > a) node = dominators[node] ?? 0;
     return node === a;
   }
 
   /** Gives an edge back into a loop that does not lead to its only entry a copy of its own; false if there is none. */
   copySecondEntry(copyOps: CopyOps): boolean {
-    for (let number = 0; number < this.#order.length; number++) {
-      const from = this.#order[number] ?? 0;
-      for (const to of this.#successorsOf(from)) {
+    const order = this.#order;
+    for (let number = 0; number < order.length; number++) {
+      const from = order[number] ?? 0;
+      const successors = this.#successorsOf(from);
+      for (let i = 0; i < successors.length; i++) {
+        const to = successors[i] ?? OUTSIDE;
         const target = this.#numberOf(to);
         if (target === OUTSIDE || target > number || this.#dominates(target, number)) continue;
         const block = this.#block(to);
@@ -197,10 +209,8 @@ class Flow {
         if (start === undefined) return false;
         const copy = this.#blocks.length;
         this.#blocks.push({ ...block, start, end: start + block.end - block.start });
-        const redirected = (successors: readonly number[]): number[] =>
-          successors.map((successor) => (successor === to ? copy : successor));
-        this.#successors.push(redirected(this.#successorsOf(to)));
-        this.#successors[from] = redirected(this.#successorsOf(from));
+        this.#successors.push(redirected(this.#successorsOf(to), to, copy));
+        this.#successors[from] = redirected(successors, to, copy);
         this.#arrange();
         return true;
       }
@@ -210,7 +220,7 @@ class Flow {
 
   nodes(): RegionNode[] {
     const nodes = this.#order.map((block) => new RegionNode(this.#block(block)));
-    const nodeAt = (number: number): RegionNode => defined(nodes[number], `there is no node ${number}`);
+    const nodeAt = (number: number): RegionNode => defined(nodes[number], "a node that is not there");
     const forwardEdges = nodes.map(() => 0);
     for (let from = 0; from < nodes.length; from++) {
       const { block, edges } = nodeAt(from);
@@ -234,3 +244,6 @@ class Flow {
     return nodes;
   }
 }
+
+const redirected = (successors: readonly number[], from: number, to: number): number[] =>
+  successors.map((successor) => (successor === from ? to : successor));

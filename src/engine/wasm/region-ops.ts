@@ -37,9 +37,20 @@ export class RegionOps {
   copy(start: number, end: number): number | undefined {
     const to = this.count;
     if (to + end - start > REGION_OPS_MAX) return undefined;
-    const { op, d, s, a, scale, imm, immHigh, target0, target1, pc, notRetired } = this;
-    for (const field of [op, d, s, a, scale, imm, immHigh, target0, target1, pc, notRetired])
-      field.copyWithin(to, start, end);
+    for (let i = start; i < end; i++) {
+      const at = to + i - start;
+      this.op[at] = this.op[i] ?? 0;
+      this.d[at] = this.d[i] ?? 0;
+      this.s[at] = this.s[i] ?? 0;
+      this.a[at] = this.a[i] ?? 0;
+      this.scale[at] = this.scale[i] ?? 0;
+      this.imm[at] = this.imm[i] ?? 0;
+      this.immHigh[at] = this.immHigh[i] ?? 0;
+      this.target0[at] = this.target0[i] ?? 0;
+      this.target1[at] = this.target1[i] ?? 0;
+      this.pc[at] = this.pc[i] ?? 0;
+      this.notRetired[at] = this.notRetired[i] ?? 0;
+    }
     this.count += end - start;
     return to;
   }
@@ -55,25 +66,26 @@ export class RegionOps {
     return (imm & 0xffff) + (imm >>> 16);
   }
 
-  /** Appends a block's ops; gives the index of the first. */
+  /** Appends a block's ops; gives the index of the first. hot: a block has few, so that views of its arrays cost more. */
   append(block: IrBlock): number {
     const start = this.count;
-    const { count } = block;
-    this.op.set(block.op.subarray(0, count), start);
-    this.d.set(block.d.subarray(0, count), start);
-    this.s.set(block.s.subarray(0, count), start);
-    this.a.set(block.a.subarray(0, count), start);
-    this.scale.set(block.scale.subarray(0, count), start);
-    this.imm.set(block.imm.subarray(0, count), start);
-    this.immHigh.set(block.immHigh.subarray(0, count), start);
-    this.target0.set(block.target0.subarray(0, count), start);
-    this.target1.set(block.target1.subarray(0, count), start);
-    this.pc.set(block.pc.subarray(0, count), start);
+    const { count, instructionCount, instructionPc } = block;
     let begun = 0;
     for (let i = 0; i < count; i++) {
+      const to = start + i;
       const pc = block.pc[i] ?? 0;
-      while (begun < block.instructionCount && (block.instructionPc[begun] ?? 0) <= pc) begun++;
-      this.notRetired[start + i] = block.instructionCount - Math.max(begun - 1, 0);
+      this.op[to] = block.op[i] ?? 0;
+      this.d[to] = block.d[i] ?? 0;
+      this.s[to] = block.s[i] ?? 0;
+      this.a[to] = block.a[i] ?? 0;
+      this.scale[to] = block.scale[i] ?? 0;
+      this.imm[to] = block.imm[i] ?? 0;
+      this.immHigh[to] = block.immHigh[i] ?? 0;
+      this.target0[to] = block.target0[i] ?? 0;
+      this.target1[to] = block.target1[i] ?? 0;
+      this.pc[to] = pc;
+      while (begun < instructionCount && (instructionPc[begun] ?? 0) <= pc) begun++;
+      this.notRetired[to] = instructionCount - Math.max(begun - 1, 0);
     }
     this.count += count;
     return start;
