@@ -4,8 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { FetchedGuest } from "../src/apps/cli/guests/index.ts";
 import type { Emulator } from "./emulator.ts";
 import { GuestSession } from "./guest-session.ts";
-import { memoryUse } from "./memory-use.ts";
-import type { MemoryUse } from "./memory-use.ts";
+import { memoryUse } from "../src/platform/node/index.ts";
+import type { MemoryUse } from "../src/platform/node/index.ts";
 import { processorSeconds } from "./proc.ts";
 import { startGuest } from "./start.ts";
 

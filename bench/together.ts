@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "./contestant.ts";
 import type { Emulator, Machine } from "./emulator.ts";
 import { GuestSession } from "./guest-session.ts";
-import { memoryUse } from "./memory-use.ts";
+import { memoryUse } from "../src/platform/node/index.ts";
 import { treeProcessorSeconds } from "./proc.ts";
 import type { TaskPlace } from "./task-place.ts";
 import { servesTasks } from "./tasks.ts";

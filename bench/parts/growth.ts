@@ -14,7 +14,7 @@ import type { EmulatorName } from "../emulator.ts";
 import { figure } from "../figures.ts";
 import type { Figure } from "../figures.ts";
 import { GuestSession } from "../guest-session.ts";
-import { memoryUse } from "../memory-use.ts";
+import { memoryUse } from "../../src/platform/node/index.ts";
 import type { Bench, Part } from "../part.ts";
 import { interleave, samplesOf } from "../rounds.ts";
 import { buildStaticProgram } from "../static-program.ts";

@@ -3,7 +3,7 @@
 import { emulatorsAmong, EMULATORS } from "../emulator.ts";
 import { figure } from "../figures.ts";
 import { measureIdle } from "../idle.ts";
-import type { MemoryUse } from "../memory-use.ts";
+import type { MemoryUse } from "../../src/platform/node/index.ts";
 import type { Part } from "../part.ts";
 import { interleave, samplesOf } from "../rounds.ts";
 import { PRIMARY_GUEST } from "./start-figures.ts";

@@ -141,6 +141,20 @@ const sample = shape({
   cpuTimeNs: isNumber,
   residentBytes: isCount,
   peakResidentBytes: isCount,
+  memory: either(
+    isUndefined,
+    shape({
+      resident: isCount,
+      touchedGuestRam: isCount,
+      overhead: isCount,
+      parts: shape({
+        programFiles: isCount,
+        enginePrefix: isCount,
+        compiledCode: isCount,
+        anonymousRest: isNumber,
+      }),
+    }),
+  ),
   statistics,
 });
 

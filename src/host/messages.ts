@@ -30,6 +30,24 @@ export type ToVmMessage =
   /** Asks for one "sample". */
   | { readonly kind: "measure" };
 
+/** Resident memory of a VM's process. */
+export interface ProcessMemory {
+  readonly resident: number;
+  /** What the guest has written of its RAM. */
+  readonly touchedGuestRam: number;
+  /** The others together, in bytes too. */
+  readonly overhead: number;
+  readonly parts: {
+    /** Of programs and libraries, which processes share. */
+    readonly programFiles: number;
+    /** State, TLBs, translated code. */
+    readonly enginePrefix: number;
+    /** Machine code of regions and of the program. */
+    readonly compiledCode: number;
+    readonly anonymousRest: number;
+  };
+}
+
 /** The resources of a VM's process and what the VM has done, all since its start. */
 export interface VmSample {
   /** Monotonic host time of the child; only differences mean something. */
@@ -38,6 +56,8 @@ export interface VmSample {
   readonly cpuTimeNs: number;
   readonly residentBytes: number;
   readonly peakResidentBytes: number;
+  /** What is resident, by part: when asked for it and at the end, on hosts that tell. */
+  readonly memory: ProcessMemory | undefined;
   readonly statistics: VmStatistics;
 }
 

@@ -18,6 +18,12 @@ export const SAMPLE: VmSample = {
   cpuTimeNs: 2,
   residentBytes: 3,
   peakResidentBytes: 4,
+  memory: {
+    resident: 100,
+    touchedGuestRam: 60,
+    overhead: 40,
+    parts: { programFiles: 10, enginePrefix: 5, compiledCode: 15, anonymousRest: 10 },
+  },
   statistics: {
     wallTimeNs: 5,
     guestTimeNs: 6,

@@ -14,7 +14,14 @@ import type {
   VmDefinition,
 } from "../vmm/index.ts";
 import { MIN_OBSERVATION_MS } from "./messages.ts";
-import type { FromVmMessage, Observation, ToVmMessage, VmProcessCommand, VmSample } from "./messages.ts";
+import type {
+  FromVmMessage,
+  Observation,
+  ProcessMemory,
+  ToVmMessage,
+  VmProcessCommand,
+  VmSample,
+} from "./messages.ts";
 
 export interface ProcessResources {
   readonly cpuTimeNs: number;
@@ -26,6 +33,8 @@ export interface VmServerParts {
   readonly send: (message: FromVmMessage) => void;
   readonly createVm: (definition: VmDefinition, serial: SerialConsumer) => Promise<Result<VirtualMachine>>;
   readonly resources: () => ProcessResources;
+  /** Of this process, whose guest has so much RAM. */
+  readonly memory: (ramBytes: number) => ProcessMemory | undefined;
   readonly scheduling: Scheduling;
   /** Called once "ended" or "refused" has been sent: the process may go. */
   readonly finished: () => void;
@@ -34,6 +43,7 @@ export interface VmServerParts {
 export class VmServer {
   readonly #parts: VmServerParts;
   #vm: VirtualMachine | undefined;
+  #ramBytes = 0;
   #sampling: HostTimer | undefined;
   #watching: HostTimer | undefined;
   #lastScreen: TextScreen | undefined;
@@ -65,7 +75,7 @@ export class VmServer {
         this.#vm?.typeKeys(message.inputs);
         break;
       case "measure":
-        if (this.#vm !== undefined) this.#parts.send({ kind: "sample", sample: this.#sample(this.#vm) });
+        if (this.#vm !== undefined) this.#parts.send({ kind: "sample", sample: this.#fullSample(this.#vm) });
         break;
     }
   }
@@ -88,11 +98,12 @@ export class VmServer {
       return;
     }
     const vm = created.value;
+    this.#ramBytes = definition.memorySizeBytes;
     this.#vm = vm;
     vm.onStateChange = (state) => send({ kind: "state", state });
     void vm.ended.then((outcome) => {
       this.#observe({ sampleEveryMs: undefined, screenEveryMs: undefined });
-      send({ kind: "ended", outcome, sample: this.#sample(vm) });
+      send({ kind: "ended", outcome, sample: this.#fullSample(vm) });
       finished();
     });
     send({ kind: "created" });
@@ -105,7 +116,12 @@ export class VmServer {
 
   #sample(vm: VirtualMachine): VmSample {
     const { scheduling, resources } = this.#parts;
-    return { atNs: scheduling.nowNs(), ...resources(), statistics: vm.statistics };
+    return { atNs: scheduling.nowNs(), ...resources(), memory: undefined, statistics: vm.statistics };
+  }
+
+  /** Also tells memory by part, which takes milliseconds. */
+  #fullSample(vm: VirtualMachine): VmSample {
+    return { ...this.#sample(vm), memory: this.#parts.memory(this.#ramBytes) };
   }
 
   #observe({ sampleEveryMs, screenEveryMs }: Observation): void {

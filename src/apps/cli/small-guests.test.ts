@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
+import { MiB } from "../../base/index.ts";
 import { smallestKernel } from "../../vmm/testing.ts";
 
 const command = fileURLToPath(new URL("main.ts", import.meta.url));
@@ -90,4 +91,26 @@ test("a loop is compiled, and the statistics say so", () => {
   assert.ok(typeof figures === "object" && figures !== null);
   assert.ok("instructions" in figures && Number(figures.instructions) > 20_000_000);
   assert.ok("compiledShare" in figures && Number(figures.compiledShare) > 0.9);
+});
+
+test("the statistics tell by part what the VM's process has in memory", () => {
+  // mov edi, 0x400000; mov ecx, 2048; again: mov [edi], ecx; add edi, 4096; dec ecx; jnz again; then the end
+  const touch8Mib = [
+    ...[0xbf, 0, 0, 0x40, 0, 0xb9, 0, 8, 0, 0],
+    ...[0x89, 0x0f, 0x81, 0xc7, 0, 0x10, 0, 0, 0x49, 0x75, 0xf5],
+  ];
+  const { status, stderr } = run(
+    [...touch8Mib, ...outb(0xf4, 0), HLT],
+    ...["--device", "isa-debug-exit", "--stats", "--format", "json"],
+  );
+  assert.equal(status, 1);
+  const figures: unknown = JSON.parse(stderr);
+  assert.ok(typeof figures === "object" && figures !== null && "memory" in figures);
+  const { memory } = figures;
+  assert.ok(
+    typeof memory === "object" && memory !== null && "touchedGuestRam" in memory && "resident" in memory,
+  );
+  const touched = Number(memory.touchedGuestRam);
+  assert.ok(touched >= 8 * MiB && touched < 10 * MiB, `${touched}`);
+  assert.ok(Number(memory.resident) > touched + 20 * MiB);
 });

@@ -32,6 +32,8 @@ interface Figures {
   readonly exits: Readonly<Record<string, number>>;
   readonly resets: number;
   readonly peakMemoryBytes: number;
+  /** What was resident at the end, by part; not on hosts that do not tell. */
+  readonly memory?: VmSample["memory"];
 }
 
 interface Stops {
@@ -55,7 +57,7 @@ function stopsOf(stops: VmSample["statistics"]["execution"]["translationStops"])
   };
 }
 
-export function figuresOf({ statistics, cpuTimeNs, peakResidentBytes }: VmSample): Figures {
+export function figuresOf({ statistics, cpuTimeNs, peakResidentBytes, memory }: VmSample): Figures {
   const { execution, exits, wallTimeNs, guestTimeNs, resets } = statistics;
   const instructions = Number(execution.instructionsRetired);
   const compiledShare = instructions === 0 ? 0 : Number(execution.instructionsInRegions) / instructions;
@@ -91,6 +93,7 @@ export function figuresOf({ statistics, cpuTimeNs, peakResidentBytes }: VmSample
     },
     resets,
     peakMemoryBytes: peakResidentBytes,
+    ...(memory === undefined ? {} : { memory }),
   };
 }
 
@@ -119,10 +122,25 @@ export function statsReport(sample: VmSample, format: StatsFormat): string {
       grouped(count),
     ]),
     ["resets", grouped(figures.resets)],
-    ["peak memory", `${(figures.peakMemoryBytes / MiB).toFixed(1)} MiB`],
+    ["peak memory", mebibytes(figures.peakMemoryBytes)],
+    ...memoryRows(figures.memory),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join("");
+}
+
+const mebibytes = (bytes: number): string => `${(bytes / MiB).toFixed(1)} MiB`;
+
+function memoryRows(memory: Figures["memory"]): [string, string][] {
+  if (memory === undefined) return [];
+  return [
+    ["memory at the end", mebibytes(memory.resident)],
+    ["  guest RAM, touched", mebibytes(memory.touchedGuestRam)],
+    ["  engine's state, translated code", mebibytes(memory.parts.enginePrefix)],
+    ["  machine code", mebibytes(memory.parts.compiledCode)],
+    ["  heaps and the rest", mebibytes(memory.parts.anonymousRest)],
+    ["  program files, shared", mebibytes(memory.parts.programFiles)],
+  ];
 }
 
 /** "1.5 of 32.0 MiB". */

@@ -1,8 +1,15 @@
 /** The life of a VM's process: what arrives from the parent goes to the server, and what goes wrong is reported. */
 
+import { WASM_ACCELERATOR_PREFIX_BYTES } from "../../accel/wasm/index.ts";
 import { VmServer, decodeToVm } from "../../host/index.ts";
 import type { FromVmMessage, VmServerParts } from "../../host/index.ts";
-import { nameProcess, nodeScheduling, parentChannel, processResources } from "../../platform/node/index.ts";
+import {
+  nameProcess,
+  nodeScheduling,
+  ownMemoryUse,
+  parentChannel,
+  processResources,
+} from "../../platform/node/index.ts";
 
 /** Serves the one VM that the parent will ask for, then ends the process. */
 export function serveVm(createVm: VmServerParts["createVm"]): void {
@@ -24,6 +31,7 @@ export function serveVm(createVm: VmServerParts["createVm"]): void {
       return createVm(definition, serial);
     },
     resources: processResources,
+    memory: (ramBytes) => ownMemoryUse({ prefixBytes: WASM_ACCELERATOR_PREFIX_BYTES, ramBytes }),
     scheduling: nodeScheduling,
     // The channel empties itself before it closes; with it nothing keeps the process alive.
     finished: () => channel.close(),

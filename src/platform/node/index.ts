@@ -2,6 +2,8 @@
 
 export { nodeDecompressors } from "./decompress.ts";
 export { loadCore } from "./load-core.ts";
+export { memoryUse, ownMemoryUse } from "./memory-use.ts";
+export type { GuestMemory, MemoryParts, MemoryUse } from "./memory-use.ts";
 export { readBootFile } from "./read-boot-file.ts";
 export { nodeScheduling, wallClockNs } from "./scheduling.ts";
 export {

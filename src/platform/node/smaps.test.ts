@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { mappingSizeBytes, parseSmaps } from "../../bench/smaps.ts";
+import { mappingSizeBytes, parseSmaps } from "./smaps.ts";
 
 const TEXT = `0082e000-03489000 r-xp 0042e000 fe:00 5316624                            /opt/a program/node
 Size:              45420 kB

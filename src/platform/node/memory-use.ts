@@ -39,7 +39,8 @@ const PAGEMAP_ENTRY_BYTES = 8;
 /** Bit 63 of a little-endian entry: the page is present. */
 const PRESENT = 0x80;
 
-export function memoryUse(pid: number, guest: GuestMemory): MemoryUse {
+/** Of a process of Linux's, or of this one; throws if /proc does not tell. */
+export function memoryUse(pid: number | "self", guest: GuestMemory): MemoryUse {
   const mappings = parseSmaps(readFileSync(`/proc/${pid}/smaps`, "utf8"));
   const ram = guestMapping(mappings, guest);
   const enginePrefix = presentBytes(pid, ram.start, guest.prefixBytes);
@@ -63,6 +64,15 @@ export function memoryUse(pid: number, guest: GuestMemory): MemoryUse {
   };
 }
 
+/** Of this process; undefined where the host does not tell: no Linux, or no access to /proc. */
+export function ownMemoryUse(guest: GuestMemory): MemoryUse | undefined {
+  try {
+    return memoryUse("self", guest);
+  } catch {
+    return undefined;
+  }
+}
+
 function guestMapping(mappings: readonly Mapping[], guest: GuestMemory): Mapping {
   const sizeBytes = guest.prefixBytes + guest.ramBytes;
   const candidates = mappings.filter(
@@ -76,7 +86,7 @@ function guestMapping(mappings: readonly Mapping[], guest: GuestMemory): Mapping
   return ram;
 }
 
-function presentBytes(pid: number, start: bigint, lengthBytes: number): number {
+function presentBytes(pid: number | "self", start: bigint, lengthBytes: number): number {
   const pages = lengthBytes / PAGE_BYTES;
   if (pages === 0) return 0;
   const entries = Buffer.alloc(pages * PAGEMAP_ENTRY_BYTES);
