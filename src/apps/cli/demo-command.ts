@@ -3,7 +3,8 @@
 import { closestNames, GUEST_CATALOGUE } from "../../host/index.ts";
 import { printError } from "./cli-parts.ts";
 import type { CliParts } from "./cli-parts.ts";
-import { DEMO_GUESTS, runDemo } from "./demo/index.ts";
+import { DEMO_GUESTS } from "./demo-defaults.ts";
+import { runDemo } from "./demo/index.ts";
 import type { DemoGuest } from "./demo/index.ts";
 import { EXIT } from "./exit-status.ts";
 

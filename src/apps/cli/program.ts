@@ -12,7 +12,7 @@ import { printError } from "./cli-parts.ts";
 import type { CliParts } from "./cli-parts.ts";
 import { completionScript, SHELLS } from "./completion.ts";
 import type { Shell } from "./completion.ts";
-import { DEMO_GUESTS, DEMO_TIMEOUT_SECONDS } from "./demo/index.ts";
+import { DEMO_GUESTS, DEMO_TIMEOUT_SECONDS } from "./demo-defaults.ts";
 import { EXIT } from "./exit-status.ts";
 import type { ListFormat } from "./guests/index.ts";
 import { packageVersion } from "./package-version.ts";

@@ -4,7 +4,7 @@
  */
 
 import { MiB, NS_PER_S } from "../../../base/index.ts";
-import type { GuestName, SpawnVmProcess } from "../../../host/index.ts";
+import type { SpawnVmProcess } from "../../../host/index.ts";
 import { printError } from "../cli-parts.ts";
 import { EXIT } from "../exit-status.ts";
 import { metric } from "../stats-report.ts";
@@ -16,11 +16,6 @@ import { lookFor } from "./look.ts";
 
 export { DemoFault, DemoVm } from "./demo-vm.ts";
 export type { DemoGuest } from "./demo-vm.ts";
-
-/** Two Linux kernels, a microkernel, and a program that needs no operating system. */
-export const DEMO_GUESTS: readonly GuestName[] = ["linux-amd64", "linux-i386", "gnumach", "memtest86plus"];
-/** Without a terminal: how long a guest may take to show its mark. */
-export const DEMO_TIMEOUT_SECONDS = 180;
 
 export interface DemoOptions {
   readonly guests: readonly DemoGuest[];
