@@ -322,32 +322,33 @@ export const SEEN_SHIFT = 27;
 // ---- Translated blocks in the code cache ----------------------------------------------------------------------
 // Header, then encoded IR ops, then the instruction table: u16 pairs { op offset / 8 from the first op, guest
 // offset from the block's RIP }, one for each guest instruction, for exact faults.
-export const BLOCK_RIP = 0;
 /** Guest-physical address of the first byte. */
-export const BLOCK_GPA = 8;
-export const BLOCK_MODE = 12;
+export const BLOCK_GPA = 0;
+export const BLOCK_MODE = 4;
 /** Next block in the same hash bucket. */
-export const BLOCK_HASH_NEXT = 16;
+export const BLOCK_HASH_NEXT = 8;
 /** Next block in the list of its first page, and of the second page for one that straddles (0 if it does not). */
-export const BLOCK_PAGE_NEXT = 20;
-export const BLOCK_PAGE2_NEXT = 24;
+export const BLOCK_PAGE_NEXT = 12;
+export const BLOCK_PAGE2_NEXT = 16;
 /** Guest-physical page address of the second page, or 0xffffffff. */
-export const BLOCK_GPA2 = 28;
+export const BLOCK_GPA2 = 20;
 /** Guest bytes covered (u16), guest instructions (u16). */
-export const BLOCK_GUEST_SIZE = 32;
-export const BLOCK_INSTRUCTION_COUNT = 34;
+export const BLOCK_GUEST_SIZE = 24;
+export const BLOCK_INSTRUCTION_COUNT = 26;
 /** Address of the instruction table, behind which the block ends. */
-export const BLOCK_TABLE = 36;
+export const BLOCK_TABLE = 28;
 /** Table slot of a compiled region that enters here, 0 if none. */
-export const BLOCK_REGION = 40;
+export const BLOCK_REGION = 32;
+/** 1 if compiled regions contain this block's code: the host hears of its invalidation. */
+export const BLOCK_IN_REGIONS = 36;
+/** Address of the last op if it has chains to other blocks, else 0. */
+export const BLOCK_CHAINS = 40;
+// What the interpreter reads each time comes last, next to the ops: it shares a cache line with the first of them.
 /**
  * Executions left until the block counts as hot (i32). While a compiled region enters here it is 1 if that has been entered
  * since the host last set it to 0.
  */
 export const BLOCK_HEAT = 44;
-/** 1 if compiled regions contain this block's code: the host hears of its invalidation. */
-export const BLOCK_IN_REGIONS = 48;
-/** Address of the last op if it has chains to other blocks, else 0. */
-export const BLOCK_CHAINS = 52;
+export const BLOCK_RIP = 48;
 /** First op. */
 export const BLOCK_OPS = 56;

@@ -34,7 +34,7 @@ function isOutside(target: u64): bool {
  */
 export function branchFaults(target: u64, block: u32): bool {
   if (!isOutside(target)) return false;
-  if (block != 0 && target == load<u64>(block) + load<u16>(block, L.BLOCK_GUEST_SIZE)) return false;
+  if (block != 0 && target == load<u64>(block, L.BLOCK_RIP) + load<u16>(block, L.BLOCK_GUEST_SIZE)) return false;
   raiseBranchFault();
   return true;
 }

@@ -35,7 +35,7 @@ const goTo = (chain: number): string => `next = load<u32>(ip, ${chain}); edge = 
 
 /** Stores the return address of a CALL in 64-bit mode. */
 const pushReturnAddress = [
-  "const va: u64 = load<u64>(S, L.GPR_RSP) - 8; const v: u64 = load<u64>(blk) + <i64>load<i32>(ip, 20);",
+  "const va: u64 = load<u64>(S, L.GPR_RSP) - 8; const v: u64 = load<u64>(blk, L.BLOCK_RIP) + <i64>load<i32>(ip, 20);",
   "const e: u32 = tlbWrite + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);",
   "if (load<u64>(e) == ((va + 7) & ~0xfff)) store<u64>(load<u32>(e, 8) + <u32>va, v);",
   "else if (slowWrite64(va, v)) break;",
@@ -63,7 +63,7 @@ function printBranch(row: OpRow, branch: Branch): string {
       return [
         "blk = ip - L.BLOCK_OPS;",
         "const left: i32 = load<i32>(S, L.BUDGET) - load<i32>(ip, 4);",
-        "if (left < 0) { store<u64>(S, load<u64>(blk), L.RIP); return 0; }",
+        "if (left < 0) { store<u64>(S, load<u64>(blk, L.BLOCK_RIP), L.RIP); return 0; }",
         "store<i32>(S, left, L.BUDGET);",
         "const heat: i32 = load<i32>(blk, L.BLOCK_HEAT) - 1; store<i32>(blk, heat, L.BLOCK_HEAT);",
         "if (heat == 0) { blockIsHot(blk); if (load<u32>(blk, L.BLOCK_REGION) != 0) { giveBack(load<i32>(ip, 4)); continue; } }",
@@ -71,14 +71,14 @@ function printBranch(row: OpRow, branch: Branch): string {
       ].join(" ");
     case "stale":
       return [
-        "const old: u32 = ip - L.BLOCK_OPS; const b: u32 = cachedBlock(load<u64>(old));",
+        "const old: u32 = ip - L.BLOCK_OPS; const b: u32 = cachedBlock(load<u64>(old, L.BLOCK_RIP));",
         "if (b != 0 && b != old) { next = b + L.BLOCK_OPS; break; }",
-        "store<u64>(S, load<u64>(old), L.RIP); return 0;",
+        "store<u64>(S, load<u64>(old, L.BLOCK_RIP), L.RIP); return 0;",
       ].join(" ");
     case "region":
       return [
         "blk = ip - L.BLOCK_OPS;",
-        "if (load<i32>(S, L.BUDGET) < 0) { store<u64>(S, load<u64>(blk), L.RIP); return 0; }",
+        "if (load<i32>(S, L.BUDGET) < 0) { store<u64>(S, load<u64>(blk, L.BLOCK_RIP), L.RIP); return 0; }",
         "store<i32>(blk, 1, L.BLOCK_HEAT);",
         "const before: i32 = retiredSoFar();",
         "const to: u64 = runRegion(load<u32>(blk, L.BLOCK_REGION));",
@@ -89,7 +89,7 @@ function printBranch(row: OpRow, branch: Branch): string {
       ].join(" ");
     case "syncpc":
       return [
-        "const rip: u64 = load<u64>(blk) + <u64>load<u16>(ip, 4);",
+        "const rip: u64 = load<u64>(blk, L.BLOCK_RIP) + <u64>load<u16>(ip, 4);",
         "store<u64>(S, rip, L.RIP); store<u64>(S, truncateRip(rip + <u64>load<u16>(ip, 6)), L.NEXT_RIP);",
         advance(row),
       ].join(" ");
@@ -143,14 +143,14 @@ function printSequence(parts: readonly string[]): string {
 const afterBranch = [
   "    if (next == 0) {",
   "      if (edge == 0) { locateFault(blk, ip); return 1; }",
-  "      const to: u64 = load<u64>(blk) + <i64>load<i32>(ip + edge, 8);",
+  "      const to: u64 = load<u64>(blk, L.BLOCK_RIP) + <i64>load<i32>(ip + edge, 8);",
   "      const b: u32 = cachedBlock(to);",
   "      if (b == 0) {",
   `        if (branchFaults(to, load<u16>(ip) == ${opNumber("next")} ? blk : 0)) { locateFault(blk, ip); return 1; }`,
   "        store<u64>(S, to, L.RIP); return 0;",
   "      }",
   "      next = b + L.BLOCK_OPS;",
-  "      const isSamePage = (((to ^ load<u64>(blk)) | <u64>(load<u32>(b, L.BLOCK_GPA) ^ load<u32>(blk, L.BLOCK_GPA))) & ~0xfff) == 0;",
+  "      const isSamePage = (((to ^ load<u64>(blk, L.BLOCK_RIP)) | <u64>(load<u32>(b, L.BLOCK_GPA) ^ load<u32>(blk, L.BLOCK_GPA))) & ~0xfff) == 0;",
   "      if (isSamePage) {",
   "        if (load<u32>(b, L.BLOCK_GPA2) == 0xffffffff) store<u32>(ip + edge, next);",
   `      } else if (isJump(load<u16>(ip)) && mayChainFar(to, b)) {`,
