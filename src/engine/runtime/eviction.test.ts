@@ -25,6 +25,12 @@ const HOT = 0x11000;
 const SWEEP = 0x12000;
 const PASSES = 3;
 
+const DIRECTORY = 0x6000;
+const PRESENT_WRITABLE_LARGE_GLOBAL = 0x183;
+const CR0_PG = 0x8000_0000n;
+const CR4_PSE = 0x10n;
+const CR4_PGE = 0x80n;
+
 const u32 = (value: number): number[] =>
   [value, value >>> 8, value >>> 16, value >>> 24].map((b) => b & 0xff);
 /** CALL to `to` from `at`. */
@@ -126,6 +132,19 @@ for (const setup of setups) {
     runToHalt(machine);
     assert.equal(register(machine, EBX), PASSES);
     assert.equal(register(machine, EAX), swept(swept(swept(0))));
+  });
+
+  test(`${name}: a chain to another page does not lead to where a block was before it was moved`, () => {
+    // inc byte [HOT + 1], its count, so that it is translated again and lies elsewhere than what calls it; call SWEEP
+    const code = passes((at) => [...[0xfe, 0x05, ...u32(HOT + 1)], ...call(at + 6, SWEEP)]);
+    const machine = machineOf({ ...setup, code });
+    // All RAM as one global page: jumps are chained across pages.
+    machine.view.setUint32(DIRECTORY, PRESENT_WRITABLE_LARGE_GLOBAL, true);
+    const { cr0, cr4 } = machine.engine.registers.read();
+    machine.change({ cr0: cr0 | CR0_PG, cr3: BigInt(DIRECTORY), cr4: cr4 | CR4_PSE | CR4_PGE });
+    runToHalt(machine);
+    assert.equal(register(machine, EAX), swept(swept(swept(0))));
+    assert.equal(register(machine, EDX), (9 + 10 + 11) * FUNCTIONS);
   });
 
   test(`${name}: a block that straddles pages is evicted from both, and its code may be written again`, () => {
