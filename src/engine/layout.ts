@@ -315,7 +315,8 @@ export const MODE_REAL = 2048;
 /** In the op of an indirect jump or call: low halves of the RIPs it has led to (u32, 0 if none), each at its hash. */
 export const SEEN_TARGETS = 24;
 export const SEEN_TARGETS_COUNT = 32;
-/** A target's place is (low half * SEEN_FACTOR) >>> SEEN_SHIFT, in u32s; the last one to come keeps it. */
+/** A target's first place is (low half * SEEN_FACTOR) >>> SEEN_SHIFT, in u32s; where all it may take are taken it gets that. */
+export const SEEN_PLACES_TRIED = 8;
 export const SEEN_FACTOR = 0x9e3779b1;
 export const SEEN_SHIFT = 27;
 

@@ -23,6 +23,21 @@ export function raiseCallFault(rsp: u64): void {
   if (slowReadForWrite64(rsp - 8) != NO_ADDRESS) raiseBranchFault();
 }
 
+/** Notes in an indirect jump or call where it has led: at its hash's place or, where that is taken, at one behind it. */
+export function noteTarget(places: u32, target: u32): void {
+  const first = <i32>((target * <u32>L.SEEN_FACTOR) >>> L.SEEN_SHIFT);
+  for (let i = 0; i < L.SEEN_PLACES_TRIED; i++) {
+    const at = places + (<u32>((first + i) & (L.SEEN_TARGETS_COUNT - 1)) << 2);
+    const there = load<u32>(at);
+    if (there == target) return;
+    if (there == 0) {
+      store<u32>(at, target);
+      return;
+    }
+  }
+  store<u32>(places + (<u32>first << 2), target);
+}
+
 @inline
 function isOutside(target: u64): bool {
   return (get32(L.MODE) & L.MODE_CODE_SIZE) == 2 ? !isCanonical(target) : target > limitOfCode();

@@ -47,7 +47,8 @@ function printIndirect(branch: Extract<Branch, { kind: "indirect" }>): string {
   const fault = `if (branchFaults(to, 0)) { ${undo}break; }`;
   const target = `const to: u64 = load<u64>(${slotName("s")}); const b: u32 = cachedBlock(to);`;
   const note =
-    "store<u32>(ip + L.SEEN_TARGETS + (((<u32>to * <u32>L.SEEN_FACTOR) >>> L.SEEN_SHIFT) << 2), <u32>to); ";
+    "if (load<u32>(ip + L.SEEN_TARGETS + (((<u32>to * <u32>L.SEEN_FACTOR) >>> L.SEEN_SHIFT) << 2)) != <u32>to) " +
+    "noteTarget(ip + L.SEEN_TARGETS, <u32>to); ";
   const go = `if (b != 0) { ${branch.why === "return" ? "" : note}next = b + L.BLOCK_OPS; break; }`;
   const leave = "store<u64>(S, to, L.RIP); return 0;";
   if (branch.pushes) {
@@ -217,7 +218,7 @@ function printInterpreter(): string {
     'import { cachedBlock, mayChainFar } from "./blocks";',
     `import { ${Object.keys(x.pureFunctions).join(", ")} } from "./arithmetic";`,
     'import { giveBack, locateFault, retiredSoFar, runRegion, spill128, truncateRip } from "./dispatch";',
-    'import { branchFaults, raiseBranchFault, raiseCallFault, unpop } from "./near-branches";',
+    'import { branchFaults, noteTarget, raiseBranchFault, raiseCallFault, unpop } from "./near-branches";',
     'import { isCanonical } from "./paging";',
     'import { beginAgain, slowRead8, slowRead16, slowRead32, slowRead64, slowRead128, slowReadForWrite8, slowReadForWrite16, slowReadForWrite32, slowReadForWrite64, slowWrite8, slowWrite16, slowWrite32, slowWrite64, slowWrite128 } from "./memory";',
     `import { computeFlags, ${Array.from({ length: 16 }, (_, i) => `condition${i}`).join(", ")} } from "./flags";`,

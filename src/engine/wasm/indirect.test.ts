@@ -87,6 +87,7 @@ const callLoop = (target: readonly TestBlock["ops"][number][]): readonly TestBlo
   ]),
 ];
 
+const seenPlace = (target: number): number => Math.imul(target, L.SEEN_FACTOR) >>> L.SEEN_SHIFT;
 const rounds = (count: number): bigint => BigInt(count * TARGET_STRIDE);
 const gpr = (count: number, further = 0): Record<number, bigint> => ({
   0: 0n,
@@ -112,6 +113,36 @@ test("a jump to a place it has never been to leaves the region", () => {
 
   assert.deepEqual(compiled, interpreted);
   assert.equal(compiled.gpr[0], 20n * (101n + 108n + 115n + 122n));
+});
+
+test("a jump remembers places that have the same hash", () => {
+  const one = TARGETS + 2 * TARGET_STRIDE;
+  const other = one + 9 * TARGET_STRIDE;
+  const blocks: readonly TestBlock[] = [
+    switchLoop[0] ?? { rip: CODE, ops: [] },
+    {
+      rip: CODE + 2,
+      ops: [
+        { op: "mov64", d: RDX, s: RCX },
+        { op: "andi64", d: RDX, imm: TARGET_STRIDE },
+        { op: "lea_x64", d: RDX, s: RDX, a: RDX, scale: 3, imm: one },
+        { op: "jmpr", s: RDX },
+      ],
+    },
+    ...[one, other].map((rip) => ({
+      rip,
+      ops: [
+        { op: "addi64", d: RAX, imm: 1 },
+        { op: "jmp", to: CODE },
+      ],
+    })),
+  ];
+
+  const [interpreted, compiled] = bothTiers(blocks, gpr(101), gpr(81));
+
+  assert.equal(seenPlace(one), seenPlace(other));
+  assert.deepEqual(compiled, interpreted);
+  assert.deepEqual([machine.timesInterpreted(one), machine.timesInterpreted(other)], [50, 50]);
 });
 
 test("a call of the only callee that was seen is inlined", () => {
