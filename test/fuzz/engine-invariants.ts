@@ -104,7 +104,8 @@ export class EngineInvariants {
       at += 16
     ) {
       const tag = view.getUint32(at, true);
-      if (tag === 0xffffffff && view.getUint32(at + 4, true) === 0xffffffff) continue;
+      // Empty: the tag has its place elsewhere, so no address hits.
+      if (((tag >>> 8) & L.TLB_INDEX_MASK) !== ((at - L.VCPU_BASE) & L.TLB_INDEX_MASK)) continue;
       const hva = (tag + view.getUint32(at + 8, true)) >>> 0;
       const gpa = hva - L.RAM_BASE;
       assert.equal(tag & 0xfff, 0, "a TLB tag is a page");
