@@ -259,9 +259,9 @@ export const WATCHED_OFFSETS_SIZE = 0x200;
 export const JUMP_PRIVATE = 0x6000;
 export const JUMP_PRIVATE_SIZE = 0x2000;
 export const CODE_TLB = 0x8000;
-export const CODE_TLB_SIZE = 0x8c00;
+export const CODE_TLB_SIZE = 0x9800;
 /** Bitmap by guest-physical page: clear if no write TLB can lead to the page (paging.ts). */
-export const WRITABLE_PAGES = 0x11000;
+export const WRITABLE_PAGES = 0x12000;
 export const WRITABLE_PAGES_SIZE = 0x1000;
 
 // ---- Jump cache: virtual address to block ---------------------------------------------------------------------

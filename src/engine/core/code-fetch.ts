@@ -19,8 +19,8 @@ const LOG = LOG_COUNT + 4;
 const LOG_MAX: u32 = 511;
 /** Bitmaps by page number of the pages, global or not, that have been translated since they were last dropped. */
 const GLOBAL_PAGES = LOG_COUNT + 0x800;
-const OTHER_PAGES = LOG_COUNT + 0xa00;
-const PAGES_SIZE = 512;
+const OTHER_PAGES = LOG_COUNT + 0x1000;
+const PAGES_SIZE = 2048;
 
 /** The page of the last fetch keeps its translation when CR3 is loaded. */
 export let codeIsGlobal: bool = false;
