@@ -103,7 +103,8 @@ export function evictBlocks(start: u32, end: u32, to: u32, heat: i32): u32 {
   let moved: u64 = 0;
   for (let block = start; block < end; block = behind(block)) {
     if (<u32>load<u16>(block, L.BLOCK_OPS) == OP_STALE) {
-      store<u32>(block, WALKED, L.BLOCK_PAGE_NEXT);
+      // It is in no list, but chains from blocks of its page may still lead to it.
+      store<u32>(block, 0, L.BLOCK_PAGE_NEXT);
       store<u32>(block, WALKED, L.BLOCK_PAGE2_NEXT);
       store<u32>(block, 0, L.BLOCK_HASH_NEXT);
       continue;
@@ -122,10 +123,15 @@ export function evictBlocks(start: u32, end: u32, to: u32, heat: i32): u32 {
     store<u32>(block, forward, L.BLOCK_HASH_NEXT);
     if (forward == 0 && load<u32>(block, L.BLOCK_IN_REGIONS) != 0) blockInvalidated(block);
   }
+  let walked: u32 = 0xffffffff;
   for (let block = start; block < end; block = behind(block)) {
     const gpa = load<u32>(block, L.BLOCK_GPA);
     const gpa2 = load<u32>(block, L.BLOCK_GPA2);
-    if (load<u32>(block, L.BLOCK_PAGE_NEXT) != WALKED) walkPage(gpa >>> L.PAGE_SHIFT, start, size);
+    const page = gpa >>> L.PAGE_SHIFT;
+    if (load<u32>(block, L.BLOCK_PAGE_NEXT) != WALKED && page != walked) {
+      walkPage(page, start, size);
+      walked = page;
+    }
     if (isOtherPage(gpa2, gpa) && load<u32>(block, L.BLOCK_PAGE2_NEXT) != WALKED) {
       walkPage(gpa2 >>> L.PAGE_SHIFT, start, size);
     }
