@@ -1,0 +1,226 @@
+/**
+ * The recipes of accesses to guest memory: look into the TLB, then the access in place or by the core; alone and where
+ * several share one check.
+ */
+import { type Expr, type MemorySize, type Statement, type ValueType, unary } from "../ir/expr.ts";
+import { binaryOps, unaryOps } from "../ir/wasm-ops.ts";
+import { PAGE_SIZE, SCRATCH, TLB_INDEX_MASK } from "../layout.ts";
+import { beginAgain, slowRead, slowReadForWrite, slowWrite } from "./core-calls.ts";
+import { compareExchangeOpcode, opcode, simdOpcode } from "./opcodes.ts";
+import type { RecipeCode, Temporary } from "./recipe-code.ts";
+import * as step from "./recipe-steps.ts";
+import { steps } from "./recipe-steps.ts";
+
+const NO_ADDRESS = -1;
+const TLB_ENTRY_ADDEND = 8;
+const TLB_INDEX_SHIFT = 8;
+/** Where a 128-bit value is put for slowWrite128: the second half, the first may hold what was read. */
+const STORE_SCRATCH = SCRATCH + 16;
+
+export const typeOfAccess = (size: MemorySize): ValueType =>
+  size === 128 ? "v128" : size === 64 ? "i64" : "i32";
+
+export class GuestMemoryRecipes {
+  readonly #code: RecipeCode;
+  /** Writes what pushes a value. */
+  readonly #expression: (e: Expr) => void;
+
+  constructor(code: RecipeCode, expression: (e: Expr) => void) {
+    this.#code = code;
+    this.#expression = expression;
+  }
+
+  /** What pushes an expression in several places: a recipe of its own if it is long. */
+  #several(e: Expr): () => void {
+    if (e.kind !== "binary" && e.kind !== "unary") return () => this.#expression(e);
+    const behind = this.#code.jump(step.JUMP);
+    const start = this.#code.write(() => this.#expression(e));
+    this.#code.here(behind);
+    return () => steps.push(step.FOLLOW, start);
+  }
+
+  /** Pops an address and keeps it in va; pushes 1 if the bytes hit the TLB, with the entry's place in `entry`. */
+  #lookUp(tlb: number, sizeBytes: number | "of the check", va: Temporary, entry: Temporary): void {
+    this.#code.tee(va);
+    steps.push(unaryOps["i32.wrap_i64"]);
+    this.#code.i32Const(TLB_INDEX_SHIFT);
+    steps.push(binaryOps["i32.shr_u"]);
+    this.#code.i32Const(TLB_INDEX_MASK);
+    steps.push(binaryOps["i32.and"]);
+    this.#code.tee(entry);
+    this.#code.access(opcode.i64Load);
+    steps.push(step.TLB_OFFSET, tlb, 0);
+    this.#code.get(va);
+    steps.push(binaryOps["i64.xor"]);
+    if (sizeBytes === "of the check") steps.push(step.CHECK_LAST_OFFSET);
+    else this.#code.i64Const(BigInt(PAGE_SIZE - sizeBytes));
+    steps.push(binaryOps["i64.le_u"]);
+  }
+
+  #hostAddress(tlb: number, va: Temporary, entry: Temporary): void {
+    this.#code.get(entry);
+    this.#code.access(opcode.i32Load);
+    steps.push(step.TLB_OFFSET, tlb, TLB_ENTRY_ADDEND);
+    this.#code.get(va);
+    steps.push(unaryOps["i32.wrap_i64"], binaryOps["i32.add"]);
+  }
+
+  /** Pushes the host address of what a shared check covers, 0 if it has missed; the first access makes the check. */
+  #sharedCheck(address: Expr, pushAddress: () => void, va: Temporary, entry: Temporary): void {
+    const made = this.#code.jump(step.JUMP_IF_CHECKED);
+    steps.push(step.NEW_CHECK);
+    // A sum of 64 bits is none of 32.
+    const narrow = address.kind === "binary" ? undefined : this.#code.jump(step.JUMP_IF_CHECK_32);
+    pushAddress();
+    steps.push(step.CHECK_ADDRESS);
+    if (narrow !== undefined) {
+      const end = this.#code.jump(step.JUMP);
+      this.#code.here(narrow);
+      this.#expression(address.kind === "unary" ? address.value : unary("i32.wrap_i64", address));
+      steps.push(step.CHECK_ADDRESS_32, unaryOps["i64.extend_i32_u"]);
+      this.#code.here(end);
+    }
+    this.#lookUp(step.TLB_OF_CHECK, "of the check", va, entry);
+    this.#code.if("likely", "i32");
+    this.#hostAddress(step.TLB_OF_CHECK, va, entry);
+    steps.push(opcode.else);
+    this.#code.i32Const(0);
+    steps.push(step.END_IF, step.SET_CHECK);
+    this.#code.here(made);
+    steps.push(step.GET_CHECK);
+  }
+
+  /** Both arms of an access, alone and where others share its check; `hit` is given the address, `miss` the linear one. */
+  #accessGuest(
+    { address, size }: { readonly address: Expr; readonly size: MemorySize },
+    tlb: number,
+    type: ValueType | undefined,
+    hit: (offset: readonly number[]) => void,
+    miss: (pushAddress: () => void) => void,
+    [va, entry]: readonly [Temporary, Temporary],
+  ): void {
+    const pushAddress = this.#several(address);
+    const shared = this.#code.jump(step.JUMP_IF_SHARED);
+    pushAddress();
+    this.#lookUp(tlb, size / 8, va, entry);
+    this.#code.if("likely", type);
+    this.#hostAddress(tlb, va, entry);
+    hit([0]);
+    steps.push(opcode.else);
+    miss(() => this.#code.get(va));
+    steps.push(step.END_IF);
+    const end = this.#code.jump(step.JUMP);
+    this.#code.here(shared);
+    this.#sharedCheck(address, pushAddress, va, entry);
+    this.#code.if("likely", type);
+    steps.push(step.GET_CHECK);
+    hit([step.CHECK_OFFSET]);
+    steps.push(opcode.else);
+    miss(pushAddress);
+    steps.push(step.END_IF);
+    this.#code.here(end);
+  }
+
+  /** Pops 1 if the core has recorded a fault. */
+  #faultIf(): void {
+    this.#code.if("unlikely");
+    steps.push(step.FAULT, step.END_IF);
+  }
+
+  load(statement: Extract<Statement, { kind: "load" }>): void {
+    const { size, forWrite } = statement;
+    const va = this.#code.needed("i64");
+    const entry = this.#code.needed("i32");
+    const type = typeOfAccess(size);
+    this.#accessGuest(
+      statement,
+      forWrite ? step.TLB_WRITE : step.TLB_READ,
+      type,
+      (offset) => {
+        this.#code.load(size);
+        steps.push(...offset);
+      },
+      (pushAddress) => {
+        pushAddress();
+        this.#code.call(forWrite ? slowReadForWrite(size) : slowRead(size));
+        this.#code.tee(entry);
+        this.#code.i32Const(NO_ADDRESS);
+        steps.push(binaryOps["i32.eq"]);
+        this.#faultIf();
+        this.#code.get(entry);
+        this.#code.load(size);
+        steps.push(0);
+      },
+      [va, entry],
+    );
+  }
+
+  store(statement: Extract<Statement, { kind: "store" }>): void {
+    const { size, value } = statement;
+    const va = this.#code.needed("i64");
+    const entry = this.#code.needed("i32");
+    const kept = this.#code.needed(typeOfAccess(size));
+    this.#expression(value);
+    this.#code.set(kept);
+    // A hit pushes its address before the value.
+    this.#accessGuest(
+      statement,
+      step.TLB_WRITE,
+      undefined,
+      (offset) => {
+        this.#code.get(kept);
+        this.#code.store(size);
+        steps.push(...offset);
+      },
+      (pushAddress) => {
+        if (size === 128) {
+          this.#code.i32Const(0);
+          this.#code.get(kept);
+          this.#code.v128Access(simdOpcode.v128Store);
+          steps.push(step.STATE_OFFSET, STORE_SCRATCH);
+        }
+        pushAddress();
+        if (size === 128) steps.push(step.STATE_ADDRESS, STORE_SCRATCH);
+        else this.#code.get(kept);
+        this.#code.call(slowWrite(size));
+        this.#faultIf();
+      },
+      [va, entry],
+    );
+  }
+
+  compareExchange(statement: Extract<Statement, { kind: "compareExchange" }>): void {
+    const { size } = statement;
+    const type = size === 64 ? "i64" : "i32";
+    const va = this.#code.needed("i64");
+    const entry = this.#code.needed("i32");
+    const expected = this.#code.needed(type);
+    const value = this.#code.needed(type);
+    this.#expression(statement.expected);
+    this.#code.set(expected);
+    this.#expression(statement.value);
+    this.#code.set(value);
+    this.#expression(statement.address);
+    this.#lookUp(step.TLB_WRITE, size / 8, va, entry);
+    // An unaligned access that hits lies within a page, which is not enough.
+    this.#code.get(va);
+    steps.push(unaryOps["i32.wrap_i64"]);
+    this.#code.i32Const(size / 8 - 1);
+    steps.push(binaryOps["i32.and"], unaryOps["i32.eqz"], binaryOps["i32.and"]);
+    this.#code.if("likely");
+    this.#hostAddress(step.TLB_WRITE, va, entry);
+    this.#code.get(expected);
+    this.#code.get(value);
+    steps.push(opcode.atomicPrefix, compareExchangeOpcode[size], Math.log2(size / 8), 0);
+    this.#code.get(expected);
+    steps.push(binaryOps[`${type}.ne`]);
+    this.#code.if("unlikely");
+    this.#code.call(beginAgain);
+    steps.push(opcode.drop, step.FAULT, step.END_IF, opcode.else);
+    this.#code.get(va);
+    this.#code.get(value);
+    this.#code.call(slowWrite(size));
+    this.#faultIf();
+    steps.push(step.END_IF);
+  }
+}
