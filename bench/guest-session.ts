@@ -42,7 +42,11 @@ export class GuestSession {
     });
     // Nobody reads any more: the end of the process tells more.
     this.#process.stdin.on("error", () => undefined);
+    // Whatever ends the bench, its guests do not outlive it.
+    const kill = (): void => void this.#process.kill("SIGTERM");
+    process.once("exit", kill);
     const ended = (): void => {
+      process.off("exit", kill);
       this.#hasEnded = true;
       this.#onOutput?.();
     };

@@ -4,6 +4,7 @@
  */
 
 import { mkdirSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 import { fetchGuest } from "../src/apps/cli/guests/index.ts";
 import type { FetchedGuest } from "../src/apps/cli/guests/index.ts";
@@ -117,4 +118,7 @@ async function main(words: readonly string[]): Promise<number> {
   return allGoalsMet(result) ? EXIT.met : EXIT.missed;
 }
 
+// An exit, unlike a signal's default, ends the guests too.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.on(signal, () => process.exit(128 + constants.signals[signal]));
 process.exitCode = await main(process.argv.slice(2));
