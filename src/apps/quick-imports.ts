@@ -10,8 +10,8 @@
 import { enableCompileCache, registerHooks } from "node:module";
 
 /** The sources are TypeScript, what was built from them is JavaScript; either imports only its like. */
-const extension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
-const format = extension === ".ts" ? "module-typescript" : "module";
+export const moduleExtension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
+const format = moduleExtension === ".ts" ? "module-typescript" : "module";
 const packageRoot = new URL("..", import.meta.url).href;
 
 export function enableQuickImports(): void {
@@ -20,7 +20,7 @@ export function enableQuickImports(): void {
     resolve(specifier, context, nextResolve) {
       const { parentURL } = context;
       const isOurs = parentURL?.startsWith(packageRoot) === true;
-      if (!isOurs || !specifier.startsWith(".") || !specifier.endsWith(extension))
+      if (!isOurs || !specifier.startsWith(".") || !specifier.endsWith(moduleExtension))
         return nextResolve(specifier, context);
       return { url: new URL(specifier, parentURL).href, format, shortCircuit: true };
     },

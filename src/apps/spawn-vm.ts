@@ -2,10 +2,10 @@
 
 import type { SpawnVmProcess, VmProcessLink } from "../host/index.ts";
 import { forkVmProcess } from "../platform/node/index.ts";
+import { moduleExtension } from "./quick-imports.ts";
 
-/** The module that runs a VM lies beside this one, in src/ as TypeScript and in dist/ as JavaScript. */
-const extension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
-const entry = new URL(`./vm-process/main${extension}`, import.meta.url);
+/** The module that runs a VM lies beside this one, in src/ and in dist/. */
+const entry = new URL(`./vm-process/main${moduleExtension}`, import.meta.url);
 
 export const spawnVm: SpawnVmProcess = () => forkVmProcess(entry);
 

@@ -36,9 +36,9 @@ const SMALL_PROCESS_OPTIONS = [
 ];
 /**
  * glibc gives freed memory back instead of keeping it: compiling to WebAssembly takes and frees much, and what threads
- * freed in arenas of their own would be lost to all others. With thresholds
- * below what one compilation takes, each would map, zero and unmap its memory anew. The compile cache spares the child
- * the stripping of types, which takes time and some 20 MB; it lies where Node.js would put it.
+ * freed in arenas of their own would be lost to all others. With thresholds below what one compilation takes, each would
+ * map, zero and unmap its memory anew. The compile cache spares the child the stripping of types, which takes time and
+ * some 20 MB; it lies where Node.js would put it.
  */
 const SMALL_PROCESS_ENVIRONMENT = {
   MALLOC_ARENA_MAX: "1",
