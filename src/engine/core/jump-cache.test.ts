@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
+import { defined } from "../../base/index.ts";
 import type { CpuState, SegmentState } from "../../hw/index.ts";
 import * as L from "../layout.ts";
 import { bareEngine } from "../runtime/bare-engine.ts";
 import type { Engine } from "../runtime/engine.ts";
+import { regionLimits } from "../runtime/regions.ts";
 import { jumpCacheIndex } from "../wasm/region-exits.ts";
 
 const RAM_SIZE_BYTES = 8 << 20;
@@ -90,8 +92,9 @@ class Machine {
   readonly #ram: Uint8Array;
   readonly #view: DataView;
 
-  constructor(tier: (typeof tiers)[number], state: CpuState) {
-    const { engine, ram, view } = bareEngine({ core, tier, ramSizeBytes: RAM_SIZE_BYTES });
+  constructor(tier: (typeof tiers)[number], state: CpuState, compiledAtExecution = 1) {
+    const ramSizeBytes = RAM_SIZE_BYTES;
+    const { engine, ram, view } = bareEngine({ core, tier, ramSizeBytes, compiledAtExecution });
     this.#engine = engine;
     this.#ram = ram;
     this.#view = view;
@@ -327,5 +330,35 @@ for (const tier of tiers) {
     code.push(0x49, 0x0f, 0x85);
     machine.put(CODE, [...code, ...bytes32(start - (code.length + 4)), HLT]);
     assert.equal(machine.result(), Math.imul(TURNS, 0x01010101) >>> 0);
+  });
+
+  test(`${tier}: a function that lost its region while another had its entry is called without it`, () => {
+    const machine = new Machine(tier, protectedState, 4);
+    const one = 0x40000;
+    const entry = jumpCacheIndex(BigInt(one));
+    const withEntry = (index: number): number => {
+      const found = Array.from({ length: 0x300000 }, (_, i) => one + 0x1000 + i).find(
+        (address) => jumpCacheIndex(BigInt(address)) === index,
+      );
+      return defined(found, "addresses share entries");
+    };
+    // Too many blocks to be inlined. The last one is written, which takes the region but not the block at its entry.
+    const jumps = Array.from({ length: regionLimits.inlinedBlocks + 1 }, () => [0xeb, 0]).flat();
+    const callees = [one, withEntry(entry), withEntry(entry ^ 1)] as const;
+    for (const [i, address] of callees.entries())
+      machine.put(address, [...jumps, ...addEax(1 << (8 * i)), RET]);
+    const [, displacing, restoring] = callees;
+    const code = [0xb9, ...bytes32(TURNS)];
+    const start = code.length;
+    const call = (address: number): number[] => [0xe8, ...bytes32(address - (CODE + code.length + 5))];
+    code.push(...call(one));
+    code.push(...call(displacing));
+    const write = flipBits(one + jumps.length + 1, 1 ^ 3);
+    // cmp ecx, 100; jne over
+    code.push(0x83, 0xf9, 100, 0x75, write.length, ...write);
+    code.push(...call(restoring));
+    code.push(0x49, 0x0f, 0x85);
+    machine.put(CODE, [...code, ...bytes32(start - (code.length + 4)), HLT]);
+    assert.equal(machine.result(), TURNS * 0x10101 + 99 * 2);
   });
 }

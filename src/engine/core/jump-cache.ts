@@ -85,7 +85,7 @@ function uncachedBlock(rip: u64): u32 {
   return block;
 }
 
-/** The host keeps the regions of entries current, not those of displaced ones: a block's own word is the truth. */
+/** The host keeps the region of a block's entry current wherever it is (Regions), the block's own word is what it is made of. */
 @inline
 function setEntry(entry: u32, tag: u64, block: u32): void {
   store<u64>(entry, tag);

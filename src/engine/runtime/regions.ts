@@ -509,8 +509,12 @@ export class Regions {
     const { entry } = region;
     if (op !== undefined) view.setUint16(entry + L.BLOCK_OPS, op, true);
     view.setUint32(entry + L.BLOCK_REGION, slot, true);
-    const cached = this.#core.stateBase + L.JUMP_CACHE + (jumpCacheIndex(region.rip) << L.JUMP_CACHE_SHIFT);
-    if (view.getUint32(cached + 8, true) === entry) view.setUint32(cached + 12, slot, true);
+    const index = jumpCacheIndex(region.rip);
+    // One that was displaced may come back to its own place as it is.
+    for (const place of [index, index ^ 1]) {
+      const cached = this.#core.stateBase + L.JUMP_CACHE + (place << L.JUMP_CACHE_SHIFT);
+      if (view.getUint32(cached + 8, true) === entry) view.setUint32(cached + 12, slot, true);
+    }
   }
 
   // ---- Mapping ----------------------------------------------------------------------------------------------------
