@@ -27,7 +27,7 @@ export const regionLimits = {
   /** Distance of any instruction from the entry, and of any in an inlined callee. */
   spanBytes: 0x6000,
   inlinedSpanBytes: 0x40000000,
-  /** Of a callee that is inlined with all it calls, and how deep such calls may nest. */
+  /** Of a callee that is inlined with all it calls, and how deep such calls may nest: beyond it, callees of one block. */
   inlinedBlocks: 12,
   inlinedInstructions: 60,
   inlinedDepth: 2,
@@ -276,15 +276,28 @@ export class Regions {
       const seenTargets = this.#seenTargets(address, end - 1, baseRip);
       const successors = this.#successors(offset, end - 1, seenTargets).map((to) => blockKey(to, context));
       const { depth, back } = defined(calls[context], "a block is in a context that was entered");
-      const callee = this.#directCallee(offset, end - 1) ?? this.#usualCallee(end - 1, seenTargets);
+      const usual = this.#usualTarget(seenTargets, baseRip, mode, addressSpace);
+      const isTailCall = context !== 0 && usual !== undefined && this.#isIndirectJump(end - 1);
+      const callee = this.#directCallee(offset, end - 1) ?? usual;
       const pageCount = addressSpace.pages.length;
       const inlinesCall =
         callee !== undefined &&
-        depth < regionLimits.inlinedDepth &&
-        this.#sizeOfCallee(callee, { baseRip, mode, addressSpace, depth: depth + 1, room }) !== undefined;
+        (isTailCall || this.#isCall(end - 1)) &&
+        this.#sizeOfCallee(callee, {
+          baseRip,
+          mode,
+          addressSpace,
+          depth: isTailCall ? depth : depth + 1,
+          room,
+        }) !== undefined;
       this.#ops.count = end;
       if (!inlinesCall) addressSpace.pages.length = pageCount;
-      if (inlinesCall) {
+      if (isTailCall) {
+        // What it leads to returns to where this callee would.
+        successors.length = 0;
+        if (inlinesCall) successors.push(blockKey(callee, context));
+        successors.push(back);
+      } else if (inlinesCall) {
         const [behind] = successors;
         calls.push({ back: defined(behind, "a call has a return address"), depth: depth + 1 });
         const inlined = blockKey(callee, calls.length - 1);
@@ -293,7 +306,7 @@ export class Regions {
       } else if (context !== 0 && this.#isReturn(end - 1)) {
         successors.push(back);
       }
-      blocks.push({ key, offset, inlinesCall, start, end, instructionCount, successors });
+      blocks.push({ key, offset, inlinesCall, isTailCall, start, end, instructionCount, successors });
       addresses.push(address);
       for (const successor of successors) {
         if (seen.has(successor)) continue;
@@ -321,11 +334,26 @@ export class Regions {
     return isCall ? offset + (this.#ops.target0[last] ?? 0) : undefined;
   }
 
-  /** Offset of the only callee that a call through a pointer, this op, has had in the interpreter. */
-  #usualCallee(last: number, seenTargets: readonly number[]): number | undefined {
+  /** The only one of the targets that is warm: what filled a linkage table has run once. */
+  #usualTarget(
+    seenTargets: readonly number[],
+    baseRip: bigint,
+    mode: number,
+    addressSpace: AddressSpace,
+  ): number | undefined {
+    const warm = seenTargets.filter(
+      (offset) => this.#warmBlock(baseRip, blockKey(offset, 1), mode, addressSpace) !== NO_REGION,
+    );
+    return warm.length === 1 ? warm[0] : undefined;
+  }
+
+  #isCall(last: number): boolean {
+    return factsOfOp(this.#ops.op[last] ?? 0).isCall;
+  }
+
+  #isIndirectJump(last: number): boolean {
     const branch = factsOfOp(this.#ops.op[last] ?? 0).branch;
-    const isCall = branch?.kind === "indirect" && branch.why === "call";
-    return isCall && seenTargets.length === 1 ? seenTargets[0] : undefined;
+    return branch?.kind === "indirect" && branch.why === "jump";
   }
 
   /** Offsets to which the indirect jump or call at the end of a block has led in the interpreter. */
@@ -352,6 +380,7 @@ export class Regions {
    */
   #sizeOfCallee(callee: number, where: CalleeSearch): CodeSize | undefined {
     const { baseRip, mode, addressSpace, depth, room } = where;
+    const blocksMax = depth > regionLimits.inlinedDepth ? Math.min(1, room.blocks) : room.blocks;
     const seen = new Set<number>([callee]);
     let blocks = 0;
     let instructions = 0;
@@ -366,7 +395,7 @@ export class Regions {
       if (!this.#include(addressSpace, baseRip + BigInt(offset), address)) return undefined;
       blocks++;
       instructions += count;
-      if (blocks > room.blocks || instructions > room.instructions) return undefined;
+      if (blocks > blocksMax || instructions > room.instructions) return undefined;
       if (!this.#translate(address, count)) return undefined;
       this.#ops.append(this.#block);
       const last = this.#ops.count - 1;
@@ -377,7 +406,7 @@ export class Regions {
         const size = this.#sizeOfNested(nested, { ...where, depth: depth + 1, room: left });
         blocks += size.blocks;
         instructions += size.instructions;
-      } else if (this.#isReturn(last)) {
+      } else if (this.#isReturn(last) || this.#isTailCall(address, last, where)) {
         returns = true;
       } else if (successors.length === 0) {
         return undefined;
@@ -387,11 +416,18 @@ export class Regions {
     return returns ? { blocks, instructions } : undefined;
   }
 
+  /** Does a block of a callee end in an indirect jump that leads to one function only, as from a linkage table? */
+  #isTailCall(address: number, last: number, { baseRip, mode, addressSpace }: CalleeSearch): boolean {
+    if (!this.#isIndirectJump(last)) return false;
+    const seenTargets = this.#seenTargets(address, last, baseRip);
+    return this.#usualTarget(seenTargets, baseRip, mode, addressSpace) !== undefined;
+  }
+
   /** What inlining a call inside an inlined callee adds: nothing if it stays a call. */
   #sizeOfNested(callee: number, where: CalleeSearch): CodeSize {
     const { pages } = where.addressSpace;
     const pageCount = pages.length;
-    const size = where.depth > regionLimits.inlinedDepth ? undefined : this.#sizeOfCallee(callee, where);
+    const size = this.#sizeOfCallee(callee, where);
     if (size === undefined) pages.length = pageCount;
     return size ?? { blocks: 0, instructions: 0 };
   }

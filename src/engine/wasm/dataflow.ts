@@ -227,7 +227,8 @@ export function isGuardedCall(ops: RegionOps, node: RegionNode): boolean {
   return node.block.inlinesCall && lastFacts(ops, node).isIndirect;
 }
 
-/** Does the node end with a guest call, direct or indirect, that is not inlined? */
+/** Does the node end with a guest call or tail call that is not inlined? */
 export function isCall(ops: RegionOps, node: RegionNode): boolean {
-  return !node.block.inlinesCall && lastFacts(ops, node).isCall;
+  const { inlinesCall, isTailCall } = node.block;
+  return !inlinesCall && (isTailCall || lastFacts(ops, node).isCall);
 }

@@ -10,6 +10,7 @@ function blocksOf(flow: Record<number, readonly number[]>): RegionBlock[] {
     key: Number(name),
     offset: Number(name),
     inlinesCall: false,
+    isTailCall: false,
     start: i * OPS_PER_BLOCK,
     end: (i + 1) * OPS_PER_BLOCK,
     instructionCount: 1,

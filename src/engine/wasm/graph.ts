@@ -23,8 +23,10 @@ export interface RegionBlock {
   readonly key: BlockKey;
   /** Offset of the block's first instruction from the region's base. */
   readonly offset: number;
-  /** It ends with a call whose callee is inlined: the first successor; an indirect call has the block behind it too. */
+  /** Its call, or tail call, has its callee inlined: the first successor; an indirect one has what is behind it too. */
   readonly inlinesCall: boolean;
+  /** It ends an inlined callee with an indirect jump into another function, which returns in its place: a call, then. */
+  readonly isTailCall: boolean;
   /** Its ops in RegionOps: [start, end); the last one is its branch. */
   readonly start: number;
   readonly end: number;

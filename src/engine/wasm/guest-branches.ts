@@ -77,16 +77,22 @@ export class GuestBranches {
     this.#lowering.pushIndirectTarget(ops, i);
     this.#frame.pushRip(callee.offset);
     f.op(binaryOps["i64.ne"]);
-    this.#host.leaveOrGoOn(() => this.indirectCall(i, node.edges[GUARDED_CALL_BACK]), callee);
+    this.#host.leaveOrGoOn(() => this.#indirectCallTo(node, i, node.edges[GUARDED_CALL_BACK]), callee);
   }
 
-  indirectCall(i: number, back: RegionEdge | undefined): void {
+  indirectCall(node: RegionNode, i: number): void {
+    this.#indirectCallTo(node, i, node.edges[0]);
+  }
+
+  #indirectCallTo(node: RegionNode, i: number, back: RegionEdge | undefined): void {
     const { f, ops, result } = this.#frame;
     if (back === undefined) {
       return this.#exits.leaveByChain(() => this.#lowering.pushIndirectTarget(ops, i));
     }
     this.#lowering.pushIndirectTarget(ops, i);
     f.localSet(result);
+    // In front of a call stands an op that looks at its target.
+    if (node.block.isTailCall) this.checkTarget(0);
     this.#exits.storeDirty();
     this.#exits.settle();
     const miss = this.#enterCall();

@@ -17,11 +17,12 @@ const OTHER_TARGETS = 0x200;
 
 const machine = new TierMachine(new WebAssembly.Module(readFileSync("build/core.wasm")));
 
-/** The state after `measured` in the interpreter, and in a region that was compiled after `usual`. */
+/** The state after `measured` in the interpreter, and in regions that were compiled after `usual`. */
 function bothTiers(
   blocks: readonly TestBlock[],
   usual: Record<number, bigint>,
   measured: Record<number, bigint>,
+  entries = [CODE],
 ): [TierState, TierState] {
   machine.load(blocks);
   machine.prepare(CODE, seeded(7), measured);
@@ -29,7 +30,7 @@ function bothTiers(
   machine.load(blocks);
   machine.prepare(CODE, seeded(7), usual);
   machine.run();
-  machine.compile(CODE);
+  for (const entry of entries) machine.compile(entry);
   machine.prepare(CODE, seeded(7), measured);
   return [interpreted, machine.run()];
 }
@@ -172,3 +173,91 @@ test("a call of another callee than the inlined one comes back to behind it, and
   assert.equal(interpreted.exit, L.EXIT_HALT);
   assert.equal(machine.timesInterpreted(TARGETS), 100);
 });
+
+// ---- Jumps out of an inlined callee: linkage tables -----------------------------------------------------------------
+const STUB = CODE + 0x80;
+const BEHIND_CALL = CODE + 0x40;
+const NOT_CANONICAL = 0x8000_0000_0000n;
+
+const linkedFunction = (rip: number, added: number, length: number): TestBlock => ({
+  rip,
+  ops: [
+    ...Array.from({ length }, () => ({ op: "addi64", d: RAX, imm: added })),
+    { op: "pop64", d: T0 },
+    { op: "ret", s: T0, imm: 8 },
+  ],
+});
+
+/** A loop that calls a stub, which jumps to where RBX says. */
+const stubLoop = (length: number): readonly TestBlock[] => [
+  ...callLoop([]).slice(0, 1),
+  {
+    rip: CODE + 2,
+    ops: [
+      { op: "pushi64", imm: BEHIND_CALL },
+      { op: "call", to: STUB, else: BEHIND_CALL },
+    ],
+  },
+  {
+    rip: BEHIND_CALL,
+    ops: [
+      { op: "xori64", d: RAX, imm: 5 },
+      { op: "jmp", to: CODE },
+    ],
+  },
+  {
+    rip: STUB,
+    ops: [
+      { op: "mov64", d: RDX, s: RBX },
+      { op: "jmpr", s: RDX },
+    ],
+  },
+  linkedFunction(TARGETS, 3, length),
+  linkedFunction(TARGETS + OTHER_TARGETS, 7, length),
+];
+const TOO_LONG_TO_INLINE = 70;
+
+test("a call of a stub that jumps to one function has both inlined", () => {
+  const [interpreted, compiled] = bothTiers(stubLoop(1), gpr(101, TARGETS), gpr(81, TARGETS));
+
+  assert.deepEqual(compiled, interpreted);
+  assert.deepEqual(
+    [STUB, TARGETS, BEHIND_CALL].map((rip) => machine.timesInterpreted(rip)),
+    [100, 100, 100],
+  );
+});
+
+test("a stub's jump to a function that is too long to be inlined is a call, which returns to behind the stub's", () => {
+  const [interpreted, compiled] = bothTiers(
+    stubLoop(TOO_LONG_TO_INLINE),
+    gpr(101, TARGETS),
+    gpr(81, TARGETS),
+    [TARGETS, CODE],
+  );
+
+  assert.deepEqual(compiled, interpreted);
+  // What a region is entered at has its count set back.
+  assert.deepEqual(
+    [STUB, BEHIND_CALL].map((rip) => machine.timesInterpreted(rip)),
+    [100, 100],
+  );
+});
+
+for (const length of [1, TOO_LONG_TO_INLINE]) {
+  test(`a stub that leads elsewhere now calls that, ${length} ops long, and comes back`, () => {
+    const usual = gpr(101, TARGETS);
+    const [interpreted, compiled] = bothTiers(stubLoop(length), usual, gpr(81, TARGETS + OTHER_TARGETS));
+
+    assert.deepEqual(compiled, interpreted);
+    assert.equal(interpreted.exit, L.EXIT_HALT);
+    assert.equal(machine.timesInterpreted(STUB), 100);
+  });
+
+  test(`a stub that leads to no canonical address faults at its jump, with a function ${length} ops long`, () => {
+    const measured = { ...gpr(81), 3: NOT_CANONICAL };
+    const [interpreted, compiled] = bothTiers(stubLoop(length), gpr(101, TARGETS), measured);
+
+    assert.deepEqual(compiled, interpreted);
+    assert.equal(interpreted.rip, BigInt(STUB + 1));
+  });
+}

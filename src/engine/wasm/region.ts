@@ -220,7 +220,7 @@ export class RegionCompiler {
         return this.#conditional(node, i);
       case "indirect":
         if (isGuardedCall(ops, node)) return this.#branches.guardedCall(node, i);
-        if (isCall(ops, node)) return this.#branches.indirectCall(i, node.edges[0]);
+        if (isCall(ops, node)) return this.#branches.indirectCall(node, i);
         return branch.why === "jump"
           ? this.#branches.indirectJump(node, i)
           : this.#branches.guestReturn(node, i);
