@@ -4,8 +4,14 @@ import { OUTSIDE, type RegionBlock, type RegionNode, buildGraph } from "./graph.
 
 const OPS_PER_BLOCK = 10;
 
+/** Too many for a loop that is unrolled. */
+const MANY_INSTRUCTIONS = 17;
+
 /** Blocks named by their offsets, each with the offsets that follow it. */
-function blocksOf(flow: Record<number, readonly number[]>): RegionBlock[] {
+function blocksOf(
+  flow: Record<number, readonly number[]>,
+  instructionCount = MANY_INSTRUCTIONS,
+): RegionBlock[] {
   return Object.entries(flow).map(([name, successors], i) => ({
     key: Number(name),
     offset: Number(name),
@@ -13,7 +19,7 @@ function blocksOf(flow: Record<number, readonly number[]>): RegionBlock[] {
     isTailCall: false,
     start: i * OPS_PER_BLOCK,
     end: (i + 1) * OPS_PER_BLOCK,
-    instructionCount: 1,
+    instructionCount,
     successors,
   }));
 }
@@ -65,4 +71,58 @@ test("blocks that all lead to each other make no more copies than are allowed", 
 
   assert.ok(nodes.length <= 12 + copies);
   assert.ok(copies <= 32);
+});
+
+/** Gives each copy ops of its own. */
+function copiesBehind(blocks: readonly RegionBlock[]): (block: RegionBlock) => number {
+  let opCount = blocks.length * OPS_PER_BLOCK;
+  return ({ start, end }) => {
+    const copy = opCount;
+    opCount += end - start;
+    return copy;
+  };
+}
+
+/** A loop of 2 and 3, which may be left in 3. */
+const smallLoop = { 1: [2], 2: [3], 3: [2, 9] };
+
+test("a small loop is written several times, of which the last leads back to the first", () => {
+  const blocks = blocksOf(smallLoop, 1);
+
+  const nodes = buildGraph(blocks, copiesBehind(blocks));
+
+  assert.deepEqual(
+    nodes.map(({ edges }) => edges.map(({ to }) => to)),
+    [[1], [2], [3, OUTSIDE], [4], [5, OUTSIDE], [6], [7, OUTSIDE], [8], [1, OUTSIDE]],
+  );
+  assert.deepEqual(
+    nodes.map(({ isHeader }) => isHeader),
+    [false, true, false, false, false, false, false, false, false],
+  );
+  assert.equal(new Set(nodes.map(({ block }) => block.start)).size, 9);
+  assert.deepEqual(leaving(nodes), [9, 9, 9, 9]);
+});
+
+test("a loop is written so often that it stays below forty instructions", () => {
+  const blocks = blocksOf(smallLoop, 6);
+
+  const nodes = buildGraph(blocks, copiesBehind(blocks));
+
+  assert.equal(nodes.length, 1 + 2 * 3);
+});
+
+test("of nested loops the inner one is unrolled", () => {
+  const blocks = blocksOf({ 1: [2], 2: [2, 3], 3: [1, 9] }, 1);
+
+  const nodes = buildGraph(blocks, copiesBehind(blocks));
+
+  assert.equal(nodes.length, 2 + 4);
+  assert.equal(nodes.filter(({ isHeader }) => isHeader).length, 2);
+});
+
+test("a small loop stays as it is where there is no room for copies", () => {
+  const nodes = buildGraph(blocksOf(smallLoop, 1), () => undefined);
+
+  assert.equal(nodes.length, 3);
+  assert.deepEqual(leaving(nodes), [9]);
 });

@@ -2,6 +2,7 @@
  * The control-flow graph of a region: its blocks in reverse postorder, immediate dominators, and which edges stay
  * inside. Where an edge leads back to a block that does not dominate its source, a loop that is entered in two places,
  * that block gets a copy for this edge; after COPIES_MAX copies such an edge leaves the region, which is always correct.
+ * Small loops are unrolled: what they do once for each round, look at the budget and into the TLB, is shared by several.
  * Dominators: Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm".
  */
 import { defined } from "../../base/index.ts";
@@ -61,6 +62,11 @@ export class RegionNode {
 /** Loops with two entries cost a copy for each block between them. */
 const COPIES_MAX = 32;
 
+/** Loops of so many instructions are unrolled, to so many rounds and instructions at most. */
+const LOOP_INSTRUCTIONS_MAX = 16;
+const ROUNDS_MAX = 4;
+const UNROLLED_INSTRUCTIONS_MAX = 40;
+
 /** Copies a block's ops behind all others; gives the index of the first, or undefined if there is no room. */
 export type CopyOps = (block: RegionBlock) => number | undefined;
 
@@ -71,6 +77,7 @@ export type CopyOps = (block: RegionBlock) => number | undefined;
 export function buildGraph(blocks: readonly RegionBlock[], copyOps: CopyOps): RegionNode[] {
   const flow = new Flow(blocks);
   for (let copies = 0; copies < COPIES_MAX; copies++) if (!flow.copySecondEntry(copyOps)) break;
+  flow.unrollLoops(copyOps);
   return flow.nodes();
 }
 
@@ -218,6 +225,86 @@ class Flow {
       }
     }
     return false;
+  }
+
+  /** Writes the bodies of small loops without loops inside several times, so that the last leads back to the first. */
+  unrollLoops(copyOps: CopyOps): void {
+    const bodies: number[][] = [];
+    for (const [header, sources] of this.#backEdges()) {
+      const body = this.#smallBody(header, sources);
+      if (body !== undefined) bodies.push(body);
+    }
+    for (const body of bodies) {
+      const rounds = Math.min(ROUNDS_MAX, Math.floor(UNROLLED_INSTRUCTIONS_MAX / this.#instructionsOf(body)));
+      let next = body[0];
+      for (let round = 1; round < rounds && next !== undefined; round++)
+        next = this.#copyBody(body, next, copyOps);
+    }
+    if (bodies.length > 0) this.#arrange();
+  }
+
+  #instructionsOf(blocks: readonly number[]): number {
+    return blocks.reduce((sum, block) => sum + this.#block(block).instructionCount, 0);
+  }
+
+  /** By header of a loop, as blocks: those from which edges lead back to it. */
+  #backEdges(): Map<number, number[]> {
+    const sources = new Map<number, number[]>();
+    for (let number = 0; number < this.#order.length; number++) {
+      const from = this.#order[number] ?? 0;
+      for (const to of this.#successorsOf(from)) {
+        const target = this.#numberOf(to);
+        if (target === OUTSIDE || target > number || !this.#dominates(target, number)) continue;
+        const known = sources.get(to);
+        if (known === undefined) sources.set(to, [from]);
+        else if (!known.includes(from)) known.push(from);
+      }
+    }
+    return sources;
+  }
+
+  /** The blocks of a loop, the header first; undefined if they are many, or another loop is among them. */
+  #smallBody(header: number, sources: readonly number[]): number[] | undefined {
+    const body = [header];
+    let instructions = this.#block(header).instructionCount;
+    const queue = [...sources];
+    for (let block = queue.pop(); block !== undefined; block = queue.pop()) {
+      if (body.includes(block)) continue;
+      body.push(block);
+      instructions += this.#block(block).instructionCount;
+      if (instructions > LOOP_INSTRUCTIONS_MAX) return undefined;
+      for (let from = 0; from < this.#successors.length; from++)
+        if (this.#successorsOf(from).includes(block) && this.#numberOf(from) !== UNKNOWN) queue.push(from);
+    }
+    if (instructions > LOOP_INSTRUCTIONS_MAX) return undefined;
+    const isNested = body.some((block) => block !== header && this.#isHeader(block));
+    return isNested ? undefined : body;
+  }
+
+  #isHeader(block: number): boolean {
+    const number = this.#numberOf(block);
+    return this.#order.some((from, i) => i >= number && this.#successorsOf(from).includes(block));
+  }
+
+  /** Puts a copy of a loop's body between itself and its next round; gives the copy of its header. */
+  #copyBody(body: readonly number[], next: number, copyOps: CopyOps): number | undefined {
+    const copy = this.#blocks.length;
+    const copies: RegionBlock[] = [];
+    for (const original of body) {
+      const block = this.#block(original);
+      const start = copyOps(block);
+      if (start === undefined) return undefined;
+      copies.push({ ...block, start, end: start + block.end - block.start });
+    }
+    this.#blocks.push(...copies);
+    for (const original of body) {
+      const successors = this.#successorsOf(original);
+      this.#successors.push(
+        successors.map((to) => (to === next || !body.includes(to) ? to : copy + body.indexOf(to))),
+      );
+      this.#successors[original] = redirected(successors, next, copy);
+    }
+    return copy;
   }
 
   nodes(): RegionNode[] {

@@ -11,6 +11,7 @@ import {
   STACK,
   TierMachine,
   type TestBlock,
+  type TestOp,
   type TierState,
   seeded,
 } from "./testing.ts";
@@ -253,7 +254,8 @@ test("an endless loop comes back when the budget is used up", () => {
   assert.equal((compiled.gpr[0] ?? 0n) * 2n, compiled.instructions);
 });
 
-test("a device access in a loop ends it when the device asks for it", () => {
+/** Runs a loop that counts in RAX and writes to a device, which asks to stop at each tenth time. */
+function loopUntilAsked(body: readonly TestOp[]): [TierState, TierState] {
   let writes = 0;
   machine.onMmioWrite = () => {
     if (++writes % 10 === 0) {
@@ -261,13 +263,14 @@ test("a device access in a loop ends it when the device asks for it", () => {
       machine.core.exports.stopSoon();
     }
   };
-  const [interpreted, compiled] = bothTiers(
+  const states = bothTiers(
     [
       {
         rip: CODE,
         ops: [
           { op: "addi64", d: RAX, imm: 1 },
           { op: "st32_m64", d: RAX, s: L.SLOT_ZERO, imm: MMIO },
+          ...body,
           { op: "jmp", to: CODE },
         ],
       },
@@ -275,9 +278,26 @@ test("a device access in a loop ends it when the device asks for it", () => {
     { 0: 0n },
   );
   machine.onMmioWrite = () => {};
+  return states;
+}
+
+test("a device access in a loop ends it when the device asks for it", () => {
+  const notUnrolled = Array.from({ length: 16 }, () => ({ op: "addi64", d: RCX, imm: 1 }));
+
+  const [interpreted, compiled] = loopUntilAsked(notUnrolled);
+
   assert.equal(compiled.exit, L.EXIT_REQUESTED);
   assert.deepEqual(compiled, interpreted);
   assert.equal(compiled.gpr[0], 10n);
+});
+
+test("an unrolled loop ends behind its last round when a device asks for it", () => {
+  const [, compiled] = loopUntilAsked([]);
+
+  assert.equal(compiled.exit, L.EXIT_REQUESTED);
+  assert.equal(compiled.rip, BigInt(CODE));
+  assert.equal(compiled.gpr[0], 12n);
+  assert.equal(compiled.instructions, 36n);
 });
 
 test("a store to the region's own code takes the region away", () => {
