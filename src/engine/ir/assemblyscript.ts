@@ -224,12 +224,13 @@ function printStore(size: MemorySize, address: string, value: string, onFault: s
       : size === 64
         ? "slowWrite64(va, <u64>v)"
         : `slowWrite${size}(va, <u32>v)`;
+  // In a block of its own: MOVS loads before it.
   return [
-    `const va: u64 = <u64>(${address});`,
+    `{ const va: u64 = <u64>(${address});`,
     `const v: ${size === 128 ? "v128" : size === 64 ? "i64" : "i32"} = ${value};`,
     `const e: u32 = tlbWrite + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);`,
     `if (load<u64>(e) == (${bytes === 1 ? "va" : `(va + ${bytes - 1})`} & ~0xfff)) { ${fast} }`,
-    `else if (${slow}) ${onFault}`,
+    `else if (${slow}) ${onFault} }`,
   ].join(" ");
 }
 

@@ -13,6 +13,7 @@ import { integerOps } from "./ops-integer.ts";
 import { memoryOps } from "./ops-memory.ts";
 import { sequenceName, sequences } from "./ops-sequences.ts";
 import { simdOpRows } from "./ops-simd.ts";
+import { stringOps } from "./ops-strings.ts";
 import { x87Ops } from "./ops-x87.ts";
 
 const helperOp = (row: HelperRow): OpRow => ({
@@ -21,7 +22,14 @@ const helperOp = (row: HelperRow): OpRow => ({
   meaning: { kind: "helper", helper: row.name, gprs: row.gprs, ends: row.ends },
 });
 
-const plainOps: readonly OpRow[] = [...controlOps, ...integerOps, ...bitOps, ...memoryOps, ...x87Ops];
+const plainOps: readonly OpRow[] = [
+  ...controlOps,
+  ...integerOps,
+  ...bitOps,
+  ...memoryOps,
+  ...stringOps,
+  ...x87Ops,
+];
 
 function sequenceOp(parts: readonly string[]): OpRow {
   const first = plainOps.find(({ name }) => name === parts[0]);

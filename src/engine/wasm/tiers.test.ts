@@ -46,6 +46,8 @@ const branchShapes = ops.flatMap((row, number) =>
 // Every test program counts rounds in R15 and keeps a stack in RSP, so random ops write neither.
 const R15 = 15 * 8;
 const RSP = 4 * 8;
+const RSI = 6 * 8;
+const RDI = 7 * 8;
 const GPRS = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14].map((n) => 8 * n);
 const BYTES = [...GPRS, 1, 9, 17, 25];
 const FS_BASE = L.SEG_BASE + 32;
@@ -126,6 +128,14 @@ function lockedStore(op: TestOp): TestOp[] {
   ];
 }
 
+const STRING_OP = /^(movs|stos|lods)\d+_m/;
+
+/** A string instruction behind what gives it its addresses: those of its operands and a little further on. */
+function atStrings(op: TestOp): TestOp[] {
+  const { s = 0, imm = 0 } = op;
+  return [{ op: "lea_m64", d: RSI, s, imm }, { op: "lea_m64", d: RDI, s, imm: imm + 8 }, op];
+}
+
 /**
  * Blocks of random ops that branch to each other at random for 40 rounds: head i leaves when R15 is 0, body i counts
  * it down. The stack stays level: PUSH and POP run at a fixed RSP.
@@ -151,6 +161,7 @@ function program(
           ...shapes.flatMap((shape): TestOp[] => {
             const op = generator.op(shape);
             if (shape.name.startsWith("cas")) return lockedStore(op);
+            if (STRING_OP.test(shape.name)) return atStrings(op);
             return /^(push|pop)/.test(shape.name) ? [op, { op: "movabs", d: RSP, imm: STACK }] : [op];
           }),
           { ...decide, to: head(generator.below(bodies.length)), else: head((i + 1) % bodies.length) },

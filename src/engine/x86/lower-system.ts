@@ -17,6 +17,7 @@ import {
   T1,
   T2,
   VECTOR_UD,
+  type BySize,
   pick,
   type SizeLog2,
   type Translator,
@@ -314,6 +315,20 @@ const REPNE = 0x1000;
 const stringImmediate = (t: Translator, size: SizeLog2): number =>
   (1 << size) | (1 << (t.decoder.addressSize + 4)) | (t.decoder.segment << 8);
 
+/** One element in flat segments, with addresses of this width. */
+const flatString = (name: string, form: "m32" | "m64"): BySize => [
+  opNumber(`${name}8_${form}`),
+  opNumber(`${name}16_${form}`),
+  opNumber(`${name}32_${form}`),
+  opNumber(`${name}64_${form}`),
+];
+const flatStringOps = new Map(
+  ["movs", "stos", "lods"].map((name) => [
+    name,
+    { m32: flatString(name, "m32"), m64: flatString(name, "m64") },
+  ]),
+);
+
 /** A string instruction of byte elements, or of the operand size ("v", at most 32 bits for ports: "z"). */
 export const string = (
   name: "movs" | "stos" | "lods" | "cmps" | "scas" | "ins" | "outs",
@@ -323,12 +338,15 @@ export const string = (
   const repeated = opNumber(`rep${name}`);
   const compares = name === "cmps" || name === "scas";
   const isPort = name === "ins" || name === "outs";
+  const inFlatSegments = flatStringOps.get(name);
   return () => (t) => {
     const { operandSize, rep } = t.decoder;
     const size = element === "b" ? SIZE8 : element === "z" && operandSize === SIZE64 ? SIZE32 : operandSize;
     const immediate = stringImmediate(t, size);
     if (rep !== 0) t.endWithHelper(repeated, 0, 0, immediate | (compares && rep === 2 ? REPNE : 0));
     else if (isPort) t.endWithHelper(once, 0, 0, immediate);
+    else if (inFlatSegments !== undefined && t.isFlatString)
+      t.emit(pick(t.decoder.addressSize === SIZE64 ? inFlatSegments.m64 : inFlatSegments.m32, size), 0, 0);
     else t.emit(once, 0, 0, immediate);
   };
 };

@@ -513,6 +513,14 @@ export class Translator {
     this.store(slot, size);
   }
 
+  /** Do the operands of a string instruction need neither bases nor limits nor 16-bit index registers? */
+  get isFlatString(): boolean {
+    const { addressSize, segment } = this.decoder;
+    if (segment >= L.SEG_FS) return false;
+    if (this.is64) return true;
+    return this.codeSize === 1 && addressSize === SIZE32 && (this.mode & L.MODE_FLAT) !== 0;
+  }
+
   // ---- Stack --------------------------------------------------------------------------------------------------
   /** PUSH and POP ops exist for the full width of a flat stack. */
   #isFullWidth(size: SizeLog2): boolean {
