@@ -258,7 +258,7 @@ export class RegionCompiler {
   #stringEnd(node: RegionNode): number {
     const last = node.block.end - 1;
     const isSysend = factsOfOp(this.#frame.ops.op[last] ?? 0).branch?.kind === "sysend";
-    return isSysend && node.edges.length > 0 && (this.#frame.mode & L.MODE_CODE_SIZE) === 2 ? last : -1;
+    return isSysend && node.edges.length > 0 && (this.#frame.mode & L.MODE_CODE_SIZE) !== 0 ? last : -1;
   }
 
   /** Behind a helper that ends its block: back to the dispatcher, unless a string instruction is through. */
