@@ -116,7 +116,7 @@ class SumWriter {
   }
 
   #access({ address, size }: Extract<Statement, { kind: "load" | "store" }>, forWrite: boolean): void {
-    if (!this.#hasOneAccess || size > 64 || !this.#isSum(address)) return;
+    if (!this.#hasOneAccess || !this.#isSum(address)) return;
     this.#push(address);
     sumSteps.push(SUM_ACCESS, size / 8, forWrite ? 1 : 0);
   }
