@@ -41,13 +41,14 @@ export interface HelperRow {
   readonly faults: boolean;
   /** It ends its block: it may change RIP, the mode, paging or what interrupts are taken. */
   readonly ends: boolean;
+  /** "writes": all status flags, by setFlags() and whatever they were; what does it otherwise has "both". */
   readonly flags: "none" | "reads" | "writes" | "both";
   /** Called only if one of these bits of a u32 state field is set; else it would do nothing. Without operands. */
   readonly when?: { readonly offset: number; readonly mask: number };
   /**
    * What a compiled region does in place of the call if `when` is not 0: the same, in its own code. It does not fault
    * and writes whole registers, those of `gprs` and operands; flags that the helper writes it sets as status flags
-   * (ir/flags.ts: `flags`), as h_<name> does with setFlags().
+   * (ir/flags.ts: `flags`).
    */
   readonly quick?: QuickForm;
 }

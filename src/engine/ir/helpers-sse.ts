@@ -28,12 +28,11 @@ const xx = <const Name extends string>(name: Name, imm = "none") => row(name, "x
 const compare = <const Name extends string>(name: Name) => row(name, "xmm", "xmm", { flags: "writes" });
 /** Anything without floating-point exceptions. */
 const plain = { faults: false } as const;
-const string = {
-  imm: "control byte, 0x100 with REX.W",
-  gprs: "all",
-  faults: false,
-  flags: "writes",
-} as const;
+const RAX = 1 << 0;
+const RCX = 1 << 1;
+const RDX = 1 << 2;
+const string = (gprs: HelperRow["gprs"]) =>
+  ({ imm: "control byte, 0x100 with REX.W", gprs, faults: false, flags: "writes" }) as const;
 
 export const sseHelpers = [
   xx("addss"),
@@ -114,11 +113,11 @@ export const sseHelpers = [
   row("cvtpd2pi", "mm", "xmm"),
   row("cvttpd2pi", "mm", "xmm"),
 
-  row("pcmpestri", "xmm", "xmm", string),
+  row("pcmpestri", "xmm", "xmm", string(RAX | RCX | RDX)),
   // The masks go to XMM0.
-  { ...row("pcmpestrm", "xmm", "xmm", string), xmms: "all" },
-  row("pcmpistri", "xmm", "xmm", string),
-  { ...row("pcmpistrm", "xmm", "xmm", string), xmms: "all" },
+  { ...row("pcmpestrm", "xmm", "xmm", string(RAX | RDX)), xmms: "all" },
+  row("pcmpistri", "xmm", "xmm", string(RCX)),
+  { ...row("pcmpistrm", "xmm", "xmm", string("none")), xmms: "all" },
   row("crc32", "rw64", "r64", { imm: "width of the source, 8, 16, 32 or 64", faults: false }),
 ] as const satisfies readonly HelperRow[];
 

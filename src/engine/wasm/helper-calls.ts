@@ -74,7 +74,6 @@ export class HelperCalls {
       slots.dirty = dirty;
       flags.state = state;
       this.#callHelper(row);
-      if (row.flags === "writes") flags.takeStatusFlags();
       if (ordinary !== undefined)
         floats.verify(
           ordinary.lanes,
@@ -128,7 +127,8 @@ export class HelperCalls {
       f.op(opcode.drop);
     }
     if (row.when !== undefined) f.end();
-    if (row.flags === "writes" || row.flags === "both") flags.state = FLAGS_IN_MEMORY;
+    if (row.flags === "writes") flags.takeStatusFlags();
+    else if (row.flags === "both") flags.state = FLAGS_IN_MEMORY;
     for (const [role, slot] of [[ROLE_D, d] as const, [ROLE_S, s] as const]) {
       if ((writes & role) !== 0) this.#reload(slot, row.quick !== undefined);
     }

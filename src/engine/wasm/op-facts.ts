@@ -219,8 +219,13 @@ function effectsOfHelper(helper: HelperRow, slots: HelperSlots): Effects {
     needed: helper.faults
       ? EVERY_REGISTER
       : { fixed, gprRoles: helperReads | helperPartial, xmmRoles: xmmReads },
-    flags: helper.flags === "none" ? FLAGS_KEPT : FLAGS_IN_MEMORY,
+    flags: flagsBehindHelper(helper),
   };
+}
+
+function flagsBehindHelper({ flags }: HelperRow): number {
+  if (flags === "none") return FLAGS_KEPT;
+  return flags === "writes" ? FLAG_OP_FLAGS : FLAGS_IN_MEMORY;
 }
 
 /** The general registers that a helper reads or writes on its own. */
