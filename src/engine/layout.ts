@@ -277,6 +277,11 @@ export const JUMP_PAGE_FACTOR = 0x61c88647;
 export const JUMP_PAGE_SHIFT = 14;
 export const JUMP_INDEX_MASK = 0x3fff0;
 
+// ---- What regions have executed --------------------------------------------------------------------------------
+/** While a profile is learnt: instructions of the n-th region (u64 each). */
+export const REGION_INSTRUCTIONS = 0xa0000;
+export const REGION_INSTRUCTIONS_COUNT = 4096;
+
 // ---- TLBs: direct-mapped, entries { tag i64, addend i32, unused i32 } -------------------------------------------
 // An access of size s at va hits if (va ^ tag) <= PAGE_SIZE - s, unsigned: it lies in the page of the tag. Host address
 // = (i32)va + addend. Index: ((i32)va >>> 8) & TLB_INDEX_MASK. The tag of an empty entry is an address in a page that

@@ -7,6 +7,8 @@ export type { Clock, Timer, Timers } from "../base/index.ts";
 export { asMmio, asPorts } from "./attach.ts";
 export type { RegisterBlock } from "./attach.ts";
 export type { AccessSize, MachineBus, MmioHandler, PortHandler } from "./bus.ts";
+export { CODE_PROFILE_BLOCKS_MAX } from "./code-profile.ts";
+export type { CodeProfile, CodeProfileFinding, CodeProfileTask } from "./code-profile.ts";
 export type { Device } from "./device.ts";
 export { fanOut, RecordedLine, UNCONNECTED_LINE, WiredOr } from "./irq-line.ts";
 export type { IrqLine } from "./irq-line.ts";

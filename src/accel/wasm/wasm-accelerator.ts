@@ -8,7 +8,16 @@ import type { Clock } from "../../base/index.ts";
 import { cpuModel } from "../../cpu/index.ts";
 import { Engine, ENGINE_PREFIX_BYTES } from "../../engine/index.ts";
 import type { EngineStatistics } from "../../engine/index.ts";
-import type { Accelerator, CpuState, MachineBus, RunBudget, Vcpu, VcpuExit } from "../../hw/index.ts";
+import type {
+  Accelerator,
+  CodeProfileFinding,
+  CodeProfileTask,
+  CpuState,
+  MachineBus,
+  RunBudget,
+  Vcpu,
+  VcpuExit,
+} from "../../hw/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 
 /** What the accelerator needs of the VM's memory before guest RAM. */
@@ -29,6 +38,8 @@ export interface WasmAcceleratorConfig {
   readonly cpu: string;
   /** Random bytes, from which RDRAND and RDSEED take theirs. */
   readonly entropy: (byteCount: number) => Uint8Array;
+  /** What an earlier run of the guest has learnt about its code, or that this one shall. */
+  readonly codeProfile?: CodeProfileTask | undefined;
   /** What CPUID answers in the hypervisor range, from the machine that has the paravirtual devices behind it. */
   readonly hypervisorLeaves: readonly HypervisorLeaf[];
 }
@@ -95,7 +106,7 @@ export class WasmVcpu implements Vcpu {
   readonly #bus: MachineBus;
 
   constructor(config: WasmAcceleratorConfig, bus: MachineBus) {
-    const { core, ram, clock, tier, cpu, hypervisorLeaves } = config;
+    const { core, ram, clock, tier, cpu, hypervisorLeaves, codeProfile } = config;
     const random = new EntropyPool(config.entropy);
     this.#bus = bus;
     this.#engine = new Engine({
@@ -104,6 +115,7 @@ export class WasmVcpu implements Vcpu {
       ramSizeBytes: ram.sizeBytes,
       cpu: cpuModel(cpu),
       tier,
+      ...(codeProfile === undefined ? {} : { codeProfile }),
       hypervisorLeaves: hypervisorLeaves.map((leaf) => ({ ...leaf, subleaf: 0 })),
       host: {
         readPort: (port, size) => bus.readPort(port, size),
@@ -161,6 +173,11 @@ export class WasmVcpu implements Vcpu {
 
   get instructionsRetired(): bigint {
     return this.#engine.instructionsRetired;
+  }
+
+  /** What has been found out about the guest's code so far, if there was something to find out. */
+  codeProfile(): CodeProfileFinding | undefined {
+    return this.#engine.codeProfile();
   }
 
   /** What the engine has done since it was made. */

@@ -13,6 +13,7 @@ export interface BareEngineOptions extends Pick<EngineOptions, "core" | "tier"> 
   readonly compiledAtExecution?: number;
   readonly codeCacheSizeBytes?: number;
   readonly regionMemoryLimitBytes?: number;
+  readonly codeProfile?: EngineOptions["codeProfile"];
   readonly host?: Partial<EngineHost>;
 }
 
@@ -33,6 +34,7 @@ export function bareEngine(options: BareEngineOptions): BareEngine {
     compiledAtExecution,
     codeCacheSizeBytes,
     regionMemoryLimitBytes,
+    codeProfile,
     host,
   } = options;
   const pages = (L.RAM_BASE + ramSizeBytes) / 65536;
@@ -47,6 +49,7 @@ export function bareEngine(options: BareEngineOptions): BareEngine {
     ...(compiledAtExecution === undefined ? {} : { compiledAtExecution }),
     ...(codeCacheSizeBytes === undefined ? {} : { codeCacheSizeBytes }),
     ...(regionMemoryLimitBytes === undefined ? {} : { regionMemoryLimitBytes }),
+    ...(codeProfile === undefined ? {} : { codeProfile }),
     host: {
       readPort: () => 0xffffffff,
       writePort: () => undefined,

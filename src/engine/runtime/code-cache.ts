@@ -22,6 +22,8 @@ const isBranch = Uint8Array.from(ops, ({ format }) => (format === "branch" || fo
  * then about what interpreting it has cost (docs/engine.md).
  */
 export const HEAT_OF_A_HOT_BLOCK = 12_000;
+/** The same for a block that is known to be worth compiling: its neighbours have then shown which of them are warm. */
+export const HEAT_OF_A_KNOWN_BLOCK = 800;
 const NEVER_HOT = 0x7fffffff;
 
 /** Bytes of the code cache at most, and at least: four parts that hold the largest single instruction in their halves. */
@@ -99,10 +101,11 @@ export class CodeCache {
   }
 
   /** Writes a block behind the last one and returns its address; the core still has to register it. */
-  append(block: IrBlock): number {
+  append(block: IrBlock, heat = this.heat): number {
     assert(this.hasRoomFor(block), "the part of the code cache is full: open the next one first");
     const address = this.next;
     this.ends[this.filling] = alignTo8(this.write(block, address));
+    this.u32[(address + L.BLOCK_HEAT) >>> 2] = heat;
     return address;
   }
 
@@ -206,7 +209,6 @@ export class CodeCache {
     this.u16[(address + L.BLOCK_INSTRUCTION_COUNT) >>> 1] = block.instructionCount;
     u32[h + (L.BLOCK_TABLE >>> 2)] = table;
     u32[h + (L.BLOCK_REGION >>> 2)] = 0;
-    u32[h + (L.BLOCK_HEAT >>> 2)] = this.heat;
     u32[h + (L.BLOCK_IN_REGIONS >>> 2)] = 0;
   }
 }

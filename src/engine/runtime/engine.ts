@@ -3,10 +3,12 @@
  * the code cache and the compiled regions; it knows no device, only the EngineHost it calls.
  */
 import type { CpuidLeaf, CpuModel } from "../../cpu/index.ts";
+import type { CodeProfile, CodeProfileFinding, CodeProfileTask } from "../../hw/index.ts";
 import { INSTRUCTIONS_MAX, IrBlock } from "../ir/block.ts";
 import * as L from "../layout.ts";
 import { BlockTranslator } from "../x86/translate.ts";
-import { CodeCache } from "./code-cache.ts";
+import { CodeCache, HEAT_OF_A_KNOWN_BLOCK } from "./code-cache.ts";
+import { CodeProfiler, fingerprint, KnownCode } from "./code-profile.ts";
 import { type Core, instantiateCore } from "./core.ts";
 import { fuse } from "./fuse.ts";
 import { Regions } from "./regions.ts";
@@ -55,6 +57,8 @@ export interface EngineOptions {
   readonly codeCacheSizeBytes?: number;
   /** What compiled regions may be taken to occupy; by default REGION_MEMORY_MAX_BYTES. */
   readonly regionMemoryLimitBytes?: number;
+  /** What an earlier run of the guest has learnt about its code, or that this one shall; neither unless given. */
+  readonly codeProfile?: CodeProfileTask;
 }
 
 export type EngineExit = "slice" | "halt" | "shutdown" | "requested";
@@ -77,6 +81,10 @@ export interface EngineStatistics {
   /** What the installed ones are taken to occupy in the host, module and machine code, and what they may. */
   readonly regionMemoryBytes: number;
   readonly regionMemoryLimitBytes: number;
+  /** Of the profile that was given: its hot blocks, those met so far, and how often a region was put off for it. */
+  readonly profileBlocks: number;
+  readonly profileBlocksMet: number;
+  readonly regionsPutOff: number;
   readonly tlbFills: bigint;
   readonly tlbFlushes: bigint;
   readonly interrupts: bigint;
@@ -99,6 +107,7 @@ const NO_PAGE = -1;
 const LIMIT_OF_CODE = L.SEG + L.SEG_CS * L.SEG_STRIDE + L.SEG_LIMIT;
 const LONGEST_INSTRUCTION_BYTES = 15;
 
+const isEmptyProfile = ({ hot, lukewarm }: CodeProfile): boolean => hot.length + lukewarm.length === 0;
 const accessSize = (size: number): 1 | 2 | 4 => (size === 1 ? 1 : size === 2 ? 2 : 4);
 
 export class Engine {
@@ -111,6 +120,8 @@ export class Engine {
   /** Bytes on both sides of a page boundary, for an instruction that straddles it. */
   private readonly straddle = new Uint8Array(2 * LONGEST_INSTRUCTION_BYTES);
   private readonly regions: Regions | undefined;
+  private readonly known: KnownCode | undefined;
+  private readonly profiler: CodeProfiler | undefined;
   private blocksTranslated = 0;
   private readonly translationStops: StopTimes;
   private readonly compilationStops: StopTimes;
@@ -155,9 +166,13 @@ export class Engine {
     this.memory = new Uint8Array(memory.buffer);
     if (tier !== "interpreter") {
       const source = { translate: this.translateInto.bind(this) };
-      const { regionMemoryLimitBytes } = options;
+      const { regionMemoryLimitBytes, codeProfile } = options;
+      if (codeProfile === "learn")
+        this.profiler = new CodeProfiler(new DataView(memory.buffer), this.core.stateBase);
+      else if (codeProfile !== undefined) this.known = new KnownCode(codeProfile);
       this.regions = new Regions({
         ...{ memory, core: this.core, source, eager: tier === "regions" },
+        ...{ known: this.known, profiler: this.profiler },
         ...(regionMemoryLimitBytes === undefined ? {} : { memoryLimitBytes: regionMemoryLimitBytes }),
       });
     }
@@ -207,6 +222,13 @@ export class Engine {
     this.core.exports.codePagesWritten(gpa, sizeBytes);
   }
 
+  /** What has been found out about the guest's code so far, if there was something to find out. */
+  codeProfile(): CodeProfileFinding | undefined {
+    if (this.known !== undefined) return this.known.isUnfit ? "unfit" : undefined;
+    const profile = this.profiler?.profile();
+    return profile === undefined || isEmptyProfile(profile) ? undefined : profile;
+  }
+
   get instructionsRetired(): bigint {
     return this.registers.u64(L.INSTRUCTION_COUNT);
   }
@@ -225,6 +247,9 @@ export class Engine {
       regionsEvicted: this.regions?.installed.evictedCount ?? 0,
       regionMemoryBytes: this.regions?.installed.memoryBytes ?? 0,
       regionMemoryLimitBytes: this.regions?.installed.limitBytes ?? 0,
+      profileBlocks: this.known?.blockCount ?? 0,
+      profileBlocksMet: this.known?.metCount ?? 0,
+      regionsPutOff: this.known?.putOffCount ?? 0,
       tlbFills: registers.u64(L.STAT_TLB_FILLS),
       tlbFlushes: registers.u64(L.STAT_TLB_FLUSHES),
       interrupts: registers.u64(L.STAT_INTERRUPTS),
@@ -301,7 +326,8 @@ export class Engine {
       this.translate(gpa, gpa2, most);
     while (!this.codeCache.hasRoomFor(this.block)) this.evict();
     this.blocksTranslated++;
-    return this.codeCache.append(this.block);
+    const isKnownHot = this.known?.isHot(fingerprint(this.memory, this.block)) === true;
+    return this.codeCache.append(this.block, isKnownHot ? HEAT_OF_A_KNOWN_BLOCK : undefined);
   }
 
   private evict(): void {

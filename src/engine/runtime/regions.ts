@@ -16,6 +16,7 @@ import { type MappedPage, REGION_EXPORT, RegionCompiler } from "../wasm/region.t
 import { jumpCacheIndex } from "../wasm/region-exits.ts";
 import { RegionOps } from "../wasm/region-ops.ts";
 import { HEAT_OF_A_HOT_BLOCK } from "./code-cache.ts";
+import { type CodeProfiler, fingerprintOf, type KnownCode } from "./code-profile.ts";
 import type { Core } from "./core.ts";
 import { type InstalledRegion, InstalledRegions } from "./installed-regions.ts";
 
@@ -39,6 +40,8 @@ export const regionLimits = {
 const EXECUTIONS_OF_A_WARM_BLOCK = 6;
 /** Executions until a block is asked for again for which no region was compiled. */
 const HEAT_AFTER_PUTTING_OFF = 3000;
+/** The same for one that was not worth compiling in an earlier run: it goes on counting as warm. */
+const HEAT_OF_A_LUKEWARM_BLOCK = HEAT_OF_A_HOT_BLOCK - 1000;
 
 /** What compiling is taken to cost, and the share of the estimated run time it may take. */
 const COST_PER_REGION_NS = 120_000;
@@ -73,6 +76,9 @@ export interface RegionsOptions {
   readonly eager?: boolean;
   /** Of what regions are taken to occupy; REGION_MEMORY_MAX_BYTES unless given. */
   readonly memoryLimitBytes?: number;
+  /** What is known of the guest's code, and who learns about it. */
+  readonly known?: KnownCode | undefined;
+  readonly profiler?: CodeProfiler | undefined;
 }
 
 class Region implements InstalledRegion {
@@ -131,7 +137,10 @@ export class Regions {
   readonly #core: Core;
   readonly #source: BlockSource;
   readonly #eager: boolean;
+  readonly #known: KnownCode | undefined;
+  readonly #profiler: CodeProfiler | undefined;
   readonly #view: DataView;
+  readonly #bytes: Uint8Array;
   readonly #imports: WebAssembly.Imports;
   readonly #ops = new RegionOps();
   readonly #compiler: RegionCompiler;
@@ -150,7 +159,10 @@ export class Regions {
     this.#core = core;
     this.#source = options.source;
     this.#eager = options.eager ?? false;
+    this.#known = options.known;
+    this.#profiler = options.profiler;
     this.#view = new DataView(memory.buffer);
+    this.#bytes = new Uint8Array(memory.buffer);
     this.#installed = new InstalledRegions(core, this.#view, options.memoryLimitBytes);
     this.#compiler = new RegionCompiler(core.stateBase, MEMORY_PAGES_MAX, this.#ops);
     this.#imports = {
@@ -178,6 +190,10 @@ export class Regions {
    * just now or its code is not where the block says.
    */
   blockIsHot(entry: number): void {
+    if (this.#known?.putsOff(fingerprintOf(this.#view, this.#bytes, entry)) === true) {
+      this.#view.setInt32(entry + L.BLOCK_HEAT, HEAT_OF_A_LUKEWARM_BLOCK, true);
+      return;
+    }
     const forming = this.#mayCompile(entry) ? this.#form(entry) : undefined;
     if (forming === undefined) {
       this.#view.setInt32(entry + L.BLOCK_HEAT, HEAT_AFTER_PUTTING_OFF, true);
@@ -185,6 +201,7 @@ export class Regions {
     }
     const { blocks, pages, cold, baseRip } = forming;
     const id = ++this.#nextId;
+    const counter = this.#profiler?.nextCounter;
     const bytes = this.#compiler.compile({
       id,
       baseRip,
@@ -192,9 +209,15 @@ export class Regions {
       pages,
       nodes: buildGraph(blocks, ({ start, end }) => this.#ops.copy(start, end)),
       ops: this.#ops,
+      counter,
       isCold: (offset) => cold.has(offset),
     });
-    this.#spentNs += COST_PER_REGION_NS + bytes.length * COST_PER_BYTE_NS;
+    const costNs = COST_PER_REGION_NS + bytes.length * COST_PER_BYTE_NS;
+    this.#spentNs += costNs;
+    if (counter !== undefined) {
+      const fingerprints = forming.addresses.map((block) => fingerprintOf(this.#view, this.#bytes, block));
+      this.#profiler?.regionFormed({ blocks: fingerprints, costNs });
+    }
     this.compiledCount++;
     this.compiledBytes += bytes.length;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports);

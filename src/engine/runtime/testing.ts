@@ -60,6 +60,7 @@ export interface MachineOptions {
   readonly compiledAtExecution?: number;
   readonly codeCacheSizeBytes?: number;
   readonly regionMemoryLimitBytes?: number;
+  readonly codeProfile?: EngineOptions["codeProfile"];
 }
 
 /** What an interrupt handler finds. */
@@ -89,12 +90,14 @@ export class TestMachine {
 
   constructor(options: MachineOptions) {
     const { core, tier, host, compiledAtExecution, codeCacheSizeBytes, regionMemoryLimitBytes } = options;
+    const { codeProfile } = options;
     const bare = bareEngine({
       ...{ core, tier, ramSizeBytes: RAM_SIZE_BYTES },
       ...(host === undefined ? {} : { host }),
       ...(compiledAtExecution === undefined ? {} : { compiledAtExecution }),
       ...(codeCacheSizeBytes === undefined ? {} : { codeCacheSizeBytes }),
       ...(regionMemoryLimitBytes === undefined ? {} : { regionMemoryLimitBytes }),
+      ...(codeProfile === undefined ? {} : { codeProfile }),
     });
     this.engine = bare.engine;
     this.ram = bare.ram;

@@ -31,6 +31,8 @@ export class RegionExits {
   readonly #module: ModuleEncoder;
   readonly #frame: RegionFrame;
   readonly #lowering: Lowering;
+  /** Where instructions are counted for the profile, if they are. */
+  counter: number | undefined;
   #doneLabel = 0;
   #chainLabel = 0;
   #coldLabel = 0;
@@ -138,7 +140,7 @@ export class RegionExits {
     f.op(binaryOps["i64.eq"]);
   }
 
-  /** Takes the instructions counted so far from the budget. */
+  /** Takes the instructions counted so far from the budget, and counts them for the profile. */
   settle(): void {
     const { f, stateBase, count } = this.#frame;
     f.i32Const(0);
@@ -146,6 +148,14 @@ export class RegionExits {
     f.localGet(count);
     f.op(binaryOps["i32.sub"]);
     f.access(opcode.i32Store, stateBase + L.BUDGET);
+    if (this.counter === undefined) return;
+    f.i32Const(0);
+    f.i32Const(0);
+    f.access(opcode.i64Load, this.counter);
+    f.localGet(count);
+    f.op(unaryOps["i64.extend_i32_u"]);
+    f.op(binaryOps["i64.add"]);
+    f.access(opcode.i64Store, this.counter);
   }
 
   storeDirty(): void {

@@ -45,6 +45,8 @@ export interface RegionPlan {
   readonly pages: readonly MappedPage[];
   readonly nodes: readonly RegionNode[];
   readonly ops: RegionOps;
+  /** Where the instructions that it executes are counted (u64), if they are. */
+  readonly counter?: number | undefined;
   /** Is the code at an offset outside the region unlikely to be reached? */
   isCold(offset: number): boolean;
 }
@@ -98,6 +100,7 @@ export class RegionCompiler {
     if (plan.pages.length > 1) this.#checkMapping(plan);
     this.#lowering.slots.loadAll(this.#flow.liveIn(0));
     if (this.#flow.flagsIn(0) === FLAGS_MIXED) this.#lowering.flags.mix();
+    this.#exits.counter = plan.counter;
     this.#exits.open();
     this.#tree(0);
     this.#exits.close();
