@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 
-import { SERIAL_OUTPUT_WINDOW_BYTES } from "../vmm/index.ts";
+import { CODE_PROFILE_BLOCKS_MAX, SERIAL_OUTPUT_WINDOW_BYTES } from "../vmm/index.ts";
 import { POWER_ON } from "../vmm/testing.ts";
 import { decodeFromVm, decodeToVm } from "./decode-messages.ts";
 import type { FromVmMessage } from "./messages.ts";
@@ -39,6 +39,11 @@ const valid: readonly FromVmMessage[] = [
       blinks: true,
     },
   },
+  { kind: "codeProfile", found: "unfit" },
+  {
+    kind: "codeProfile",
+    found: { hot: new Uint32Array(CODE_PROFILE_BLOCKS_MAX), lukewarm: new Uint32Array(0) },
+  },
   { kind: "ended", outcome: { kind: "crashed", dump }, sample },
   { kind: "ended", outcome: { kind: "failed", report: { reason: "r", dump: undefined } }, sample },
   { kind: "ended", outcome: { kind: "debug-exit", value: 3 }, sample },
@@ -58,6 +63,15 @@ test("a message whose field is missing, or of another kind, is refused", () => {
     { kind: "sample", sample: { ...sample, residentBytes: "3" } },
     { kind: "sample", sample: { ...sample, statistics: undefined } },
     { kind: "screen", screen: { kind: "text", columns: 1e6, rows: 1, cells: new Uint8Array(2) } },
+    { kind: "codeProfile", found: undefined },
+    { kind: "codeProfile", found: "learn" },
+    { kind: "codeProfile", found: { hot: new Uint32Array(0) } },
+    { kind: "codeProfile", found: { hot: [1, 2], lukewarm: new Uint32Array(0) } },
+    { kind: "codeProfile", found: { hot: new Uint8Array(4), lukewarm: new Uint32Array(0) } },
+    {
+      kind: "codeProfile",
+      found: { hot: new Uint32Array(0), lukewarm: new Uint32Array(CODE_PROFILE_BLOCKS_MAX + 1) },
+    },
     { kind: "ended", outcome: { kind: "crashed" }, sample },
     { kind: "ended", outcome: { kind: "toString" }, sample },
     { kind: "refused", error: { code: "c", message: "m".repeat(100_000) } },
@@ -81,6 +95,7 @@ test("nothing that a child can send makes the decoder throw", () => {
     screen: anything,
     outcome: anything,
     bytes: anything,
+    found: anything,
   });
   fc.assert(
     fc.property(fc.oneof(message, anything), (value) => {

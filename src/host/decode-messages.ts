@@ -5,6 +5,7 @@
  */
 
 import {
+  CODE_PROFILE_BLOCKS_MAX,
   MAX_TEXT_COLUMNS,
   MAX_TEXT_ROWS,
   SERIAL_INPUT_MAX_BYTES,
@@ -125,6 +126,9 @@ const statistics = shape({
     regionsEvicted: isCount,
     regionMemoryBytes: isCount,
     regionMemoryLimitBytes: isCount,
+    profileBlocks: isCount,
+    profileBlocksMet: isCount,
+    regionsPutOff: isCount,
     portAccesses: isBigint,
     mmioAccesses: isBigint,
     interrupts: isBigint,
@@ -177,6 +181,9 @@ const screen: Check = (value) => {
   );
 };
 
+const blocks: Check = (value) => value instanceof Uint32Array && value.length <= CODE_PROFILE_BLOCKS_MAX;
+const codeProfile = shape({ hot: blocks, lukewarm: blocks });
+
 const messagesFromVm: Readonly<Record<FromVmMessage["kind"], Check>> = {
   created: shape({}),
   refused: shape({ error }),
@@ -186,6 +193,7 @@ const messagesFromVm: Readonly<Record<FromVmMessage["kind"], Check>> = {
   inputTaken: shape({ byteCount: (value) => isCount(value) && Number(value) <= SERIAL_INPUT_MAX_BYTES }),
   sample: shape({ sample }),
   screen: shape({ screen: either(isUndefined, screen) }),
+  codeProfile: shape({ found: either(oneOf("unfit"), codeProfile) }),
   ended: shape({ outcome, sample }),
 };
 

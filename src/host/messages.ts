@@ -7,7 +7,16 @@
  */
 
 import type { OperatorError } from "../base/index.ts";
-import type { KeyInput, TextScreen, VmDefinition, VmOutcome, VmState, VmStatistics } from "../vmm/index.ts";
+import type {
+  CodeProfileFinding,
+  CodeProfileTask,
+  KeyInput,
+  TextScreen,
+  VmDefinition,
+  VmOutcome,
+  VmState,
+  VmStatistics,
+} from "../vmm/index.ts";
 
 export type VmProcessCommand = "start" | "pause" | "resume" | "reset" | "stop";
 
@@ -20,7 +29,11 @@ export interface Observation {
 }
 
 export type ToVmMessage =
-  | { readonly kind: "create"; readonly definition: VmDefinition }
+  | {
+      readonly kind: "create";
+      readonly definition: VmDefinition;
+      readonly codeProfile: CodeProfileTask | undefined;
+    }
   | { readonly kind: "command"; readonly id: number; readonly command: VmProcessCommand }
   | { readonly kind: "serialInput"; readonly bytes: Uint8Array }
   | { readonly kind: "serialConsumed"; readonly byteCount: number }
@@ -70,6 +83,8 @@ export type FromVmMessage =
   | { readonly kind: "inputTaken"; readonly byteCount: number }
   | { readonly kind: "sample"; readonly sample: VmSample }
   | { readonly kind: "screen"; readonly screen: TextScreen | undefined }
+  /** At most once. */
+  | { readonly kind: "codeProfile"; readonly found: CodeProfileFinding }
   | { readonly kind: "ended"; readonly outcome: VmOutcome; readonly sample: VmSample };
 
 /** Shorter would only heat the room. */

@@ -183,6 +183,19 @@ test("what is no message of the protocol kills the process", async () => {
   assert.deepEqual((await vm.ended).outcome, { kind: "process-hostile" });
 });
 
+test("what the VM says about its kernel's code is heard once; who says it again is killed", async () => {
+  const { vm, link } = await handleOf();
+  const heard: unknown[] = [];
+  vm.codeProfiles.add((found) => heard.push(found));
+  const found = { hot: Uint32Array.of(1), lukewarm: Uint32Array.of(2, 3) };
+  link.says({ kind: "codeProfile", found });
+  assert.deepEqual(heard, [found]);
+  assert.equal(link.isKilled, false);
+  link.says({ kind: "codeProfile", found: "unfit" });
+  assert.deepEqual(heard, [found]);
+  assert.deepEqual((await vm.ended).outcome, { kind: "process-hostile" });
+});
+
 test("output beyond its window kills the process", async () => {
   const { vm, link } = await handleOf();
   vm.serial.listen(() => new Promise<void>(() => {}));

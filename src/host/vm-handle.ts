@@ -6,6 +6,8 @@
 import { NS_PER_S, ok, OperatorFault } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
 import type {
+  CodeProfileFinding,
+  CodeProfileTask,
   HostTimer,
   KeyInput,
   Scheduling,
@@ -53,6 +55,8 @@ export interface VmHandleParts {
   readonly definition: VmDefinition;
   readonly link: VmProcessLink;
   readonly scheduling: Scheduling;
+  /** What is known of the code of the VM's kernel, or that it shall be learnt; neither unless given. */
+  readonly codeProfile?: CodeProfileTask | undefined;
 }
 
 export class VmHandle {
@@ -64,6 +68,8 @@ export class VmHandle {
   readonly samples = new Listeners<VmSample>();
   /** The text screen whenever it has changed; undefined when there is none to show. */
   readonly screens = new Listeners<TextScreen | undefined>();
+  /** What the VM has to say about the code of its kernel, once. */
+  readonly codeProfiles = new Listeners<CodeProfileFinding>();
   readonly #link: VmProcessLink;
   readonly #scheduling: Scheduling;
   readonly #pending = new Map<number, PendingCommand>();
@@ -75,13 +81,15 @@ export class VmHandle {
   #timeout: HostTimer | undefined;
   #departure: HostTimer | undefined;
   #screen: TextScreen | undefined;
+  #hasToldCodeProfile = false;
 
   /** Starts the VM's process and checks the definition there; the VM is then "ready". */
   static async create(parts: VmHandleParts): Promise<Result<VmHandle>> {
     const handle = new VmHandle(parts);
     const created = await handle.#answer<Result<void>>((resolve) => {
       handle.#created = resolve;
-      parts.link.send({ kind: "create", definition: parts.definition });
+      const { definition, codeProfile } = parts;
+      parts.link.send({ kind: "create", definition, codeProfile });
     });
     return created.ok ? ok(handle) : created;
   }
@@ -262,6 +270,9 @@ export class VmHandle {
         this.#screen = message.screen;
         this.screens.emit(message.screen);
         break;
+      case "codeProfile":
+        this.#codeProfile(message.found);
+        break;
       case "ended":
         this.#end({ outcome: message.outcome, sample: message.sample });
         this.#expectDeparture();
@@ -276,6 +287,13 @@ export class VmHandle {
     } else {
       void this.serial.output(bytes);
     }
+  }
+
+  /** It is kept in a file each time: once is enough. */
+  #codeProfile(found: CodeProfileFinding): void {
+    if (this.#hasToldCodeProfile) this.#killFor({ kind: "process-hostile" });
+    else this.codeProfiles.emit(found);
+    this.#hasToldCodeProfile = true;
   }
 
   #become(state: VmState): void {

@@ -6,11 +6,12 @@
 import { NS_PER_MS, OperatorFault } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
 import type {
+  CodeProfileTask,
   HostTimer,
   Scheduling,
-  SerialConsumer,
   TextScreen,
   VirtualMachine,
+  VirtualMachineParts,
   VmDefinition,
 } from "../vmm/index.ts";
 import { MIN_OBSERVATION_MS } from "./messages.ts";
@@ -29,9 +30,15 @@ export interface ProcessResources {
   readonly peakResidentBytes: number;
 }
 
+/** A VM that is asked for, and who hears of it. */
+export interface VmRequest extends Pick<
+  VirtualMachineParts,
+  "definition" | "serial" | "codeProfile" | "codeProfileFound"
+> {}
+
 export interface VmServerParts {
   readonly send: (message: FromVmMessage) => void;
-  readonly createVm: (definition: VmDefinition, serial: SerialConsumer) => Promise<Result<VirtualMachine>>;
+  readonly createVm: (request: VmRequest) => Promise<Result<VirtualMachine>>;
   readonly resources: () => ProcessResources;
   /** Of this process, whose guest has so much RAM. */
   readonly memory: (ramBytes: number) => ProcessMemory | undefined;
@@ -56,7 +63,7 @@ export class VmServer {
   async receive(message: ToVmMessage): Promise<void> {
     switch (message.kind) {
       case "create":
-        await this.#create(message.definition);
+        await this.#create(message.definition, message.codeProfile);
         break;
       case "command":
         await this.#command(message.id, message.command);
@@ -86,11 +93,16 @@ export class VmServer {
     return this.#vm !== undefined;
   }
 
-  async #create(definition: VmDefinition): Promise<void> {
+  async #create(definition: VmDefinition, codeProfile: CodeProfileTask | undefined): Promise<void> {
     const { send, createVm, finished } = this.#parts;
-    const created = await createVm(definition, {
-      output: (bytes) => send({ kind: "serialOutput", bytes }),
-      inputTaken: (byteCount) => send({ kind: "inputTaken", byteCount }),
+    const created = await createVm({
+      definition,
+      serial: {
+        output: (bytes) => send({ kind: "serialOutput", bytes }),
+        inputTaken: (byteCount) => send({ kind: "inputTaken", byteCount }),
+      },
+      codeProfile,
+      codeProfileFound: (found) => send({ kind: "codeProfile", found }),
     });
     if (!created.ok) {
       send({ kind: "refused", error: created.error });

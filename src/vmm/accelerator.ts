@@ -1,6 +1,6 @@
 /** The accelerator as the VM is given it: hw's contract, and what a report can say about how the code was run. */
 
-import type { Clock, MachineBus, Vcpu } from "../hw/index.ts";
+import type { Clock, CodeProfileFinding, CodeProfileTask, MachineBus, Vcpu } from "../hw/index.ts";
 import type { CpuidLeaf } from "../machine/index.ts";
 import type { GuestRam } from "../memory/index.ts";
 import type { VmDefinition } from "./vm-definition.ts";
@@ -23,6 +23,10 @@ export interface ExecutionStatistics {
   /** An estimate of what the installed ones take in the host, and what they may. */
   readonly regionMemoryBytes: number;
   readonly regionMemoryLimitBytes: number;
+  /** Of the code profile that was given: its hot blocks, those met, and how often compiling was put off for it. */
+  readonly profileBlocks: number;
+  readonly profileBlocksMet: number;
+  readonly regionsPutOff: number;
   readonly portAccesses: bigint;
   readonly mmioAccesses: bigint;
   readonly interrupts: bigint;
@@ -48,6 +52,8 @@ export interface StopStatistics {
 
 export interface MeasuredVcpu extends Vcpu {
   readonly statistics: ExecutionStatistics;
+  /** What has been found out about the guest's code so far; undefined when there was nothing to find out. */
+  codeProfile(): CodeProfileFinding | undefined;
 }
 
 /** How to run a VM's code; the application chooses. */
@@ -63,6 +69,7 @@ export interface AcceleratorChoice {
     readonly tier: VmDefinition["tier"];
     readonly cpu: VmDefinition["cpu"];
     readonly entropy: (byteCount: number) => Uint8Array;
+    readonly codeProfile: CodeProfileTask | undefined;
     readonly bus: MachineBus;
     readonly hypervisorLeaves: readonly CpuidLeaf[];
   }): MeasuredVcpu;

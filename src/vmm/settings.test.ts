@@ -20,6 +20,7 @@ test("a kernel is all that is needed", () => {
     memorySizeBytes: 256 * MiB,
     cpu: "v2",
     tier: "auto",
+    profile: "auto",
     timeoutSeconds: undefined,
     devices: [],
   });

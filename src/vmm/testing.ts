@@ -6,7 +6,7 @@
 import { MiB, ok } from "../base/index.ts";
 import { Ps2Keyboard } from "../devices/index.ts";
 import type { TextScreen } from "../devices/index.ts";
-import type { CpuState, MachineBus, SegmentState, VcpuExit } from "../hw/index.ts";
+import type { CodeProfileFinding, CpuState, MachineBus, SegmentState, VcpuExit } from "../hw/index.ts";
 import { PC_PLATFORM, pcMemoryMap } from "../machine/index.ts";
 import type { BoardConfig } from "../machine/index.ts";
 import type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu, StopStatistics } from "./accelerator.ts";
@@ -105,6 +105,8 @@ export class ScriptedVcpu implements MeasuredVcpu {
   #isExitRequested = false;
   interruptLine = false;
   resets = 0;
+  /** What it says about the guest's code. */
+  found: CodeProfileFinding | undefined;
   /** Budgets of the slices so far. */
   readonly budgets: number[] = [];
 
@@ -161,6 +163,10 @@ export class ScriptedVcpu implements MeasuredVcpu {
     return this.#retired;
   }
 
+  codeProfile(): CodeProfileFinding | undefined {
+    return this.found;
+  }
+
   get statistics(): ExecutionStatistics {
     return {
       instructionsRetired: this.#retired,
@@ -174,6 +180,9 @@ export class ScriptedVcpu implements MeasuredVcpu {
       regionsEvicted: 0,
       regionMemoryBytes: 0,
       regionMemoryLimitBytes: 0,
+      profileBlocks: 0,
+      profileBlocksMet: 0,
+      regionsPutOff: 0,
       portAccesses: 0n,
       mmioAccesses: 0n,
       interrupts: 0n,
@@ -282,6 +291,8 @@ export interface ScriptedParts extends VirtualMachineParts {
   inputTaken(): number;
   /** How often it was time to tidy up. */
   tidyUps(): number;
+  /** What it has told about the guest's code. */
+  readonly findings: readonly CodeProfileFinding[];
   board(): ScriptedBoard;
   vcpu(): ScriptedVcpu;
 }
@@ -293,6 +304,7 @@ export function scriptedParts(program: GuestProgram, input: VmDefinitionInput = 
   let vcpu: ScriptedVcpu | undefined;
   let taken = 0;
   let tidyUps = 0;
+  const findings: CodeProfileFinding[] = [];
   const outputs: Uint8Array[] = [];
   const accelerator: AcceleratorChoice = {
     name: "scripted",
@@ -316,6 +328,9 @@ export function scriptedParts(program: GuestProgram, input: VmDefinitionInput = 
     entropy: (byteCount) => new Uint8Array(byteCount),
     serial: { output: (chunk) => void outputs.push(chunk), inputTaken: (count) => (taken += count) },
     tidyUp: () => void tidyUps++,
+    codeProfile: undefined,
+    codeProfileFound: (found) => void findings.push(found),
+    findings,
     outputs,
     inputTaken: () => taken,
     tidyUps: () => tidyUps,

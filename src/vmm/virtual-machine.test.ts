@@ -164,6 +164,38 @@ test("a guest that has worked and waits for long leaves time to tidy up, once ea
   vm.stop();
 });
 
+test("what was found out about the guest's code is told once, when it waits for long after much work", async () => {
+  const parts = scriptedParts(() => {
+    parts.scheduling.advance(NS_PER_S);
+    const { timers, clock, pins } = parts.board().parts;
+    timers.schedule(clock.nowNs() + NS_PER_S, () => pins.interrupt.set(true));
+    return "halt";
+  });
+  const vm = await machineOf(parts);
+  parts.vcpu().found = "unfit";
+  vm.start();
+  for (let i = 0; i < 5; i++) await parts.scheduling.run(NS_PER_S);
+  assert.ok(parts.tidyUps() > 1);
+  assert.deepEqual(parts.findings, ["unfit"]);
+  vm.stop();
+});
+
+test("a guest that ends by itself tells what was found out about its code, one that is stopped does not", async () => {
+  const found = { hot: Uint32Array.of(1), lukewarm: Uint32Array.of() };
+  const ends = scriptedParts((cpu) => {
+    cpu.bus.writePort(SCRIPTED_PORTS.powerOff, 1, 0);
+    return "halt";
+  });
+  const stopped = scriptedParts(() => "halt");
+  const both = [await machineOf(ends), await machineOf(stopped)];
+  for (const parts of [ends, stopped]) parts.vcpu().found = found;
+  for (const vm of both) vm.start();
+  for (const parts of [ends, stopped]) await parts.scheduling.run(0);
+  for (const vm of both) vm.stop();
+  assert.deepEqual(ends.findings, [found]);
+  assert.deepEqual(stopped.findings, []);
+});
+
 test("a short wait leaves no time to tidy up", async () => {
   const parts = scriptedParts(() => {
     parts.scheduling.advance(NS_PER_S);

@@ -8,7 +8,7 @@
 
 import { NS_PER_S, ok } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
-import type { CpuState, VcpuExit } from "../hw/index.ts";
+import type { CodeProfileFinding, CodeProfileTask, CpuState, VcpuExit } from "../hw/index.ts";
 import type { KeyCode, TextScreen } from "../devices/index.ts";
 import { KVM_CPUID, loadKernel, readKernel } from "../machine/index.ts";
 import type { BoardConfig, BootFile, BootModule, Decompressors } from "../machine/index.ts";
@@ -52,6 +52,13 @@ export interface VirtualMachineParts {
   readonly serial: SerialConsumer;
   /** Called when the guest has worked and now waits for long: the time to give memory back. */
   readonly tidyUp: () => void;
+  /** What an earlier run of this kernel has learnt about its code, or that this one shall; undefined for neither. */
+  readonly codeProfile: CodeProfileTask | undefined;
+  /**
+   * Called at most once, with what there is to say about the guest's code when it waits for long for the first time, its
+   * boot being over, or when it ends by itself before.
+   */
+  readonly codeProfileFound: (found: CodeProfileFinding) => void;
 }
 
 /** Keys of the PC's keyboard, pressed and released: those that make a text, or one by its name. */
@@ -83,6 +90,7 @@ export class VirtualMachine {
   #endedAtNs: number | undefined;
   #timeout: HostTimer | undefined;
   #resets = 0;
+  #hasToldCodeProfile = false;
   #onStateChange: ((state: VmState) => void) | undefined;
 
   /** Checks everything, loads the kernel, and leaves the VM ready to start. */
@@ -110,7 +118,10 @@ export class VirtualMachine {
       clock: this.#clock,
       scheduling: parts.scheduling,
       betweenSlices: (exit) => this.#betweenSlices(exit),
-      tidyUp: parts.tidyUp,
+      tidyUp: () => {
+        this.#tellCodeProfile();
+        parts.tidyUp();
+      },
     });
     // The board needs the processor's pins and the processor the board's bus: the pins find the vCPU when used.
     this.#board = parts.createBoard({
@@ -142,6 +153,7 @@ export class VirtualMachine {
       tier: parts.definition.tier,
       cpu: parts.definition.cpu,
       entropy: parts.entropy,
+      codeProfile: parts.codeProfile,
       bus: this.#board.bus,
       hypervisorLeaves: KVM_CPUID,
     });
@@ -281,9 +293,11 @@ export class VirtualMachine {
     this.#request = undefined;
     switch (request?.kind) {
       case "power-off":
+        this.#tellCodeProfile();
         this.#end({ kind: "powered-off" });
         return;
       case "debug-exit":
+        this.#tellCodeProfile();
         this.#end({ kind: "debug-exit", value: request.value });
         return;
       case "reset":
@@ -292,6 +306,13 @@ export class VirtualMachine {
       case undefined:
         if (exit.kind === "shutdown") this.#end({ kind: "crashed", dump: this.dump() });
     }
+  }
+
+  #tellCodeProfile(): void {
+    if (this.#hasToldCodeProfile) return;
+    this.#hasToldCodeProfile = true;
+    const found = this.#vcpu.codeProfile();
+    if (found !== undefined) this.#parts.codeProfileFound(found);
   }
 
   async #restart(): Promise<void> {

@@ -87,6 +87,12 @@ export const VM_SETTINGS = {
     choices: ["auto", "interpreter"],
     default: "auto",
   }),
+  profile: choiceSetting({
+    option: "profile",
+    help: "whether it is kept which code of the kernel is worth compiling, for its next start",
+    choices: ["auto", "off"],
+    default: "auto",
+  }),
   timeoutSeconds: secondsSetting({
     option: "timeout",
     help: "end the VM after this time of the host's clock",
@@ -117,6 +123,7 @@ function readDefinition(read: SettingReader) {
     memorySizeBytes: read(VM_SETTINGS.memorySizeBytes),
     cpu: read(VM_SETTINGS.cpu),
     tier: read(VM_SETTINGS.tier),
+    profile: read(VM_SETTINGS.profile),
     timeoutSeconds: read(VM_SETTINGS.timeoutSeconds),
     devices: read(VM_SETTINGS.devices),
   };

@@ -53,7 +53,8 @@ export async function runGuest(
     },
     inputTaken() {},
   };
-  const created = await createVm(definition, serial, () =>
+  const request = { definition, serial, codeProfile: undefined, codeProfileFound() {} };
+  const created = await createVm(request, () =>
     Promise.resolve(
       ok({
         accelerator: {

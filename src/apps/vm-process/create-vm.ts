@@ -13,23 +13,18 @@ import {
   readBootFile,
   wallClockNs,
 } from "../../platform/node/index.ts";
+import type { VmRequest } from "../../host/index.ts";
 import { createBoard, VirtualMachine } from "../../vmm/index.ts";
-import type {
-  AcceleratorChoice,
-  BootImages,
-  SerialConsumer,
-  VirtualMachineParts,
-  VmDefinition,
-} from "../../vmm/index.ts";
+import type { AcceleratorChoice, BootImages, VirtualMachineParts, VmDefinition } from "../../vmm/index.ts";
 
 /** What a VM's code runs on; by default the engine and the PC. */
 export type Hardware = Pick<VirtualMachineParts, "accelerator" | "createBoard">;
 
 export async function createVm(
-  definition: VmDefinition,
-  serial: SerialConsumer,
+  request: VmRequest,
   hardware: () => Promise<Result<Hardware>> = enginePc,
 ): Promise<Result<VirtualMachine>> {
+  const { definition } = request;
   // Wrong files are the likeliest mistake, so they are looked at before the engine is prepared.
   const firstImages = await readImages(definition);
   if (!firstImages.ok) return firstImages;
@@ -37,7 +32,7 @@ export async function createVm(
   if (!runsOn.ok) return runsOn;
   let readAhead: typeof firstImages | undefined = firstImages;
   const vm = await VirtualMachine.create({
-    definition,
+    ...request,
     readImages: () => {
       const images = readAhead;
       readAhead = undefined;
@@ -48,7 +43,6 @@ export async function createVm(
     scheduling: nodeScheduling,
     wallClockNs,
     entropy: (byteCount) => randomBytes(byteCount),
-    serial,
     tidyUp: giveMemoryBack,
   });
   // The kernel file and what it unpacked to: many times what the VM itself needs. Whoever waits for the VM hears of it

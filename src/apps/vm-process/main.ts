@@ -4,4 +4,4 @@ import { enableQuickImports } from "../quick-imports.ts";
 
 enableQuickImports();
 const [{ serveVm }, { createVm }] = await Promise.all([import("./serve-vm.ts"), import("./create-vm.ts")]);
-serveVm((definition, serial) => createVm(definition, serial));
+serveVm((request) => createVm(request));

@@ -26,9 +26,9 @@ export function serveVm(createVm: VmServerParts["createVm"]): void {
   }
   const server = new VmServer({
     send: (message) => channel.send(message),
-    createVm(definition, serial) {
-      nameProcess(definition.name);
-      return createVm(definition, serial);
+    createVm(request) {
+      nameProcess(request.definition.name);
+      return createVm(request);
     },
     resources: processResources,
     memory: (ramBytes) => ownMemoryUse({ prefixBytes: WASM_ACCELERATOR_PREFIX_BYTES, ramBytes }),

@@ -8,13 +8,16 @@
  *     ticks         from now on a dot on the serial port every 10 ms of guest time
  *     spin          from now on never halts
  *     flood         from now on fills the serial port
+ *     known         on the serial port: what the VM was given of its kernel's code ("learn", hot blocks, "nothing")
+ *     learns:COUNT  from now on has learnt so many hot blocks
+ *     unfit         from now on what it was given does not fit
  *     poweroff, reset, crash, exit:VALUE, bug, abort, nonsense, stuck
  */
 
 import { NS_PER_MS, ok } from "../../base/index.ts";
 import { ScriptedBoard, ScriptedVcpu, SCRIPTED_PORTS } from "../../vmm/testing.ts";
 import type { GuestProgram } from "../../vmm/testing.ts";
-import type { TextScreen } from "../../vmm/index.ts";
+import type { CodeProfileTask, TextScreen } from "../../vmm/index.ts";
 import { createVm } from "./create-vm.ts";
 import { serveVm } from "./serve-vm.ts";
 
@@ -29,7 +32,10 @@ class ScriptGuest {
   screen: TextScreen | undefined;
   board: ScriptedBoard | undefined;
 
-  constructor(script: string) {
+  readonly #codeProfile: CodeProfileTask | undefined;
+
+  constructor(script: string, codeProfile: CodeProfileTask | undefined) {
+    this.#codeProfile = codeProfile;
     this.#words = script.split(" ").filter((word) => word !== "");
   }
 
@@ -64,6 +70,15 @@ class ScriptGuest {
         return "slice";
       case "screen":
         this.screen = screenOf(text);
+        return "slice";
+      case "known":
+        this.#say(cpu, knownText(this.#codeProfile));
+        return "slice";
+      case "learns":
+        cpu.found = { hot: new Uint32Array(Number(argument)), lukewarm: new Uint32Array(0) };
+        return "slice";
+      case "unfit":
+        cpu.found = verb;
         return "slice";
       case "shell":
       case "ticks":
@@ -121,6 +136,11 @@ class ScriptGuest {
   }
 }
 
+function knownText(codeProfile: CodeProfileTask | undefined): string {
+  if (codeProfile === undefined) return "nothing";
+  return codeProfile === "learn" ? codeProfile : `${codeProfile.hot.length} hot blocks`;
+}
+
 /** A fraction of a millisecond of processor time. */
 function burn(): void {
   const endMs = performance.now() + 0.5;
@@ -137,9 +157,9 @@ function screenOf(text: string): TextScreen {
   return { kind: "text", columns: COLUMNS, rows: ROWS, cells, cursor: undefined, colors, blinks: false };
 }
 
-serveVm((definition, serial) => {
-  const guest = new ScriptGuest(definition.commandLine);
-  return createVm(definition, serial, () =>
+serveVm((request) => {
+  const guest = new ScriptGuest(request.definition.commandLine, request.codeProfile);
+  return createVm(request, () =>
     Promise.resolve(
       ok({
         accelerator: {
