@@ -16,7 +16,7 @@ for (const { name, title } of GUEST_CATALOGUE) {
     const options = await guestOptions(t, name);
     if (options === undefined) return;
     const startMs = performance.now();
-    await using vm = await startVm(options);
+    await using vm = await startVm({ ...options, profile: "off" });
     await waitForMark(vm, name);
     const { statistics } = await vm.statistics();
     assert.equal(statistics.resets, 0, "it came there without a reset");

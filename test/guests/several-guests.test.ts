@@ -27,7 +27,7 @@ test("one VM's process is killed while the other lives on", LIMIT, async (t) => 
   const linux = await guestOptions(t, "linux-amd64");
   const mach = await guestOptions(t, "gnumach");
   if (linux === undefined || mach === undefined) return;
-  await using doomed = await startVm(mach);
+  await using doomed = await startVm({ ...mach, profile: "off" });
   const [shell] = await Promise.all([linuxShell(linux, "linux-amd64"), waitForMark(doomed, "gnumach")]);
   await using survivor = shell;
   process.kill(doomed.pid ?? 0, "SIGKILL");

@@ -64,7 +64,7 @@ export async function* runInGuest(
   options: VmOptions,
   programs: readonly Program[],
 ): AsyncGenerator<Outcome, void, undefined> {
-  await using vm = await startVm(options);
+  await using vm = await startVm({ ...options, profile: "off" });
   const lines = new LineReader(vm.serial);
   await lines.until(`@begin ${fileName(0)}`, BOOT_LIMIT_SECONDS);
   for (const [index, program] of programs.entries()) {

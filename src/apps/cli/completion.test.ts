@@ -29,6 +29,8 @@ test("bash completes commands, options and their values", () => {
   assert.deepEqual(offered("typevisor ru"), ["run"]);
   assert.deepEqual(offered("typevisor run --ke"), ["--kernel"]);
   assert.deepEqual(offered("typevisor run --tier "), ["auto", "interpreter"]);
+  assert.deepEqual(offered("typevisor run --profile "), ["auto", "off"]);
+  assert.deepEqual(offered("typevisor demo --profile "), ["auto", "off"]);
   assert.deepEqual(offered("typevisor run --cpu v"), ["v1", "v2"]);
   assert.deepEqual(offered("typevisor run --device "), ["isa-debug-exit"]);
   assert.deepEqual(offered("typevisor run --kernel package.jso"), ["package.json"]);

@@ -1,6 +1,7 @@
 /** `typevisor demo`: fetches the guests that are missing, then shows them all at once. */
 
 import { closestNames, GUEST_CATALOGUE } from "../../host/index.ts";
+import type { VmDefinition } from "../../vmm/index.ts";
 import { printError } from "./cli-parts.ts";
 import type { CliParts } from "./cli-parts.ts";
 import { DEMO_GUESTS } from "./demo-defaults.ts";
@@ -13,10 +14,12 @@ export interface DemoFlags {
   readonly names: readonly string[];
   readonly timeoutSeconds: number;
   readonly mirror: string | undefined;
+  /** As `run` has it. */
+  readonly profile: VmDefinition["profile"];
 }
 
 export async function demo(
-  { names, timeoutSeconds, mirror }: DemoFlags,
+  { names, timeoutSeconds, mirror, profile }: DemoFlags,
   { spawn }: CliParts,
 ): Promise<number> {
   const wanted = names.length === 0 ? DEMO_GUESTS : [...new Set(names)];
@@ -30,7 +33,7 @@ export async function demo(
     );
     return EXIT.error;
   }
-  const guests = await fetched(wanted, mirror);
+  const guests = await fetched(wanted, mirror, profile);
   return guests === undefined ? EXIT.error : await runDemo({ guests, timeoutSeconds, spawn });
 }
 
@@ -38,6 +41,7 @@ export async function demo(
 async function fetched(
   names: readonly string[],
   mirror: string | undefined,
+  profile: VmDefinition["profile"],
 ): Promise<DemoGuest[] | undefined> {
   const { fetchGuests, ProgressPrinter } = await import("./guests/index.ts");
   const printer = new ProgressPrinter(process.stderr);
@@ -57,6 +61,7 @@ async function fetched(
       module: guest.modulePaths,
       append: guest.commandLine,
       memory: guest.memorySizeBytes,
+      profile,
     },
   }));
 }

@@ -116,6 +116,12 @@ interface FetchFlags extends ListFlags {
   readonly refresh?: true;
 }
 
+interface DemoFlags {
+  readonly timeout: string;
+  readonly mirror?: string;
+  readonly profile?: string;
+}
+
 function addDemo(program: Command, parts: CliParts, finish: Finish): void {
   program
     .command("demo")
@@ -131,16 +137,23 @@ function addDemo(program: Command, parts: CliParts, finish: Finish): void {
       String(DEMO_TIMEOUT_SECONDS),
     )
     .option("--mirror <URL>", "a Debian mirror from which missing guests are fetched")
-    .action(async (names: string[], flags: { readonly timeout: string; readonly mirror?: string }) => {
+    .addOption(settingOption(VM_SETTINGS.profile))
+    .action(async (names: string[], flags: DemoFlags) => {
       const timeout = VM_SETTINGS.timeoutSeconds.parse(flags.timeout);
       if (!timeout.ok) {
         printError(`The option --timeout ${timeout.error.problem}.`);
         finish(EXIT.error);
         return;
       }
+      const profile = VM_SETTINGS.profile.parse(flags.profile);
+      if (!profile.ok) {
+        printError(`The option --profile ${profile.error.problem}.`);
+        finish(EXIT.error);
+        return;
+      }
       const { demo } = await import("./demo-command.ts");
       const timeoutSeconds = timeout.value ?? DEMO_TIMEOUT_SECONDS;
-      finish(await demo({ names, timeoutSeconds, mirror: flags.mirror }, parts));
+      finish(await demo({ names, timeoutSeconds, mirror: flags.mirror, profile: profile.value }, parts));
     });
 }
 

@@ -22,7 +22,7 @@ interface Ran {
 
 function start(args: readonly string[]) {
   const child = spawn(process.execPath, [command, ...args], {
-    env: { ...process.env, XDG_STATE_HOME: folder.path },
+    env: { ...process.env, XDG_STATE_HOME: folder.path, XDG_CACHE_HOME: folder.path },
     stdio: ["pipe", "pipe", "pipe"],
   });
   let stdout = "";
@@ -153,6 +153,25 @@ test("the serial port can go to a file, or nowhere", async () => {
   });
 });
 
+test("what a VM learns of its kernel's code is there for the next one with that kernel, unless that is not wanted", async () => {
+  const kernel = join(folder.path, "learnt");
+  writeFileSync(kernel, readFileSync(folder.kernel).with(4095, 1));
+  const profiles = join(folder.path, "typevisor", "profiles");
+  const said = async (script: string, ...args: string[]): Promise<string> =>
+    (await typevisor("run", "--kernel", kernel, "--append", `known ${script} poweroff`, ...args)).stdout;
+  assert.equal(await said("learns:7"), "learn");
+  assert.equal(await said(""), "7 hot blocks");
+  assert.equal(await said("", "--profile", "off"), "nothing");
+  assert.equal(await said("", "--tier", "interpreter"), "nothing");
+  assert.equal((await run("known poweroff")).stdout, "learn");
+  // Damaged: ignored, and replaced.
+  const [file = ""] = readdirSync(profiles);
+  writeFileSync(join(profiles, file), "nonsense");
+  assert.equal(await said("learns:3"), "learn");
+  assert.equal(await said("unfit"), "3 hot blocks");
+  assert.deepEqual(readdirSync(profiles), []);
+});
+
 test("--stats says what the VM has done, on standard error", async () => {
   const { status, stdout, stderr } = await run("say:hello poweroff", "--stats");
   assert.deepEqual({ status, stdout }, { status: 0, stdout: "hello" });
@@ -165,6 +184,8 @@ test("--stats says what the VM has done, on standard error", async () => {
     "code cache",
     "regions compiled",
     "installed",
+    "profile of an earlier run",
+    "regions put off",
     "memory, estimated",
     "stops for translation",
     "stops for compilation",

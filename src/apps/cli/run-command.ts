@@ -5,11 +5,10 @@ import { open } from "node:fs/promises";
 import { constants } from "node:os";
 import { err, ok, releasable } from "../../base/index.ts";
 import type { Releasable, Result } from "../../base/index.ts";
-import { VmHandle } from "../../host/index.ts";
-import type { VmEnd } from "../../host/index.ts";
-import { nodeScheduling } from "../../platform/node/index.ts";
+import type { VmEnd, VmHandle } from "../../host/index.ts";
 import { formatCrashDump, parseVmDefinition, VM_SETTINGS } from "../../vmm/index.ts";
 import type { VmDefinition } from "../../vmm/index.ts";
+import { createVmHandle } from "../code-profiles.ts";
 import { printError } from "./cli-parts.ts";
 import type { CliParts } from "./cli-parts.ts";
 import { deservesReport, writeCrashReport } from "./crash-report.ts";
@@ -33,11 +32,7 @@ export async function runVm(options: RunOptions, { spawn }: CliParts): Promise<n
   const prepared = await prepare(options);
   if (!prepared.ok) return refuse(prepared.error.message);
   const { definition, serial } = prepared.value;
-  const created = await VmHandle.create({
-    definition,
-    link: spawn(),
-    scheduling: nodeScheduling,
-  });
+  const created = await createVmHandle({ definition, link: spawn() });
   if (!created.ok) return refuse(created.error.message);
   const vm = created.value;
   const console = await connectSerial(vm, serial);

@@ -22,7 +22,7 @@ function run(code: readonly number[], ...args: readonly string[]) {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [command, "run", "--kernel", kernel, "--memory", "16M", "--timeout", "30", ...args],
-    { encoding: "utf8", input: "" },
+    { encoding: "utf8", input: "", env: { ...process.env, XDG_CACHE_HOME: folder } },
   );
   return { status, stdout, stderr };
 }
@@ -91,6 +91,26 @@ test("a loop is compiled, and the statistics say so", () => {
   assert.ok(typeof figures === "object" && figures !== null);
   assert.ok("instructions" in figures && Number(figures.instructions) > 20_000_000);
   assert.ok("compiledShare" in figures && Number(figures.compiledShare) > 0.9);
+});
+
+test("a second run knows what the first has found worth compiling, and compiles it sooner", () => {
+  // mov ecx, 10,000,000; dec ecx; jnz; then the end
+  const code = [0xb9, 0x80, 0x96, 0x98, 0x00, 0x49, 0x75, 0xfd, ...outb(0xf4, 1), HLT];
+  const options = ["--device", "isa-debug-exit", "--stats", "--format", "json"];
+  const figures = (...args: string[]): Record<string, unknown> => {
+    const { status, stderr } = run(code, ...options, ...args);
+    assert.equal(status, 3);
+    const printed: unknown = JSON.parse(stderr);
+    assert.ok(typeof printed === "object" && printed !== null);
+    return Object.fromEntries(Object.entries(printed));
+  };
+  assert.equal(figures()["profileBlocks"], 0);
+  const second = figures();
+  assert.deepEqual([second["profileBlocks"], second["profileBlocksMet"]], [1, 1]);
+  const without = figures("--profile", "off");
+  assert.equal(without["profileBlocks"], 0);
+  assert.equal(second["instructions"], without["instructions"]);
+  assert.ok(Number(second["interpretedShare"]) < Number(without["interpretedShare"]) / 5);
 });
 
 test("the statistics tell by part what the VM's process has in memory", () => {

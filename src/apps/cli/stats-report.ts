@@ -24,6 +24,10 @@ interface Figures {
   /** Estimated. */
   readonly regionMemoryBytes: number;
   readonly regionMemoryLimitBytes: number;
+  /** Of the profile of an earlier run: its hot blocks, those met, and how often compiling was put off for it. */
+  readonly profileBlocks: number;
+  readonly profileBlocksMet: number;
+  readonly regionsPutOff: number;
   /** How long the guest stood still for the translation of a block and for the compilation of a region. */
   readonly translationStops: Stops;
   readonly compilationStops: Stops;
@@ -78,6 +82,9 @@ export function figuresOf({ statistics, cpuTimeNs, peakResidentBytes, memory }: 
     regionsEvicted: execution.regionsEvicted,
     regionMemoryBytes: execution.regionMemoryBytes,
     regionMemoryLimitBytes: execution.regionMemoryLimitBytes,
+    profileBlocks: execution.profileBlocks,
+    profileBlocksMet: execution.profileBlocksMet,
+    regionsPutOff: execution.regionsPutOff,
     translationStops: stopsOf(execution.translationStops),
     compilationStops: stopsOf(execution.compilationStops),
     evictionStops: stopsOf(execution.evictionStops),
@@ -114,6 +121,8 @@ export function statsReport(sample: VmSample, format: StatsFormat): string {
     ["  installed", grouped(figures.regionsInstalled)],
     ["  evicted", grouped(figures.regionsEvicted)],
     ["  memory, estimated", ofLimit(figures.regionMemoryBytes, figures.regionMemoryLimitBytes)],
+    ["profile of an earlier run", profileUse(figures)],
+    ["  regions put off", grouped(figures.regionsPutOff)],
     ...stopRows("translation", figures.translationStops),
     ...(figures.evictionStops.count === 0 ? [] : stopRows("eviction", figures.evictionStops)),
     ...stopRows("compilation", figures.compilationStops),
@@ -142,6 +151,9 @@ function memoryRows(memory: Figures["memory"]): [string, string][] {
     ["  program files, shared", mebibytes(memory.parts.programFiles)],
   ];
 }
+
+const profileUse = ({ profileBlocks, profileBlocksMet }: Figures): string =>
+  profileBlocks === 0 ? "none" : `${grouped(profileBlocksMet)} of ${grouped(profileBlocks)} hot blocks met`;
 
 /** "1.5 of 32.0 MiB". */
 function ofLimit(bytes: number, limitBytes: number): string {

@@ -1,17 +1,18 @@
 /** One VM as a program sees it. */
 
-import { SERIAL_HISTORY_BYTES, VmHandle, waitForScreen, waitForSerial } from "../../host/index.ts";
-import type { VmEnding, VmSample } from "../../host/index.ts";
+import { SERIAL_HISTORY_BYTES, waitForScreen, waitForSerial } from "../../host/index.ts";
+import type { VmEnding, VmHandle, VmSample } from "../../host/index.ts";
 import { nodeScheduling } from "../../platform/node/index.ts";
 import { parseVmDefinition } from "../../vmm/index.ts";
 import type { VmDefinitionInput, VmState } from "../../vmm/index.ts";
+import { createVmHandle } from "../code-profiles.ts";
 import { spawnVm } from "../spawn-vm.ts";
 import { VmError, vmErrorOf, withVmErrors } from "./vm-error.ts";
 
 /**
  * What to start. Only `kernel` is needed; the others default as on the command line: `name`, `initrd`, `module`,
- * `append`, `memory` (a number is bytes, a text may be "256M"), `cpu` ("v2,-sse4_2"), `tier`, `timeout` (seconds),
- * `device`.
+ * `append`, `memory` (a number is bytes, a text may be "256M"), `cpu` ("v2,-sse4_2"), `tier`, `profile`,
+ * `timeout` (seconds), `device`.
  */
 export type VmOptions = VmDefinitionInput;
 
@@ -33,7 +34,7 @@ export async function startVmIn(spawn: typeof spawnVm, options: VmOptions): Prom
   const definition = parseVmDefinition(options);
   if (!definition.ok) throw vmErrorOf(definition.error);
   const link = spawn();
-  const created = await VmHandle.create({ definition: definition.value, link, scheduling: nodeScheduling });
+  const created = await createVmHandle({ definition: definition.value, link });
   if (!created.ok) throw vmErrorOf(created.error);
   await withVmErrors(created.value.start());
   return new Vm(created.value);

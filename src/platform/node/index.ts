@@ -1,6 +1,8 @@
 /** What VMs need of Node.js: time and the event loop, processes, the compiled core, decompression. */
 
 export { nodeDecompressors } from "./decompress.ts";
+export { KeptFiles, userCacheFolder } from "./kept-files.ts";
+export type { KeptFilesLimits } from "./kept-files.ts";
 export { loadCore } from "./load-core.ts";
 export { memoryUse, ownMemoryUse } from "./memory-use.ts";
 export type { GuestMemory, MemoryParts, MemoryUse } from "./memory-use.ts";

@@ -1,11 +1,12 @@
 /** One VM of the demo: its handle, and what the dashboard shows of it. */
 
 import { NS_PER_S } from "../../../base/index.ts";
-import { Listeners, VmHandle, waitForScreen, waitForSerial } from "../../../host/index.ts";
-import type { GuestMark, SpawnVmProcess, VmEnd, VmSample } from "../../../host/index.ts";
+import { Listeners, waitForScreen, waitForSerial } from "../../../host/index.ts";
+import type { GuestMark, SpawnVmProcess, VmEnd, VmHandle, VmSample } from "../../../host/index.ts";
 import { nodeScheduling } from "../../../platform/node/index.ts";
 import { parseVmDefinition } from "../../../vmm/index.ts";
 import type { TextScreen, VmDefinitionInput, VmState } from "../../../vmm/index.ts";
+import { createVmHandle } from "../../code-profiles.ts";
 import { describeEnding } from "../exit-status.ts";
 import { TerminalLines } from "./terminal-lines.ts";
 
@@ -47,7 +48,7 @@ export class DemoVm {
     const definition = parseVmDefinition(guest.definition);
     if (!definition.ok) throw new DemoFault(definition.error.message);
     const link = spawn();
-    const handle = await VmHandle.create({ definition: definition.value, link, scheduling: nodeScheduling });
+    const handle = await createVmHandle({ definition: definition.value, link });
     if (!handle.ok) throw new DemoFault(handle.error.message);
     return new DemoVm(handle.value, guest);
   }

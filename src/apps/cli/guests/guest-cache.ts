@@ -8,11 +8,12 @@
  */
 import { randomUUID } from "node:crypto";
 import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { homedir, hostname } from "node:os";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { MAX_MANIFEST_BYTES, parseManifest } from "../../../host/index.ts";
 import type { GuestManifest } from "../../../host/index.ts";
+import { userCacheFolder } from "../../../platform/node/index.ts";
 import { digestOfFile } from "./download.ts";
 import { systemCodeOf } from "./host-error.ts";
 
@@ -22,12 +23,9 @@ const LOCK_POLL_MS = 250;
 /** A lock or work folder of a process that cannot be asked (another machine's) is abandoned after this time. */
 const ABANDONED_AFTER_MS = 60 * 60 * 1000;
 
-/** $XDG_CACHE_HOME/typevisor/guests, by default below ~/.cache (XDG Base Directory Specification). */
+/** Among what the user's cache holds for this program. */
 export function defaultGuestCacheFolder(): string {
-  const configured = process.env["XDG_CACHE_HOME"];
-  // The specification tells to ignore a relative path.
-  const base = configured?.startsWith("/") === true ? configured : join(homedir(), ".cache");
-  return join(base, "typevisor", "guests");
+  return join(userCacheFolder(), "guests");
 }
 
 export class GuestCache {
