@@ -203,10 +203,11 @@ export class OrdinaryFloats {
     const roles = new Map(e.operands.map((role) => [role === "d" ? d : s, role]));
     for (const n of roles.keys()) if (((this.#known[n] ?? 0) & bits) === bits) roles.delete(n);
     if (roles.size === 0 && result === undefined) return f.localGet(quick);
+    const format = formatOf(e.lanes);
     let pushed = 0;
     const combine = (): void => {
-      this.#pushTest(formatOf(e.lanes));
-      if (pushed++ > 0) f.simd(simdOps["v128.or"]);
+      this.#toWords(format);
+      if (pushed++ > 0) f.simd(simdOps["i16x8.max_s"]);
     };
     for (const role of roles.values()) {
       this.#host.pushXmm(role);
@@ -216,6 +217,8 @@ export class OrdinaryFloats {
       f.localGet(result);
       combine();
     }
+    f.localGet(this.#testLocals(format).limit);
+    f.simd(simdOps["i16x8.gt_s"]);
     f.simd(simdOps["i8x16.bitmask"]);
     f.i32Const(decidingBits[e.lanes]);
     f.op(binaryOps["i32.and"]);
@@ -248,17 +251,15 @@ export class OrdinaryFloats {
     return this.#quick;
   }
 
-  /** Pops a vector, pushes one with words of ones where it is not ordinary. */
-  #pushTest(format: FloatFormat): void {
+  /** Pops a vector, pushes one of words that are above the limit where it is not ordinary. */
+  #toWords(format: FloatFormat): void {
     const f = this.#f;
-    const { bias, limit } = this.#testLocals(format);
+    const { bias } = this.#testLocals(format);
     f.localTee(this.#scratch);
     f.localGet(this.#scratch);
     f.simd(simdOps["i16x8.add"]);
     f.localGet(bias);
     f.simd(simdOps["i16x8.sub"]);
-    f.localGet(limit);
-    f.simd(simdOps["i16x8.gt_s"]);
   }
 
   /** Behind a helper's call on the slow way: what will be known of these registers must hold here too. */
