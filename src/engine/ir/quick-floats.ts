@@ -18,7 +18,7 @@ const s = x.xmm("s");
 const v = (op: SimdOp, ...args: Expr[]): Expr => x.simd(op, "v128", args);
 const setD = (value: Expr): Statement => x.setXmm("d", value);
 
-const shapeOf = (lanes: FloatLanes): "f32x4" | "f64x2" => (lanes.endsWith("s") ? "f32x4" : "f64x2");
+const shapeOf = (lanes: FloatLanes): "f32x4" | "f64x2" => (formatOf(lanes) === "f32" ? "f32x4" : "f64x2");
 const isScalar = (lanes: FloatLanes): boolean => lanes.startsWith("s");
 
 /** The lowest lane, and XMM register d with another one. */
@@ -28,6 +28,13 @@ const lowest = (format: FloatFormat, value: Expr): Expr =>
     : x.simd("f64x2.extract_lane", "f64", [value], [0]);
 const withLowest = (format: FloatFormat, value: Expr): Expr =>
   x.simd(format === "f32" ? "f32x4.replace_lane" : "f64x2.replace_lane", "v128", [d, value], [0]);
+
+/** XMM register d with the lowest lane of a vector. */
+const withLowestOf = (format: FloatFormat, value: Expr): Expr => {
+  const bytes = format === "f32" ? 4 : 8;
+  const indices = Array.from({ length: 16 }, (_, i) => (i < bytes ? i : 16 + i));
+  return x.simd("i8x16.shuffle", "v128", [value, d], indices);
+};
 
 const result = x.local("result", "v128");
 
@@ -48,9 +55,14 @@ const zerosOf = { add: "sum", sub: "sum", mul: "product", div: "quotient" } as c
 const arithmetic = (name: "add" | "sub" | "mul" | "div", lanes: FloatLanes): QuickForm => {
   const format = formatOf(lanes);
   const scalar: BinaryOp = `${format}.${name}`;
-  const value = isScalar(lanes)
-    ? withLowest(format, x.binary(scalar, lowest(format, d), lowest(format, s)))
-    : v(`${shapeOf(lanes)}.${name}`, d, s);
+  const shape = shapeOf(lanes);
+  const packed = v(`${shape}.${name}`, d, s);
+  if (!isScalar(lanes)) return checked(lanes, ["d", "s"], packed, zerosOf[name]);
+  // Of a product or sum the other lanes cost nothing, and the lowest need not be taken out and put back.
+  const value =
+    name === "div"
+      ? withLowest(format, x.binary(scalar, lowest(format, d), lowest(format, s)))
+      : withLowestOf(format, packed);
   return checked(lanes, ["d", "s"], value, zerosOf[name]);
 };
 
