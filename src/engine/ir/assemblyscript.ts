@@ -189,13 +189,15 @@ function printLoad(
   size: MemorySize,
   address: string,
   forWrite: boolean,
+  toVector: boolean,
   onFault: string,
 ): string {
   const bytes = size / 8;
   const slow = `slowRead${forWrite ? "ForWrite" : ""}${size}`;
-  const type = size === 128 ? "v128" : size === 64 ? "i64" : "i32";
-  const read =
-    size === 128
+  const type = size === 128 || toVector ? "v128" : size === 64 ? "i64" : "i32";
+  const read = toVector
+    ? `v128.load${size}_zero(p)`
+    : size === 128
       ? "v128.load(p)"
       : size === 64
         ? "load<i64>(p)"
@@ -288,9 +290,23 @@ export function printStatement(statement: Statement, op: PrintedOp, declared: Se
       return statement.when === undefined ? `{ ${text} }` : `if (${p(statement.when)}) { ${text} }`;
     }
     case "load":
-      return printLoad(statement.name, statement.size, p(statement.address), statement.forWrite, fault(op));
+      return printLoad(
+        statement.name,
+        statement.size,
+        p(statement.address),
+        statement.forWrite,
+        statement.toVector,
+        fault(op),
+      );
     case "store":
-      return printStore(statement.size, p(statement.address), p(statement.value), fault(op));
+      return printStore(
+        statement.size,
+        p(statement.address),
+        statement.value.type === "v128" && statement.size !== 128
+          ? `v128.extract_lane<i${statement.size}>(${p(statement.value)}, 0)`
+          : p(statement.value),
+        fault(op),
+      );
     case "compareExchange":
       return printCompareExchange(
         statement.size,

@@ -109,15 +109,19 @@ export type Statement =
       readonly aux: Expr | undefined;
       readonly when: Expr | undefined;
     }
-  /** Guest memory to a local: i32 for 8–32 bits, i64 for 64, v128; may fault. `forWrite` checks as a store would. */
+  /**
+   * Guest memory to a local: i32 for 8–32 bits, i64 for 64, v128; may fault. `forWrite` checks as a store would;
+   * `toVector` makes 32 or 64 bits a v128 with zeros above them.
+   */
   | {
       readonly kind: "load";
       readonly name: string;
       readonly size: MemorySize;
       readonly address: Expr;
       readonly forWrite: boolean;
+      readonly toVector: boolean;
     }
-  /** A value to guest memory; may fault. */
+  /** A value to guest memory, of a v128 the lowest lane if the size is less; may fault. */
   | { readonly kind: "store"; readonly size: MemorySize; readonly address: Expr; readonly value: Expr }
   /**
    * The second half of a locked read-modify-write, behind a load for write: stores the value, in one step that other
@@ -235,6 +239,15 @@ export const load = (name: string, size: MemorySize, address: Expr, forWrite = f
   size,
   address,
   forWrite,
+  toVector: false,
+});
+export const loadToVector = (name: string, size: 32 | 64, address: Expr): Statement => ({
+  kind: "load",
+  name,
+  size,
+  address,
+  forWrite: false,
+  toVector: true,
 });
 export const store = (size: MemorySize, address: Expr, value: Expr): Statement => ({
   kind: "store",

@@ -79,6 +79,15 @@ const loadAndStoreRows: OpRow[] = addressForms.flatMap(({ suffix, format, addres
     ),
   ),
   ...memoryWidths.map((w) => inline(`st${w}_${suffix}`, [x.store(w, address, x.reg("d", w))], format)),
+  /** Scalars of XMM registers. */
+  ...([32, 64] as const).flatMap((w) => [
+    inline(
+      `ldx${w}_${suffix}`,
+      [x.loadToVector("v", w, address), x.setXmm("d", x.local("v", "v128"))],
+      format,
+    ),
+    inline(`stx${w}_${suffix}`, [x.store(w, address, x.xmm("d"))], format),
+  ]),
   inline(`ld128_${suffix}`, [x.load("v", 128, address), x.setXmm("d", x.local("v", "v128"))], format),
   inline(`st128_${suffix}`, [x.store(128, address, x.xmm("d"))], format),
 ]);

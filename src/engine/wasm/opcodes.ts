@@ -39,7 +39,15 @@ export const opcode = {
 } as const;
 
 /** Behind the SIMD prefix. */
-export const simdOpcode = { v128Load: 0, v128Store: 11, v128Const: 12 } as const;
+export const simdOpcode = {
+  v128Load: 0,
+  v128Store: 11,
+  v128Const: 12,
+  v128Store32Lane: 0x5a,
+  v128Store64Lane: 0x5b,
+  v128Load32Zero: 0x5c,
+  v128Load64Zero: 0x5d,
+} as const;
 
 /** Behind the prefix of atomic instructions: compare-exchange by size in bits. */
 export const compareExchangeOpcode = { 8: 0x4a, 16: 0x4b, 32: 0x48, 64: 0x49 } as const;

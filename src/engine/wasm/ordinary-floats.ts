@@ -64,6 +64,12 @@ const halves = (lower: number, upper: number): number =>
   (lower & LOWER_HALF) | ((upper & LOWER_HALF) << HALF_BITS);
 const upperHalf = (known: number): number => known >> HALF_BITS;
 
+/** Zeros above an unknown number of 32 or 64 bits. */
+const FROM_32 = ALL_KNOWN & ~(LOWER_F64 | LOWEST_F32);
+const FROM_64 = halves(0, LOWER_HALF);
+/** Address forms of loads. */
+const FORMS = ["m64", "m32", "x64", "x32"] as const;
+
 /** What moves leave behind, from what was known of d and s. */
 const moves = new Map<number, (d: number, s: number) => number>(
   (
@@ -77,10 +83,14 @@ const moves = new Map<number, (d: number, s: number) => number>(
       ["movddup", (_d, s) => halves(s, s)],
       ["punpcklqdq", (d, s) => halves(d, s)],
       ["punpckhqdq", (d, s) => halves(upperHalf(d), upperHalf(s))],
-      ["xmm_from32", () => ALL_KNOWN & ~(LOWER_F64 | LOWEST_F32)],
-      ["xmm_from64", () => halves(0, LOWER_HALF)],
+      ["xmm_from32", () => FROM_32],
+      ["xmm_from64", () => FROM_64],
       ["xmm_low64", (d) => halves(0, upperHalf(d))],
       ["xmm_high64", (d) => halves(d, 0)],
+      ...FORMS.flatMap((form) => [
+        [`ldx32_${form}`, () => FROM_32] as const,
+        [`ldx64_${form}`, () => FROM_64] as const,
+      ]),
     ] as const satisfies readonly (readonly [string, (d: number, s: number) => number])[]
   ).map(([name, after]) => [opNumber(name), after]),
 );

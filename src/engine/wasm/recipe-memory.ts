@@ -3,7 +3,7 @@
  * several share one check.
  */
 import { type Expr, type MemorySize, type Statement, type ValueType, unary } from "../ir/expr.ts";
-import { binaryOps, unaryOps } from "../ir/wasm-ops.ts";
+import { binaryOps, simdOps, unaryOps } from "../ir/wasm-ops.ts";
 import { PAGE_SIZE, SCRATCH, TLB_INDEX_MASK } from "../layout.ts";
 import { beginAgain, slowRead, slowReadForWrite, slowWrite } from "./core-calls.ts";
 import { compareExchangeOpcode, opcode, simdOpcode } from "./opcodes.ts";
@@ -19,6 +19,9 @@ const STORE_SCRATCH = SCRATCH + 16;
 
 export const typeOfAccess = (size: MemorySize): ValueType =>
   size === 128 ? "v128" : size === 64 ? "i64" : "i32";
+
+type Load = Extract<Statement, { kind: "load" }>;
+export const typeOfLoad = ({ size, toVector }: Load): ValueType => (toVector ? "v128" : typeOfAccess(size));
 
 export class GuestMemoryRecipes {
   readonly #code: RecipeCode;
@@ -127,17 +130,21 @@ export class GuestMemoryRecipes {
     steps.push(step.FAULT, step.END_IF);
   }
 
-  load(statement: Extract<Statement, { kind: "load" }>): void {
-    const { size, forWrite } = statement;
+  load(statement: Load): void {
+    const { size, forWrite, toVector } = statement;
     const va = this.#code.needed("i64");
     const entry = this.#code.needed("i32");
-    const type = typeOfAccess(size);
+    const type = typeOfLoad(statement);
+    const load = (): void => {
+      if (!toVector) this.#code.load(size);
+      else this.#code.v128Access(size === 64 ? simdOpcode.v128Load64Zero : simdOpcode.v128Load32Zero);
+    };
     this.#accessGuest(
       statement,
       forWrite ? step.TLB_WRITE : step.TLB_READ,
       type,
       (offset) => {
-        this.#code.load(size);
+        load();
         steps.push(...offset);
       },
       (pushAddress) => {
@@ -148,7 +155,7 @@ export class GuestMemoryRecipes {
         steps.push(binaryOps["i32.eq"]);
         this.#faultIf();
         this.#code.get(entry);
-        this.#code.load(size);
+        load();
         steps.push(0);
       },
       [va, entry],
@@ -159,7 +166,8 @@ export class GuestMemoryRecipes {
     const { size, value } = statement;
     const va = this.#code.needed("i64");
     const entry = this.#code.needed("i32");
-    const kept = this.#code.needed(typeOfAccess(size));
+    const isLane = value.type === "v128" && size !== 128;
+    const kept = this.#code.needed(isLane ? "v128" : typeOfAccess(size));
     this.#expression(value);
     this.#code.set(kept);
     // A hit pushes its address before the value.
@@ -169,8 +177,11 @@ export class GuestMemoryRecipes {
       undefined,
       (offset) => {
         this.#code.get(kept);
-        this.#code.store(size);
+        if (isLane)
+          this.#code.v128Access(size === 64 ? simdOpcode.v128Store64Lane : simdOpcode.v128Store32Lane);
+        else this.#code.store(size);
         steps.push(...offset);
+        if (isLane) steps.push(0);
       },
       (pushAddress) => {
         if (size === 128) {
@@ -182,6 +193,13 @@ export class GuestMemoryRecipes {
         pushAddress();
         if (size === 128) steps.push(step.STATE_ADDRESS, STORE_SCRATCH);
         else this.#code.get(kept);
+        if (isLane) {
+          steps.push(
+            opcode.simdPrefix,
+            simdOps[size === 64 ? "i64x2.extract_lane" : "i32x4.extract_lane"],
+            0,
+          );
+        }
         this.#code.call(slowWrite(size));
         this.#faultIf();
       },

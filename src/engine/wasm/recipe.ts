@@ -14,7 +14,7 @@ import { FLAG_LOCALS, kindOf, usesAux, usesDst, usesSrc } from "./flag-values.ts
 import { factsOfOp } from "./op-facts.ts";
 import { opcode, simdOpcode, valueTypeCode } from "./opcodes.ts";
 import { RecipeCode, type Temporary } from "./recipe-code.ts";
-import { GuestMemoryRecipes, typeOfAccess } from "./recipe-memory.ts";
+import { GuestMemoryRecipes, typeOfLoad } from "./recipe-memory.ts";
 import * as step from "./recipe-steps.ts";
 import { ROLE_NUMBERS, dynamicBits, ordinaryExpressions, staticExpressions, steps } from "./recipe-steps.ts";
 import {
@@ -77,7 +77,7 @@ class RecipeWriter {
         return this.#setFlags(statement);
       case "load":
         this.#memory.load(statement);
-        return this.#setNamed(statement.name, typeOfAccess(statement.size), statement.size);
+        return this.#setNamed(statement.name, typeOfLoad(statement), statement.size);
       case "store":
         return this.#memory.store(statement);
       case "compareExchange":

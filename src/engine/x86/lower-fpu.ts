@@ -7,6 +7,7 @@ import { opNumber } from "../ir/ops.ts";
 import type { Form, Lowering, Meaning } from "./row.ts";
 import {
   LOAD128,
+  LOAD_SCALAR,
   SIZE16,
   SIZE32,
   SIZE64,
@@ -20,7 +21,6 @@ import {
 
 const X87_CHECK = opNumber("x87_check");
 const XMM_FROM32 = opNumber("xmm_from32");
-const XMM_FROM64 = opNumber("xmm_from64");
 
 /** Temporary XMM register for memory operands; as an MMX operand, 8 names it. */
 export const XMM_MEMORY = XMM_TEMP;
@@ -67,7 +67,6 @@ export const sse = (meaning: Meaning): Meaning => {
 
 /** Bits of an r/m operand by its width in the table. */
 export type MemoryBits = 8 | 16 | 32 | 64 | 128;
-const SIZE_OF_BITS: Record<8 | 16 | 32 | 64, SizeLog2> = { 8: SIZE8, 16: SIZE16, 32: SIZE32, 64: SIZE64 };
 
 /** Loads the memory operand to the start of the XMM temporary, zeros above it; 128 bits must be aligned if asked. */
 export function loadXmmMemory(t: Translator, bits: MemoryBits, aligned: boolean): void {
@@ -77,8 +76,12 @@ export function loadXmmMemory(t: Translator, bits: MemoryBits, aligned: boolean)
     t.memory(LOAD128, XMM_MEMORY);
     return;
   }
-  t.load(T0, SIZE_OF_BITS[bits]);
-  t.emit(bits === 64 ? XMM_FROM64 : XMM_FROM32, XMM_MEMORY, T0);
+  if (bits >= 32) {
+    t.memory(LOAD_SCALAR[bits === 64 ? 64 : 32], XMM_MEMORY);
+    return;
+  }
+  t.load(T0, bits === 16 ? SIZE16 : SIZE8);
+  t.emit(XMM_FROM32, XMM_MEMORY, T0);
 }
 
 /** The XMM register in r/m, or the temporary with the memory operand. */

@@ -6,11 +6,13 @@ import { mmxIsAvailable, readMm, readXmm, sizeByRexW, widthByRexW, type MemoryBi
 import type { Lowering, Meaning } from "./row.ts";
 import {
   LOAD128,
+  LOAD_SCALAR,
   SIZE16,
   SIZE32,
   SIZE64,
   SIZE8,
   STORE128,
+  STORE_SCALAR,
   T0,
   pick,
   type BySize,
@@ -80,12 +82,9 @@ export const store128 = (aligned: boolean): Meaning => {
   };
 };
 
-const sizeOfBits = (bits: 32 | 64): SizeLog2 => (bits === 64 ? SIZE64 : SIZE32);
-
 /** MOVSS, MOVSD, MOVQ: between registers by the op, from memory with zeros above. */
 export const loadScalar = (name: "movss" | "movsd" | "movq", bits: 32 | 64): Meaning => {
   const op = opNumber(name);
-  const size = sizeOfBits(bits);
   return () => (t) => {
     const { decoder } = t;
     if (decoder.isRegister) {
@@ -93,23 +92,20 @@ export const loadScalar = (name: "movss" | "movsd" | "movq", bits: 32 | 64): Mea
       return;
     }
     t.address(bits / 8, false);
-    t.load(T0, size);
-    t.emit(pick(FROM, size), decoder.reg, T0);
+    t.memory(LOAD_SCALAR[bits], decoder.reg);
   };
 };
 
 export const storeScalar = (name: "movss" | "movsd" | "movq", bits: 32 | 64): Meaning => {
   const op = opNumber(name);
-  const size = sizeOfBits(bits);
   return () => (t) => {
     const { decoder } = t;
     if (decoder.isRegister) {
       t.emit(op, decoder.rm, decoder.reg);
       return;
     }
-    t.emit(pick(TO, size), T0, decoder.reg);
     t.address(bits / 8, true);
-    t.store(T0, size);
+    t.memory(STORE_SCALAR[bits], decoder.reg);
   };
 };
 

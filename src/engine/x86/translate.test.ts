@@ -334,8 +334,7 @@ suite("x87, MMX and SSE", () => {
     assert.deepEqual(lowered("9b df e0", MODE64), ["x87_check", "x87_get_status rax"]);
     assert.deepEqual(lowered("0f fc 03", MODE64), [
       "x87_check",
-      "ld64_m64 t0, rbx, 0x0",
-      "xmm_from64 xmm16, t0",
+      "ldx64_m64 xmm16, rbx, 0x0",
       "mmx_binary mm0, mm8, 0xfc",
     ]);
     assert.deepEqual(lowered("66 0f fc 4b 10", MODE64), [

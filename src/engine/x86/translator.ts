@@ -84,6 +84,9 @@ export const LOAD_REGISTER = memoryOps("ldp8", "ldp16", "ld32", "ld64");
 const LOAD_FOR_WRITE = memoryOps("ldw8", "ldw16", "ldw32", "ldw64");
 const STORE = memoryOps("st8", "st16", "st32", "st64");
 const CAS = bySize("cas");
+/** Scalars of XMM registers, with zeros above what is loaded. */
+export const LOAD_SCALAR = { 32: memoryOp("ldx32"), 64: memoryOp("ldx64") } as const;
+export const STORE_SCALAR = { 32: memoryOp("stx32"), 64: memoryOp("stx64") } as const;
 export const LOAD128 = memoryOp("ld128");
 export const STORE128 = memoryOp("st128");
 export const MOV = bySize("mov");
