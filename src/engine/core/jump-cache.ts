@@ -31,12 +31,17 @@ const HAS_BASED = L.JUMP_PRIVATE + 4;
 const LOG = L.JUMP_PRIVATE + 0x40;
 const LOG_MAX: u32 = 2032;
 
-/** As layout.ts says at JUMP_CACHE. */
+/** Offset of RIP's entry in the cache, as layout.ts says at JUMP_CACHE. */
 @inline
-function entryOf(rip: u64): u32 {
+function offsetOf(rip: u64): u32 {
   const low = <u32>rip;
   const mixed = (low << L.JUMP_OFFSET_SHIFT) ^ (((low >>> 12) * L.JUMP_PAGE_FACTOR) >>> L.JUMP_PAGE_SHIFT);
-  return S + L.JUMP_CACHE + (mixed & L.JUMP_INDEX_MASK);
+  return mixed & L.JUMP_INDEX_MASK;
+}
+
+@inline
+function entryOf(rip: u64): u32 {
+  return S + L.JUMP_CACHE + offsetOf(rip);
 }
 
 /**
@@ -52,8 +57,11 @@ export function updateJumpKey(mode: u32, base: u64): void {
 /** The block at RIP if it has been translated and can be fetched, else 0; no fault is pending then. */
 @inline
 export function cachedBlock(rip: u64): u32 {
-  const entry = entryOf(rip);
-  return load<u64>(entry) == (rip ^ get64(L.JUMP_KEY)) ? load<u32>(entry, 8) : uncachedBlock(rip);
+  const at = offsetOf(rip);
+  // Not an equality: V8 would load what it compares a second time.
+  return (load<u64>(at, S + L.JUMP_CACHE) ^ rip ^ get64(L.JUMP_KEY)) == 0
+    ? load<u32>(at, S + L.JUMP_CACHE + 8)
+    : uncachedBlock(rip);
 }
 
 /** Table slot of the compiled region that enters at RIP, 0 if there is none; for regions whose jump cache misses. */

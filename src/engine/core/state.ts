@@ -1,10 +1,12 @@
-// The vCPU this core instance serves: the base address of its state block and short names for its fields.
+// The vCPU this core serves: the base address of its state block and short names for its fields.
 // layout.ts says where each field lies; S + OFFSET is its address.
 import * as L from "../layout";
 
-/** Address of this vCPU's state block. */
-@external("env", "stateBase")
-export declare const S: u32;
+/**
+ * Address of this vCPU's state block. It is a constant of the compiled core, so that a register's address is no sum
+ * (docs/engine.md); the core of a second vCPU is to be compiled with another one.
+ */
+export const S: u32 = L.VCPU_BASE;
 
 @inline
 export function get32(offset: u32): u32 {

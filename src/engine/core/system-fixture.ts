@@ -169,7 +169,6 @@ export class SystemFixture {
     };
     const env = {
       memory: fixture.#memory,
-      stateBase: BASE,
       ramSize: RAM_SIZE,
       abort: () => {
         throw new Error("the core aborted");

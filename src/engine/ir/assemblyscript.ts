@@ -25,19 +25,19 @@ const operand = (role: Role, at: number): string => `<u32>load<u8>(ip, ${at + op
 /** The op has a fault pending; it is `ip` then. */
 const fault = ({ at }: PrintedOp): string => (at === 0 ? "break;" : `{ ip += ${at}; break; }`);
 
-/** Names of the addresses that a case computes once, before its body: see withSlots(). */
+/** Names of the operands that a case reads once, before its body: see withSlots(). What they name is at S + operand. */
 export const slotName = (role: Role): string => `slot_${role}`;
 const xmmName = (role: Role): string => `xmm_${role}`;
 
-/** A body behind the addresses of the slots that it uses. */
+/** A body behind the operands that it uses. */
 export function withSlots(body: string, at = 0): string {
   const roles = ["d", "s", "a"] as const;
   const slots = roles
     .filter((role) => body.includes(slotName(role)))
-    .map((role) => `const ${slotName(role)}: u32 = S + ${operand(role, at)};`);
+    .map((role) => `const ${slotName(role)}: u32 = ${operand(role, at)};`);
   const vectors = roles
     .filter((role) => body.includes(xmmName(role)))
-    .map((role) => `const ${xmmName(role)}: u32 = S + ${operand(role, at)} * L.XMM_STRIDE;`);
+    .map((role) => `const ${xmmName(role)}: u32 = ${operand(role, at)} * L.XMM_STRIDE;`);
   return [...slots, ...vectors, body].join(" ");
 }
 
@@ -77,14 +77,15 @@ export function printExpr(e: Expr, op: PrintedOp): string {
         ? `<i64>${e.value < 0n ? `(${e.value})` : e.value}`
         : `<i32>${e.value < 0n ? `(${e.value})` : e.value}`;
     case "reg":
-      return printRead(slotName(e.role), e.width);
+      return printRead(`${slotName(e.role)}, S`, e.width);
     case "gpr":
       return printRead(`S, ${e.number * 8}`, e.width);
     case "xmm":
-      return `v128.load(${xmmName(e.role)}, L.XMM)`;
+      return `v128.load(${xmmName(e.role)}, S + L.XMM)`;
     case "imm": {
-      const value = `<i32>load<u32>(ip, ${op.at + (isLong(op) ? 12 : 4)})`;
-      return e.type === "i64" ? `<i64>(${value})` : value;
+      const at = op.at + (isLong(op) ? 12 : 4);
+      // One load: V8 would do the load of a sign extension a second time.
+      return e.type === "i64" ? `<i64>load<i32>(ip, ${at})` : `<i32>load<u32>(ip, ${at})`;
     }
     case "ordinary":
       throw new Error("quick forms are not interpreted");
@@ -177,13 +178,21 @@ function printSimd(op: string, args: readonly string[], lanes: readonly number[]
 
 const typeName = { i32: "i32", i64: "i64", f32: "f32", f64: "f64", v128: "v128" } as const;
 
-function printWrite(base: string, offset: number, width: Width, value: string): string {
+function printWrite(base: string, offset: number | string, width: Width, value: string): string {
   if (width === 64) return `store<i64>(${base}, ${value}, ${offset});`;
   if (width === 32) return `store<u64>(${base}, <u64><u32>(${value}), ${offset});`;
   return `store<u${width}>(${base}, <u${width}>(${value}), ${offset});`;
 }
 
-/** The two-arm TLB access: see layout.ts for the entry's form. */
+/** `e` is the TLB entry of the access at `va`, as an offset from that of the read TLB; see layout.ts for its form. */
+export const tlbEntry = "const e: u32 = tlb + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);";
+/** Where the entries of reads and of writes lie: the write TLB is the one behind the read TLB. */
+const tlbOf = (forWrite: boolean): string => (forWrite ? "S + L.TLB_SIZE" : "S");
+export const tlbHits = (forWrite: boolean, bytes: number): string =>
+  `(load<u64>(e, ${tlbOf(forWrite)}) ^ va) <= <u64>(L.PAGE_SIZE - ${bytes})`;
+export const tlbAddress = (forWrite: boolean): string => `load<u32>(e, ${tlbOf(forWrite)} + 8) + <u32>va`;
+
+/** The two-arm TLB access. */
 function printLoad(
   name: string,
   size: MemorySize,
@@ -206,9 +215,9 @@ function printLoad(
           : `<i32>load<u${size}>(p)`;
   return [
     `const va: u64 = <u64>(${address});`,
-    `const e: u32 = ${forWrite ? "tlbWrite" : "tlbRead"} + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);`,
+    tlbEntry,
     "let p: u32;",
-    `if (load<u64>(e) == (${bytes === 1 ? "va" : `(va + ${bytes - 1})`} & ~0xfff)) p = load<u32>(e, 8) + <u32>va;`,
+    `if (${tlbHits(forWrite, bytes)}) p = ${tlbAddress(forWrite)};`,
     `else { p = ${slow}(va); if (p == 0xffffffff) ${onFault} }`,
     `const v_${name}: ${type} = ${read};`,
   ].join(" ");
@@ -218,8 +227,8 @@ function printStore(size: MemorySize, address: string, value: string, onFault: s
   const bytes = size / 8;
   const fast =
     size === 128
-      ? "v128.store(load<u32>(e, 8) + <u32>va, v);"
-      : `store<${size === 64 ? "i64" : `i${size}`}>(load<u32>(e, 8) + <u32>va, ${size < 32 ? `<i${size}>v` : "v"});`;
+      ? `v128.store(${tlbAddress(true)}, v);`
+      : `store<${size === 64 ? "i64" : `i${size}`}>(${tlbAddress(true)}, ${size < 32 ? `<i${size}>v` : "v"});`;
   const slow =
     size === 128
       ? "slowWrite128(va, spill128(v))"
@@ -230,8 +239,8 @@ function printStore(size: MemorySize, address: string, value: string, onFault: s
   return [
     `{ const va: u64 = <u64>(${address});`,
     `const v: ${size === 128 ? "v128" : size === 64 ? "i64" : "i32"} = ${value};`,
-    `const e: u32 = tlbWrite + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);`,
-    `if (load<u64>(e) == (${bytes === 1 ? "va" : `(va + ${bytes - 1})`} & ~0xfff)) { ${fast} }`,
+    tlbEntry,
+    `if (${tlbHits(true, bytes)}) { ${fast} }`,
     `else if (${slow}) ${onFault} }`,
   ].join(" ");
 }
@@ -251,9 +260,9 @@ function printCompareExchange(
     `const va: u64 = <u64>(${address});`,
     `const x: ${type} = <${type}>(${expected});`,
     `const v: ${type} = <${type}>(${value});`,
-    `const e: u32 = tlbWrite + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);`,
-    `if (load<u64>(e) == (va & ~0xfff)${aligned}) {`,
-    `if (atomic.cmpxchg<${type}>(load<u32>(e, 8) + <u32>va, x, v) != x) { beginAgain(); ${onFault} } }`,
+    tlbEntry,
+    `if (${tlbHits(true, 1)}${aligned}) {`,
+    `if (atomic.cmpxchg<${type}>(${tlbAddress(true)}, x, v) != x) { beginAgain(); ${onFault} } }`,
     `else if (slowWrite${size}(va, v)) ${onFault}`,
   ].join(" ");
 }
@@ -267,11 +276,11 @@ export function printStatement(statement: Statement, op: PrintedOp, declared: Se
       return `${again ? "" : "let "}v_${statement.name}${again ? "" : `: ${typeName[statement.value.type]}`} = ${p(statement.value)};`;
     }
     case "setReg":
-      return printWrite(slotName(statement.role), 0, statement.width, p(statement.value));
+      return printWrite(slotName(statement.role), "S", statement.width, p(statement.value));
     case "setGpr":
       return printWrite("S", statement.number * 8, statement.width, p(statement.value));
     case "setXmm":
-      return `v128.store(${xmmName(statement.role)}, ${p(statement.value)}, L.XMM);`;
+      return `v128.store(${xmmName(statement.role)}, ${p(statement.value)}, S + L.XMM);`;
     case "setState":
       return `store<i32>(S, ${p(statement.value)}, ${statement.offset});`;
     case "flags": {

@@ -6,7 +6,16 @@
  * which chain of this branch op is not there yet (its offset in the op), and if that is 0 too, a fault is pending at
  * this op.
  */
-import { printExpr, printFlagFunctions, printStatement, slotName, withSlots } from "./assemblyscript.ts";
+import {
+  printExpr,
+  printFlagFunctions,
+  printStatement,
+  slotName,
+  tlbAddress,
+  tlbEntry,
+  tlbHits,
+  withSlots,
+} from "./assemblyscript.ts";
 import type { Statement } from "./expr.ts";
 import * as x from "./expr.ts";
 import { FLAG_KIND_COUNT, flagKinds } from "./flags.ts";
@@ -36,8 +45,8 @@ const goTo = (chain: number): string => `next = load<u32>(ip, ${chain}); edge = 
 /** Stores the return address of a CALL in 64-bit mode. */
 const pushReturnAddress = [
   "const va: u64 = load<u64>(S, L.GPR_RSP) - 8; const v: u64 = load<u64>(blk, L.BLOCK_RIP) + <i64>load<i32>(ip, 20);",
-  "const e: u32 = tlbWrite + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);",
-  "if (load<u64>(e) == ((va + 7) & ~0xfff)) store<u64>(load<u32>(e, 8) + <u32>va, v);",
+  tlbEntry,
+  `if (${tlbHits(true, 8)}) store<u64>(${tlbAddress(true)}, v);`,
   "else if (slowWrite64(va, v)) break;",
   "store<u64>(S, va, L.GPR_RSP);",
 ].join(" ");
@@ -45,7 +54,7 @@ const pushReturnAddress = [
 function printIndirect(branch: Extract<Branch, { kind: "indirect" }>): string {
   const undo = branch.why === "return" ? "unpop(load<u32>(ip, 4)); " : "";
   const fault = `if (branchFaults(to, 0)) { ${undo}break; }`;
-  const target = `const to: u64 = load<u64>(${slotName("s")}); const b: u32 = cachedBlock(to);`;
+  const target = `const to: u64 = load<u64>(${slotName("s")}, S); const b: u32 = cachedBlock(to);`;
   const note =
     "if (load<u32>(ip + L.SEEN_TARGETS + (((<u32>to * <u32>L.SEEN_FACTOR) >>> L.SEEN_SHIFT) << 2)) != <u32>to) " +
     "noteTarget(ip + L.SEEN_TARGETS, <u32>to); ";
@@ -107,7 +116,7 @@ function printBranch(row: OpRow, branch: Branch): string {
       return printIndirect(branch);
     case "canonical":
       return [
-        `if (!isCanonical(load<u64>(${slotName("s")}))) {`,
+        `if (!isCanonical(load<u64>(${slotName("s")}, S))) {`,
         "if (load<u32>(ip, 4) != 0) raiseCallFault(load<u64>(S, L.GPR_RSP)); else raiseBranchFault(); break; }",
         advance(row),
       ].join(" ");
@@ -138,8 +147,8 @@ function printSequence(parts: readonly string[]): string {
  * leads to blocks of the same page alone, linear and physical, and to none that straddles into another; so a block's page
  * list has all blocks with chains to it (core/eviction.ts). A far chain of a jump, whose immediate says when it was made,
  * leads to any block (core/jump-cache.ts). What jumps to the address behind it is a branch all the same; only the op
- * `next` is none. A block that begins with another op than `enter`, that has become hot, or that the budget does not
- * suffice for, is left to the op itself.
+ * `next` is none. A block that begins with another op than `enter`, which is number 0, that has become hot, or that the
+ * budget does not suffice for, is left to the op itself.
  */
 const afterBranch = [
   "    if (next == 0) {",
@@ -160,11 +169,10 @@ const afterBranch = [
   "      }",
   "    }",
   "    ip = next;",
-  `    if (load<u16>(next) != ${opNumber("enter")}) continue;`,
   "    blk = next - L.BLOCK_OPS;",
   "    const left: i32 = load<i32>(S, L.BUDGET) - load<i32>(next, 4);",
   "    const heat: i32 = load<i32>(blk, L.BLOCK_HEAT) - 1;",
-  "    if (left < 0 || heat == 0) continue;",
+  "    if (((heat - 1) | left | -<i32>load<u16>(next)) < 0) continue;",
   "    store<i32>(S, left, L.BUDGET);",
   "    store<i32>(blk, heat, L.BLOCK_HEAT);",
   "    ip = next + 8;",
@@ -236,8 +244,7 @@ function printInterpreter(): string {
     "export function interpret(ip: u32): u32 {",
     "  let blk: u32 = ip - L.BLOCK_OPS;",
     "  const user = load<u32>(S + L.CPL) == 3;",
-    "  const tlbRead: u32 = S + (user ? L.TLB_USER_READ : L.TLB_KERNEL_READ);",
-    "  const tlbWrite: u32 = S + (user ? L.TLB_USER_WRITE : L.TLB_KERNEL_WRITE);",
+    "  const tlb: u32 = user ? L.TLB_USER_READ : L.TLB_KERNEL_READ;",
     "  while (true) {",
     "    const op: u32 = load<u16>(ip);",
     "    let next: u32 = 0;",
@@ -272,6 +279,7 @@ export function generatedCore(): Record<string, string> {
   const lastHot = ops.findLastIndex((row) => !isCold(row));
   if (lastHot >= SWITCH_RANGE_MAX)
     throw new Error(`op ${lastHot} is interpreted: the switch would be no br_table`);
+  if (opNumber("enter") !== 0) throw new Error("the entry into a block takes it for number 0");
   if (FLAG_KIND_COUNT !== Object.keys(flagKinds).length || inlineOpCount === 0)
     throw new Error("flag kinds or ops are missing");
   return { flags: printFlagFunctions(), "interpreter.gen": printInterpreter() };

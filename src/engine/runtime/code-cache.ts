@@ -24,7 +24,8 @@ const isBranch = Uint8Array.from(ops, ({ format }) => (format === "branch" || fo
 export const HEAT_OF_A_HOT_BLOCK = 12_000;
 /** The same for a block that is known to be worth compiling: its neighbours have then shown which of them are warm. */
 export const HEAT_OF_A_KNOWN_BLOCK = 800;
-const NEVER_HOT = 0x7fffffff;
+/** So many executions to go are never made. */
+export const NEVER_HOT = 0x7fffffff;
 
 /** Bytes of the code cache at most, and at least: four parts that hold the largest single instruction in their halves. */
 export const CODE_CACHE_SIZE_MAX = L.CODE_CACHE_SIZE;

@@ -2,7 +2,7 @@
  * The compiled core of one vCPU: the wasm module of core/, instantiated on the VM's memory. Its exports are typed
  * here, once; core/index.ts is their source.
  */
-import { VCPU_BASE, VCPU_COUNT_MAX, VCPU_STRIDE } from "../layout.ts";
+import { VCPU_BASE } from "../layout.ts";
 import { assert } from "../../base/index.ts";
 
 /** What the core calls while it runs; see core/host.ts for each one's contract. */
@@ -61,21 +61,17 @@ export interface Core {
   readonly stateBase: number;
 }
 
-/** Instantiates the core for vCPU `index` of the VM that owns `memory`. */
+/** Instantiates the core for the VM that owns `memory`. */
 export function instantiateCore(
   module: WebAssembly.Module,
   memory: WebAssembly.Memory,
   ramSizeBytes: number,
   host: CoreImports,
-  index = 0,
 ): Core {
-  assert(index >= 0 && index < VCPU_COUNT_MAX, "vCPU index out of range");
-  const stateBase = VCPU_BASE + index * VCPU_STRIDE;
   // The arrow functions keep `this` and give each import the calling convention of a plain function.
   const instance = new WebAssembly.Instance(module, {
     env: {
       memory,
-      stateBase: new WebAssembly.Global({ value: "i32" }, stateBase),
       ramSize: new WebAssembly.Global({ value: "i32" }, ramSizeBytes),
       abort: () => {
         throw new Error("the engine core aborted");
@@ -126,7 +122,7 @@ export function instantiateCore(
       table: exportedTable(e),
     },
     all: e,
-    stateBase,
+    stateBase: VCPU_BASE,
   };
 }
 

@@ -7,7 +7,7 @@ import type { CodeProfile, CodeProfileFinding, CodeProfileTask } from "../../hw/
 import { INSTRUCTIONS_MAX, IrBlock } from "../ir/block.ts";
 import * as L from "../layout.ts";
 import { BlockTranslator } from "../x86/translate.ts";
-import { CodeCache, HEAT_OF_A_KNOWN_BLOCK } from "./code-cache.ts";
+import { CodeCache, HEAT_OF_A_KNOWN_BLOCK, NEVER_HOT } from "./code-cache.ts";
 import { CodeProfiler, fingerprint, KnownCode } from "./code-profile.ts";
 import { type Core, instantiateCore } from "./core.ts";
 import { fuse } from "./fuse.ts";
@@ -160,6 +160,7 @@ export class Engine {
     const { tier, compiledAtExecution = 1, codeCacheSizeBytes } = options;
     this.codeCache = new CodeCache(memory, {
       ...(tier === "regions" ? { heat: compiledAtExecution } : {}),
+      ...(tier === "interpreter" ? { heat: NEVER_HOT } : {}),
       ...(codeCacheSizeBytes === undefined ? {} : { sizeBytes: codeCacheSizeBytes }),
     });
     this.translator = new BlockTranslator(options.cpu.features, this.block);
