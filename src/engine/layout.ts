@@ -160,7 +160,10 @@ export const EXIT_REQUESTED = 3;
 export const REGION_FAULT_LOW = 1;
 export const REGION_DISPATCH_LOW = 2;
 export const REGION_RESULT_HIGH = 0x40000000;
-/** Counts what may have dropped a translation of code (u32): regions of several pages check their mapping by it. */
+/**
+ * Another number (u32, even, not 0) since a translation of code may have been dropped, or blocks have been evicted: regions
+ * of several pages check their mapping by it, and chains to other pages end with it.
+ */
 export const MAPPING_EPOCH = 908;
 
 /**
@@ -223,7 +226,7 @@ export const USER_TLBS_FILLED = 1948;
 /** The bytes of one instruction that the core has fetched from elsewhere than RAM alone, for translateFetched. */
 export const FETCHED = 1952;
 export const FETCHED_SIZE = 15;
-/** As MAPPING_EPOCH, of global pages alone, whose translations outlive a load of CR3 (u32). */
+/** As MAPPING_EPOCH, of global pages alone, whose translations outlive a load of CR3 (u32, odd). */
 export const GLOBAL_MAPPING_EPOCH = 1968;
 /** What WRMSR has added to the TSC (i64); machine-check status and control, and control of each of four banks. */
 export const TSC_ADJUST = 1984;

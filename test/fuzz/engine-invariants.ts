@@ -175,7 +175,10 @@ export class EngineInvariants {
   /** A chain to another page holds while the epoch is the one that its op names. */
   #isFollowed(op: number): boolean {
     const epoch = this.#view.getUint32(op + 4, true);
-    return epoch === 0 || epoch === this.#view.getUint32(L.VCPU_BASE + L.GLOBAL_MAPPING_EPOCH, true);
+    const current = [L.MAPPING_EPOCH, L.GLOBAL_MAPPING_EPOCH].map((at) =>
+      this.#view.getUint32(L.VCPU_BASE + at, true),
+    );
+    return epoch === 0 || current.includes(epoch);
   }
 
   #checkChain(from: number, to: number, registered: ReadonlySet<number>): void {

@@ -9,7 +9,7 @@ import { takeFromWriteTlbs } from "./paging";
 import { flushJumpCache, uncacheBlock } from "./jump-cache";
 import { OP_STALE } from "./interpreter.gen";
 
-export { cachedBlock, mayChainFar } from "./jump-cache";
+export { cachedBlock, farChainEpoch } from "./jump-cache";
 
 @inline
 function hashBucket(rip: u64, gpa: u32, mode: u32): u32 {

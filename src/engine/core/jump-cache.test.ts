@@ -144,7 +144,10 @@ const invlpg = (address: number): number[] => [0x0f, 0x01, 0x3d, ...bytes32(addr
 /** xor dword [gpa], bits */
 const flipBits = (gpa: number, bits: number): number[] => [0x81, 0x35, ...bytes32(gpa), ...bytes32(bits)];
 const loadCr4 = (value: number): number[] => [0xba, ...bytes32(value), 0x0f, 0x22, 0xe2];
-/** What makes a processor forget the translation of a global page. */
+/** ESI := the value; flip bits of ESI and load CR3 from it. */
+const movEsi = (value: number): number[] => [0xbe, ...bytes32(value)];
+const flipCr3 = (bits: number): number[] => [0x81, 0xf6, ...bytes32(bits), 0x0f, 0x22, 0xde];
+/** What makes a processor forget the translation of a page, global or not. */
 const flushes = [
   ["INVLPG", invlpg(WINDOW)],
   ["a change of CR4.PGE", [...loadCr4(Number(CR4_PSE)), ...loadCr4(Number(CR4_PSE | CR4_PGE))]],
@@ -186,6 +189,17 @@ for (const tier of tiers) {
     assert.equal(machine.result(), TURNS * 0x1001);
   });
 
+  test(`${tier}: one call reaches what each load of CR3 shows`, () => {
+    const machine = new Machine(tier, pagingState);
+    machine.mapWindow([FIRST, SECOND], 0);
+    machine.put(FIRST, [...addEax(1), RET]);
+    machine.put(SECOND, [...addEax(0x1000), RET]);
+    const before = movEsi(DIRECTORIES[0]);
+    const flip = flipCr3(DIRECTORIES[0] ^ DIRECTORIES[1]);
+    machine.put(CODE, [...before, ...loopOver([flip], 0, CODE + before.length)]);
+    assert.equal(machine.result(), (TURNS / 2) * 0x1001);
+  });
+
   for (const flags of [0, GLOBAL]) {
     const kind = flags === GLOBAL ? "a global" : "an ordinary";
     test(`${tier}: INVLPG changes what a call of ${kind} page reaches`, () => {
@@ -202,15 +216,18 @@ for (const tier of tiers) {
     });
   }
 
-  for (const [name, forget] of flushes) {
-    test(`${tier}: one call of a global page sees each change of it behind ${name}`, () => {
-      const machine = new Machine(tier, pagingState);
-      machine.mapWindow([FIRST, FIRST], GLOBAL);
-      machine.put(FIRST, [...addEax(1), RET]);
-      machine.put(SECOND, [...addEax(0x1000), RET]);
-      machine.put(CODE, loopOver([[...flipBits(TABLES[0], FIRST ^ SECOND), ...forget]]));
-      assert.equal(machine.result(), (TURNS / 2) * 0x1001);
-    });
+  for (const flags of [0, GLOBAL]) {
+    const kind = flags === GLOBAL ? "a global" : "an ordinary";
+    for (const [name, forget] of flushes) {
+      test(`${tier}: one call of ${kind} page sees each change of it behind ${name}`, () => {
+        const machine = new Machine(tier, pagingState);
+        machine.mapWindow([FIRST, FIRST], flags);
+        machine.put(FIRST, [...addEax(1), RET]);
+        machine.put(SECOND, [...addEax(0x1000), RET]);
+        machine.put(CODE, loopOver([[...flipBits(TABLES[0], FIRST ^ SECOND), ...forget]]));
+        assert.equal(machine.result(), (TURNS / 2) * 0x1001);
+      });
+    }
   }
 
   test(`${tier}: one call of a global page that keeps its translation keeps what it reaches`, () => {

@@ -11,8 +11,9 @@
 // - A dropped block takes its own entry along and no other (blocks.ts).
 //
 // A chain in a branch op leads from block to block past this cache. Within a page it needs no mapping: where the one
-// block is, the other is too. A far chain leads to another page, and only to one whose paging entry says G: it lives
-// as long as the entries of global pages would, by GLOBAL_MAPPING_EPOCH.
+// block is, the other is too. A far chain leads to another page. It lives as long as an entry of that page would: the
+// branch op has GLOBAL_MAPPING_EPOCH or, if the page is not global, MAPPING_EPOCH as it was then. The one is always odd,
+// the other even and not 0, so that an op is followed whose epoch is either.
 import * as L from "../layout";
 import { S, get32, get64, set32, set64, charge, COST_JUMP_CACHE_FLUSH, COST_LOGGED_ENTRY } from "./state";
 import { findBlock } from "./blocks";
@@ -122,23 +123,25 @@ function emptyEntry(entry: u32): void {
   v128.store(entry, i64x2.splat(0));
 }
 
-/** Whether a jump from another page may be chained to the block at RIP, until GLOBAL_MAPPING_EPOCH changes. */
-export function mayChainFar(rip: u64, block: u32): bool {
+/** The epoch until which a jump from another page may be chained to the block at RIP, 0 if it may not. */
+export function farChainEpoch(rip: u64, block: u32): u32 {
   const mode = load<u32>(block, L.BLOCK_MODE);
-  // Programs have no global pages worth looking for. What has a mode that is not flat is reached by a base of CS.
-  if ((mode & L.MODE_USER) != 0 || !((mode & L.MODE_CODE_SIZE) == 2 || (mode & L.MODE_FLAT) != 0)) return false;
-  if (load<u32>(block, L.BLOCK_GPA2) != 0xffffffff || get32(L.GLOBAL_MAPPING_EPOCH) == 0) return false;
+  // What has a mode that is not flat is reached by a base of CS.
+  if (!((mode & L.MODE_CODE_SIZE) == 2 || (mode & L.MODE_FLAT) != 0)) return 0;
+  if (load<u32>(block, L.BLOCK_GPA2) != 0xffffffff) return 0;
   const gpa = fetchAddress(rip);
   if (gpa == NO_ADDRESS) {
     set32(L.FAULT_VECTOR, L.FAULT_NONE);
-    return false;
+    return 0;
   }
-  return codeIsGlobal && gpa == load<u32>(block, L.BLOCK_GPA);
+  if (gpa != load<u32>(block, L.BLOCK_GPA)) return 0;
+  return get32(codeIsGlobal ? L.GLOBAL_MAPPING_EPOCH : L.MAPPING_EPOCH);
 }
 
 /** Far chains lead nowhere from now on: blocks go whose places will hold others. */
 export function dropFarChains(): void {
-  countUp(L.GLOBAL_MAPPING_EPOCH);
+  endMappingEpoch();
+  endGlobalMappingEpoch();
 }
 
 /** Drops the entry of a block that is no longer valid. */
@@ -150,15 +153,19 @@ export function uncacheBlock(block: u32): void {
 
 // ---- Flushes ----------------------------------------------------------------------------------------------------
 
-@inline
-function countUp(epoch: u32): void {
-  set32(epoch, get32(epoch) + 1);
+function endMappingEpoch(): void {
+  const next = get32(L.MAPPING_EPOCH) + 2;
+  set32(L.MAPPING_EPOCH, next == 0 ? 2 : next);
+}
+
+function endGlobalMappingEpoch(): void {
+  set32(L.GLOBAL_MAPPING_EPOCH, (get32(L.GLOBAL_MAPPING_EPOCH) + 2) | 1);
 }
 
 /** Drops everything. */
 export function flushJumpCache(): void {
-  countUp(L.MAPPING_EPOCH);
-  countUp(L.GLOBAL_MAPPING_EPOCH);
+  endMappingEpoch();
+  endGlobalMappingEpoch();
   charge(COST_JUMP_CACHE_FLUSH);
   memory.fill(S + L.JUMP_CACHE, 0, CACHE_SIZE);
   set32(LOG_COUNT, 0);
@@ -170,7 +177,7 @@ export function flushJumpCache(): void {
 export function flushJumpCacheNonGlobal(): void {
   const count = get32(LOG_COUNT);
   if (count > LOG_MAX) return flushJumpCache();
-  countUp(L.MAPPING_EPOCH);
+  endMappingEpoch();
   charge(<i32>count * COST_LOGGED_ENTRY);
   for (let i: u32 = 0; i < count; i++) {
     // One of the pair may be global: dropping it costs a look-up, nothing else.
@@ -186,8 +193,8 @@ export function flushJumpCacheNonGlobal(): void {
 export function flushJumpCachePage(page: u64): void {
   if (!mayBeCode(page)) return;
   if (get32(HAS_BASED) != 0) return flushJumpCache();
-  countUp(L.MAPPING_EPOCH);
-  countUp(L.GLOBAL_MAPPING_EPOCH);
+  endMappingEpoch();
+  endGlobalMappingEpoch();
   flushCodeTlbPage(page);
   charge(COST_JUMP_CACHE_FLUSH);
   // No entry has a base: the bits of its tag above the mode's are RIP's. A block may straddle from the page before.

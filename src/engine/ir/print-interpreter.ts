@@ -106,7 +106,8 @@ function printBranch(row: OpRow, branch: Branch): string {
     case "jump":
       return [
         `edge = ${CHAIN0}; const epoch: u32 = load<u32>(ip, 4);`,
-        `if (epoch == 0 || epoch == load<u32>(S, L.GLOBAL_MAPPING_EPOCH)) next = load<u32>(ip, ${CHAIN0}); break;`,
+        "if (epoch == 0 || epoch == load<u32>(S, L.MAPPING_EPOCH) || epoch == load<u32>(S, L.GLOBAL_MAPPING_EPOCH))",
+        `next = load<u32>(ip, ${CHAIN0}); break;`,
       ].join(" ");
     case "conditional": {
       const before = printBody(row, branch.before ?? []);
@@ -163,9 +164,9 @@ const afterBranch = [
   "      const isSamePage = (((to ^ load<u64>(blk, L.BLOCK_RIP)) | <u64>(load<u32>(b, L.BLOCK_GPA) ^ load<u32>(blk, L.BLOCK_GPA))) & ~0xfff) == 0;",
   "      if (isSamePage) {",
   "        if (load<u32>(b, L.BLOCK_GPA2) == 0xffffffff) store<u32>(ip + edge, next);",
-  `      } else if (isJump(load<u16>(ip)) && mayChainFar(to, b)) {`,
-  "        store<u32>(ip, load<u32>(S, L.GLOBAL_MAPPING_EPOCH), 4);",
-  `        store<u32>(ip, next, ${CHAIN0});`,
+  "      } else if (isJump(load<u16>(ip))) {",
+  "        const epoch = farChainEpoch(to, b);",
+  `        if (epoch != 0) { store<u32>(ip, epoch, 4); store<u32>(ip, next, ${CHAIN0}); }`,
   "      }",
   "    }",
   "    ip = next;",
@@ -223,7 +224,7 @@ function printInterpreter(): string {
     'import * as L from "../layout";',
     'import { S, raise } from "./state";',
     'import { blockIsHot } from "./host";',
-    'import { cachedBlock, mayChainFar } from "./blocks";',
+    'import { cachedBlock, farChainEpoch } from "./blocks";',
     `import { ${Object.keys(x.pureFunctions).join(", ")} } from "./arithmetic";`,
     'import { giveBack, locateFault, retiredSoFar, runRegion, spill128, truncateRip } from "./dispatch";',
     'import { branchFaults, noteTarget, raiseBranchFault, raiseCallFault, unpop } from "./near-branches";',

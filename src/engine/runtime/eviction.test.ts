@@ -134,18 +134,23 @@ for (const setup of setups) {
     assert.equal(register(machine, EAX), swept(swept(swept(0))));
   });
 
-  test(`${name}: a chain to another page does not lead to where a block was before it was moved`, () => {
-    // inc byte [HOT + 1], its count, so that it is translated again and lies elsewhere than what calls it; call SWEEP
-    const code = passes((at) => [...[0xfe, 0x05, ...u32(HOT + 1)], ...call(at + 6, SWEEP)]);
-    const machine = machineOf({ ...setup, code });
-    // All RAM as one global page: jumps are chained across pages.
-    machine.view.setUint32(DIRECTORY, PRESENT_WRITABLE_LARGE_GLOBAL, true);
-    const { cr0, cr4 } = machine.engine.registers.read();
-    machine.change({ cr0: cr0 | CR0_PG, cr3: BigInt(DIRECTORY), cr4: cr4 | CR4_PSE | CR4_PGE });
-    runToHalt(machine);
-    assert.equal(register(machine, EAX), swept(swept(swept(0))));
-    assert.equal(register(machine, EDX), (9 + 10 + 11) * FUNCTIONS);
-  });
+  for (const [kind, pge] of [
+    ["a global", CR4_PGE],
+    ["an ordinary", 0n],
+  ] as const) {
+    test(`${name}: a chain to ${kind} page does not lead to where a block was before it was moved`, () => {
+      // inc byte [HOT + 1], its count, so that it is translated again and lies elsewhere than what calls it; call SWEEP
+      const code = passes((at) => [...[0xfe, 0x05, ...u32(HOT + 1)], ...call(at + 6, SWEEP)]);
+      const machine = machineOf({ ...setup, code });
+      // All RAM as one page, which is global with CR4.PGE: jumps are chained across pages of 4 KiB.
+      machine.view.setUint32(DIRECTORY, PRESENT_WRITABLE_LARGE_GLOBAL, true);
+      const { cr0, cr4 } = machine.engine.registers.read();
+      machine.change({ cr0: cr0 | CR0_PG, cr3: BigInt(DIRECTORY), cr4: cr4 | CR4_PSE | pge });
+      runToHalt(machine);
+      assert.equal(register(machine, EAX), swept(swept(swept(0))));
+      assert.equal(register(machine, EDX), (9 + 10 + 11) * FUNCTIONS);
+    });
+  }
 
   test(`${name}: a block that straddles pages is evicted from both, and its code may be written again`, () => {
     // At 30FFDh: add ebx, imm32 whose upper bytes are the second page's first; ret
