@@ -24,4 +24,6 @@ export type PerContestant<T> = Readonly<Partial<Record<ContestantName, T>>>;
 export interface Command {
   readonly program: string;
   readonly arguments: readonly string[];
+  /** Variables beside those of this process. */
+  readonly environment?: Readonly<Record<string, string>>;
 }

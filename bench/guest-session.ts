@@ -35,7 +35,10 @@ export class GuestSession {
 
   constructor(command: Command) {
     this.#startMs = performance.now();
-    this.#process = spawn(command.program, command.arguments, { stdio: ["pipe", "pipe", "pipe"] });
+    this.#process = spawn(command.program, command.arguments, {
+      stdio: ["pipe", "pipe", "pipe"],
+      env: { ...process.env, ...command.environment },
+    });
     this.#process.stdout.setEncoding("latin1").on("data", (text: string) => this.#receive(text));
     this.#process.stderr.setEncoding("utf8").on("data", (text: string) => {
       this.#errorOutput += text;

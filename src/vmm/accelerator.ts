@@ -52,7 +52,7 @@ export interface StopStatistics {
 
 export interface MeasuredVcpu extends Vcpu {
   readonly statistics: ExecutionStatistics;
-  /** What has been found out about the guest's code so far; undefined when there was nothing to find out. */
+  /** What has been found out about the guest's code; undefined when there was nothing to find out. Asked for once. */
   codeProfile(): CodeProfileFinding | undefined;
 }
 

@@ -175,7 +175,7 @@ export class WasmVcpu implements Vcpu {
     return this.#engine.instructionsRetired;
   }
 
-  /** What has been found out about the guest's code so far, if there was something to find out. */
+  /** What has been found out about the guest's code, if there was something to find out; asked for once. */
   codeProfile(): CodeProfileFinding | undefined {
     return this.#engine.codeProfile();
   }

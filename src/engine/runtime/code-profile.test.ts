@@ -116,6 +116,14 @@ test("a run in which nothing became hot has nothing to say", () => {
   assert.equal(machine.engine.codeProfile(), undefined);
 });
 
+test("what becomes hot after the profile was asked for is not in it", () => {
+  const machine = machineOf(loop(LONG_ROUNDS), "learn");
+  assert.equal(machine.engine.codeProfile(), undefined);
+  runToHalt(machine);
+  assert.equal(machine.engine.statistics.regionsCompiled, 1);
+  assert.equal(machine.engine.codeProfile(), undefined);
+});
+
 test("counting instructions changes none", () => {
   const learning = machineOf(loop(LONG_ROUNDS), "learn");
   const plain = machineOf(loop(LONG_ROUNDS));

@@ -111,6 +111,7 @@ export class CodeProfiler {
   readonly #view: DataView;
   readonly #counters: number;
   readonly #regions: FormedRegion[] = [];
+  #isDone = false;
 
   constructor(view: DataView, stateBase: number) {
     this.#view = view;
@@ -120,7 +121,7 @@ export class CodeProfiler {
   /** Where the next region counts its instructions; undefined when no more are learnt about. */
   get nextCounter(): number | undefined {
     const next = this.#regions.length;
-    return next < L.REGION_INSTRUCTIONS_COUNT ? this.#counters + 8 * next : undefined;
+    return !this.#isDone && next < L.REGION_INSTRUCTIONS_COUNT ? this.#counters + 8 * next : undefined;
   }
 
   /** A region that counts at what was the next counter. */
@@ -128,8 +129,9 @@ export class CodeProfiler {
     this.#regions.push(region);
   }
 
-  /** What has been learnt so far. */
+  /** What has been learnt; later regions need not count any more. */
   profile(): CodeProfile {
+    this.#isDone = true;
     const hot = new Set<number>();
     const inHotRegions = new Set<number>();
     const lukewarm = new Set<number>();

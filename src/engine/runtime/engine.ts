@@ -168,9 +168,11 @@ export class Engine {
     if (tier !== "interpreter") {
       const source = { translate: this.translateInto.bind(this) };
       const { regionMemoryLimitBytes, codeProfile } = options;
-      if (codeProfile === "learn")
+      // With "regions" everything is compiled anyway.
+      const task = tier === "auto" ? codeProfile : undefined;
+      if (task === "learn")
         this.profiler = new CodeProfiler(new DataView(memory.buffer), this.core.stateBase);
-      else if (codeProfile !== undefined) this.known = new KnownCode(codeProfile);
+      else if (task !== undefined) this.known = new KnownCode(task);
       this.regions = new Regions({
         ...{ memory, core: this.core, source, eager: tier === "regions" },
         ...{ known: this.known, profiler: this.profiler },
@@ -223,7 +225,7 @@ export class Engine {
     this.core.exports.codePagesWritten(gpa, sizeBytes);
   }
 
-  /** What has been found out about the guest's code so far, if there was something to find out. */
+  /** What has been found out about the guest's code, if there was something to find out; asked for once. */
   codeProfile(): CodeProfileFinding | undefined {
     if (this.known !== undefined) return this.known.isUnfit ? "unfit" : undefined;
     const profile = this.profiler?.profile();
