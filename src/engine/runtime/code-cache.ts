@@ -21,7 +21,7 @@ const isBranch = Uint8Array.from(ops, ({ format }) => (format === "branch" || fo
  * Executions after which a block counts as hot: what choosing, translating and compiling the region around it costs is
  * then about what interpreting it has cost (docs/engine.md).
  */
-export const HEAT_OF_A_HOT_BLOCK = 12_000;
+export const HEAT_OF_A_HOT_BLOCK = 16_000;
 /** The same for a block that is known to be worth compiling: its neighbours have then shown which of them are warm. */
 export const HEAT_OF_A_KNOWN_BLOCK = 800;
 /** So many executions to go are never made. */

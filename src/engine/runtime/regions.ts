@@ -3,8 +3,9 @@
  * where the interpreter and other regions find it, and takes it away when its code or its mapping changes.
  *
  * A region's blocks all lie near its entry and are registered with the core, whose write protection tells when one
- * changes. Blocks are reached by jumps, branches and behind calls, and only those that have run several times: code
- * that never ran stays outside. What compiling may cost is estimated, not timed, so that runs can be repeated.
+ * changes. Blocks are reached by jumps, branches and behind calls, and only those that have run often: code that hardly
+ * ever runs stays outside. A region ends where another one begins, unless that is small enough to be copied, so that
+ * little is compiled twice. What compiling may cost is estimated, not timed, so that runs can be repeated.
  */
 import { assert, defined } from "../../base/index.ts";
 import { IrBlock } from "../ir/block.ts";
@@ -25,6 +26,8 @@ export const regionLimits = {
   blocks: 96,
   instructions: 400,
   pages: 6,
+  /** Of another region that is taken in where this one leads to its entry; for a larger one it is left. */
+  copiedBlocks: 12,
   /** Distance of any instruction from the entry, and of any in an inlined callee. */
   spanBytes: 0x6000,
   inlinedSpanBytes: 0x40000000,
@@ -37,7 +40,7 @@ export const regionLimits = {
 } as const;
 
 /** Executions without which a block counts as cold and stays outside. */
-const EXECUTIONS_OF_A_WARM_BLOCK = 6;
+const EXECUTIONS_OF_A_WARM_BLOCK = 100;
 /** Executions until a block is asked for again for which no region was compiled. */
 const HEAT_AFTER_PUTTING_OFF = 3000;
 /** The same for one that was not worth compiling in an earlier run: it goes on counting as warm. */
@@ -337,12 +340,18 @@ export class Regions {
         const block = this.#warmBlock(baseRip, successor, mode, addressSpace);
         if (block === NO_REGION) cold.add(offsetOf(successor));
         // A callee is of no use unless all of it is there.
-        else if (contextOf(successor) === 0) queue.push({ address: block, key: successor });
-        else queue.unshift({ address: block, key: successor });
+        else if (contextOf(successor) !== 0) queue.unshift({ address: block, key: successor });
+        else if (!this.#entersLargeRegion(block)) queue.push({ address: block, key: successor });
       }
     }
     if (blocks.length === 0) return undefined;
     return { blocks, addresses, cold, baseRip, pages: addressSpace.pages };
+  }
+
+  #entersLargeRegion(block: number): boolean {
+    if (this.#view.getUint32(block + L.BLOCK_REGION, true) === NO_REGION) return false;
+    const regions = [...(this.#regionsOfBlock.get(block) ?? [])];
+    return regions.some(({ entry, blocks }) => entry === block && blocks.length > regionLimits.copiedBlocks);
   }
 
   #include(addressSpace: AddressSpace, rip: bigint, block: number): boolean {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as L from "../layout.ts";
+import { regionLimits } from "../runtime/regions.ts";
 import {
   CODE,
   DATA,
@@ -87,6 +88,51 @@ test("a loop with a memory access runs to its end inside the region", () => {
   assert.equal(interpreted.gpr[1], 0n);
   assert.equal(machine.regions.compiledCount, before + 1);
 });
+
+/** A loop of `count` blocks, and a block that leads to it. */
+const loopBehind = (lead: number, count: number): TestBlock[] => [
+  { rip: lead, ops: [{ op: "jmp", to: CODE }] },
+  ...Array.from({ length: count - 1 }, (_, i) => ({
+    rip: CODE + 4 * i,
+    ops: [
+      { op: "addi64", d: RAX, imm: i },
+      { op: "jmp", to: CODE + 4 * (i + 1) },
+    ],
+  })),
+  {
+    rip: CODE + 4 * (count - 1),
+    ops: [
+      { op: "subi64", d: RCX, imm: 1 },
+      { op: "j5", to: CODE, else: END },
+    ],
+  },
+];
+
+for (const [blocks, name] of [
+  [regionLimits.copiedBlocks, "takes in a small region that it leads to"],
+  [regionLimits.copiedBlocks + 1, "ends where a larger one begins"],
+] as const) {
+  test(`a region ${name}`, () => {
+    const lead = CODE - 0x10;
+    const runFrom = (rip: number): TierState => {
+      machine.prepare(rip, seeded(7), { 0: 0n, 1: 200n });
+      return machine.run();
+    };
+    machine.load(loopBehind(lead, blocks));
+    const interpreted = runFrom(lead);
+    const compiledSize = (rip: number): number => {
+      const before = machine.regions.compiledBytes;
+      machine.compile(rip);
+      return machine.regions.compiledBytes - before;
+    };
+
+    const loopSize = compiledSize(CODE);
+    const leadSize = compiledSize(lead);
+
+    assert.equal(leadSize > loopSize, blocks === regionLimits.copiedBlocks);
+    assert.deepEqual(runFrom(lead), interpreted);
+  });
+}
 
 test("a page fault in the middle of a region leaves registers, flags and RIP as they were at its instruction", () => {
   const [interpreted, compiled] = bothTiers(
@@ -336,7 +382,7 @@ test("a region of two pages is given up when one of them is mapped elsewhere", (
       ],
     },
   ];
-  const [interpreted, compiled] = bothTiers(blocks, { 0: 0n, 1: 50n });
+  const [interpreted, compiled] = bothTiers(blocks, { 0: 0n, 1: 150n });
   assert.deepEqual(compiled, interpreted);
   assert.equal(machine.regions.installed.count, 1);
   // The second page's entry goes to another page.
@@ -344,7 +390,7 @@ test("a region of two pages is given up when one of them is mapped elsewhere", (
   const before = machine.view.getBigUint64(entry, true);
   machine.view.setBigUint64(entry, BigInt(second + L.PAGE_SIZE) | 3n, true);
   machine.core.exports.flushTlb();
-  machine.prepare(CODE, seeded(7), { 0: 0n, 1: 50n });
+  machine.prepare(CODE, seeded(7), { 0: 0n, 1: 150n });
   machine.run();
   machine.view.setBigUint64(entry, before, true);
   machine.core.exports.flushTlb();
