@@ -103,7 +103,7 @@ test("a small loop is written several times, of which the last leads back to the
   assert.deepEqual(leaving(nodes), [9, 9, 9, 9]);
 });
 
-test("a loop is written so often that it stays below forty instructions", () => {
+test("a loop is written so often that it has no more than 36 instructions", () => {
   const blocks = blocksOf(smallLoop, 6);
 
   const nodes = buildGraph(blocks, copiesBehind(blocks));
@@ -125,4 +125,12 @@ test("a small loop stays as it is where there is no room for copies", () => {
 
   assert.equal(nodes.length, 3);
   assert.deepEqual(leaving(nodes), [9]);
+});
+
+test("a loop with several paths stays as it is", () => {
+  const blocks = blocksOf({ 1: [2, 3], 2: [1, 9], 3: [1, 9] }, 1);
+
+  const nodes = buildGraph(blocks, copiesBehind(blocks));
+
+  assert.equal(nodes.length, 3);
 });

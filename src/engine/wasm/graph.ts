@@ -62,10 +62,11 @@ export class RegionNode {
 /** Loops with two entries cost a copy for each block between them. */
 const COPIES_MAX = 32;
 
-/** Loops of so many instructions are unrolled, to so many rounds and instructions at most. */
-const LOOP_INSTRUCTIONS_MAX = 16;
+/** Loops of so many blocks and instructions are unrolled, to so many rounds and instructions at most. */
+const LOOP_BLOCKS_MAX = 2;
+const LOOP_INSTRUCTIONS_MAX = 12;
 const ROUNDS_MAX = 4;
-const UNROLLED_INSTRUCTIONS_MAX = 40;
+const UNROLLED_INSTRUCTIONS_MAX = 36;
 
 /** Copies a block's ops behind all others; gives the index of the first, or undefined if there is no room. */
 export type CopyOps = (block: RegionBlock) => number | undefined;
@@ -272,7 +273,7 @@ class Flow {
       if (body.includes(block)) continue;
       body.push(block);
       instructions += this.#block(block).instructionCount;
-      if (instructions > LOOP_INSTRUCTIONS_MAX) return undefined;
+      if (body.length > LOOP_BLOCKS_MAX) return undefined;
       for (let from = 0; from < this.#successors.length; from++)
         if (this.#successorsOf(from).includes(block) && this.#numberOf(from) !== UNKNOWN) queue.push(from);
     }
