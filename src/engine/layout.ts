@@ -20,12 +20,12 @@ export const PAGE_BLOCKS = 0x900000;
 export const PAGE_CODE_BITMAP = 0xc00000;
 /** The code cache: encoded IR of translated blocks, in parts that are evicted one by one (runtime/code-cache.ts). */
 export const CODE_CACHE = 0x2000000;
-export const CODE_CACHE_SIZE = 0x2000000;
+export const CODE_CACHE_SIZE = 0x4000000;
 /** The start of the code cache holds the one block that is executed alone after FAULT_CODE_CHANGED. */
 export const SINGLE_BLOCK = 0x2000000;
 export const SINGLE_BLOCK_SIZE = 0x4000;
 /** Guest-physical address 0; everything below it is the engine's own. */
-export const RAM_BASE = 0x4000000;
+export const RAM_BASE = 0x6000000;
 export const RAM_SIZE_MAX = 0xc0000000;
 
 export const PAGE_SIZE = 4096;

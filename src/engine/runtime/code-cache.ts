@@ -30,7 +30,7 @@ export const NEVER_HOT = 0x7fffffff;
 /** Bytes of the code cache at most, and at least: four parts that hold the largest single instruction in their halves. */
 export const CODE_CACHE_SIZE_MAX = L.CODE_CACHE_SIZE;
 export const CODE_CACHE_SIZE_MIN = L.SINGLE_BLOCK_SIZE + 4 * (2 * L.SINGLE_BLOCK_SIZE);
-const PART_COUNT_MAX = 128;
+const PART_COUNT_MAX = 256;
 const PART_SIZE_MIN = 2 * L.SINGLE_BLOCK_SIZE;
 
 export interface CodeCacheOptions {
