@@ -338,7 +338,10 @@ export class Regions {
         if (seen.has(successor)) continue;
         seen.add(successor);
         const block = this.#warmBlock(baseRip, successor, mode, addressSpace);
-        if (block === NO_REGION) cold.add(offsetOf(successor));
+        if (block === NO_REGION) {
+          const to = offsetOf(successor);
+          if (!this.#isWarm(baseRip, to, mode, addressSpace)) cold.add(to);
+        }
         // A callee is of no use unless all of it is there.
         else if (contextOf(successor) !== 0) queue.unshift({ address: block, key: successor });
         else if (!this.#entersLargeRegion(block)) queue.push({ address: block, key: successor });
@@ -373,9 +376,7 @@ export class Regions {
     mode: number,
     addressSpace: AddressSpace,
   ): number | undefined {
-    const warm = seenTargets.filter(
-      (offset) => this.#warmBlock(baseRip, blockKey(offset, 1), mode, addressSpace) !== NO_REGION,
-    );
+    const warm = seenTargets.filter((offset) => this.#isWarm(baseRip, offset, mode, addressSpace));
     return warm.length === 1 ? warm[0] : undefined;
   }
 
@@ -498,6 +499,11 @@ export class Regions {
       return next === undefined ? [] : [offset + next];
     }
     return [];
+  }
+
+  /** Has the code at an offset run often enough, though it be too far away for the region? */
+  #isWarm(baseRip: bigint, offset: number, mode: number, addressSpace: AddressSpace): boolean {
+    return this.#warmBlock(baseRip, blockKey(offset, 1), mode, addressSpace) !== NO_REGION;
   }
 
   /** The registered block at an offset if it is near and has run often enough, else NO_REGION. */
