@@ -159,8 +159,7 @@ export class CodeCache {
         u32[word + 4] = block.target0[i] ?? 0;
         u32[word + 5] = block.target1[i] ?? 0;
         const next = word + 2 * (wordsOf[op] ?? 0);
-        u32.fill(0, word + 6, next);
-        word = next;
+        for (word += 6; word < next; word++) u32[word] = 0;
       } else {
         this.writeLong(block, i, word);
         word += 4;

@@ -77,13 +77,22 @@ export function fuse(block: IrBlock): void {
 function joinSequences(block: IrBlock): void {
   const { op, count } = block;
   for (let i = 0; i < count; i++) {
-    const first = op[i] ?? NOP;
-    if (startsSequence[first] === 0) continue;
-    const found = sequencesOf[first]?.find(({ parts }) =>
-      parts.every((part, k) => i + k < count && op[i + k] === part),
-    );
+    if (startsSequence[op[i] ?? NOP] === 0) continue;
+    const found = sequenceAt(op, i, count);
     if (found === undefined) continue;
     op[i] = found.number;
     i += found.parts.length - 1;
   }
+}
+
+/** The longest sequence that the ops from `i` on begin with. */
+function sequenceAt(op: Uint16Array, i: number, count: number): Sequence | undefined {
+  for (const sequence of sequencesOf[op[i] ?? NOP] ?? []) {
+    const { parts } = sequence;
+    const { length } = parts;
+    let matched = 1;
+    while (matched < length && op[i + matched] === parts[matched]) matched++;
+    if (matched === length && i + length <= count) return sequence;
+  }
+  return undefined;
 }
