@@ -50,10 +50,13 @@ export interface DebianTree {
   readonly initramfsPath: string;
 }
 
+/** Raised when the archive is packed in another way: times of files are kept, by which Python knows its compiled modules. */
+const PACKING = 2;
+
 /** From the cache if it was made by the same recipe. */
 export async function debianTree(report: Report): Promise<DebianTree> {
   const recipe = createHash("sha256")
-    .update(JSON.stringify([SUITE, PACKAGES, LEFT_OUT]))
+    .update(JSON.stringify([SUITE, PACKAGES, LEFT_OUT, PACKING]))
     .digest("hex");
   const home = join(programCacheFolder(), `debian-${SUITE}-${recipe.slice(0, 12)}`);
   const tree = { folder: join(home, "tree"), initramfsPath: join(home, "initramfs.cpio") };
@@ -95,12 +98,12 @@ async function entriesOf(root: string, folder: string): Promise<CpioEntry[]> {
   for (const name of (await readdir(join(root, folder))).toSorted()) {
     const path = folder === "" ? name : `${folder}/${name}`;
     const stat = await lstat(join(root, path));
-    const mode = stat.mode & 0o7777;
-    if (stat.isDirectory()) entries.push({ kind: "directory", path, mode }, ...(await entriesOf(root, path)));
+    const about = { path, mode: stat.mode & 0o7777, modifiedSeconds: Math.floor(stat.mtimeMs / 1000) };
+    if (stat.isDirectory()) entries.push({ kind: "directory", ...about }, ...(await entriesOf(root, path)));
     if (stat.isSymbolicLink()) {
       entries.push({ kind: "symlink", path, target: await readlink(join(root, path)) });
     }
-    if (stat.isFile()) entries.push({ kind: "file", path, mode, data: await readFile(join(root, path)) });
+    if (stat.isFile()) entries.push({ kind: "file", ...about, data: await readFile(join(root, path)) });
   }
   return entries;
 }

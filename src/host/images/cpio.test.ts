@@ -70,6 +70,21 @@ test("every kind of entry has its type, and the archive ends with the trailer", 
   ]);
 });
 
+test("a time of change is kept", () => {
+  const data = new Uint8Array(0);
+  const members = readCpio(
+    buildCpio([
+      { kind: "file", path: "old", data },
+      { kind: "file", path: "new", data, modifiedSeconds: 0x8123_4567 },
+    ]),
+  );
+
+  assert.deepEqual(
+    members.map(({ fields }) => fields[5]),
+    [0, 0x8123_4567, 0],
+  );
+});
+
 test("inode numbers differ, so that the kernel makes no hard links", () => {
   const members = readCpio(
     buildCpio([

@@ -1,7 +1,7 @@
 /**
  * Builds cpio archives in the "newc" format (magic 070701), the only one Linux takes as an initramfs
  * (Documentation/driver-api/early-userspace/buffer-format.rst). Nodes are data here, so no root is needed to put
- * /dev/console into one. The same entries always give the same bytes: times are 0, owners are root.
+ * /dev/console into one. The same entries always give the same bytes: times are 0 unless given, owners are root.
  *
  * Missing on purpose: reading, hard links, checksums (070702), files of 4 GiB and more.
  */
@@ -10,6 +10,8 @@ import { alignUp, assert } from "../../base/index.ts";
 interface CpioEntryBase {
   /** Path without a leading slash; its parent directory must come earlier in the list. */
   readonly path: string;
+  /** When it was last changed, in seconds since 1970, 32 bits; 0 unless given. */
+  readonly modifiedSeconds?: number;
 }
 
 export type CpioEntry =
@@ -40,6 +42,7 @@ interface Member {
   readonly path: Uint8Array;
   readonly mode: number;
   readonly linkCount: number;
+  readonly modifiedSeconds: number;
   readonly data: Uint8Array;
   readonly deviceMajor: number;
   readonly deviceMinor: number;
@@ -83,7 +86,12 @@ function memberOf(entry: CpioEntry): Member {
   const encoder = new TextEncoder();
   const path = encoder.encode(`${entry.path}\0`);
   assert(path.length <= MAX_CPIO_PATH_BYTES, `cpio path of ${path.length} bytes is too long`);
-  const plain = { path, linkCount: 1, data: new Uint8Array(0), deviceMajor: 0, deviceMinor: 0 };
+  const modifiedSeconds = entry.modifiedSeconds ?? 0;
+  assert(modifiedSeconds >>> 0 === modifiedSeconds, `cpio time ${modifiedSeconds} is no 32-bit number`);
+  const plain = {
+    ...{ path, modifiedSeconds, linkCount: 1, data: new Uint8Array(0) },
+    ...{ deviceMajor: 0, deviceMinor: 0 },
+  };
   switch (entry.kind) {
     case "directory":
       return { ...plain, mode: S_IFDIR | (entry.mode ?? 0o755), linkCount: 2 };
@@ -117,7 +125,7 @@ function headerOf(member: Member, inode: number): Uint8Array {
     0, // uid
     0, // gid
     member.linkCount,
-    0, // mtime
+    member.modifiedSeconds,
     member.data.length,
     0, // device holding the file: major
     0, // and minor
