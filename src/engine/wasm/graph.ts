@@ -228,7 +228,10 @@ class Flow {
     return false;
   }
 
-  /** Writes the bodies of small loops without loops inside several times, so that the last leads back to the first. */
+  /**
+   * Writes the bodies of small loops without loops inside several times. The last leads back to the second: the first is a
+   * round of its own, behind which the loop is always entered as its body leaves it, with flags of one kind.
+   */
   unrollLoops(copyOps: CopyOps): void {
     const bodies: number[][] = [];
     for (const [header, sources] of this.#backEdges()) {
@@ -237,9 +240,14 @@ class Flow {
     }
     for (const body of bodies) {
       const rounds = Math.min(ROUNDS_MAX, Math.floor(UNROLLED_INSTRUCTIONS_MAX / this.#instructionsOf(body)));
-      let next = body[0];
-      for (let round = 1; round < rounds && next !== undefined; round++)
-        next = this.#copyBody(body, next, copyOps);
+      const first = body[0] ?? OUTSIDE;
+      const last = this.#blocks.length;
+      let second: number | undefined = first;
+      for (let round = 1; round < rounds && second !== undefined; round++)
+        second = this.#copyBody(body, second, copyOps);
+      if (second === undefined || second === first) continue;
+      for (let i = last; i < last + body.length; i++)
+        this.#successors[i] = redirected(this.#successorsOf(i), first, second);
     }
     if (bodies.length > 0) this.#arrange();
   }

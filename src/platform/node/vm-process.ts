@@ -8,7 +8,7 @@
  */
 
 import { fork } from "node:child_process";
-import { constants, tmpdir } from "node:os";
+import { availableParallelism, constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -21,6 +21,8 @@ const MAX_LAST_WORDS = 8 * 1024;
  * when a kernel has been unpacked.
  */
 const SMALL_PROCESS_OPTIONS = [
+  // The guest's thread has a core to itself, if there are several: V8 would start four threads wherever it runs.
+  `--v8-pool-size=${Math.min(4, Math.max(1, availableParallelism() - 1))}`,
   "--max-semi-space-size=4",
   "--expose-gc",
   "--disable-warning=ExperimentalWarning",
