@@ -88,7 +88,7 @@ function printBranch(row: OpRow, branch: Branch): string {
     case "region":
       return [
         "blk = ip - L.BLOCK_OPS;",
-        "if (load<i32>(S, L.BUDGET) < 0) { store<u64>(S, load<u64>(blk, L.BLOCK_RIP), L.RIP); return 0; }",
+        "if (load<i32>(S, L.BUDGET) <= 0) { store<u64>(S, load<u64>(blk, L.BLOCK_RIP), L.RIP); return 0; }",
         "store<i32>(blk, 1, L.BLOCK_HEAT);",
         "const before: i32 = retiredSoFar();",
         "const to: u64 = runRegion(load<u32>(blk, L.BLOCK_REGION));",

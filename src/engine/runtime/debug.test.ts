@@ -137,6 +137,22 @@ for (const tier of tiers) {
       assert.deepEqual([machine.gpr(RAX), machine.gpr(RDX)], [3n, 3n]);
     });
 
+    test(`${name}: breakpoints on neighbouring instructions are each met, round after round`, () => {
+      const code = [...inc(RAX), ...inc(RDX), 0xff, 0xc9, 0x75, 0xf8, HLT];
+      const machine = new DebugMachine({ tier, mode, code });
+      machine.setGpr(RCX, 3);
+      machine.watch(1, CODE, EXECUTE);
+      machine.watch(2, CODE + 2, EXECUTE);
+      for (const met of Array.from({ length: 6 }, (_, i) => i % 2)) {
+        const event = machine.runToEvent();
+        assert.deepEqual([event.rip, machine.dr6], [BigInt(CODE + 2 * met), 2 << met]);
+        machine.resume(event.flags | RF);
+        machine.engine.registers.setU64(L.DR + 48, BigInt(DR6_FIXED));
+      }
+      assert.equal(machine.run(), "halt");
+      assert.deepEqual([machine.gpr(RAX), machine.gpr(RDX)], [3n, 3n]);
+    });
+
     test(`${name}: a breakpoint on code that has run before is met, and no more when it is disabled`, () => {
       const machine = new DebugMachine({ tier, mode, code: [...inc(RAX), ...inc(RDX), HLT] });
       assert.equal(machine.run(), "halt");
