@@ -16,6 +16,7 @@ import { factsOfOp } from "../wasm/op-facts.ts";
 import { type MappedPage, REGION_EXPORT, RegionCompiler } from "../wasm/region.ts";
 import { jumpCacheIndex } from "../wasm/region-exits.ts";
 import { RegionOps } from "../wasm/region-ops.ts";
+import { AddressSpace, NO_PAGE } from "./address-space.ts";
 import { HEAT_OF_A_HOT_BLOCK } from "./code-cache.ts";
 import { type CodeProfiler, fingerprintOf, type KnownCode } from "./code-profile.ts";
 import type { Core } from "./core.ts";
@@ -54,13 +55,10 @@ const COMPILE_SHARE = 0.2;
 const COMPILE_CREDIT_NS = 30_000_000;
 
 const TABLE_GROWTH = 1024;
-const NO_PAGE = 0xffffffff;
-const ACCESS_EXECUTE = 2;
 const ENTER = opNumber("enter");
 /** The interpreter's op for a block whose region is compiled (ir/print-interpreter.ts). */
 const REGION = opNumber("region");
 const NO_REGION = 0;
-const SEG_BASE_CS = L.SEG_BASE + 8 * L.SEG_CS;
 
 /** Where regions get their IR from. */
 export interface BlockSource {
@@ -625,81 +623,3 @@ const isIndirect = (op: number): boolean => factsOfOp(op).branch?.kind === "indi
 
 /** WebAssembly's own limit of a memory32, which every memory's maximum is within. */
 const MEMORY_PAGES_MAX = 65536;
-
-/** Where code lies in guest-physical memory, in the current address space. */
-class AddressSpace {
-  readonly pages: MappedPage[] = [];
-  /** The first address behind all code. */
-  readonly end: bigint;
-  readonly #core: Core;
-  readonly #view: DataView;
-  readonly #user: number;
-  readonly #base: bigint;
-  readonly #pagesMax: number;
-  readonly #known = new Map<bigint, number>();
-
-  constructor(core: Core, view: DataView, mode: number, pagesMax: number) {
-    this.#core = core;
-    this.#view = view;
-    this.#user = (mode & L.MODE_USER) !== 0 ? 1 : 0;
-    const size = mode & L.MODE_CODE_SIZE;
-    this.end = size === 2 ? 1n << 64n : size === 1 ? 1n << 32n : 1n << 16n;
-    this.#base = size === 2 ? 0n : view.getBigUint64(core.stateBase + SEG_BASE_CS, true);
-    this.#pagesMax = pagesMax;
-  }
-
-  #linear(rip: bigint): bigint {
-    return this.end === 1n << 64n ? rip : BigInt.asUintN(32, rip + this.#base);
-  }
-
-  /** Guest-physical address of a linear page, or NO_PAGE. */
-  translate(page: bigint): number {
-    const gpa = this.#core.exports.translate(BigInt.asIntN(64, page), ACCESS_EXECUTE, this.#user) >>> 0;
-    if (gpa === NO_PAGE) this.#view.setUint32(this.#core.stateBase + L.FAULT_VECTOR, L.FAULT_NONE, true);
-    return gpa;
-  }
-
-  #isGlobal(page: bigint, gpa: number): boolean {
-    return (
-      this.#core.exports.translateGlobal(BigInt.asIntN(64, page), ACCESS_EXECUTE, this.#user) >>> 0 === gpa
-    );
-  }
-
-  isStillAt({ linear, gpa, isGlobal }: MappedPage): boolean {
-    return this.translate(linear) === gpa && (!isGlobal || this.#isGlobal(linear, gpa));
-  }
-
-  #pageGpa(page: bigint): number {
-    const known = this.#known.get(page);
-    if (known !== undefined) return known;
-    const gpa = this.translate(page);
-    this.#known.set(page, gpa);
-    return gpa;
-  }
-
-  /** Guest-physical address of the code at RIP, or NO_PAGE. */
-  gpaOf(rip: bigint): number {
-    const linear = this.#linear(rip);
-    const page = this.#pageGpa(linear & ~PAGE_OFFSET);
-    return page === NO_PAGE ? NO_PAGE : page + Number(linear & PAGE_OFFSET);
-  }
-
-  /** Adds the page or pages of a block to the region's; false if they would be too many or are not where it says. */
-  include(rip: bigint, gpa: number, secondGpa: number): boolean {
-    const page = this.#linear(rip) & ~PAGE_OFFSET;
-    const wanted = [{ linear: page, gpa: gpa - (gpa % L.PAGE_SIZE) }];
-    if (secondGpa !== NO_PAGE) {
-      wanted.push({
-        linear: this.#linear((rip & ~PAGE_OFFSET) + BigInt(L.PAGE_SIZE)),
-        gpa: secondGpa - (secondGpa % L.PAGE_SIZE),
-      });
-    }
-    const added = wanted.filter(({ linear }) => !this.pages.some((known) => known.linear === linear));
-    if (this.pages.length > 0 && this.pages.length + added.length > this.#pagesMax) return false;
-    if (added.some(({ linear, gpa: expected }) => this.#pageGpa(linear) !== expected)) return false;
-    for (const at of added) this.pages.push({ ...at, isGlobal: this.#isGlobal(at.linear, at.gpa) });
-    return true;
-  }
-}
-
-const PAGE_OFFSET = BigInt(L.PAGE_SIZE - 1);
