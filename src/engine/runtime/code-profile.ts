@@ -56,8 +56,7 @@ const mix = (hash: number, value: number): number => {
 
 /** What an earlier run has learnt, as the one that uses it asks. */
 export class KnownCode {
-  /** Hot blocks that were translated, and times that a lukewarm one was not compiled. */
-  metCount = 0;
+  /** Times that a lukewarm block was not compiled. */
   putOffCount = 0;
   readonly blockCount: number;
   readonly #hot: Set<number>;
@@ -73,6 +72,11 @@ export class KnownCode {
     this.blockCount = this.#hot.size;
   }
 
+  /** Hot blocks that were translated. */
+  get metCount(): number {
+    return this.#met.size;
+  }
+
   /** Has most of it not been met so far? It may be that of another guest. */
   get isUnfit(): boolean {
     return 2 * this.metCount < this.blockCount;
@@ -81,10 +85,7 @@ export class KnownCode {
   /** A block is translated: is it one of those that were worth compiling? */
   isHot(block: number): boolean {
     if (!this.#hot.has(block)) return false;
-    if (!this.#met.has(block)) {
-      this.#met.add(block);
-      this.metCount++;
-    }
+    this.#met.add(block);
     return true;
   }
 

@@ -300,13 +300,16 @@ export class Regions {
       const seenTargets = this.#seenTargets(address, end - 1, baseRip);
       const successors = this.#successors(offset, end - 1, seenTargets).map((to) => blockKey(to, context));
       const { depth, back } = defined(calls[context], "a block is in a context that was entered");
-      const usual = this.#usualTarget(seenTargets, baseRip, mode, addressSpace);
-      const isTailCall = context !== 0 && usual !== undefined && this.#isIndirectJump(end - 1);
+      const leadsOut = context !== 0 && this.#isIndirectJump(end - 1);
+      const usual =
+        leadsOut || this.#isCall(end - 1)
+          ? this.#usualTarget(seenTargets, baseRip, mode, addressSpace)
+          : undefined;
+      const isTailCall = leadsOut && usual !== undefined;
       const callee = this.#directCallee(offset, end - 1) ?? usual;
       const pageCount = addressSpace.pages.length;
       const inlinesCall =
         callee !== undefined &&
-        (isTailCall || this.#isCall(end - 1)) &&
         this.#sizeOfCallee(callee, {
           baseRip,
           mode,
