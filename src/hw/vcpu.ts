@@ -72,6 +72,8 @@ export interface Vcpu {
   requestExit(): void;
   /** Level of the A20M# pin: while low, bit 20 of every physical address reads as 0. */
   setA20(enabled: boolean): void;
+  /** Guest RAM [gpa, gpa + lengthBytes) is about to be changed by somebody else (DMA): its translations are dropped. */
+  memoryWritten(gpa: number, lengthBytes: number): void;
   /** Power-on state: real mode at F000:FFF0. */
   reset(): void;
   getState(): CpuState;

@@ -138,6 +138,7 @@ export class ScriptedVcpu implements MeasuredVcpu {
 
   raiseNmi(): void {}
 
+  memoryWritten(): void {}
   setA20(): void {}
 
   setTaskPriority(): void {}

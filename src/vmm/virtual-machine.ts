@@ -8,6 +8,7 @@
 
 import { NS_PER_S, ok } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
+import { RamDma } from "../hw/index.ts";
 import type { CodeProfileFinding, CodeProfileTask, CpuState, VcpuExit } from "../hw/index.ts";
 import type { KeyCode, TextScreen } from "../devices/index.ts";
 import { KVM_CPUID, loadKernel, readKernel } from "../machine/index.ts";
@@ -126,6 +127,7 @@ export class VirtualMachine {
     // The board needs the processor's pins and the processor the board's bus: the pins find the vCPU when used.
     this.#board = parts.createBoard({
       ram,
+      dma: new RamDma(ram, (gpa, lengthBytes) => this.#vcpu.memoryWritten(gpa, lengthBytes)),
       clock: this.#clock,
       timers: this.#loop.timers,
       pins: {

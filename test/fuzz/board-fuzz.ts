@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { ManualClock, MiB, TimerQueue, unwrap } from "../../src/base/index.ts";
+import { RamDma } from "../../src/hw/index.ts";
 import { createGuestRam } from "../../src/memory/index.ts";
 import { createBoard } from "../../src/machine/pc/index.ts";
 import { Random } from "../oracle/index.ts";
@@ -25,6 +26,7 @@ function build() {
   const timers = new TimerQueue();
   const board = createBoard({
     ram,
+    dma: new RamDma(ram, () => undefined),
     clock,
     timers,
     pins: {

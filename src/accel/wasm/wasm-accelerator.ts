@@ -150,6 +150,10 @@ export class WasmVcpu implements Vcpu {
     this.#engine.requestExit();
   }
 
+  memoryWritten(gpa: number, lengthBytes: number): void {
+    this.#engine.memoryWritten(gpa, lengthBytes);
+  }
+
   setA20(enabled: boolean): void {
     this.#engine.setA20(enabled);
   }

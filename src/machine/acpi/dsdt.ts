@@ -25,7 +25,8 @@ import {
   text,
 } from "./aml.ts";
 import type { Term } from "./aml.ts";
-import { PCI_PIN, pciLink } from "../pci/index.ts";
+import { PCI_PIN } from "../../hw/index.ts";
+import { pciLink } from "../pci/index.ts";
 import type { PlatformDescription } from "./platform.ts";
 import {
   dwordMemory,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ManualClock, MiB, NS_PER_MS, NS_PER_S, TimerQueue, unwrap } from "../../base/index.ts";
-import { RecordedLine } from "../../hw/index.ts";
+import { RamDma, RecordedLine } from "../../hw/index.ts";
 import type { AccessSize } from "../../hw/index.ts";
 import { textLines } from "../../devices/index.ts";
 import { createGuestRam } from "../../memory/index.ts";
@@ -25,6 +25,7 @@ function pc({ hasDebugExit = false, isReset = true } = {}) {
   const serial: number[] = [];
   const board = createBoard({
     ram,
+    dma: new RamDma(ram, (gpa, lengthBytes) => log.push(`written ${gpa}+${lengthBytes}`)),
     clock,
     timers,
     pins: {

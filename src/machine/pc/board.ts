@@ -9,7 +9,16 @@
  * disk and diskette controllers, a speaker, firmware.
  */
 
-import type { Clock, Device, DeviceState, IrqLine, MachineBus, PortHandler, Timers } from "../../hw/index.ts";
+import type {
+  Clock,
+  Device,
+  DeviceState,
+  Dma,
+  IrqLine,
+  MachineBus,
+  PortHandler,
+  Timers,
+} from "../../hw/index.ts";
 import { asPorts, MmioBus, PortBus, StateReader } from "../../hw/index.ts";
 import {
   DebugExitPort,
@@ -76,6 +85,8 @@ export interface BoardEvents {
 
 export interface BoardConfig {
   readonly ram: GuestRam;
+  /** For devices that reach guest RAM by themselves. */
+  readonly dma: Dma;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly pins: ProcessorPins;

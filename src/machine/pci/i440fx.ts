@@ -5,10 +5,8 @@
  * there is no system management mode. DRAM timing, error and arbitration registers are reserved.
  */
 
-import { RegisterFile } from "../../hw/index.ts";
-import type { AccessSize, DeviceState, RegisterHooks } from "../../hw/index.ts";
-import { definePciRegisters, PciConfigSpace } from "./config-space.ts";
-import type { PciFunction } from "./pci-function.ts";
+import { definePciRegisters, PciConfigSpace, RegisterFile } from "../../hw/index.ts";
+import type { AccessSize, DeviceState, PciFunction, RegisterHooks } from "../../hw/index.ts";
 
 const REGISTERS = definePciRegisters({
   pam0: { at: 0x59, reset: 0 },

@@ -1,13 +1,9 @@
-/** PCI: bus 0, configuration mechanism #1, the 440FX/PIIX chipset, and the kit for functions. */
+/** PCI: bus 0, configuration mechanism #1, and the 440FX/PIIX chipset. */
 
 export { bios32Header } from "./bios32.ts";
-export { definePciRegisters, PciConfigSpace } from "./config-space.ts";
-export type { BarSpec, PciBuses, PciConfigSpec, PciIdentity } from "./config-space.ts";
 export { I440fx } from "./i440fx.ts";
 export { PCI_PORT_BASE, PCI_PORT_BYTES, PciBus, pciLink } from "./pci-bus.ts";
 export type { ResetControl } from "./pci-bus.ts";
-export { PCI_COMMAND, PCI_PIN } from "./pci-function.ts";
-export type { PciFunction, PciPin } from "./pci-function.ts";
 export { Piix3 } from "./piix3.ts";
 export type { Piix3Config } from "./piix3.ts";
 export {

@@ -7,11 +7,16 @@
  */
 
 import { allOnes, assert } from "../../base/index.ts";
-import { WiredOr } from "../../hw/index.ts";
-import type { AccessSize, Device, DeviceState, IrqLine, PortHandler } from "../../hw/index.ts";
-import { StateReader } from "../../hw/index.ts";
-import { PCI_PIN } from "./pci-function.ts";
-import type { PciFunction, PciPin } from "./pci-function.ts";
+import { PCI_PIN, StateReader, WiredOr } from "../../hw/index.ts";
+import type {
+  AccessSize,
+  Device,
+  DeviceState,
+  IrqLine,
+  PciFunction,
+  PciPin,
+  PortHandler,
+} from "../../hw/index.ts";
 
 export const PCI_PORT_BASE = 0xcf8;
 export const PCI_PORT_BYTES = 8;

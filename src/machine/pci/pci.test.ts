@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { ManualClock, TimerQueue } from "../../base/index.ts";
-import { MmioBus, PortBus } from "../../hw/index.ts";
-import type { AccessSize, DeviceState, IrqLine } from "../../hw/index.ts";
+import { MmioBus, PciConfigSpace, PortBus } from "../../hw/index.ts";
+import type { AccessSize, DeviceState, IrqLine, PciFunction } from "../../hw/index.ts";
 import {
   APM_PORT_BASE,
   APM_PORT_BYTES,
@@ -12,12 +12,10 @@ import {
   PCI_PORT_BASE,
   PCI_PORT_BYTES,
   PciBus,
-  PciConfigSpace,
   pciLink,
   Piix3,
   Piix4Pm,
 } from "./index.ts";
-import type { PciFunction } from "./index.ts";
 
 class ProbeLine implements IrqLine {
   level = false;

@@ -5,12 +5,10 @@
  * Missing on purpose: I/O recovery timing, BIOS chip select, ISA DMA and system management registers (reserved).
  */
 
-import { RegisterFile, StateReader, WiredOr } from "../../hw/index.ts";
-import type { AccessSize, DeviceState, IrqLine, RegisterHooks } from "../../hw/index.ts";
-import { definePciRegisters, PciConfigSpace } from "./config-space.ts";
+import { definePciRegisters, PciConfigSpace, RegisterFile, StateReader, WiredOr } from "../../hw/index.ts";
+import type { AccessSize, DeviceState, IrqLine, PciFunction, RegisterHooks } from "../../hw/index.ts";
 import { PCI_LINKS } from "./pci-bus.ts";
 import type { ResetControl } from "./pci-bus.ts";
-import type { PciFunction } from "./pci-function.ts";
 
 const REGISTERS = definePciRegisters({
   pirqa: { at: 0x60, reset: 0x80, writable: 0x8f, write: "routesChanged" },

@@ -9,21 +9,27 @@
 
 import { ticksAtNs, nsAtTicks } from "../../base/index.ts";
 import type { Releasable } from "../../base/index.ts";
-import { defineRegisters, RegisterFile, StateReader } from "../../hw/index.ts";
+import {
+  definePciRegisters,
+  defineRegisters,
+  PCI_PIN,
+  PciConfigSpace,
+  RegisterFile,
+  reservedBytes,
+  StateReader,
+} from "../../hw/index.ts";
 import type {
   AccessSize,
   Clock,
   DeviceState,
   IrqLine,
+  PciFunction,
   PortBus,
   PortHandler,
   RegisterHooks,
   Timer,
   Timers,
 } from "../../hw/index.ts";
-import { definePciRegisters, PciConfigSpace, reservedBytes } from "./config-space.ts";
-import { PCI_PIN } from "./pci-function.ts";
-import type { PciFunction } from "./pci-function.ts";
 
 const CONFIG_REGISTERS = definePciRegisters({
   pmba: { at: 0x40, size: 4, reset: 0x01, writable: 0xffc0, write: "blockMoved" },

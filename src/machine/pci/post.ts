@@ -6,11 +6,10 @@
  */
 
 import { alignUp } from "../../base/index.ts";
-import type { PortBus } from "../../hw/index.ts";
+import { PCI_BARS, PCI_COMMAND, PCI_HEADER } from "../../hw/index.ts";
+import type { PciFunction, PciPin, PortBus } from "../../hw/index.ts";
 import type { PciBus } from "./pci-bus.ts";
 import { PCI_DEVICES, PCI_FUNCTIONS, pciLink } from "./pci-bus.ts";
-import { PCI_BARS, PCI_COMMAND, PCI_HEADER } from "./pci-function.ts";
-import type { PciFunction, PciPin } from "./pci-function.ts";
 
 export interface PciResources {
   /** Where BARs in memory may lie. */

@@ -3,7 +3,8 @@
  * accessed in aligned pieces. Nothing here knows a bus or a machine.
  */
 
-import type { AccessSize, Device } from "../../hw/index.ts";
+import type { AccessSize } from "../bus.ts";
+import type { Device } from "../device.ts";
 
 export interface PciFunction extends Device {
   /** `offset` is 0–255 and a multiple of `size`. */

@@ -3,24 +3,24 @@
  * the standard header; the kit makes the header (PCI Local Bus Specification 3.0, section 6.1), answers BAR sizing
  * (6.2.5.1), and claims and releases bus ranges as the guest moves BARs and toggles decoding.
  *
- * Missing on purpose: expansion ROMs, 64-bit and prefetchable BARs, bridges' type 1 header.
+ * Missing on purpose: expansion ROMs, BARs above 4 GiB, bridges' type 1 header.
  */
 
 import { assert } from "../../base/index.ts";
 import type { Releasable } from "../../base/index.ts";
-import { defineRegisters, RegisterFile, StateReader } from "../../hw/index.ts";
-import type {
-  AccessSize,
-  DeviceState,
-  MmioBus,
-  MmioHandler,
-  PortBus,
-  PortHandler,
-  RegisterHooks,
-  RegisterMap,
-} from "../../hw/index.ts";
+import type { AccessSize, MmioHandler, PortHandler } from "../bus.ts";
+import type { IrqLine } from "../irq-line.ts";
+import { UNCONNECTED_LINE } from "../irq-line.ts";
+import type { MmioBus } from "../mmio-bus.ts";
+import type { PortBus } from "../port-bus.ts";
+import { defineRegisters, RegisterFile } from "../register-map.ts";
+import type { RegisterHooks, RegisterMap } from "../register-map.ts";
+import { StateReader } from "../state.ts";
+import type { DeviceState } from "../state.ts";
 import { PCI_BARS, PCI_COMMAND, PCI_CONFIG_BYTES, PCI_HEADER } from "./pci-function.ts";
 import type { PciPin } from "./pci-function.ts";
+import { CapabilityList } from "./capabilities.ts";
+import type { DeviceRegisters, PciCapability } from "./capabilities.ts";
 
 export interface PciIdentity {
   readonly vendorId: number;
@@ -32,8 +32,6 @@ export interface PciIdentity {
   readonly subsystemVendorId?: number;
   readonly subsystemId?: number;
   readonly interruptPin?: PciPin;
-  /** Offset of the first capability; sets the status bit too. */
-  readonly capabilities?: number;
   /** Command register after reset, and the bits that can be written; by default 0 and those that the BARs need. */
   readonly command?: number;
   readonly commandWritable?: number;
@@ -54,6 +52,7 @@ export interface PciBuses {
 }
 
 const HEADER_END = 0x40;
+const STATUS_INTERRUPT = 1 << 3;
 const STATUS_CAPABILITIES = 1 << 4;
 /** Error bits that software clears by writing ones. */
 const STATUS_CLEARED_BY_ONES = 0xf900;
@@ -82,7 +81,11 @@ export function definePciRegisters<const M extends RegisterMap>(map: M): M & Res
   return { ...map, ...reservedBytes(map, HEADER_END, PCI_CONFIG_BYTES) };
 }
 
-const headerRegisters = (identity: PciIdentity, bars: readonly (BarSpec | undefined)[]) => {
+const headerRegisters = (
+  identity: PciIdentity,
+  bars: readonly (BarSpec | undefined)[],
+  capabilities: number,
+) => {
   const fixed = (at: number, size: AccessSize, reset: number) => ({ at, size, reset, writable: 0 });
   const bar = (index: number) => {
     const spec = bars[index];
@@ -96,11 +99,10 @@ const headerRegisters = (identity: PciIdentity, bars: readonly (BarSpec | undefi
       write: "decodeChanged",
     } as const;
   };
-  let commandWritable = identity.commandWritable ?? PCI_COMMAND.busMaster;
+  let commandWritable = identity.commandWritable ?? PCI_COMMAND.busMaster | PCI_COMMAND.interruptDisable;
   for (const spec of bars) {
     if (spec !== undefined) commandWritable |= spec.kind === "ports" ? PCI_COMMAND.io : PCI_COMMAND.memory;
   }
-  const capabilities = identity.capabilities ?? 0;
   const map = defineRegisters({
     vendorId: fixed(0x00, 2, identity.vendorId),
     deviceId: fixed(0x02, 2, identity.deviceId),
@@ -109,7 +111,7 @@ const headerRegisters = (identity: PciIdentity, bars: readonly (BarSpec | undefi
       size: 2,
       reset: identity.command ?? 0,
       writable: commandWritable,
-      write: "decodeChanged",
+      write: "commandWritten",
     },
     status: {
       at: 0x06,
@@ -117,6 +119,7 @@ const headerRegisters = (identity: PciIdentity, bars: readonly (BarSpec | undefi
       reset: (identity.status ?? 0) | (capabilities === 0 ? 0 : STATUS_CAPABILITIES),
       writable: 0,
       clearedByOnes: STATUS_CLEARED_BY_ONES,
+      read: "readStatus",
     },
     revisionId: fixed(0x08, 1, identity.revisionId ?? 0),
     progIf: fixed(0x09, 1, identity.progIf ?? 0),
@@ -146,15 +149,6 @@ interface MappedBar {
   readonly claim: Releasable;
 }
 
-/** The registers behind the header, as `new RegisterFile(definePciRegisters({…}), this)` makes them. */
-export interface DeviceRegisters {
-  reset(): void;
-  save(): DeviceState;
-  restore(state: DeviceState, path?: string): void;
-  read(offset: number, size: AccessSize): number;
-  write(offset: number, size: AccessSize, value: number): void;
-}
-
 export interface PciConfigSpec {
   readonly name: string;
   readonly identity: PciIdentity;
@@ -162,7 +156,11 @@ export interface PciConfigSpec {
   readonly bars?: readonly (BarSpec | undefined)[];
   /** Where BARs are mapped; needed when there are any. */
   readonly buses?: PciBuses;
+  /** Those behind the header, as `new RegisterFile(definePciRegisters({…}), this)` makes them. */
   readonly registers?: DeviceRegisters;
+  /** In the order of the list, which begins at `capabilitiesAt`, 40h by default. */
+  readonly capabilities?: readonly PciCapability[];
+  readonly capabilitiesAt?: number;
 }
 
 export class PciConfigSpace implements RegisterHooks<HeaderMap> {
@@ -171,8 +169,11 @@ export class PciConfigSpace implements RegisterHooks<HeaderMap> {
   readonly #bars: readonly (BarSpec | undefined)[];
   readonly #buses: PciBuses | undefined;
   readonly #registers: DeviceRegisters | undefined;
+  readonly #capabilities: CapabilityList;
   readonly #mapped: (MappedBar | undefined)[] = [];
   #conflicts = 0;
+  #pin: IrqLine = UNCONNECTED_LINE;
+  #isInterrupting = false;
 
   constructor(spec: PciConfigSpec) {
     const bars = spec.bars ?? [];
@@ -187,7 +188,8 @@ export class PciConfigSpace implements RegisterHooks<HeaderMap> {
     this.#bars = bars;
     this.#buses = spec.buses;
     this.#registers = spec.registers;
-    this.header = new RegisterFile(headerRegisters(spec.identity, bars), this);
+    this.#capabilities = new CapabilityList(spec.capabilities ?? [], spec.capabilitiesAt ?? HEADER_END);
+    this.header = new RegisterFile(headerRegisters(spec.identity, bars, this.#capabilities.first), this);
   }
 
   /** How often the guest placed a BAR over something else; it is then not decoded. */
@@ -200,37 +202,70 @@ export class PciConfigSpace implements RegisterHooks<HeaderMap> {
     return this.#mapped[index]?.base;
   }
 
+  /** Whether the guest lets the function access memory by itself, which includes sending messages. */
+  get isBusMaster(): boolean {
+    return (this.header.values.command & PCI_COMMAND.busMaster) !== 0;
+  }
+
+  /** Connects the function's interrupt pin; what is returned is the function's side of it (section 6.2.4). */
+  connectPin(line: IrqLine): IrqLine {
+    this.#pin = line;
+    return {
+      set: (level) => {
+        this.#isInterrupting = level;
+        this.#drivePin();
+      },
+    };
+  }
+
   read(offset: number, size: AccessSize): number {
     if (offset < HEADER_END) return this.header.read(offset, size);
-    return this.#registers?.read(offset, size) ?? 0;
+    return this.#capabilities.read(offset, size) ?? this.#registers?.read(offset, size) ?? 0;
   }
 
   write(offset: number, size: AccessSize, value: number): void {
     if (offset < HEADER_END) this.header.write(offset, size, value);
-    else this.#registers?.write(offset, size, value);
+    else if (!this.#capabilities.write(offset, size, value)) this.#registers?.write(offset, size, value);
   }
 
   reset(): void {
     this.header.reset();
     this.#registers?.reset();
+    this.#capabilities.reset();
     this.decodeChanged();
+    this.#drivePin();
   }
 
   save(): DeviceState {
-    return { header: this.header.save(), registers: this.#registers?.save() ?? {} };
+    return {
+      header: this.header.save(),
+      registers: this.#registers?.save() ?? {},
+      capabilities: this.#capabilities.save(),
+    };
   }
 
   restore(state: DeviceState): void {
     const reader = new StateReader(this.#name, state);
     this.header.restore(reader.object("header"), `${this.#name}.header`);
     this.#registers?.restore(reader.object("registers"), `${this.#name}.registers`);
+    this.#capabilities.restore(reader.object("capabilities"), `${this.#name}.capabilities`);
     this.decodeChanged();
+    this.#drivePin();
   }
 
   // Register hooks.
 
   readReserved(): number {
     return 0;
+  }
+
+  readStatus(stored: number): number {
+    return stored | (this.#isInterrupting ? STATUS_INTERRUPT : 0);
+  }
+
+  commandWritten(): void {
+    this.decodeChanged();
+    this.#drivePin();
   }
 
   /** Makes the buses agree with the command register and the BARs. */
@@ -250,6 +285,11 @@ export class PciConfigSpace implements RegisterHooks<HeaderMap> {
   }
 
   // Workings.
+
+  #drivePin(): void {
+    const isDisabled = (this.header.values.command & PCI_COMMAND.interruptDisable) !== 0;
+    this.#pin.set(this.#isInterrupting && !isDisabled);
+  }
 
   #wantedBase(bar: BarSpec, index: number): number | undefined {
     const { values } = this.header;
