@@ -1,0 +1,41 @@
+/**
+ * The contract between disk controllers and what holds a disk's contents: bytes in sectors, read and written by offset.
+ * Requests run in any order and side by side; who needs an order waits for the earlier one. What a write has put there is
+ * lost in a crash of the host until a later flush() has succeeded.
+ *
+ * Controllers check every range against `sizeBytes` before they ask; a range outside is our own bug.
+ */
+
+import { ok } from "../base/index.ts";
+import type { OperatorError, Result } from "../base/index.ts";
+
+export const SECTOR_BYTES = 512;
+
+export type BlockErrorCode =
+  /** The medium could not be read or written. */
+  | "disk-io"
+  /** The host has no room for what was written. */
+  | "disk-full"
+  /** A write, or a discard, of a disk that cannot be written. */
+  | "disk-read-only";
+
+/** An error of the host's, which a controller reports to its guest as its specification says. */
+export type BlockError = OperatorError<BlockErrorCode>;
+export type BlockResult = Result<void, BlockError>;
+export const BLOCK_OK: BlockResult = ok(undefined);
+
+export interface BlockDevice {
+  /** A multiple of {@link SECTOR_BYTES}; does not change. */
+  readonly sizeBytes: number;
+  readonly isReadOnly: boolean;
+  /** Fills `target` from `offset` on; both are multiples of a sector. `target` is the caller's again when this resolves. */
+  read(offset: number, target: Uint8Array): Promise<BlockResult>;
+  /** Writes all of `source` at `offset`; it must not change until this resolves. */
+  write(offset: number, source: Uint8Array): Promise<BlockResult>;
+  /** Everything whose write has resolved before is on stable storage when this resolves. */
+  flush(): Promise<BlockResult>;
+  /** The range is not needed any more and reads as zeros from now on. */
+  discard(offset: number, lengthBytes: number): Promise<BlockResult>;
+  /** Waits for what is under way and gives everything back; nothing may be asked for afterwards. */
+  close(): Promise<void>;
+}
