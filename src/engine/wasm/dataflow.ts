@@ -181,7 +181,8 @@ export class DataFlow {
 const nodeAt = (nodes: readonly RegionNode[], number: number): RegionNode =>
   defined(nodes[number], "a node that is not there");
 
-function maskOf({ fixed, gprRoles, xmmRoles }: Registers, ops: RegionOps, i: number): number {
+/** The registers that are meant, of an op. */
+export function maskOf({ fixed, gprRoles, xmmRoles }: Registers, ops: RegionOps, i: number): number {
   let mask = fixed;
   if ((gprRoles | xmmRoles) === 0) return mask;
   if ((gprRoles & ROLE_D) !== 0) mask |= gprBit(ops.d[i] ?? 0);

@@ -8,11 +8,12 @@
  */
 import { defined, fail } from "../../base/index.ts";
 import * as L from "../layout.ts";
-import { binaryOps } from "../ir/wasm-ops.ts";
+import { binaryOps, unaryOps } from "../ir/wasm-ops.ts";
 import type { ImportedFunction, ModuleEncoder } from "./encode.ts";
 import type { FunctionEncoder } from "./function.ts";
 import { HelperCalls } from "./helper-calls.ts";
 import { FLAGS_IN_MEMORY, FLAGS_MIXED } from "./flag-values.ts";
+import type { LateStep } from "./late-steps.ts";
 import { LazyFlags } from "./lazy-flags.ts";
 import { factsOfOp } from "./op-facts.ts";
 import { OrdinaryFloats } from "./ordinary-floats.ts";
@@ -86,6 +87,8 @@ import { FORM_IMM, FORM_IMM64, isZero, staticBig, staticNumber, staticVector } f
 
 /** Temporaries of one type that an op has at most. */
 const TEMPORARIES_MAX = 32;
+/** The condition code of JB and its like: CF. */
+const CONDITION_CARRY = 2;
 
 export class Lowering {
   readonly slots: Slots;
@@ -166,8 +169,23 @@ export class Lowering {
 
   /** Leaves the region with a fault pending at the current op. */
   fault(): void {
+    const { state } = this.flags;
+    if (this.lateStep !== undefined) this.#setFlagsOf(this.lateStep);
     this.setExitWord(this.#pcOffset, this.#notRetired);
     this.#f.br(this.#frame.faultLabel);
+    this.flags.state = state;
+  }
+
+  #setFlagsOf({ flagOp, slot, width }: LateStep): void {
+    const f = this.#f;
+    const { flags } = this;
+    flags.condition(CONDITION_CARRY);
+    f.op(unaryOps["i64.extend_i32_u"]);
+    f.localSet(flags.src);
+    this.slots.get(slot, width);
+    if (width !== 64) f.op(unaryOps["i64.extend_i32_u"]);
+    f.localSet(flags.dst);
+    flags.state = flagOp;
   }
 
   /** Tells a shared exit what it has to know. */
@@ -189,6 +207,8 @@ export class Lowering {
   // ---- Recipes ----------------------------------------------------------------------------------------------------
   /** What the current op's one access shares with others (shared-checks.ts). */
   shared: SharedAccess | undefined;
+  /** The step whose flags have not been set in front of the current op (late-steps.ts). */
+  lateStep: LateStep | undefined;
   /** The flags' state in front of those that are set in some cases only, and in these. */
   #flagsBefore = FLAGS_IN_MEMORY;
   #flagsMixed = FLAGS_IN_MEMORY;

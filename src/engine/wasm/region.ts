@@ -19,6 +19,7 @@ import { ModuleEncoder } from "./encode.ts";
 import { OUTSIDE, type RegionEdge, type RegionNode } from "./graph.ts";
 import { GuestBranches } from "./guest-branches.ts";
 import { FLAGS_MIXED } from "./flag-values.ts";
+import { LateSteps } from "./late-steps.ts";
 import { Lowering } from "./lower.ts";
 import { factsOfOp } from "./op-facts.ts";
 import { opcode } from "./opcodes.ts";
@@ -64,6 +65,7 @@ export class RegionCompiler {
   readonly #branches: GuestBranches;
   readonly #flow = new DataFlow();
   readonly #checks = new SharedChecks();
+  readonly #lateSteps = new LateSteps();
   #plan: RegionPlan | undefined;
   #nodes: readonly RegionNode[] = [];
   /** Labels of the loops and merges that are open, by node. */
@@ -92,6 +94,7 @@ export class RegionCompiler {
     this.#nodes = plan.nodes;
     this.#loopLabels = [];
     this.#mergeLabels = [];
+    this.#lateSteps.find(plan.nodes, plan.ops);
     this.#flow.analyze(plan.nodes, plan.ops);
     this.#checks.analyze(plan.nodes, plan.ops);
     this.#lowering.begin(f, plan.ops, plan.mode);
@@ -196,6 +199,7 @@ export class RegionCompiler {
     for (let i = start; i < end; i++) {
       this.#lowering.locate(offset + (this.#frame.ops.pc[i] ?? 0), this.#frame.ops.notRetired[i] ?? 0);
       this.#lowering.shared = this.#checks.of(i);
+      this.#lowering.lateStep = this.#lateSteps.of(i);
       this.#lowering.liveAfter = this.#flow.liveAfter[i] ?? 0;
       this.#op(node, i);
     }
