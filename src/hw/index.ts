@@ -13,6 +13,7 @@ export type { Device } from "./device.ts";
 export type { Dma } from "./dma.ts";
 export { fanOut, RecordedLine, UNCONNECTED_LINE, WiredOr } from "./irq-line.ts";
 export type { IrqLine } from "./irq-line.ts";
+export type { IsaDmaChannel, IsaDmaTransfer } from "./isa-dma.ts";
 export { MAX_MMIO_CLAIMS, MmioBus } from "./mmio-bus.ts";
 export type { DeviceRegisters, PciCapability } from "./pci/capabilities.ts";
 export { definePciRegisters, PciConfigSpace, reservedBytes } from "./pci/config-space.ts";

@@ -1,0 +1,3 @@
+/** The PC's DMA controllers. */
+
+export { DmaPair } from "./dma-pair.ts";
