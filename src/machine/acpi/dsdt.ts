@@ -31,6 +31,7 @@ import type { PlatformDescription } from "./platform.ts";
 import {
   dwordMemory,
   io,
+  isaDma,
   isaIrq,
   memory32Fixed,
   resourceTemplate,
@@ -109,6 +110,7 @@ function isaBridge(platform: PlatformDescription): Term {
   const { pm } = platform;
   const devices = [
     isaDevice("PIC", "PNP0000", io(0x20, 2), io(0xa0, 2), io(0x4d0, 2), isaIrq(2)),
+    isaDevice("DMAC", "PNP0200", io(0x00, 0x10), io(0x81, 0x0f), io(0xc0, 0x20), isaDma(4, true)),
     isaDevice("TIMR", "PNP0100", io(0x40, 4), isaIrq(0)),
     isaDevice("RTC", "PNP0B00", io(0x70, 2), isaIrq(8)),
     isaDevice("SPKR", "PNP0800", io(0x61, 1)),

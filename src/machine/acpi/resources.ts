@@ -24,6 +24,11 @@ export function isaIrq(irq: number): Resource {
   return Uint8Array.of(0x22, mask & 0xff, mask >>> 8);
 }
 
+/** DMA(Compatibility): one ISA DMA channel of bytes, whose user is or is not the bus master. */
+export function isaDma(channel: number, isBusMaster = false): Resource {
+  return Uint8Array.of(0x2a, 1 << channel, isBusMaster ? 0x04 : 0x00);
+}
+
 export function memory32Fixed(gpa: number, lengthBytes: number): Resource {
   const LAYOUT = defineStruct([
     ["tag", "u8"],

@@ -165,6 +165,27 @@ test("the HPET takes the timer's place in legacy replacement mode", () => {
   assert.equal(m.bus.acknowledgeInterrupt(), 0x20);
 });
 
+test("the DMA controllers are there, and channel 4 cascades them as firmware leaves it", () => {
+  const m = pc();
+  assert.deepEqual(
+    [0x0f, 0x81, 0x80, 0xdf].map((port) => m.board.ports.ownerOf(port)),
+    ["dma1", "dma-pages", "postCode", "dma2"],
+  );
+  assert.deepEqual([m.in(0x0f), m.in(0xde)], [0x0f, 0x0e]);
+  // A software request of channel 1 fills memory from the idle bus.
+  for (const [port, value] of [
+    [0x0b, 0x85],
+    [0x83, 0x01],
+    [0x03, 0x0f],
+    [0x03, 0x00],
+    [0x09, 0x05],
+  ] as const) {
+    m.out(port, value);
+  }
+  assert.deepEqual(new Set(m.ram.slice(0x10000, 16)), new Set([0xff]));
+  assert.deepEqual(m.log, ["written 65536+16"]);
+});
+
 test("the first serial port sends to the host and interrupts on input", () => {
   const m = pc();
   m.initializePics(4);
@@ -319,7 +340,7 @@ test("PCI shows the chipset, and the power management block where the tables say
 test("what is not there reads as all ones and is counted", () => {
   const m = pc();
   assert.equal(m.in(0x2f8), 0xff);
-  assert.equal(m.in(0x00), 0xff);
+  assert.equal(m.in(0x3bc), 0xff);
   assert.equal(m.bus.readMmio(0xe000_0000, 4), 0xffff_ffff);
   assert.equal(m.board.ports.unclaimedReads, 2);
   assert.equal(m.board.mmio.unclaimedReads, 1);

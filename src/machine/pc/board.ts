@@ -5,8 +5,7 @@
  * Interrupts: ISA lines reach the 8259s and the I/O APIC; the 8259s' INTR is the local APIC's LINT0, which passes it
  * on as ExtINT, or directly while the APIC is disabled; the local APIC drives the processor's pin.
  *
- * Deliberately missing: DMA controllers (ports 00h–0Fh, 81h–8Fh and C0h–DFh are unclaimed and read as all ones),
- * disk and diskette controllers, a speaker, firmware.
+ * Deliberately missing: disk and diskette controllers, a speaker, firmware.
  */
 
 import type {
@@ -39,6 +38,7 @@ import { PC_PLATFORM } from "../acpi/index.ts";
 import type { PlatformDescription } from "../acpi/index.ts";
 import { pcMemoryMap } from "../boot/index.ts";
 import type { MemoryRange } from "../boot/index.ts";
+import { DmaPair } from "../dma/index.ts";
 import { IO_APIC_BYTES, IoApic } from "../irq/ioapic.ts";
 import { ApicBus } from "../irq/lapic-bus.ts";
 import { LOCAL_APIC_BYTES, LocalApic } from "../irq/lapic.ts";
@@ -141,6 +141,7 @@ export class PcBoard {
   readonly postCode = new PostCodePort();
 
   readonly #config: BoardConfig;
+  readonly #dma: DmaPair;
   readonly #pic: PicPair;
   readonly #localApic: LocalApic;
   readonly #pci: PciBus;
@@ -190,6 +191,7 @@ export class PcBoard {
       ioApicInputs: ioApic.inputs.map((line, input) => (input < FIRST_FREE_INPUT ? undefined : line)),
     });
 
+    this.#dma = new DmaPair(config.dma);
     const pit = new Pit8254({ clock, timers, irq: hpet.pitOutput });
     const rtc = new Rtc({ clock, timers, irq: hpet.rtcOutput, wallClockNs, cmos: cmosImage(ram.sizeBytes) });
     const portB = new SystemControlPortB(clock, pit);
@@ -246,6 +248,7 @@ export class PcBoard {
       this.#localApic,
       ioApic,
       this.#pic,
+      this.#dma,
       hpet,
       pit,
       rtc,
@@ -267,6 +270,7 @@ export class PcBoard {
     this.#claim("pic1", asPorts(this.#pic.first.registers));
     this.#claim("pic2", asPorts(this.#pic.second.registers));
     this.#claim("elcr", asPorts(this.#pic.elcr));
+    this.#dma.claimPorts(this.ports);
     this.#claim("pit", asPorts(pit.registers));
     this.#claim("rtc", asPorts(rtc.registers));
     this.#claim("systemControlB", asPorts(portB.registers));
@@ -301,6 +305,7 @@ export class PcBoard {
     for (const device of this.#devices) device.reset();
     this.#drivePins();
     this.#localApic.enterVirtualWireMode();
+    this.#dma.openCascade();
     const { pci, pm } = this.platform;
     initializePci(this.#pci, this.ports, {
       memoryStartGpa: pci.holeGpa,
