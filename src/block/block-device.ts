@@ -28,6 +28,8 @@ export interface BlockDevice {
   /** A multiple of {@link SECTOR_BYTES}; does not change. */
   readonly sizeBytes: number;
   readonly isReadOnly: boolean;
+  /** Whether discard() is quick and gives room back. Where not, it writes zeros, and controllers do not offer it. */
+  readonly canDiscard: boolean;
   /** Fills `target` from `offset` on; both are multiples of a sector. `target` is the caller's again when this resolves. */
   read(offset: number, target: Uint8Array): Promise<BlockResult>;
   /** Writes all of `source` at `offset`; it must not change until this resolves. */

@@ -6,6 +6,7 @@ import type { BlockDevice, BlockResult } from "./block-device.ts";
 
 export class MemoryDisk implements BlockDevice {
   readonly isReadOnly: boolean;
+  readonly canDiscard = true;
   /** The disk's bytes themselves. */
   readonly bytes: Uint8Array;
 

@@ -1,0 +1,64 @@
+/**
+ * A disk whose requests are counted while they are under way, so that who runs its guest looks for their ends soon, and
+ * can wait until nothing is under way any more: what an earlier life of the guest has written must not arrive after what
+ * the next one writes.
+ */
+
+import type { BlockDevice, BlockResult } from "./block-device.ts";
+
+/** Told of every request that begins. */
+export interface RequestWatcher {
+  began(): void;
+  ended(): void;
+}
+
+export class WatchedDisk implements BlockDevice {
+  readonly #disk: BlockDevice;
+  readonly #watcher: RequestWatcher;
+
+  constructor(disk: BlockDevice, watcher: RequestWatcher) {
+    this.#disk = disk;
+    this.#watcher = watcher;
+  }
+
+  get sizeBytes(): number {
+    return this.#disk.sizeBytes;
+  }
+
+  get isReadOnly(): boolean {
+    return this.#disk.isReadOnly;
+  }
+
+  get canDiscard(): boolean {
+    return this.#disk.canDiscard;
+  }
+
+  read(offset: number, target: Uint8Array): Promise<BlockResult> {
+    return this.#watch(this.#disk.read(offset, target));
+  }
+
+  write(offset: number, source: Uint8Array): Promise<BlockResult> {
+    return this.#watch(this.#disk.write(offset, source));
+  }
+
+  flush(): Promise<BlockResult> {
+    return this.#watch(this.#disk.flush());
+  }
+
+  discard(offset: number, lengthBytes: number): Promise<BlockResult> {
+    return this.#watch(this.#disk.discard(offset, lengthBytes));
+  }
+
+  close(): Promise<void> {
+    return this.#disk.close();
+  }
+
+  async #watch(request: Promise<BlockResult>): Promise<BlockResult> {
+    this.#watcher.began();
+    try {
+      return await request;
+    } finally {
+      this.#watcher.ended();
+    }
+  }
+}
