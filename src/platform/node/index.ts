@@ -1,11 +1,14 @@
 /** What VMs need of Node.js: time and the event loop, processes, the compiled core, decompression. */
 
 export { nodeDecompressors } from "./decompress.ts";
+export { DISK_READERS_MAX } from "./disk-lock.ts";
 export { KeptFiles, userCacheFolder } from "./kept-files.ts";
 export type { KeptFilesLimits } from "./kept-files.ts";
 export { loadCore } from "./load-core.ts";
 export { memoryUse, ownMemoryUse } from "./memory-use.ts";
 export type { GuestMemory, MemoryParts, MemoryUse } from "./memory-use.ts";
+export { openRawDisk } from "./raw-disk.ts";
+export type { RawDiskSpec } from "./raw-disk.ts";
 export { readBootFile } from "./read-boot-file.ts";
 export { nodeScheduling, wallClockNs } from "./scheduling.ts";
 export {

@@ -19,7 +19,15 @@ const nowNs = (): number => Math.floor(performance.now() * 1e6);
 export const nodeScheduling = {
   nowNs,
 
-  setTimer(delayNs: number, callback: () => void): { cancel(): void } {
+  setTimer(
+    delayNs: number,
+    callback: () => void,
+    precision: "exact" | "listening" = "exact",
+  ): { cancel(): void } {
+    if (precision === "listening") {
+      const timeout = setTimeout(callback, Math.min(Math.ceil(delayNs / 1e6), TIMEOUT_MAX_MS));
+      return { cancel: () => clearTimeout(timeout) };
+    }
     const deadlineMs = performance.now() + delayNs / 1e6;
     const finish = (): void => {
       const restMs = deadlineMs - performance.now();
