@@ -5,5 +5,5 @@ export { loadKernel, pcMemoryMap, readKernel } from "./boot/index.ts";
 export type { BootFile, BootModule, Decompressors } from "./boot/index.ts";
 export { KVM_CPUID } from "./paravirt/index.ts";
 export type { CpuidLeaf } from "./paravirt/index.ts";
-export { createBoard } from "./pc/index.ts";
-export type { BoardConfig, PcBoard } from "./pc/index.ts";
+export { createBoard, DRIVES_MAX, DRIVES_PER_BUS } from "./pc/index.ts";
+export type { BoardConfig, Drive, DriveBus, PcBoard } from "./pc/index.ts";

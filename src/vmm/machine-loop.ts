@@ -13,6 +13,8 @@ import type { Scheduling } from "./scheduling.ts";
 /** A slice's goal: short enough that a key press or a packet does not wait noticeably. */
 const SLICE_NS = NS_PER_MS;
 const SLICE_TOO_LONG_NS = 5 * SLICE_NS;
+/** The same while the host works for the guest, whose next step may depend on it. */
+const SLICE_HOST_BUSY_NS = 200 * NS_PER_US;
 /** However near the next timer is, a slice is worth its own cost. */
 const SLICE_MIN_NS = 20 * NS_PER_US;
 const SLICE_MIN_INSTRUCTIONS = 1_000;
@@ -58,6 +60,7 @@ export class MachineLoop {
   /** Guest time at which the wait of a halted vCPU ends by itself; -Infinity outside a wait. */
   #waitEndNs = -Infinity;
   #lastYieldNs = 0;
+  #isHostBusy = false;
   /** Time in slices since somebody last tidied up. */
   #workedNs = 0;
   readonly #exits = { slice: 0, halt: 0, shutdown: 0, requested: 0 };
@@ -78,6 +81,15 @@ export class MachineLoop {
   wake(): void {
     this.#isWoken = true;
     this.#wakeUp?.();
+  }
+
+  /**
+   * The host has, or has no more, something under way that the guest waits for: while it has, the event loop, which
+   * hears of its end, gets its turn often.
+   */
+  expectHost(isBusy: boolean): void {
+    if (isBusy && !this.#isHostBusy) this.#interruptSlice();
+    this.#isHostBusy = isBusy;
   }
 
   /** Keeps the vCPU from running until {@link release}. From a bus callback it takes effect at the next block end. */
@@ -140,7 +152,7 @@ export class MachineLoop {
   #runSlice(vcpu: Vcpu): VcpuExit {
     const startNs = this.#clock.nowNs();
     const dueInNs = (this.#timers.nextDeadlineNs() ?? Infinity) - startNs;
-    const lengthNs = Math.max(SLICE_MIN_NS, Math.min(SLICE_NS, dueInNs));
+    const lengthNs = Math.max(SLICE_MIN_NS, Math.min(this.#sliceNs(), dueInNs));
     const wanted = Math.round(lengthNs * this.#instructionsPerNs);
     const maxInstructions = Math.min(SLICE_MAX_INSTRUCTIONS, Math.max(SLICE_MIN_INSTRUCTIONS, wanted));
     const before = vcpu.instructionsRetired;
@@ -154,6 +166,10 @@ export class MachineLoop {
     return exit;
   }
 
+  #sliceNs(): number {
+    return this.#isHostBusy ? SLICE_HOST_BUSY_NS : SLICE_NS;
+  }
+
   /** Learns the guest's speed from slices long enough to say something about it. */
   #measure(instructions: number, elapsedNs: number): void {
     if (instructions < SLICE_MIN_INSTRUCTIONS || elapsedNs <= 0) return;
@@ -163,7 +179,7 @@ export class MachineLoop {
   }
 
   async #yieldIfDue(): Promise<void> {
-    if (this.#scheduling.nowNs() - this.#lastYieldNs >= SLICE_NS / 2) await this.#yield();
+    if (this.#scheduling.nowNs() - this.#lastYieldNs >= this.#sliceNs() / 2) await this.#yield();
   }
 
   async #yield(): Promise<void> {
@@ -192,9 +208,11 @@ export class MachineLoop {
       await this.#yieldIfDue();
       return;
     }
+    const precision = this.#isHostBusy ? "listening" : "exact";
     this.#waitEndNs = deadlineNs ?? Infinity;
     await new Promise<void>((resolve) => {
-      const timer = delayNs === undefined ? undefined : this.#scheduling.setTimer(delayNs, resolve);
+      const timer =
+        delayNs === undefined ? undefined : this.#scheduling.setTimer(delayNs, resolve, precision);
       this.#wakeUp = () => {
         timer?.cancel();
         resolve();

@@ -8,11 +8,17 @@ export interface HostTimer {
   cancel(): void;
 }
 
+/**
+ * "exact", the default: the event loop may stand still for the last stretch. "listening": it hears of everything meanwhile,
+ * and the callback may come a millisecond late.
+ */
+export type TimerPrecision = "exact" | "listening";
+
 export interface Scheduling {
   /** Monotonic host time in nanoseconds, from any start. */
   nowNs(): number;
   /** Runs `callback` once, `delayNs` from now or as soon after it as the host can, never before this returns. */
-  setTimer(delayNs: number, callback: () => void): HostTimer;
+  setTimer(delayNs: number, callback: () => void, precision?: TimerPrecision): HostTimer;
   /** Resolves after the event loop has looked for input and output that is ready, and delivered it. */
   yieldToEvents(): Promise<void>;
 }

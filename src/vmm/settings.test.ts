@@ -18,6 +18,7 @@ test("a kernel is all that is needed", () => {
     modules: [],
     commandLine: "",
     memorySizeBytes: 256 * MiB,
+    drives: [],
     cpu: "v2",
     tier: "auto",
     profile: "auto",

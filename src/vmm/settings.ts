@@ -24,6 +24,8 @@ export interface Setting<Out, In, Option extends string = string> {
   readonly defaultText: string | undefined;
   /** Given several times, the values form a list. */
   readonly isList: boolean;
+  /** Not in help and completion: it accepts nothing here. */
+  readonly isHidden?: boolean;
   /** `undefined` means that it was not given. */
   parse(value: unknown): Result<Out, SettingError>;
   /** Never there: carries the type of what people may write. */
@@ -35,7 +37,7 @@ interface Words<Option extends string> {
   readonly help: string;
 }
 
-function wrong(option: string, problem: string): { readonly ok: false; readonly error: SettingError } {
+export function wrong(option: string, problem: string): { readonly ok: false; readonly error: SettingError } {
   const message = `The setting ${option} ${problem}.`;
   return { ok: false, error: { code: "bad-setting", message, option, problem } };
 }
@@ -229,7 +231,7 @@ export function readSettings<T>(
     return wrong("settings", "must be an object");
   }
   const values = new Map<string, unknown>(Object.entries(input));
-  const known = Object.values(settings).map(({ option }) => option);
+  const known = Object.values(settings).flatMap(({ option, isHidden = false }) => (isHidden ? [] : [option]));
   const unknown = [...values.keys()].find((key) => !known.includes(key));
   if (unknown !== undefined) {
     return wrong(unknown, `is not known; there are ${known.join(", ")}`);

@@ -321,6 +321,7 @@ export function scriptedParts(program: GuestProgram, input: VmDefinitionInput = 
     definition: definition.value,
     readImages: () =>
       Promise.resolve(ok({ kernel: { name: "kernel", bytes: smallestKernel() }, modules: [] })),
+    drives: [],
     decompressors: { gunzip: unused, unzstd: unused, unxz: unused },
     accelerator,
     createBoard: (parts) => (board = new ScriptedBoard(parts)),

@@ -12,13 +12,14 @@ import { RamDma } from "../hw/index.ts";
 import type { CodeProfileFinding, CodeProfileTask, CpuState, VcpuExit } from "../hw/index.ts";
 import type { KeyCode, TextScreen } from "../devices/index.ts";
 import { KVM_CPUID, loadKernel, readKernel } from "../machine/index.ts";
-import type { BoardConfig, BootFile, BootModule, Decompressors } from "../machine/index.ts";
+import type { BoardConfig, BootFile, BootModule, Decompressors, Drive } from "../machine/index.ts";
 import { createGuestRam } from "../memory/index.ts";
 import type { GuestRam } from "../memory/index.ts";
 import type { AcceleratorChoice, MeasuredVcpu } from "./accelerator.ts";
 import type { Board } from "./board.ts";
 import { crashDump } from "./crash-dump.ts";
 import type { CrashDump } from "./crash-dump.ts";
+import { DrivesInUse } from "./drives-in-use.ts";
 import { GuestClock } from "./guest-clock.ts";
 import { nextState } from "./lifecycle.ts";
 import type { VmCommand, VmState } from "./lifecycle.ts";
@@ -43,6 +44,8 @@ export interface VirtualMachineParts {
   readonly definition: VmDefinition;
   /** Reads the files of the definition; called again for every reset, so that they need not stay in memory. */
   readonly readImages: () => Promise<Result<BootImages>>;
+  /** They belong to the VM once it is created: it closes them when it has ended. */
+  readonly drives: readonly Drive[];
   readonly decompressors: Decompressors;
   readonly accelerator: AcceleratorChoice;
   readonly createBoard: (config: BoardConfig) => Board;
@@ -74,7 +77,7 @@ type GuestRequest =
 
 export class VirtualMachine {
   readonly name: string;
-  /** Resolves when the VM has ended, for whatever reason; never rejects. */
+  /** Resolves when the VM has ended, for whatever reason, and its drives are closed; never rejects. */
   readonly ended: Promise<VmOutcome>;
   readonly #parts: VirtualMachineParts;
   readonly #ram: GuestRam;
@@ -83,6 +86,7 @@ export class VirtualMachine {
   readonly #vcpu: MeasuredVcpu;
   readonly #board: Board;
   readonly #serial: SerialChannel;
+  readonly #drives: DrivesInUse;
   #resolveEnded: (outcome: VmOutcome) => void = () => undefined;
   #state: VmState = "ready";
   #request: GuestRequest | undefined;
@@ -124,6 +128,10 @@ export class VirtualMachine {
         parts.tidyUp();
       },
     });
+    this.#drives = new DrivesInUse(parts.drives, {
+      requested: () => this.#loop.expectHost(true),
+      idle: () => this.#loop.expectHost(false),
+    });
     // The board needs the processor's pins and the processor the board's bus: the pins find the vCPU when used.
     this.#board = parts.createBoard({
       ram,
@@ -147,6 +155,7 @@ export class VirtualMachine {
       },
       wallClockNs: parts.wallClockNs,
       hasDebugExit: parts.definition.devices.includes("isa-debug-exit"),
+      drives: this.#drives.drives,
     });
     this.#vcpu = parts.accelerator.createVcpu({
       ram,
@@ -320,6 +329,8 @@ export class VirtualMachine {
   async #restart(): Promise<void> {
     this.#loop.hold();
     this.#resets++;
+    // What the guest has asked for before must not happen after what it asks for next.
+    await this.#drives.idle();
     const booted = await this.#boot();
     if (this.state === "ended") return;
     if (!booted.ok) {
@@ -366,7 +377,17 @@ export class VirtualMachine {
     this.#loop.finish();
     this.#serial.move();
     this.#become("ended");
-    this.#resolveEnded(outcome);
+    void this.#closeDrives(outcome).then((final) => this.#resolveEnded(final));
+  }
+
+  /** The outcome, or that what the guest has written may be lost. */
+  async #closeDrives(outcome: VmOutcome): Promise<VmOutcome> {
+    try {
+      const closed = await this.#drives.close();
+      return closed.ok || outcome.kind === "failed" ? outcome : { kind: "host-error", error: closed.error };
+    } catch (thrown) {
+      return { kind: "failed", report: this.#failureReport(thrown) };
+    }
   }
 
   #fail(thrown: unknown): void {

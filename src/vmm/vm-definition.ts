@@ -6,6 +6,7 @@
 import { KiB, MAX_GUEST_RAM_BYTES, MIN_GUEST_RAM_BYTES } from "../base/index.ts";
 import type { Result } from "../base/index.ts";
 import { DEFAULT_CPU_MODEL, parseCpuModel } from "../cpu/index.ts";
+import { cdromSetting, diskSetting, problemOfDrives } from "./drive-settings.ts";
 import {
   choiceSetting,
   listSetting,
@@ -71,6 +72,8 @@ export const VM_SETTINGS = {
     maxBytes: MAX_GUEST_RAM_BYTES,
     multipleOfBytes: 4 * KiB,
   }),
+  disks: diskSetting(),
+  cdroms: cdromSetting(),
   cpu: textSetting({
     option: "cpu",
     placeholder: "CPU",
@@ -121,6 +124,7 @@ function readDefinition(read: SettingReader) {
     modules: read(VM_SETTINGS.modules),
     commandLine: read(VM_SETTINGS.commandLine),
     memorySizeBytes: read(VM_SETTINGS.memorySizeBytes),
+    drives: [...read(VM_SETTINGS.disks), ...read(VM_SETTINGS.cdroms)],
     cpu: read(VM_SETTINGS.cpu),
     tier: read(VM_SETTINGS.tier),
     profile: read(VM_SETTINGS.profile),
@@ -131,5 +135,7 @@ function readDefinition(read: SettingReader) {
 
 /** Checks an input; the error is one sentence that names the setting. */
 export function parseVmDefinition(input: unknown): Result<VmDefinition, SettingError> {
-  return readSettings(VM_SETTINGS, input, readDefinition);
+  const definition = readSettings(VM_SETTINGS, input, readDefinition);
+  const problem = definition.ok ? problemOfDrives(definition.value.drives) : undefined;
+  return problem === undefined ? definition : { ok: false, error: problem };
 }

@@ -43,6 +43,7 @@ function build() {
     },
     wallClockNs: () => 1_800_000_000_000_000_000n + BigInt(Math.floor(clock.nowNs())),
     hasDebugExit: true,
+    drives: [],
   });
   board.reset();
   return { board, clock, timers };

@@ -62,9 +62,10 @@ export function buildProgram(parts: CliParts, finish: Finish): Command {
 
 /** An option for each setting of a VM: commander collects the text, the settings themselves check it. */
 function settingOption(setting: Setting<unknown, unknown>): Option {
-  const { option, placeholder, help, defaultText, isList } = setting;
+  const { option, placeholder, help, defaultText, isList, isHidden = false } = setting;
   const shownDefault = defaultText === undefined ? "" : ` (default: ${defaultText})`;
   const flag = new Option(`--${option} <${placeholder}>`, `${help}${shownDefault}`);
+  flag.hideHelp(isHidden);
   if (isList) flag.argParser((value: string, previous: string[] | undefined) => [...(previous ?? []), value]);
   return flag;
 }

@@ -14,6 +14,7 @@ import {
   wallClockNs,
 } from "../../platform/node/index.ts";
 import type { VmRequest } from "../../host/index.ts";
+import { closeDrives, openDrives } from "./open-drives.ts";
 import { createBoard, VirtualMachine } from "../../vmm/index.ts";
 import type { AcceleratorChoice, BootImages, VirtualMachineParts, VmDefinition } from "../../vmm/index.ts";
 
@@ -28,8 +29,13 @@ export async function createVm(
   // Wrong files are the likeliest mistake, so they are looked at before the engine is prepared.
   const firstImages = await readImages(definition);
   if (!firstImages.ok) return firstImages;
+  const drives = await openDrives(definition.drives);
+  if (!drives.ok) return drives;
   const runsOn = await hardware();
-  if (!runsOn.ok) return runsOn;
+  if (!runsOn.ok) {
+    await closeDrives(drives.value);
+    return runsOn;
+  }
   let readAhead: typeof firstImages | undefined = firstImages;
   const vm = await VirtualMachine.create({
     ...request,
@@ -38,6 +44,7 @@ export async function createVm(
       readAhead = undefined;
       return images === undefined ? readImages(definition) : Promise.resolve(images);
     },
+    drives: drives.value,
     decompressors: nodeDecompressors,
     ...runsOn.value,
     scheduling: nodeScheduling,
@@ -45,6 +52,7 @@ export async function createVm(
     entropy: (byteCount) => randomBytes(byteCount),
     tidyUp: giveMemoryBack,
   });
+  if (!vm.ok) await closeDrives(drives.value);
   // The kernel file and what it unpacked to: many times what the VM itself needs. Whoever waits for the VM hears of it
   // first, and answers meanwhile.
   setImmediate(collectGarbage);

@@ -42,6 +42,7 @@ function pc({ hasDebugExit = false, isReset = true } = {}) {
     },
     wallClockNs: () => BigInt(Date.UTC(2026, 10, 22, 12)) * 1_000_000n + BigInt(clock.nowNs()),
     hasDebugExit,
+    drives: [],
   });
   if (isReset) board.reset();
   log.length = 0;

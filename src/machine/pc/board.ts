@@ -58,6 +58,7 @@ import { Hpet, HPET_BYTES } from "../timer/hpet.ts";
 import { Pit8254 } from "../timer/pit-8254.ts";
 import { Rtc } from "../timer/rtc.ts";
 import { cmosImage } from "./cmos.ts";
+import type { Drive } from "./drive.ts";
 import { IsaInterrupts } from "./isa-interrupts.ts";
 import { writeFirmwareData } from "./power-on-self-test.ts";
 import { SystemControlPortA, SystemControlPortB } from "./system-control-ports.ts";
@@ -94,6 +95,8 @@ export interface BoardConfig {
   /** Nanoseconds since 1970, UTC: the real-time clock's source. */
   readonly wallClockNs: () => bigint;
   readonly hasDebugExit: boolean;
+  /** In the order of their places on each bus; at most DRIVES_MAX. They outlive resets, and their owner closes them. */
+  readonly drives: readonly Drive[];
   /** Absent: the standard PC. */
   readonly platform?: PlatformDescription;
 }
