@@ -35,7 +35,21 @@ const SMALL_PROCESS_OPTIONS = [
   // Copies of a guest's loop gain nothing: each keeps all registers for the exits, and what is carried round is spilled.
   "--no-wasm-loop-unrolling",
   "--no-wasm-loop-peeling",
+  ...zoneOptions(process.versions.node),
 ];
+/**
+ * What V8's compilers worked with goes back to the host two seconds after they are done. In the C heap it would stay,
+ * free but between what lives on. Node.js 24 does not know these options and would not start.
+ */
+function zoneOptions(nodeVersion: string): readonly string[] {
+  if (Number.parseInt(nodeVersion, 10) < 26) return [];
+  return [
+    "--managed-zone-memory",
+    "--managed-zone-memory-for-isolate-independent-memory",
+    "--memory-pool-timeout=2",
+  ];
+}
+
 /**
  * glibc gives freed memory back instead of keeping it: compiling to WebAssembly takes and frees much, and what threads
  * freed in arenas of their own would be lost to all others. With thresholds below what one compilation takes, each would
