@@ -1,0 +1,8 @@
+/** IDE: the PIIX3's controller, hard disks and CD-ROM drives. */
+
+export { AtaDisk } from "./ata-disk.ts";
+export type { AtaDiskConfig } from "./ata-disk.ts";
+export { IdeDrive } from "./ide-drive.ts";
+export type { DriveIdentity } from "./identify-data.ts";
+export { IDE_CHANNELS, IDE_DRIVES_MAX, Piix3Ide } from "./piix3-ide.ts";
+export type { Piix3IdeConfig } from "./piix3-ide.ts";
