@@ -5,7 +5,7 @@
  * Interrupts: ISA lines reach the 8259s and the I/O APIC; the 8259s' INTR is the local APIC's LINT0, which passes it
  * on as ExtINT, or directly while the APIC is disabled; the local APIC drives the processor's pin.
  *
- * Deliberately missing: disk and diskette controllers, a speaker, firmware.
+ * Deliberately missing: a diskette controller, a speaker, firmware.
  */
 
 import type {
@@ -24,6 +24,8 @@ import {
   I8042,
   I8042_COMMAND_OFFSET,
   I8042_DATA_OFFSET,
+  IDE_CHANNELS,
+  Piix3Ide,
   PostCodePort,
   Ps2Keyboard,
   Ps2Mouse,
@@ -123,6 +125,7 @@ const FIRST_FREE_INPUT = 16;
 /** PCI device numbers on bus 0. */
 const HOST_BRIDGE_SLOT = 0;
 const PIIX_SLOT = 1;
+const PIIX_IDE_FUNCTION = 1;
 const PIIX_PM_FUNCTION = 3;
 
 /** Builds the board; the guest sees it from the first reset() on. */
@@ -226,6 +229,13 @@ export class PcBoard {
     this.vga = new Vga(ram, clock);
 
     const piix3 = new Piix3({ isaIrqs: isa.drivers(), onReset: () => events.reset() });
+    const [primary, secondary] = IDE_CHANNELS;
+    const ide = new Piix3Ide({
+      buses: { ports: this.ports, mmio: this.mmio },
+      dma: config.dma,
+      irqs: [isa.driver(primary.irq), isa.driver(secondary.irq)],
+      drives: [],
+    });
     const hostBridge = new I440fx();
     this.#power = new Piix4Pm({
       clock,
@@ -237,6 +247,7 @@ export class PcBoard {
     this.#pci = new PciBus(piix3.links);
     this.#pci.attach(HOST_BRIDGE_SLOT, 0, hostBridge);
     this.#pci.attach(PIIX_SLOT, 0, piix3);
+    this.#pci.attach(PIIX_SLOT, PIIX_IDE_FUNCTION, ide);
     this.#pci.attach(PIIX_SLOT, PIIX_PM_FUNCTION, this.#power);
     this.#pci.attachResetControl(piix3);
 
@@ -264,6 +275,7 @@ export class PcBoard {
       this.vga,
       this.postCode,
       piix3,
+      ide,
       hostBridge,
       this.#power,
       this.#pci,

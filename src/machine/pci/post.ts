@@ -28,6 +28,9 @@ const IO_END = 0x1_0000;
 
 const PIIX3_ID = 0x7000_8086;
 const PIIX3_PIRQA = 0x60;
+const PIIX3_IDE_ID = 0x7010_8086;
+const PIIX3_IDETIM = [0x40, 0x42] as const;
+const IDETIM_DECODE_ENABLE = 0x8000;
 const PIIX4_PM_ID = 0x7113_8086;
 const PIIX4_PMBA = 0x40;
 const PIIX4_PMREGMISC = 0x80;
@@ -46,6 +49,7 @@ export function initializePci(bus: PciBus, ports: PortBus, resources: PciResourc
     routeInterrupt(target, deviceNumber);
     const id = target.readConfig(PCI_HEADER.vendorId, 4);
     if (id === PIIX3_ID) routeLinks(target, ports);
+    if (id === PIIX3_IDE_ID) enableIde(target);
     if (id === PIIX4_PM_ID) enablePowerManagement(target, resources);
   }
   return starved;
@@ -96,6 +100,13 @@ function routeLinks(piix3: PciFunction, ports: PortBus): void {
     levels |= 1 << irq;
   });
   ELCR_PORTS.forEach((port, index) => ports.writePort(port, 1, (levels >>> (8 * index)) & 0xff));
+}
+
+/** Both channels at their ports, and bus mastering, which Linux 2.0 leaves to the firmware. */
+function enableIde(ide: PciFunction): void {
+  for (const timing of PIIX3_IDETIM) ide.writeConfig(timing, 2, IDETIM_DECODE_ENABLE);
+  const command = ide.readConfig(PCI_HEADER.command, 2);
+  ide.writeConfig(PCI_HEADER.command, 2, command | PCI_COMMAND.busMaster);
 }
 
 function enablePowerManagement(pm: PciFunction, resources: PciResources): void {
