@@ -70,8 +70,8 @@ export class Pic8259 implements RegisterHooks<typeof REGISTERS> {
 
   set levelTriggered(inputs: number) {
     this.#levelTriggered = inputs;
-    // A request latched by an edge is forgotten when its input becomes a level that is low.
-    this.#irr &= ~inputs | this.#inputs;
+    // What an edge has latched is forgotten: the request of a level is the level itself.
+    this.#irr = (this.#irr & ~inputs) | (this.#inputs & inputs);
     this.#update();
   }
 

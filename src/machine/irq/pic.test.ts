@@ -119,6 +119,19 @@ test("a level interrupts again while it is high and not after it fell", () => {
   assert.equal(p.intr.level, false);
 });
 
+test("an input that is high when it becomes a level interrupts, though its edge was served", () => {
+  const p = pic();
+  p.set(10, true);
+  assert.equal(p.pair.acknowledge(), 0x2a);
+  p.out(0xa0, 0x20);
+  p.out(0x20, 0x20);
+  assert.equal(p.intr.level, false);
+  p.out(0x4d1, 0x04);
+  assert.equal(p.intr.level, true);
+  p.set(10, false);
+  assert.equal(p.intr.level, false);
+});
+
 test("ELCR refuses the inputs that are always edges", () => {
   const p = pic();
   p.out(0x4d0, 0xff);
