@@ -5,3 +5,4 @@ export * from "./ide/index.ts";
 export * from "./ps2/index.ts";
 export * from "./serial/index.ts";
 export * from "./vga/index.ts";
+export * from "./virtio/index.ts";

@@ -42,16 +42,18 @@ export interface DriverOptions {
   readonly isPacked?: boolean;
   readonly hasIndirect?: boolean;
   readonly hasEventIndex?: boolean;
+  /** The areas follow each other as section 2.7.2 says. */
+  readonly isLegacy?: boolean;
 }
 
 export function queueDriver(ram: GuestRam, options: DriverOptions = {}): QueueDriver {
   const { size = 8, baseGpa = 0x1_0000, isPacked = false } = options;
-  const { hasIndirect = true, hasEventIndex = false } = options;
+  const { hasIndirect = true, hasEventIndex = false, isLegacy = false } = options;
   const setup: QueueSetup = {
     size,
     descriptorGpa: baseGpa,
-    driverGpa: baseGpa + 0x5000,
-    deviceGpa: baseGpa + 0x8000,
+    driverGpa: baseGpa + (isLegacy ? 16 * size : 0x5000),
+    deviceGpa: baseGpa + (isLegacy ? Math.ceil((18 * size + 6) / 4096) * 4096 : 0x8000),
     isPacked,
     hasIndirect,
     hasEventIndex,

@@ -1,0 +1,9 @@
+/** Virtio: queues, the PCI transport, and the devices. */
+
+export { VirtioBlk } from "./blk/virtio-blk.ts";
+export type { VirtioBlkConfig } from "./blk/virtio-blk.ts";
+export { VirtioRng } from "./rng/virtio-rng.ts";
+export { VIRTIO_FEATURE, VIRTIO_STATUS } from "./virtio-device.ts";
+export type { VirtioDevice, VirtioHost, VirtioType } from "./virtio-device.ts";
+export { VirtioPci } from "./virtio-pci.ts";
+export type { VirtioPciConfig } from "./virtio-pci.ts";
