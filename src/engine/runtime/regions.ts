@@ -11,7 +11,15 @@ import { assert, defined } from "../../base/index.ts";
 import { IrBlock } from "../ir/block.ts";
 import { opNumber } from "../ir/ops.ts";
 import * as L from "../layout.ts";
-import { type BlockKey, blockKey, buildGraph, contextOf, offsetOf, type RegionBlock } from "../wasm/graph.ts";
+import {
+  type BlockKey,
+  blockKey,
+  buildGraph,
+  contextOf,
+  offsetOf,
+  type RegionBlock,
+  type ShortenedBlock,
+} from "../wasm/graph.ts";
 import { factsOfOp } from "../wasm/op-facts.ts";
 import { type MappedPage, REGION_EXPORT, RegionCompiler } from "../wasm/region.ts";
 import { jumpCacheIndex } from "../wasm/region-exits.ts";
@@ -201,6 +209,7 @@ export class Regions {
       return;
     }
     const { blocks, pages, cold, baseRip } = forming;
+    const addressOf = new Map(blocks.map(({ key }, i) => [key, forming.addresses[i] ?? 0]));
     const id = ++this.#nextId;
     const counter = this.#profiler?.nextCounter;
     const bytes = this.#compiler.compile({
@@ -208,7 +217,14 @@ export class Regions {
       baseRip,
       mode: this.#mode(entry),
       pages,
-      nodes: buildGraph(blocks, ({ start, end }) => this.#ops.copy(start, end)),
+      nodes: buildGraph(
+        blocks,
+        ({ start, end }) => this.#ops.copy(start, end),
+        (block, to) => {
+          const address = defined(addressOf.get(block.key), "a block has an address");
+          return this.#shortened(address, block, to - block.offset);
+        },
+      ),
       ops: this.#ops,
       counter,
       isCold: (offset) => cold.has(offset),
@@ -483,6 +499,17 @@ export class Regions {
     if (!this.#source.translate(block, view.getInt32(address + L.BLOCK_GPA2, true), instructionCount))
       return false;
     return this.#ops.hasRoomFor(block);
+  }
+
+  /** Appends what of a block is in front of an offset from its start, if an instruction begins there. */
+  #shortened(address: number, { end }: RegionBlock, to: number): ShortenedBlock | undefined {
+    if (to > (this.#ops.pc[end - 1] ?? 0)) return undefined;
+    const countBefore = this.#view.getUint16(address + L.BLOCK_INSTRUCTION_COUNT, true);
+    if (!this.#translate(address, countBefore)) return undefined;
+    const instructionCount = this.#block.instructionPc.subarray(0, this.#block.instructionCount).indexOf(to);
+    if (instructionCount <= 0 || !this.#translate(address, instructionCount)) return undefined;
+    const start = this.#ops.append(this.#block);
+    return { start, end: this.#ops.count, instructionCount };
   }
 
   /** Offsets of the code that may follow the block whose last op this is; behind a call, where it returns to. */

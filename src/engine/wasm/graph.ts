@@ -1,7 +1,9 @@
 /**
  * The control-flow graph of a region: its blocks in reverse postorder, immediate dominators, and which edges stay
  * inside. Where an edge leads back to a block that does not dominate its source, a loop that is entered in two places,
- * that block gets a copy for this edge; after COPIES_MAX copies such an edge leaves the region, which is always correct.
+ * that block gets a copy for this edge. If there would be many copies, blocks in front of loops that run on into them,
+ * to the first branch, which is what often gives loops two entries, are shortened first; after COPIES_MAX copies such an
+ * edge leaves the region, which is always correct.
  * Small loops are unrolled: what they do once for each round, look at the budget and into the TLB, is shared by several.
  * Dominators: Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm".
  */
@@ -61,6 +63,8 @@ export class RegionNode {
 
 /** Loops with two entries cost a copy for each block between them. */
 const COPIES_MAX = 32;
+/** Up to here they are worth their room: a loop of its own for each entry, with flags of one kind, can be unrolled. */
+const COPIES_FEW = 4;
 
 /** Loops of so many blocks and instructions are unrolled, to so many rounds and instructions at most. */
 const LOOP_BLOCKS_MAX = 2;
@@ -71,15 +75,50 @@ const UNROLLED_INSTRUCTIONS_MAX = 36;
 /** Copies a block's ops behind all others; gives the index of the first, or undefined if there is no room. */
 export type CopyOps = (block: RegionBlock) => number | undefined;
 
+export type ShortenedBlock = Pick<RegionBlock, "start" | "end" | "instructionCount">;
+/**
+ * The block's instructions in front of an offset from the region's base, with a jump to there at the end; undefined if
+ * none of its instructions begins there or there is no room.
+ */
+export type ShortenBlock = (block: RegionBlock, to: number) => ShortenedBlock | undefined;
+
 /**
  * The graph of blocks that are all reachable from the first one. Nodes are numbered in reverse postorder. Blocks that
  * are in it twice have their ops twice: what is known of an op depends on where it stands.
  */
-export function buildGraph(blocks: readonly RegionBlock[], copyOps: CopyOps): RegionNode[] {
-  const flow = new Flow(blocks);
-  for (let copies = 0; copies < COPIES_MAX; copies++) if (!flow.copySecondEntry(copyOps)) break;
+export function buildGraph(
+  blocks: readonly RegionBlock[],
+  copyOps: CopyOps,
+  shorten: ShortenBlock = () => undefined,
+): RegionNode[] {
+  const flow = withFewCopies(blocks, copyOps) ?? withShortenedBlocks(blocks, copyOps, shorten);
   flow.unrollLoops(copyOps);
   return flow.nodes();
+}
+
+/** Undefined if there would have to be many. */
+function withFewCopies(blocks: readonly RegionBlock[], copyOps: CopyOps): Flow | undefined {
+  const flow = new Flow(blocks);
+  let copies = 0;
+  for (let second = flow.secondEntry(); second !== undefined; second = flow.secondEntry())
+    if (copies++ === COPIES_FEW || !flow.copyEntry(second, copyOps)) return undefined;
+  return flow;
+}
+
+function withShortenedBlocks(blocks: readonly RegionBlock[], copyOps: CopyOps, shorten: ShortenBlock): Flow {
+  const flow = new Flow(blocks);
+  let copies = 0;
+  for (let second = flow.secondEntry(); second !== undefined; second = flow.secondEntry()) {
+    if (flow.shortenIntoLoop(second.to, shorten)) continue;
+    if (copies++ === COPIES_MAX || !flow.copyEntry(second, copyOps)) break;
+  }
+  return flow;
+}
+
+/** The blocks at the ends of an edge. */
+interface SecondEntry {
+  readonly from: number;
+  readonly to: number;
 }
 
 const UNKNOWN = -1;
@@ -204,28 +243,59 @@ class Flow {
     return node === a;
   }
 
-  /** Gives an edge back into a loop that does not lead to its only entry a copy of its own; false if there is none. */
-  copySecondEntry(copyOps: CopyOps): boolean {
+  /** An edge back into a loop that does not lead to its only entry. */
+  secondEntry(): SecondEntry | undefined {
     const order = this.#order;
     for (let number = 0; number < order.length; number++) {
       const from = order[number] ?? 0;
-      const successors = this.#successorsOf(from);
-      for (let i = 0; i < successors.length; i++) {
-        const to = successors[i] ?? OUTSIDE;
+      for (const to of this.#successorsOf(from)) {
         const target = this.#numberOf(to);
         if (target === OUTSIDE || target > number || this.#dominates(target, number)) continue;
-        const block = this.#block(to);
-        const start = copyOps(block);
-        if (start === undefined) return false;
-        const copy = this.#blocks.length;
-        this.#blocks.push({ ...block, start, end: start + block.end - block.start });
-        this.#successors.push(redirected(this.#successorsOf(to), to, copy));
-        this.#successors[from] = redirected(successors, to, copy);
+        return { from, to };
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * If one block that leads to `to` runs on into another one that does, it now ends where that begins. False if there are
+   * no such blocks.
+   */
+  shortenIntoLoop(to: number, shorten: ShortenBlock): boolean {
+    const sources = this.#order.filter((block) => this.#successorsOf(block).includes(to));
+    for (const index of sources) {
+      const block = this.#block(index);
+      for (const rest of sources) {
+        const { key } = this.#block(rest);
+        if (key <= block.key || contextOf(key) !== contextOf(block.key)) continue;
+        const shortened = shorten(block, offsetOf(key));
+        if (shortened === undefined) continue;
+        this.#blocks[index] = {
+          ...block,
+          ...shortened,
+          inlinesCall: false,
+          isTailCall: false,
+          successors: [key],
+        };
+        this.#successors[index] = [rest];
         this.#arrange();
         return true;
       }
     }
     return false;
+  }
+
+  /** Gives the edge a copy of the block that it leads to; false if there is no room. */
+  copyEntry({ from, to }: SecondEntry, copyOps: CopyOps): boolean {
+    const block = this.#block(to);
+    const start = copyOps(block);
+    if (start === undefined) return false;
+    const copy = this.#blocks.length;
+    this.#blocks.push({ ...block, start, end: start + block.end - block.start });
+    this.#successors.push(redirected(this.#successorsOf(to), to, copy));
+    this.#successors[from] = redirected(this.#successorsOf(from), to, copy);
+    this.#arrange();
+    return true;
   }
 
   /**
