@@ -21,6 +21,8 @@ export interface QuickForm {
   readonly before?: readonly Statement[];
   readonly when: Expr;
   readonly body: readonly Statement[];
+  /** What is done in its place if this general register, which the body writes, is not needed behind it. */
+  readonly without?: { readonly gpr: number; readonly body: readonly Statement[] };
   /** Of which XMM operands these lanes are ordinary floats behind it, on the quick way. */
   readonly ordinary?: { readonly lanes: FloatLanes; readonly operands: readonly ("d" | "s")[] };
 }

@@ -25,7 +25,13 @@ function quickDivision(w: 32 | 64): QuickForm {
   const m = x.arithmetic(w);
   const isZero = m.op("eq", x.gpr(DX, w), m.constant(0));
   const isDivisor = m.op("ne", x.reg("s", w), m.constant(0));
-  return { when: x.binary("i32.and", isZero, isDivisor), body: division(w, "div_u") };
+  // The processor's own division gives the remainder sooner than a product and a difference behind it.
+  const remainder = x.setGpr(DX, w, m.op("rem_u", x.gpr(AX, w), x.reg("s", w)));
+  return {
+    when: x.binary("i32.and", isZero, isDivisor),
+    body: division(w, "div_u"),
+    without: { gpr: AX, body: [remainder] },
+  };
 }
 
 /** IDIV of a dividend that the lower half says all of, as CDQ and CQO make it, by what is neither 0 nor -1. */

@@ -58,8 +58,10 @@ export class HelperCalls {
     const { slots, flags, floats } = this.#host;
     const { dirty } = slots;
     const { state } = flags;
-    const { ordinary } = row.quick;
-    const { before, when, body } = recipesOf(row.quick);
+    const { ordinary, without } = row.quick;
+    const isNeeded = without === undefined || (this.#host.liveAfter & gprBit(8 * without.gpr)) !== 0;
+    const recipes = recipesOf(row.quick);
+    const { before, when } = recipes;
     this.#host.follow(before);
     const decided = pick(row.quick.when, this.#op);
     const isDecided = isStatic(decided) && staticInteger(decided, this.#op) !== 0n;
@@ -67,7 +69,7 @@ export class HelperCalls {
       this.#host.follow(when);
       f.if("likely");
     }
-    this.#host.follow(body);
+    this.#host.follow(isNeeded ? recipes.body : recipes.without);
     if (!isDecided) {
       const dirtyQuick = slots.dirty;
       f.else();

@@ -345,6 +345,8 @@ export interface QuickRecipes {
   readonly before: number;
   readonly when: number;
   readonly body: number;
+  /** The body without a register, or the body itself. */
+  readonly without: number;
 }
 const recipesOfForms = new Map<QuickForm, QuickRecipes>();
 
@@ -358,7 +360,9 @@ export function recipesOf(form: QuickForm): QuickRecipes {
     });
   const before = all(form.before ?? []);
   const when = writer.code.write(() => writer.expression(form.when));
-  const recipes = { before, when, body: all(form.body) };
+  const body = all(form.body);
+  const without = form.without === undefined ? body : all(form.without.body);
+  const recipes = { before, when, body, without };
   recipesOfForms.set(form, recipes);
   return recipes;
 }

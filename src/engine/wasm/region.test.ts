@@ -134,6 +134,28 @@ for (const [blocks, name] of [
   });
 }
 
+const dividends = [
+  { name: "a small dividend", rdx: 0n, rax: 0xffff_ffff_ffff_fff1n, rcx: 0x1_0000_0003n },
+  { name: "a dividend of both halves", rdx: 5n, rax: 0x1234_5678_9abc_def0n, rcx: 0xffff_0000_0000_0007n },
+  { name: "a quotient that is too large", rdx: 7n, rax: 1n, rcx: 7n },
+  { name: "a divisor of 0", rdx: 0n, rax: 9n, rcx: 0n },
+];
+for (const op of ["div64", "div32"]) {
+  for (const { name, rdx, rax, rcx } of dividends) {
+    test(`${op} of ${name} whose quotient nobody needs gives the same state`, () => {
+      const ops: TestOp[] = [
+        { op, s: RCX },
+        { op: "mov64", d: RAX, s: RCX },
+        { op: "jmp", to: END },
+      ];
+
+      const [interpreted, compiled] = bothTiers([{ rip: CODE, ops }], { 0: rax, 1: rcx, 2: rdx });
+
+      assert.deepEqual(compiled, interpreted);
+    });
+  }
+}
+
 test("a page fault in the middle of a region leaves registers, flags and RIP as they were at its instruction", () => {
   const [interpreted, compiled] = bothTiers(
     [
