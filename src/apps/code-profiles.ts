@@ -27,7 +27,8 @@ export async function createVmHandle(
 ): Promise<Result<VmHandle>> {
   const { definition } = parts;
   const isWanted = definition.profile === "auto" && definition.tier === "auto";
-  const name = isWanted ? await profileName(definition.kernel) : undefined;
+  const name =
+    isWanted && definition.boot.kind === "kernel" ? await profileName(definition.boot.kernel) : undefined;
   if (name === undefined) return await VmHandle.create({ ...parts, scheduling: nodeScheduling });
   const files = new KeptFiles(join(userCacheFolder(), "profiles"), {
     maxCount: MAX_PROFILES,

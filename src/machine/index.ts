@@ -3,6 +3,8 @@
 export { PC_PLATFORM } from "./acpi/index.ts";
 export { loadKernel, pcMemoryMap, readKernel } from "./boot/index.ts";
 export type { BootFile, BootModule, Decompressors } from "./boot/index.ts";
+export { BOOT_ORDER } from "./firmware/index.ts";
+export type { BiosDrives, BootSource } from "./firmware/index.ts";
 export { KVM_CPUID } from "./paravirt/index.ts";
 export type { CpuidLeaf } from "./paravirt/index.ts";
 export { createBoard, DRIVES_MAX, DRIVES_PER_BUS } from "./pc/index.ts";

@@ -10,6 +10,7 @@ export type Board = Pick<
   | "platform"
   | "reset"
   | "rsdpGpa"
+  | "serveFirmware"
   | "serialInput"
   | "serialReady"
   | "textScreen"

@@ -27,6 +27,9 @@ const FIRST_INSTRUCTIONS_PER_NS = 0.1;
 /** Weight of the newest slice in the measured speed. */
 const SPEED_WEIGHT = 0.25;
 
+/** Why the vCPU does not run: each reason is taken back by itself. */
+export type HoldReason = "paused" | "restarting" | "firmware";
+
 export type ExitCounts = Readonly<Record<VcpuExit["kind"], number>>;
 
 export interface MachineLoopParts {
@@ -48,7 +51,7 @@ export class MachineLoop {
   readonly #tidyUp: () => void;
   #vcpu: Vcpu | undefined;
   #isFinished = false;
-  #isHeld = false;
+  readonly #held = new Set<HoldReason>();
   /** Whoever let the guest run is to be answered before it does, even if its next slice never came back. */
   #isReleased = true;
   #wakeUp: (() => void) | undefined;
@@ -92,14 +95,18 @@ export class MachineLoop {
     this.#isHostBusy = isBusy;
   }
 
-  /** Keeps the vCPU from running until {@link release}. From a bus callback it takes effect at the next block end. */
-  hold(): void {
-    this.#isHeld = true;
+  /**
+   * Keeps the vCPU from running until {@link release} of the same reason. From a bus callback it takes effect at the next
+   * block end.
+   */
+  hold(reason: HoldReason): void {
+    this.#held.add(reason);
     this.#interruptSlice();
   }
 
-  release(): void {
-    this.#isHeld = false;
+  release(reason: HoldReason): void {
+    this.#held.delete(reason);
+    if (this.#held.size > 0) return;
     this.#isReleased = true;
     this.wake();
   }
@@ -116,7 +123,7 @@ export class MachineLoop {
     assert(this.#vcpu === undefined, "a loop runs one vCPU, once");
     this.#vcpu = vcpu;
     while (!this.#isFinished) {
-      if (this.#isHeld) {
+      if (this.#held.size > 0) {
         await this.#wait(undefined);
         continue;
       }

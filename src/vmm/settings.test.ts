@@ -13,10 +13,7 @@ function problemOf(input: unknown): string {
 test("a kernel is all that is needed", () => {
   assert.deepEqual(unwrap(parseVmDefinition({ kernel: "vmlinuz" })), {
     name: "vm",
-    kernel: "vmlinuz",
-    initrd: undefined,
-    modules: [],
-    commandLine: "",
+    boot: { kind: "kernel", kernel: "vmlinuz", initrd: undefined, modules: [], commandLine: "" },
     memorySizeBytes: 256 * MiB,
     drives: [],
     cpu: "v2",
@@ -53,7 +50,7 @@ test("the limits are inclusive, and one step beyond is refused", () => {
 });
 
 test("what is wrong is said with the setting's name", () => {
-  assert.equal(problemOf({}), "The setting kernel is missing.");
+  assert.equal(problemOf({}), "The setting kernel is missing, and there is no drive to start a system from.");
   assert.equal(problemOf({ kernel: "" }), "The setting kernel must name a file.");
   assert.equal(problemOf({ kernel: 7 }), "The setting kernel must be text.");
   assert.equal(problemOf(undefined), "The setting settings must be an object.");

@@ -77,9 +77,12 @@ export function textSetting<const Option extends string>(
 
 /** Some text that may be left out. */
 export function optionalTextSetting<const Option extends string>(
-  words: Words<Option> & { readonly placeholder: string },
+  words: Words<Option> & {
+    readonly placeholder: string;
+    readonly problem?: (text: string) => string | undefined;
+  },
 ): Setting<string | undefined, string, Option> {
-  const { option, help, placeholder } = words;
+  const { option, help, placeholder, problem } = words;
   return {
     option,
     placeholder,
@@ -87,8 +90,10 @@ export function optionalTextSetting<const Option extends string>(
     defaultText: undefined,
     isList: false,
     parse(value: unknown) {
-      if (value === undefined || typeof value === "string") return ok(value);
-      return wrong(option, "must be text");
+      if (value === undefined) return ok(undefined);
+      if (typeof value !== "string") return wrong(option, "must be text");
+      const isWrong = problem?.(value);
+      return isWrong === undefined ? ok(value) : wrong(option, isWrong);
     },
   };
 }

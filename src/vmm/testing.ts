@@ -210,6 +210,10 @@ export class ScriptedBoard implements Board {
   readonly memoryMap;
   readonly keyboard = new Ps2Keyboard();
   readonly platform = PC_PLATFORM;
+  serveFirmware(): undefined {
+    return undefined;
+  }
+
   readonly rsdpGpa = undefined;
   readonly parts: BoardConfig;
   readonly input: number[] = [];
@@ -320,7 +324,9 @@ export function scriptedParts(program: GuestProgram, input: VmDefinitionInput = 
   return {
     definition: definition.value,
     readImages: () =>
-      Promise.resolve(ok({ kernel: { name: "kernel", bytes: smallestKernel() }, modules: [] })),
+      Promise.resolve(
+        ok({ kernel: { name: "kernel", bytes: smallestKernel() }, modules: [], commandLine: "" }),
+      ),
     drives: [],
     decompressors: { gunzip: unused, unzstd: unused, unxz: unused },
     accelerator,

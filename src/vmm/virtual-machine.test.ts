@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { err, NS_PER_MS, NS_PER_S, unwrap } from "../base/index.ts";
+import { err, NS_PER_MS, NS_PER_S, ok, unwrap } from "../base/index.ts";
 import {
   SERIAL_INPUT_MAX_BYTES,
   SERIAL_OUTPUT_WINDOW_BYTES,
@@ -42,7 +42,7 @@ test("a file that is no kernel refuses the VM before it exists", async () => {
   const created = await VirtualMachine.create({
     ...parts,
     readImages: () =>
-      Promise.resolve({ ok: true, value: { kernel: { name: "x", bytes: new Uint8Array(9) }, modules: [] } }),
+      Promise.resolve(ok({ kernel: { name: "x", bytes: new Uint8Array(9) }, modules: [], commandLine: "" })),
   });
   assert.ok(!created.ok);
   assert.match(created.error.message, /x is not a kernel/);

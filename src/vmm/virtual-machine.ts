@@ -8,11 +8,20 @@
 
 import { NS_PER_S, ok } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
+import type { BlockDevice } from "../block/index.ts";
 import { RamDma } from "../hw/index.ts";
 import type { CodeProfileFinding, CodeProfileTask, CpuState, VcpuExit } from "../hw/index.ts";
 import type { KeyCode, TextScreen } from "../devices/index.ts";
 import { KVM_CPUID, loadKernel, readKernel } from "../machine/index.ts";
-import type { BoardConfig, BootFile, BootModule, Decompressors, Drive } from "../machine/index.ts";
+import type {
+  BiosDrives,
+  BoardConfig,
+  BootFile,
+  BootModule,
+  BootSource,
+  Decompressors,
+  Drive,
+} from "../machine/index.ts";
 import { createGuestRam } from "../memory/index.ts";
 import type { GuestRam } from "../memory/index.ts";
 import type { AcceleratorChoice, MeasuredVcpu } from "./accelerator.ts";
@@ -38,12 +47,16 @@ export interface BootImages {
   readonly kernel: BootFile;
   /** The initial RAM disk first, if there is one. */
   readonly modules: readonly BootModule[];
+  readonly commandLine: string;
 }
 
 export interface VirtualMachineParts {
   readonly definition: VmDefinition;
-  /** Reads the files of the definition; called again for every reset, so that they need not stay in memory. */
-  readonly readImages: () => Promise<Result<BootImages>>;
+  /**
+   * Reads the kernel's files, if a kernel is loaded directly; called again for every reset, so that they need not stay in
+   * memory.
+   */
+  readonly readImages: () => Promise<Result<BootImages | undefined>>;
   /** They belong to the VM once it is created: it closes them when it has ended. */
   readonly drives: readonly Drive[];
   readonly decompressors: Decompressors;
@@ -73,7 +86,9 @@ export type KeyInput =
 type GuestRequest =
   | { readonly kind: "power-off" }
   | { readonly kind: "reset" }
-  | { readonly kind: "debug-exit"; readonly value: number };
+  | { readonly kind: "debug-exit"; readonly value: number }
+  /** A service of the built-in BIOS. */
+  | { readonly kind: "firmware-call" };
 
 export class VirtualMachine {
   readonly name: string;
@@ -151,11 +166,15 @@ export class VirtualMachine {
         powerOff: () => this.#ask({ kind: "power-off" }),
         reset: () => this.#ask({ kind: "reset" }),
         debugExit: (value) => this.#ask({ kind: "debug-exit", value }),
+        firmwareCall: () => this.#ask({ kind: "firmware-call" }),
         serialOutput: (byte) => this.#serial.transmit(byte),
       },
       wallClockNs: parts.wallClockNs,
       hasDebugExit: parts.definition.devices.includes("isa-debug-exit"),
       drives: this.#drives.drives,
+      ...(parts.definition.boot.kind === "bios"
+        ? { bios: biosDrives(this.#drives.drives, parts.definition.boot.order) }
+        : {}),
     });
     this.#vcpu = parts.accelerator.createVcpu({
       ram,
@@ -198,13 +217,13 @@ export class VirtualMachine {
   pause(): void {
     this.#enter("pause");
     this.#clock.stop();
-    this.#loop.hold();
+    this.#loop.hold("paused");
   }
 
   resume(): void {
     this.#enter("resume");
     this.#clock.start();
-    this.#loop.release();
+    this.#loop.release("paused");
   }
 
   /** Resolves when the kernel has been loaded again; a running guest then starts anew, a paused one on resume(). */
@@ -314,6 +333,9 @@ export class VirtualMachine {
       case "reset":
         this.#restart().catch((thrown: unknown) => this.#fail(thrown));
         return;
+      case "firmware-call":
+        this.#serveFirmware().catch((thrown: unknown) => this.#fail(thrown));
+        return;
       case undefined:
         if (exit.kind === "shutdown") this.#end({ kind: "crashed", dump: this.dump() });
     }
@@ -326,8 +348,21 @@ export class VirtualMachine {
     if (found !== undefined) this.#parts.codeProfileFound(found);
   }
 
+  /** The vCPU stands still while a service of the firmware runs, and goes on with the state that it leaves. */
+  async #serveFirmware(): Promise<void> {
+    const served = this.#board.serveFirmware(this.#vcpu.getState());
+    if (served === undefined) return;
+    const resets = this.#resets;
+    this.#loop.hold("firmware");
+    const state = await served;
+    // A machine that was reset meanwhile has begun anew.
+    if (this.state === "ended" || this.#resets !== resets) return;
+    this.#vcpu.setState(state);
+    this.#loop.release("firmware");
+  }
+
   async #restart(): Promise<void> {
-    this.#loop.hold();
+    this.#loop.hold("restarting");
     this.#resets++;
     // What the guest has asked for before must not happen after what it asks for next.
     await this.#drives.idle();
@@ -337,30 +372,35 @@ export class VirtualMachine {
       this.#end({ kind: "host-error", error: booted.error });
       return;
     }
-    if (this.state === "running") this.#loop.release();
+    this.#loop.release("firmware");
+    this.#loop.release("restarting");
   }
 
-  /** Power-on state with a freshly loaded kernel. RAM keeps what the kernel does not overwrite, as hardware does. */
+  /**
+   * Power-on state, in which firmware takes over, or a freshly loaded kernel. RAM keeps what the kernel does not overwrite,
+   * as hardware does.
+   */
   async #boot(): Promise<Result<void>> {
-    const cpu = await this.#loadKernel();
-    if (!cpu.ok) return cpu;
+    const images = await this.#parts.readImages();
+    if (!images.ok) return images;
+    const kernel = images.value === undefined ? undefined : await this.#loadKernel(images.value);
+    if (kernel?.ok === false) return kernel;
+    if (kernel === undefined) this.#board.reset();
     this.#request = undefined;
     this.#vcpu.reset();
-    this.#vcpu.setState(cpu.value);
+    if (kernel !== undefined) this.#vcpu.setState(kernel.value);
     return ok(undefined);
   }
 
-  async #loadKernel(): Promise<Result<CpuState, OperatorError>> {
-    const { readImages, decompressors, definition, entropy } = this.#parts;
-    const images = await readImages();
-    if (!images.ok) return images;
-    const kernel = await readKernel(images.value.kernel, decompressors);
+  async #loadKernel(images: BootImages): Promise<Result<CpuState, OperatorError>> {
+    const { decompressors, entropy } = this.#parts;
+    const kernel = await readKernel(images.kernel, decompressors);
     if (!kernel.ok) return kernel;
     this.#board.reset();
     const { memoryMap, platform, rsdpGpa } = this.#board;
     return loadKernel(this.#ram, kernel.value, {
-      commandLine: definition.commandLine,
-      modules: images.value.modules,
+      commandLine: images.commandLine,
+      modules: images.modules,
       memoryMap,
       ...(rsdpGpa === undefined ? {} : { rsdpGpa }),
       screen: "vga-text",
@@ -402,4 +442,10 @@ export class VirtualMachine {
       return { reason, dump: undefined };
     }
   }
+}
+
+function biosDrives(drives: readonly Drive[], bootOrder: readonly BootSource[]): BiosDrives {
+  const devices = (medium: Drive["medium"]): BlockDevice[] =>
+    drives.filter((drive) => drive.medium === medium).map(({ device }) => device);
+  return { diskettes: [], disks: devices("disk"), cds: devices("cdrom"), bootOrder };
 }

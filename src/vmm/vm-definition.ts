@@ -3,9 +3,11 @@
  * Files are named by paths; reading them is the application's part.
  */
 
-import { KiB, MAX_GUEST_RAM_BYTES, MIN_GUEST_RAM_BYTES } from "../base/index.ts";
+import { KiB, MAX_GUEST_RAM_BYTES, MIN_GUEST_RAM_BYTES, ok } from "../base/index.ts";
 import type { Result } from "../base/index.ts";
 import { DEFAULT_CPU_MODEL, parseCpuModel } from "../cpu/index.ts";
+import { bootDefinition, bootOrderSetting } from "./boot-settings.ts";
+import type { BootDefinition } from "./boot-settings.ts";
 import { cdromSetting, diskSetting, problemOfDrives } from "./drive-settings.ts";
 import {
   choiceSetting,
@@ -37,10 +39,12 @@ export const VM_SETTINGS = {
         : `must be up to ${MAX_NAME_CHARACTERS} letters, digits, dots, dashes and underscores, and begin with a ` +
           `letter or digit; "${text}" is not`,
   }),
-  kernel: textSetting({
+  kernel: optionalTextSetting({
     option: "kernel",
     placeholder: "FILE",
-    help: "kernel to start: a Linux bzImage, an ELF file with a PVH entry, or a multiboot image",
+    help:
+      "kernel to start: a Linux bzImage, an ELF file with a PVH entry, or a multiboot image; without one the built-in " +
+      "BIOS starts a system from a drive",
     problem: (text) => (text === "" ? "must name a file" : undefined),
   }),
   initrd: optionalTextSetting({
@@ -74,6 +78,7 @@ export const VM_SETTINGS = {
   }),
   disks: diskSetting(),
   cdroms: cdromSetting(),
+  bootOrder: bootOrderSetting,
   cpu: textSetting({
     option: "cpu",
     placeholder: "CPU",
@@ -113,29 +118,38 @@ export const VM_SETTINGS = {
 /** What a person or a program writes; see {@link VM_SETTINGS} for each key. */
 export type VmDefinitionInput = SettingsInput<typeof VM_SETTINGS>;
 /** A checked definition. It can be sent to another process as it is. */
-export type VmDefinition = ReturnType<typeof readDefinition>;
+export type VmDefinition = ReturnType<typeof readEach>["others"] & { readonly boot: BootDefinition };
 
-// One line per setting, so that the compiler knows each field's type without a cast.
-function readDefinition(read: SettingReader) {
+/** Each setting by itself; one line for each, so that the compiler knows each field's type without a cast. */
+function readEach(read: SettingReader) {
   return {
-    name: read(VM_SETTINGS.name),
-    kernel: read(VM_SETTINGS.kernel),
-    initrd: read(VM_SETTINGS.initrd),
-    modules: read(VM_SETTINGS.modules),
-    commandLine: read(VM_SETTINGS.commandLine),
-    memorySizeBytes: read(VM_SETTINGS.memorySizeBytes),
-    drives: [...read(VM_SETTINGS.disks), ...read(VM_SETTINGS.cdroms)],
-    cpu: read(VM_SETTINGS.cpu),
-    tier: read(VM_SETTINGS.tier),
-    profile: read(VM_SETTINGS.profile),
-    timeoutSeconds: read(VM_SETTINGS.timeoutSeconds),
-    devices: read(VM_SETTINGS.devices),
+    boot: {
+      kernel: read(VM_SETTINGS.kernel),
+      initrd: read(VM_SETTINGS.initrd),
+      modules: read(VM_SETTINGS.modules),
+      commandLine: read(VM_SETTINGS.commandLine),
+      order: read(VM_SETTINGS.bootOrder),
+    },
+    others: {
+      name: read(VM_SETTINGS.name),
+      memorySizeBytes: read(VM_SETTINGS.memorySizeBytes),
+      drives: [...read(VM_SETTINGS.disks), ...read(VM_SETTINGS.cdroms)],
+      cpu: read(VM_SETTINGS.cpu),
+      tier: read(VM_SETTINGS.tier),
+      profile: read(VM_SETTINGS.profile),
+      timeoutSeconds: read(VM_SETTINGS.timeoutSeconds),
+      devices: read(VM_SETTINGS.devices),
+    },
   };
 }
 
 /** Checks an input; the error is one sentence that names the setting. */
 export function parseVmDefinition(input: unknown): Result<VmDefinition, SettingError> {
-  const definition = readSettings(VM_SETTINGS, input, readDefinition);
-  const problem = definition.ok ? problemOfDrives(definition.value.drives) : undefined;
-  return problem === undefined ? definition : { ok: false, error: problem };
+  const each = readSettings(VM_SETTINGS, input, readEach);
+  if (!each.ok) return each;
+  const { boot, others } = each.value;
+  const problem = problemOfDrives(others.drives);
+  if (problem !== undefined) return { ok: false, error: problem };
+  const way = bootDefinition(boot, others.drives);
+  return way.ok ? ok({ ...others, boot: way.value }) : way;
 }

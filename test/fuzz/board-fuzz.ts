@@ -39,6 +39,7 @@ function build() {
       powerOff: () => undefined,
       reset: () => undefined,
       debugExit: () => undefined,
+      firmwareCall: () => undefined,
       serialOutput: () => true,
     },
     wallClockNs: () => 1_800_000_000_000_000_000n + BigInt(Math.floor(clock.nowNs())),

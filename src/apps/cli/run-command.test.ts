@@ -213,7 +213,11 @@ writeFileSync(empty, "");
 const missing = join(folder.path, "missing");
 
 const refusals: readonly [what: string, args: readonly string[], stderr: RegExp][] = [
-  ["no kernel", ["run"], /^typevisor: The option --kernel is missing\.$/],
+  [
+    "no kernel",
+    ["run"],
+    /^typevisor: The option --kernel is missing, and there is no drive to start a system from\.$/,
+  ],
   ["a missing kernel", ["run", "--kernel", missing], /^typevisor: The kernel .*missing does not exist\.$/],
   [
     "a folder as kernel",

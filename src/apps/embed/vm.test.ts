@@ -126,7 +126,7 @@ test("errors have a code and a sentence", async () => {
   await assert.rejects(failing({}), {
     name: "VmError",
     code: "bad-option",
-    message: "The setting kernel is missing.",
+    message: "The setting kernel is missing, and there is no drive to start a system from.",
   });
   await assert.rejects(failing({ kernel: folder.kernel, colour: "red" }), { code: "bad-option" });
   await assert.rejects(failing({ kernel: folder.path }), { code: "unreadable-file" });

@@ -70,13 +70,14 @@ async function enginePc(): Promise<Result<Hardware>> {
   return ok({ accelerator, createBoard });
 }
 
-/** The definition's files; the initial RAM disk is the first module. */
-async function readImages(definition: VmDefinition): Promise<Result<BootImages>> {
-  const kernel = await readBootFile("kernel", definition.kernel);
+/** The files of a kernel that is loaded directly; the initial RAM disk is the first module. */
+async function readImages({ boot }: VmDefinition): Promise<Result<BootImages | undefined>> {
+  if (boot.kind === "bios") return ok(undefined);
+  const kernel = await readBootFile("kernel", boot.kernel);
   if (!kernel.ok) return kernel;
   const named = [
-    ...(definition.initrd === undefined ? [] : [{ what: "initrd", path: definition.initrd }]),
-    ...definition.modules.map((path) => ({ what: "module", path })),
+    ...(boot.initrd === undefined ? [] : [{ what: "initrd", path: boot.initrd }]),
+    ...boot.modules.map((path) => ({ what: "module", path })),
   ];
   const modules = [];
   for (const { what, path } of named) {
@@ -84,5 +85,5 @@ async function readImages(definition: VmDefinition): Promise<Result<BootImages>>
     if (!file.ok) return file;
     modules.push(file.value);
   }
-  return ok({ kernel: kernel.value, modules });
+  return ok({ kernel: kernel.value, modules, commandLine: boot.commandLine });
 }

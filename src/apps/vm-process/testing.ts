@@ -158,7 +158,9 @@ function screenOf(text: string): TextScreen {
 }
 
 serveVm((request) => {
-  const guest = new ScriptGuest(request.definition.commandLine, request.codeProfile);
+  const { boot } = request.definition;
+  const script = boot.kind === "kernel" ? boot.commandLine : "";
+  const guest = new ScriptGuest(script, request.codeProfile);
   return createVm(request, () =>
     Promise.resolve(
       ok({

@@ -6,5 +6,13 @@ export type { BootFile, BootModule, BootRequest, BootScreen } from "./boot-reque
 export type { Decompressors } from "./decompressors.ts";
 export { describeKernel } from "./kernel-image.ts";
 export type { BootProtocol, KernelImage } from "./kernel-image.ts";
-export { BIOS_AREA_GPA, HIGH_MEMORY_GPA, MEMORY_TYPE, pcMemoryMap } from "./memory-map.ts";
+export {
+  BIOS_AREA_GPA,
+  E820_ENTRY_BYTES,
+  EBDA_GPA,
+  encodeE820,
+  HIGH_MEMORY_GPA,
+  MEMORY_TYPE,
+  pcMemoryMap,
+} from "./memory-map.ts";
 export type { MemoryRange, MemoryType } from "./memory-map.ts";

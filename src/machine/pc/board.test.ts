@@ -38,6 +38,7 @@ function pc({ hasDebugExit = false, isReset = true } = {}) {
       powerOff: () => log.push("power off"),
       reset: () => log.push("reset"),
       debugExit: (value) => log.push(`debug exit ${value}`),
+      firmwareCall: () => log.push("firmware call"),
       serialOutput: (byte) => serial.push(byte) > 0,
     },
     wallClockNs: () => BigInt(Date.UTC(2026, 10, 22, 12)) * 1_000_000n + BigInt(clock.nowNs()),

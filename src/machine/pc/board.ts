@@ -10,6 +10,7 @@
 
 import type {
   Clock,
+  CpuState,
   Device,
   DeviceState,
   Dma,
@@ -56,6 +57,8 @@ import {
   Piix3,
   Piix4Pm,
 } from "../pci/index.ts";
+import { Bios, RESET_ROM_GPA, ROM_BYTES, TRAP_PORT } from "../firmware/index.ts";
+import type { BiosDrives } from "../firmware/index.ts";
 import { Hpet, HPET_BYTES } from "../timer/hpet.ts";
 import { Pit8254 } from "../timer/pit-8254.ts";
 import { Rtc } from "../timer/rtc.ts";
@@ -82,6 +85,8 @@ export interface BoardEvents {
   reset(): void;
   /** isa-debug-exit was written. */
   debugExit(value: number): void;
+  /** A stub of the built-in BIOS wants its service: serveFirmware() is to be called with the processor's state. */
+  firmwareCall(): void;
   /** A byte of the first serial port; false asks it to wait for serialReady(). */
   serialOutput(byte: number): boolean;
 }
@@ -99,6 +104,8 @@ export interface BoardConfig {
   readonly hasDebugExit: boolean;
   /** In the order of their places on each bus; at most DRIVES_MAX. They outlive resets, and their owner closes them. */
   readonly drives: readonly Drive[];
+  /** The drives of the built-in BIOS; absent where a kernel is loaded directly, which finds no BIOS. */
+  readonly bios?: BiosDrives;
   /** Absent: the standard PC. */
   readonly platform?: PlatformDescription;
 }
@@ -151,6 +158,7 @@ export class PcBoard {
   readonly #pic: PicPair;
   readonly #localApic: LocalApic;
   readonly #pci: PciBus;
+  readonly #bios: Bios | undefined;
   readonly #power: Piix4Pm;
   /** In the order of reset and restore: interrupt controllers before what drives them. */
   readonly #devices: readonly Device[];
@@ -305,6 +313,19 @@ export class PcBoard {
         this.ports.claim("vga", base, lengthBytes, asPorts(this.vga.registers, base - VGA_PORT_BASE));
       }
     }
+    if (config.bios !== undefined) {
+      this.#bios = new Bios({
+        ...{ ram, clock, dma: config.dma, ports: this.ports, pci: this.#pci, memoryMap: this.memoryMap },
+        serialPorts: platform.serialPorts.map(({ ioBase }) => ioBase),
+        drives: config.bios,
+        onReset: () => events.reset(),
+      });
+      this.ports.claim("bios", TRAP_PORT, 1, {
+        readPort: () => 0xff,
+        writePort: () => events.firmwareCall(),
+      });
+      this.mmio.claim("bios-rom", RESET_ROM_GPA, ROM_BYTES, this.#bios.rom);
+    }
     this.ports.claim("pci", PCI_PORT_BASE, PCI_PORT_BYTES, this.#pci);
     this.ports.claim("apm", platform.pm.apmPort, APM_PORT_BYTES, this.#power.apmPorts);
     this.mmio.claim("lapic", platform.localApicGpa, LOCAL_APIC_BYTES, this.#localApic);
@@ -329,6 +350,7 @@ export class PcBoard {
       sciIrq: pm.sciIrq,
     });
     this.#rsdpGpa = writeFirmwareData(this.#config.ram, this.platform);
+    this.#bios?.reset();
   }
 
   /** The state of every device under its name. Guest RAM and the processor are saved by their owners. */
@@ -350,6 +372,14 @@ export class PcBoard {
   }
 
   // The host's side.
+
+  /**
+   * After firmwareCall(), with the processor at rest in this state: what resolves is the state in which it goes on.
+   * Undefined when there is nothing to serve.
+   */
+  serveFirmware(state: CpuState): Promise<CpuState> | undefined {
+    return this.#bios?.serve(state);
+  }
 
   /** Input of the first serial port; returns how many bytes it took. */
   serialInput(bytes: Uint8Array): number {

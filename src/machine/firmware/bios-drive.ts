@@ -1,0 +1,131 @@
+/**
+ * Drives as the BIOS numbers them, with the geometry that programs address them by: diskettes from 00h, hard disks from
+ * 80h, a CD from which the system was booted at E0h or in the place of one of the others (El Torito emulation).
+ */
+
+import type { BlockDevice, BlockResult } from "../../block/index.ts";
+import { SECTOR_BYTES } from "../../block/index.ts";
+import { KiB } from "../../base/index.ts";
+
+export interface Geometry {
+  readonly cylinders: number;
+  readonly heads: number;
+  readonly sectorsPerTrack: number;
+}
+
+export interface BiosDrive {
+  readonly number: number;
+  readonly kind: "diskette" | "disk" | "cd";
+  readonly geometry: Geometry;
+  readonly sectorBytes: number;
+  readonly sectorCount: number;
+  readonly isReadOnly: boolean;
+  /** INT 13h, AH = 08h: 1 to 6 for diskettes, 0 otherwise. */
+  readonly disketteType: number;
+  /** In units of sectorBytes. */
+  read(sector: number, target: Uint8Array): Promise<BlockResult>;
+  write(sector: number, source: Uint8Array): Promise<BlockResult>;
+}
+
+export const FIRST_DISK = 0x80;
+export const CD_DRIVE = 0xe0;
+export const CD_SECTOR_BYTES = 2048;
+
+const SECTORS_PER_TRACK_MAX = 63;
+const CYLINDERS_MAX = 1024;
+/** The least number of heads with which a disk has at most 1,024 cylinders: LBA-assisted translation. */
+const HEADS = [16, 32, 64, 128, 255] as const;
+
+/** Diskettes by size: cylinders, heads, sectors of a track, and the type that the BIOS calls it. */
+const DISKETTES: readonly (readonly [sizeKib: number, geometry: Geometry, type: number])[] = [
+  [160, { cylinders: 40, heads: 1, sectorsPerTrack: 8 }, 1],
+  [180, { cylinders: 40, heads: 1, sectorsPerTrack: 9 }, 1],
+  [320, { cylinders: 40, heads: 2, sectorsPerTrack: 8 }, 1],
+  [360, { cylinders: 40, heads: 2, sectorsPerTrack: 9 }, 1],
+  [720, { cylinders: 80, heads: 2, sectorsPerTrack: 9 }, 3],
+  [1200, { cylinders: 80, heads: 2, sectorsPerTrack: 15 }, 2],
+  [1440, { cylinders: 80, heads: 2, sectorsPerTrack: 18 }, 4],
+  [2880, { cylinders: 80, heads: 2, sectorsPerTrack: 36 }, 6],
+];
+const DISKETTE_1440 = 1440;
+
+export function diskGeometry(sectorCount: number): Geometry {
+  const cylindersWith = (heads: number): number => Math.floor(sectorCount / (heads * SECTORS_PER_TRACK_MAX));
+  const heads =
+    HEADS.find((count) => cylindersWith(count) <= CYLINDERS_MAX) ?? HEADS[HEADS.length - 1] ?? 255;
+  return {
+    cylinders: Math.min(Math.max(1, cylindersWith(heads)), CYLINDERS_MAX),
+    heads,
+    sectorsPerTrack: SECTORS_PER_TRACK_MAX,
+  };
+}
+
+/** By the size of the medium; others are taken for the next larger one, 1.44 M when there is none. */
+export function disketteGeometry(sizeBytes: number): { readonly geometry: Geometry; readonly type: number } {
+  const found =
+    DISKETTES.find(([sizeKib]) => sizeKib * KiB >= sizeBytes) ??
+    DISKETTES.find(([sizeKib]) => sizeKib === DISKETTE_1440);
+  const [, geometry, type] = found ?? [0, { cylinders: 80, heads: 2, sectorsPerTrack: 18 }, 4];
+  return { geometry, type };
+}
+
+export function hardDisk(number: number, device: BlockDevice): BiosDrive {
+  const sectorCount = device.sizeBytes / SECTOR_BYTES;
+  return {
+    ...wholeDevice(device, SECTOR_BYTES),
+    number,
+    kind: "disk",
+    geometry: diskGeometry(sectorCount),
+    disketteType: 0,
+  };
+}
+
+export function disketteDrive(number: number, device: BlockDevice): BiosDrive {
+  const { geometry, type } = disketteGeometry(device.sizeBytes);
+  return { ...wholeDevice(device, SECTOR_BYTES), number, kind: "diskette", geometry, disketteType: type };
+}
+
+export function cdDrive(device: BlockDevice): BiosDrive {
+  const geometry = { cylinders: 1, heads: 1, sectorsPerTrack: 1 };
+  return {
+    ...wholeDevice(device, CD_SECTOR_BYTES),
+    number: CD_DRIVE,
+    kind: "cd",
+    geometry,
+    disketteType: 0,
+    isReadOnly: true,
+  };
+}
+
+/** An image on a CD, from a sector of the CD on, as a diskette or hard disk (El Torito 1.0, section 2). */
+export function emulatedDrive(
+  kind: "diskette" | "disk",
+  device: BlockDevice,
+  imageSector: number,
+  shape: { readonly geometry: Geometry; readonly sectorCount: number; readonly disketteType: number },
+): BiosDrive {
+  const start = imageSector * CD_SECTOR_BYTES;
+  return {
+    number: kind === "disk" ? FIRST_DISK : 0,
+    kind,
+    ...shape,
+    sectorBytes: SECTOR_BYTES,
+    isReadOnly: true,
+    read: (sector, target) => device.read(start + sector * SECTOR_BYTES, target),
+    write: () =>
+      Promise.resolve({ ok: false, error: { code: "disk-read-only", message: "A CD cannot be written." } }),
+  };
+}
+
+function wholeDevice(
+  device: BlockDevice,
+  sectorBytes: number,
+): Pick<BiosDrive, "sectorBytes" | "sectorCount" | "isReadOnly" | "read" | "write"> {
+  return {
+    sectorBytes,
+    sectorCount: Math.floor(device.sizeBytes / sectorBytes),
+    isReadOnly: device.isReadOnly,
+    read: (sector, target) => device.read(sector * sectorBytes, target),
+    write: (sector, source) => device.write(sector * sectorBytes, source),
+  };
+}

@@ -1,0 +1,118 @@
+/**
+ * INT 14h, serial ports, and INT 17h, printers: IBM PS/2 and PC BIOS Interface Technical Reference. Both poll; a port that
+ * does not answer in time reports a timeout, here at once, since what it would wait for can only happen between calls.
+ */
+
+import type { PortBus } from "../../hw/index.ts";
+import type { BiosData } from "./bios-data.ts";
+import type { ServiceCall } from "./service-call.ts";
+
+const UART = {
+  data: 0,
+  interruptEnable: 1,
+  lineControl: 3,
+  modemControl: 4,
+  lineStatus: 5,
+  modemStatus: 6,
+} as const;
+const DIVISOR_ACCESS = 0x80;
+const DATA_READY = 0x01;
+const TRANSMITTER_EMPTY = 0x20;
+const TIMEOUT = 0x80;
+const TERMINAL_READY_AND_REQUEST = 0x03;
+const DIVISOR_BASE = 115_200;
+const BAUD_RATES = [110, 150, 300, 600, 1200, 2400, 4800, 9600] as const;
+
+const PRINTER = { data: 0, status: 1, control: 2 } as const;
+const PRINTER_TIMEOUT = 0x01;
+const PRINTER_NOT_BUSY = 0x80;
+const PRINTER_STROBE = 0x01;
+const PRINTER_SELECT = 0x0c;
+
+export class CommunicationServices {
+  readonly #ports: PortBus;
+  readonly #data: BiosData;
+
+  constructor(ports: PortBus, data: BiosData) {
+    this.#ports = ports;
+    this.#data = data;
+  }
+
+  serial(call: ServiceCall): void {
+    const base = this.#data.serialPort(call.dx);
+    if (base === 0) {
+      call.ah = TIMEOUT;
+      return;
+    }
+    const status = (): number => this.#ports.readPort(base + UART.lineStatus, 1);
+    switch (call.ah) {
+      case 0x00:
+        this.#initialize(base, call.al);
+        break;
+      case 0x01:
+        if ((status() & TRANSMITTER_EMPTY) === 0) {
+          call.ah = TIMEOUT | status();
+          return;
+        }
+        this.#ports.writePort(base + UART.data, 1, call.al);
+        call.ah = status() & ~TIMEOUT;
+        return;
+      case 0x02:
+        if ((status() & DATA_READY) === 0) {
+          call.ah = TIMEOUT;
+          return;
+        }
+        call.al = this.#ports.readPort(base + UART.data, 1);
+        call.ah = status() & 0x1e;
+        return;
+      case 0x03:
+        break;
+      default:
+        return;
+    }
+    call.ah = status();
+    call.al = this.#ports.readPort(base + UART.modemStatus, 1);
+  }
+
+  /** Bits 7–5 the baud rate, then parity, stop bits and length as the line control register has them. */
+  #initialize(base: number, parameters: number): void {
+    const divisor = Math.round(DIVISOR_BASE / (BAUD_RATES[parameters >>> 5] ?? 9600));
+    const write = (register: number, value: number): void => this.#ports.writePort(base + register, 1, value);
+    write(UART.lineControl, DIVISOR_ACCESS);
+    write(UART.data, divisor & 0xff);
+    write(UART.interruptEnable, divisor >>> 8);
+    write(UART.lineControl, parameters & 0x1f);
+    write(UART.interruptEnable, 0);
+    write(UART.modemControl, TERMINAL_READY_AND_REQUEST);
+  }
+
+  printer(call: ServiceCall): void {
+    const base = this.#data.parallelPort(call.dx);
+    if (base === 0) {
+      call.ah = PRINTER_TIMEOUT;
+      return;
+    }
+    const write = (register: number, value: number): void => this.#ports.writePort(base + register, 1, value);
+    const status = (): number => (this.#ports.readPort(base + PRINTER.status, 1) ^ 0x48) & 0xf8;
+    switch (call.ah) {
+      case 0x00:
+        if ((status() & PRINTER_NOT_BUSY) === 0) {
+          call.ah = status() | PRINTER_TIMEOUT;
+          return;
+        }
+        write(PRINTER.data, call.al);
+        write(PRINTER.control, PRINTER_SELECT | PRINTER_STROBE);
+        write(PRINTER.control, PRINTER_SELECT);
+        break;
+      case 0x01:
+        write(PRINTER.control, PRINTER_SELECT & ~0x04);
+        write(PRINTER.control, PRINTER_SELECT);
+        break;
+      case 0x02:
+        break;
+      default:
+        return;
+    }
+    call.ah = status();
+  }
+}

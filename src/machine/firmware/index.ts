@@ -1,0 +1,5 @@
+/** The firmware that is built in: a BIOS whose services are written in TypeScript. */
+
+export { Bios, BOOT_ORDER } from "./bios.ts";
+export type { BiosDrives, BootSource } from "./bios.ts";
+export { RESET_ROM_GPA, ROM_BYTES, TRAP_PORT } from "./rom.ts";

@@ -1,0 +1,443 @@
+/**
+ * INT 10h, video services of the text modes: modes, cursor, pages, scrolling, characters, teletype, strings, palette,
+ * information. IBM PS/2 and PC BIOS Interface Technical Reference; Ralf Brown's interrupt list.
+ *
+ * Deliberately missing: graphics modes and VBE (AH = 4Fh is answered as an unknown function), fonts loaded by programs,
+ * the light pen (never triggered), saving and restoring of the video state.
+ */
+
+import type { PortBus } from "../../hw/index.ts";
+import type { GuestRam } from "../../memory/index.ts";
+import type { BiosData } from "./bios-data.ts";
+import type { ServiceCall } from "./service-call.ts";
+import { palette64, RESET_MODE, videoMode } from "./video-modes.ts";
+import type { VideoMode } from "./video-modes.ts";
+
+const VGA = {
+  attribute: 0x3c0,
+  miscellaneousWrite: 0x3c2,
+  sequencer: 0x3c4,
+  pixelMask: 0x3c6,
+  dacRead: 0x3c7,
+  dacWrite: 0x3c8,
+  dacData: 0x3c9,
+  graphics: 0x3ce,
+  statusColor: 0x3da,
+  statusMonochrome: 0x3ba,
+} as const;
+const CRTC = { cursorStart: 0x0a, startHigh: 0x0c, cursorHigh: 0x0e, protect: 0x11 } as const;
+const CRTC_COLOR = 0x3d4;
+const CRTC_MONOCHROME = 0x3b4;
+const MISCELLANEOUS_COLOR = 1;
+/** Palette address source: the attribute controller shows the screen. */
+const SCREEN_ON = 0x20;
+const ATTRIBUTE_MODE_CONTROL = 0x10;
+const ATTRIBUTE_OVERSCAN = 0x11;
+const BLINK = 0x08;
+
+const KEEP_MEMORY = 0x80;
+const BLANK_ATTRIBUTE = 0x07;
+const BLANK = (BLANK_ATTRIBUTE << 8) | 0x20;
+const CURSOR_SHAPE = 0x0607;
+/** 256 KiB of memory, EGA-compatible, mode kept where asked. */
+const VIDEO_CONTROL = 0x60;
+const VIDEO_SWITCHES = 0xf9;
+const VIDEO_MODE_SET = 0x51;
+/** VGA with an analogue colour display. */
+const DISPLAY_COMBINATION = 0x08;
+
+const BELL = 0x07;
+const BACKSPACE = 0x08;
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+
+export class VideoServices {
+  readonly #ram: GuestRam;
+  readonly #ports: PortBus;
+  readonly #data: BiosData;
+
+  constructor(ram: GuestRam, ports: PortBus, data: BiosData) {
+    this.#ram = ram;
+    this.#ports = ports;
+    this.#data = data;
+  }
+
+  call(call: ServiceCall): void {
+    switch (call.ah) {
+      case 0x00:
+        this.setMode(call.al);
+        return;
+      case 0x01:
+        this.#setCursorShape(call.cx);
+        return;
+      case 0x02:
+        this.#moveCursor(call.bh, call.dh, call.dl);
+        return;
+      case 0x03:
+        this.#readCursor(call);
+        return;
+      case 0x04:
+        call.ah = 0;
+        return;
+      case 0x05:
+        this.#selectPage(call.al);
+        return;
+      case 0x06:
+      case 0x07:
+        this.#scroll(call);
+        return;
+      case 0x08:
+        call.ax = this.#ram.readU16(this.#cell(call.bh));
+        return;
+      case 0x09:
+      case 0x0a:
+        this.#writeCharacters(call);
+        return;
+      case 0x0b:
+        if (call.bh === 0) this.#setAttribute(ATTRIBUTE_OVERSCAN, call.bl & 0x1f);
+        return;
+      case 0x0e:
+        this.teletype(call.al);
+        return;
+      case 0x0f:
+        call.al = this.#data.get("videoMode") | (this.#data.get("videoControl") & KEEP_MEMORY);
+        call.ah = this.#data.get("videoColumns");
+        call.bh = this.#data.get("activePage");
+        return;
+      case 0x10:
+        this.#palette(call);
+        return;
+      case 0x11:
+        this.#fontInformation(call);
+        return;
+      case 0x12:
+        this.#alternateSelect(call);
+        return;
+      case 0x13:
+        this.#writeString(call);
+        return;
+      case 0x1a:
+        this.#displayCombination(call);
+        return;
+      default:
+    }
+  }
+
+  /** Sets a mode; bit 7 keeps what is on the screen. Modes that are not there leave everything as it is. */
+  setMode(numberAndFlag: number): void {
+    const mode = videoMode(numberAndFlag & ~KEEP_MEMORY);
+    if (mode === undefined) return;
+    const keepsMemory = (numberAndFlag & KEEP_MEMORY) !== 0;
+    this.#program(mode);
+    const data = this.#data;
+    data.set("videoMode", mode.number);
+    data.set("videoColumns", mode.columns);
+    data.set("videoPageBytes", mode.pageBytes);
+    data.set("videoPageOffset", 0);
+    data.set("activePage", 0);
+    data.set("crtcPort", isColor(mode) ? CRTC_COLOR : CRTC_MONOCHROME);
+    data.set("videoLastRow", mode.rows - 1);
+    data.set("characterHeight", mode.characterHeight);
+    data.set("videoControl", VIDEO_CONTROL | (keepsMemory ? KEEP_MEMORY : 0));
+    data.set("videoSwitches", VIDEO_SWITCHES);
+    data.set("videoModeSet", VIDEO_MODE_SET);
+    data.set("displayCombination", DISPLAY_COMBINATION);
+    for (let page = 0; page < 8; page++) data.setCursor(page, 0, 0);
+    this.#setCursorShape(CURSOR_SHAPE);
+    this.#showCursor();
+    if (!keepsMemory) this.#fill(mode.gpa, 8 * mode.pageBytes, BLANK);
+  }
+
+  /** A character as a terminal takes it, on the page that is shown. */
+  teletype(character: number): void {
+    const page = this.#data.get("activePage");
+    let { row, column } = this.#data.cursor(page);
+    switch (character) {
+      case BELL:
+        return;
+      case BACKSPACE:
+        column = Math.max(0, column - 1);
+        break;
+      case LINE_FEED:
+        row++;
+        break;
+      case CARRIAGE_RETURN:
+        column = 0;
+        break;
+      default:
+        this.#ram.writeU8(this.#cellAt(page, row, column), character);
+        column++;
+    }
+    if (column >= this.#columns) {
+      column = 0;
+      row++;
+    }
+    if (row >= this.#rows) {
+      row = this.#rows - 1;
+      const attribute = this.#ram.readU8(this.#cellAt(page, row, column) + 1);
+      this.#scrollWindow(page, 1, { top: 0, left: 0, bottom: row, right: this.#columns - 1 }, attribute);
+    }
+    this.#data.setCursor(page, row, column);
+    this.#showCursor();
+  }
+
+  get #mode(): VideoMode {
+    return videoMode(this.#data.get("videoMode")) ?? RESET_MODE;
+  }
+
+  get #columns(): number {
+    return Math.max(1, this.#data.get("videoColumns"));
+  }
+
+  get #rows(): number {
+    return this.#data.get("videoLastRow") + 1;
+  }
+
+  // The display.
+
+  #write(index: number, at: number, value: number): void {
+    this.#ports.writePort(index, 1, at);
+    this.#ports.writePort(index + 1, 1, value);
+  }
+
+  #writeCrtc(at: number, value: number): void {
+    const port = this.#data.get("crtcPort");
+    this.#write(port === CRTC_MONOCHROME ? port : CRTC_COLOR, at, value);
+  }
+
+  #writeCrtc16(at: number, value: number): void {
+    this.#writeCrtc(at, value >>> 8);
+    this.#writeCrtc(at + 1, value & 0xff);
+  }
+
+  #program(mode: VideoMode): void {
+    const ports = this.#ports;
+    ports.writePort(VGA.miscellaneousWrite, 1, mode.miscellaneous);
+    this.#write(VGA.sequencer, 0, 1);
+    mode.sequencer.forEach((value, index) => this.#write(VGA.sequencer, index + 1, value));
+    this.#write(VGA.sequencer, 0, 3);
+    const crtc = isColor(mode) ? CRTC_COLOR : CRTC_MONOCHROME;
+    // The first eight are write-protected by bit 7 of this one.
+    this.#write(crtc, CRTC.protect, 0);
+    mode.crtc.forEach((value, index) => this.#write(crtc, index, value));
+    mode.graphics.forEach((value, index) => this.#write(VGA.graphics, index, value));
+    mode.attribute.forEach((value, index) => this.#setAttribute(index, value));
+    ports.writePort(VGA.pixelMask, 1, 0xff);
+    ports.writePort(VGA.dacWrite, 1, 0);
+    for (let index = 0; index < 64; index++) {
+      for (const level of palette64(index)) ports.writePort(VGA.dacData, 1, level);
+    }
+  }
+
+  #setAttribute(index: number, value: number): void {
+    // Reading the status makes the next write an index, for colour and monochrome alike.
+    this.#ports.readPort(VGA.statusColor, 1);
+    this.#ports.readPort(VGA.statusMonochrome, 1);
+    this.#ports.writePort(VGA.attribute, 1, index);
+    this.#ports.writePort(VGA.attribute, 1, value);
+    this.#ports.writePort(VGA.attribute, 1, SCREEN_ON);
+  }
+
+  #readAttribute(index: number): number {
+    this.#ports.readPort(VGA.statusColor, 1);
+    this.#ports.readPort(VGA.statusMonochrome, 1);
+    this.#ports.writePort(VGA.attribute, 1, index);
+    const value = this.#ports.readPort(VGA.attribute + 1, 1);
+    this.#ports.readPort(VGA.statusColor, 1);
+    this.#ports.readPort(VGA.statusMonochrome, 1);
+    this.#ports.writePort(VGA.attribute, 1, SCREEN_ON);
+    return value;
+  }
+
+  // Cursor and pages.
+
+  #setCursorShape(startAndEnd: number): void {
+    const start = startAndEnd >>> 8;
+    const end = startAndEnd & 0xff;
+    this.#data.set("cursorStart", start);
+    this.#data.set("cursorEnd", end);
+    // Programs give lines of an 8-line character; those of 16 lines are twice as high.
+    const height = this.#data.get("characterHeight");
+    const isScaled = height > 8 && (start & 0x1f) < 8 && end < 8;
+    const scale = (line: number): number => (line === 7 || line === 6 ? height - 9 + line : line * 2);
+    this.#writeCrtc(CRTC.cursorStart, isScaled ? (start & 0x60) | scale(start & 0x1f) : start & 0x7f);
+    this.#writeCrtc(CRTC.cursorStart + 1, isScaled ? scale(end) : end & 0x7f);
+  }
+
+  #moveCursor(page: number, row: number, column: number): void {
+    this.#data.setCursor(page, row, column);
+    this.#showCursor();
+  }
+
+  #showCursor(): void {
+    const page = this.#data.get("activePage");
+    const { row, column } = this.#data.cursor(page);
+    this.#writeCrtc16(CRTC.cursorHigh, this.#data.get("videoPageOffset") / 2 + row * this.#columns + column);
+  }
+
+  #readCursor(call: ServiceCall): void {
+    const { row, column } = this.#data.cursor(call.bh);
+    call.ch = this.#data.get("cursorStart");
+    call.cl = this.#data.get("cursorEnd");
+    call.dh = row;
+    call.dl = column;
+  }
+
+  #selectPage(page: number): void {
+    const offset = (page & 7) * this.#data.get("videoPageBytes");
+    this.#data.set("activePage", page & 7);
+    this.#data.set("videoPageOffset", offset);
+    this.#writeCrtc16(CRTC.startHigh, offset / 2);
+    this.#showCursor();
+  }
+
+  // Characters.
+
+  #cell(page: number): number {
+    const { row, column } = this.#data.cursor(page);
+    return this.#cellAt(page, row, column);
+  }
+
+  /** Within the buffer's 32 KiB, wherever a program has put the cursor. */
+  #cellAt(page: number, row: number, column: number): number {
+    const offset = (page & 7) * this.#data.get("videoPageBytes") + 2 * (row * this.#columns + column);
+    return this.#mode.gpa + (offset & 0x7ffe);
+  }
+
+  #fill(gpa: number, lengthBytes: number, cell: number): void {
+    for (let at = 0; at < lengthBytes; at += 2) this.#ram.writeU16(gpa + (at & 0x7ffe), cell);
+  }
+
+  #writeCharacters(call: ServiceCall): void {
+    const { row, column } = this.#data.cursor(call.bh);
+    const hasAttribute = call.ah === 0x09;
+    for (let index = 0; index < call.cx; index++) {
+      const at = this.#cellAt(call.bh, row, column + index);
+      this.#ram.writeU8(at, call.al);
+      if (hasAttribute) this.#ram.writeU8(at + 1, call.bl);
+    }
+  }
+
+  #writeString(call: ServiceCall): void {
+    const page = call.bh;
+    const before = this.#data.cursor(page);
+    const isPaired = (call.al & 2) !== 0;
+    const { bp: start, cx: count, bl } = call;
+    this.#data.setCursor(page, call.dh, call.dl);
+    for (let index = 0; index < count; index++) {
+      const at = start + index * (isPaired ? 2 : 1);
+      const character = this.#ram.readU8(call.inEs(at));
+      const attribute = isPaired ? this.#ram.readU8(call.inEs(at + 1)) : bl;
+      if (character >= 0x20 || ![BELL, BACKSPACE, LINE_FEED, CARRIAGE_RETURN].includes(character)) {
+        this.#ram.writeU8(this.#cell(page) + 1, attribute);
+      }
+      this.teletype(character);
+    }
+    if ((call.al & 1) === 0) this.#moveCursor(page, before.row, before.column);
+  }
+
+  #scroll(call: ServiceCall): void {
+    const window = {
+      top: call.ch,
+      left: call.cl,
+      bottom: Math.min(call.dh, this.#rows - 1),
+      right: Math.min(call.dl, this.#columns - 1),
+    };
+    const lines = call.al === 0 ? this.#rows : call.al;
+    const page = this.#data.get("activePage");
+    this.#scrollWindow(page, call.ah === 0x06 ? lines : -lines, window, call.bh);
+  }
+
+  /** Upwards by `lines`, or downwards by a negative number of them; what becomes free is blank. */
+  #scrollWindow(
+    page: number,
+    lines: number,
+    { top, left, bottom, right }: Readonly<Record<"top" | "left" | "bottom" | "right", number>>,
+    attribute: number,
+  ): void {
+    const blank = (attribute << 8) | 0x20;
+    const rows = Array.from({ length: Math.max(0, bottom - top + 1) }, (_, index) => top + index);
+    for (const row of lines > 0 ? rows : rows.toReversed()) {
+      const from = row + lines;
+      const isInside = from >= top && from <= bottom;
+      for (let column = left; column <= right; column++) {
+        const cell = isInside ? this.#ram.readU16(this.#cellAt(page, from, column)) : blank;
+        this.#ram.writeU16(this.#cellAt(page, row, column), cell);
+      }
+    }
+  }
+
+  // Colours and information.
+
+  #palette(call: ServiceCall): void {
+    const ports = this.#ports;
+    switch (call.al) {
+      case 0x00:
+        this.#setAttribute(call.bl & 0x1f, call.bh);
+        return;
+      case 0x01:
+        this.#setAttribute(ATTRIBUTE_OVERSCAN, call.bh);
+        return;
+      case 0x02:
+        for (let index = 0; index < 16; index++) {
+          this.#setAttribute(index, this.#ram.readU8(call.inEs(call.dx + index)));
+        }
+        this.#setAttribute(ATTRIBUTE_OVERSCAN, this.#ram.readU8(call.inEs(call.dx + 16)));
+        return;
+      case 0x03: {
+        const mode = this.#readAttribute(ATTRIBUTE_MODE_CONTROL);
+        this.#setAttribute(ATTRIBUTE_MODE_CONTROL, call.bl === 0 ? mode & ~BLINK : mode | BLINK);
+        return;
+      }
+      case 0x07:
+        call.bh = this.#readAttribute(call.bl & 0x1f);
+        return;
+      case 0x08:
+        call.bh = this.#readAttribute(ATTRIBUTE_OVERSCAN);
+        return;
+      case 0x10:
+        ports.writePort(VGA.dacWrite, 1, call.bl);
+        for (const level of [call.dh, call.ch, call.cl]) ports.writePort(VGA.dacData, 1, level);
+        return;
+      case 0x12:
+        ports.writePort(VGA.dacWrite, 1, call.bl);
+        for (let index = 0; index < 3 * Math.min(call.cx, 256); index++) {
+          ports.writePort(VGA.dacData, 1, this.#ram.readU8(call.inEs(call.dx + index)));
+        }
+        return;
+      case 0x15:
+        ports.writePort(VGA.dacRead, 1, call.bl);
+        call.dh = ports.readPort(VGA.dacData, 1);
+        call.ch = ports.readPort(VGA.dacData, 1);
+        call.cl = ports.readPort(VGA.dacData, 1);
+        return;
+      case 0x17:
+        ports.writePort(VGA.dacRead, 1, call.bl);
+        for (let index = 0; index < 3 * Math.min(call.cx, 256); index++) {
+          this.#ram.writeU8(call.inEs(call.dx + index), ports.readPort(VGA.dacData, 1));
+        }
+        return;
+      default:
+    }
+  }
+
+  #fontInformation(call: ServiceCall): void {
+    if (call.al !== 0x30) return;
+    call.cx = this.#data.get("characterHeight");
+    call.dl = this.#data.get("videoLastRow");
+  }
+
+  #alternateSelect(call: ServiceCall): void {
+    // Only the question for the EGA's configuration has an answer: colour, 256 KiB.
+    if (call.bl !== 0x10) return;
+    call.bx = 0x0003;
+    call.cx = VIDEO_SWITCHES & 0x0f;
+  }
+
+  #displayCombination(call: ServiceCall): void {
+    if (call.al === 0) call.bx = DISPLAY_COMBINATION;
+    call.al = 0x1a;
+  }
+}
+
+const isColor = (mode: VideoMode): boolean => (mode.miscellaneous & MISCELLANEOUS_COLOR) !== 0;

@@ -1,0 +1,240 @@
+/**
+ * The keyboard: INT 9h turns scan codes into keys in the BIOS data area's buffer, INT 16h gives them to programs. IBM PS/2
+ * and PC BIOS Interface Technical Reference.
+ *
+ * Deliberately missing: the intercept of INT 15h, AH = 4Fh; typing characters by their number on the keypad; print
+ * screen; the system request key. Pause is a key without effect.
+ */
+
+import type { PortBus } from "../../hw/index.ts";
+import type { BiosData } from "./bios-data.ts";
+import { keyOf } from "./keys.ts";
+import type { Key } from "./keys.ts";
+import type { ServiceCall } from "./service-call.ts";
+
+const PORT = { data: 0x60, status: 0x64, pic: 0x20 } as const;
+const OUTPUT_FULL = 1;
+const END_OF_INTERRUPT = 0x20;
+
+const RELEASED = 0x80;
+const PREFIX_E0 = 0xe0;
+const PREFIX_E1 = 0xe1;
+const DELETE = 0x53;
+
+/** Flags at 40:17. */
+const FLAG = {
+  right: 0x01,
+  left: 0x02,
+  control: 0x04,
+  alt: 0x08,
+  scroll: 0x10,
+  num: 0x20,
+  caps: 0x40,
+  insert: 0x80,
+} as const;
+/** Flags at 40:18: what is held down of the left keys and of the locks. */
+const HELD: ReadonlyMap<number, number> = new Map([
+  [FLAG.scroll, 0x10],
+  [FLAG.num, 0x20],
+  [FLAG.caps, 0x40],
+  [FLAG.insert, 0x80],
+]);
+const LEFT_CONTROL = 0x01;
+const LEFT_ALT = 0x02;
+/** Flags at 40:96. */
+const RIGHT_CONTROL = 0x04;
+const RIGHT_ALT = 0x08;
+const ENHANCED = 0x10;
+const LAST_WAS_E0 = 0x02;
+const LAST_WAS_E1 = 0x01;
+
+const HOLD_KEYS: ReadonlyMap<number, number> = new Map([
+  [0x36, FLAG.right],
+  [0x2a, FLAG.left],
+  [0x1d, FLAG.control],
+  [0x38, FLAG.alt],
+]);
+const LOCK_KEYS: ReadonlyMap<number, number> = new Map([
+  [0x46, FLAG.scroll],
+  [0x45, FLAG.num],
+  [0x3a, FLAG.caps],
+]);
+const INSERT = 0x52;
+/** What AH = 09h says: AH = 0Ah is not there, extended functions are. */
+const FUNCTIONALITY = 0x20;
+/** The character of a key that only the extended functions know. */
+const GREY = 0xe0;
+
+export class KeyboardServices {
+  readonly #ports: PortBus;
+  readonly #data: BiosData;
+  readonly #onControlAltDelete: () => void;
+
+  constructor(ports: PortBus, data: BiosData, onControlAltDelete: () => void) {
+    this.#ports = ports;
+    this.#data = data;
+    this.#onControlAltDelete = onControlAltDelete;
+  }
+
+  reset(): void {
+    this.#data.set("keyboardFlags3", ENHANCED);
+  }
+
+  // INT 9h.
+
+  interrupt(): void {
+    if ((this.#ports.readPort(PORT.status, 1) & OUTPUT_FULL) !== 0) {
+      this.#take(this.#ports.readPort(PORT.data, 1));
+    }
+    this.#ports.writePort(PORT.pic, 1, END_OF_INTERRUPT);
+  }
+
+  #take(code: number): void {
+    const data = this.#data;
+    const flags3 = data.get("keyboardFlags3");
+    if (code === PREFIX_E0 || code === PREFIX_E1) {
+      data.set("keyboardFlags3", flags3 | (code === PREFIX_E0 ? LAST_WAS_E0 : LAST_WAS_E1));
+      return;
+    }
+    const isExtended = (flags3 & LAST_WAS_E0) !== 0;
+    const isPause = (flags3 & LAST_WAS_E1) !== 0;
+    const scan = code & ~RELEASED;
+    // Pause is E1 1D 45 and its release: the prefix holds until the second code of the two.
+    const ends = !isPause || scan !== 0x1d;
+    data.set("keyboardFlags3", flags3 & ~LAST_WAS_E0 & (ends ? ~LAST_WAS_E1 : ~0));
+    if (isPause) return;
+    const isDown = (code & RELEASED) === 0;
+    if (this.#hold(scan, isDown, isExtended) || !isDown) return;
+    const flags = data.get("keyboardFlags");
+    const isControlAlt = (flags & FLAG.control) !== 0 && (flags & FLAG.alt) !== 0;
+    if (isControlAlt && scan === DELETE) {
+      this.#onControlAltDelete();
+      return;
+    }
+    const found = keyOf(scan, isExtended);
+    const word = found === undefined ? -1 : withFlags(found, flags);
+    if (word >= 0) data.pushKey(word);
+  }
+
+  /** Shift, control, alt and the locks; true when the code was one of theirs and nothing else. */
+  #hold(scan: number, isDown: boolean, isExtended: boolean): boolean {
+    const data = this.#data;
+    const held = HOLD_KEYS.get(scan);
+    const isFakeShift = isExtended && (scan === 0x2a || scan === 0x36);
+    if (isFakeShift) return true;
+    if (held !== undefined) {
+      if (held === FLAG.control || held === FLAG.alt) this.#holdSide(held, isDown, isExtended);
+      else data.set("keyboardFlags", withBit(data.get("keyboardFlags"), held, isDown));
+      return true;
+    }
+    const lock = isExtended ? undefined : LOCK_KEYS.get(scan);
+    const toggled = lock ?? (scan === INSERT && this.#isInsert(isExtended) ? FLAG.insert : undefined);
+    if (toggled === undefined) return false;
+    const bit = HELD.get(toggled) ?? 0;
+    const before = data.get("keyboardFlags2");
+    if (isDown && (before & bit) === 0) data.set("keyboardFlags", data.get("keyboardFlags") ^ toggled);
+    data.set("keyboardFlags2", withBit(before, bit, isDown));
+    return lock !== undefined;
+  }
+
+  /** Whether the key is Insert, and not a keypad's 0. */
+  #isInsert(isExtended: boolean): boolean {
+    return isExtended || (this.#data.get("keyboardFlags") & FLAG.num) === 0;
+  }
+
+  #holdSide(flag: number, isDown: boolean, isRight: boolean): void {
+    const data = this.#data;
+    const isControl = flag === FLAG.control;
+    if (isRight) {
+      const bit = isControl ? RIGHT_CONTROL : RIGHT_ALT;
+      data.set("keyboardFlags3", withBit(data.get("keyboardFlags3"), bit, isDown));
+    } else {
+      const bit = isControl ? LEFT_CONTROL : LEFT_ALT;
+      data.set("keyboardFlags2", withBit(data.get("keyboardFlags2"), bit, isDown));
+    }
+    const left = data.get("keyboardFlags2") & (isControl ? LEFT_CONTROL : LEFT_ALT);
+    const right = data.get("keyboardFlags3") & (isControl ? RIGHT_CONTROL : RIGHT_ALT);
+    data.set("keyboardFlags", withBit(data.get("keyboardFlags"), flag, left !== 0 || right !== 0));
+  }
+
+  // INT 16h.
+
+  /** False when the call waits for a key: it is to be made again after the next interrupt. */
+  call(call: ServiceCall): boolean {
+    const data = this.#data;
+    const isExtended = (call.ah & 0x10) !== 0;
+    switch (call.ah) {
+      case 0x00:
+      case 0x10: {
+        const word = this.#next(isExtended);
+        if (word === undefined) return false;
+        data.takeKey();
+        call.ax = word;
+        return true;
+      }
+      case 0x01:
+      case 0x11: {
+        const word = this.#next(isExtended);
+        call.zero = word === undefined;
+        if (word !== undefined) call.ax = word;
+        return true;
+      }
+      case 0x02:
+        call.al = data.get("keyboardFlags");
+        return true;
+      case 0x05:
+        call.al = data.pushKey(call.cx) ? 0 : 1;
+        return true;
+      case 0x09:
+        call.al = FUNCTIONALITY;
+        return true;
+      case 0x12:
+        call.al = data.get("keyboardFlags");
+        call.ah = this.#extendedFlags();
+        return true;
+      default:
+        return true;
+    }
+  }
+
+  /** The key that waits, as the older functions know it unless `isExtended`; keys that they do not know are lost. */
+  #next(isExtended: boolean): number | undefined {
+    for (;;) {
+      const word = this.#data.peekKey();
+      if (word === undefined || isExtended) return word;
+      const known = withoutGrey(word);
+      if (known !== undefined) return known;
+      this.#data.takeKey();
+    }
+  }
+
+  #extendedFlags(): number {
+    const flags2 = this.#data.get("keyboardFlags2");
+    const flags3 = this.#data.get("keyboardFlags3");
+    return (flags2 & 0x73) | ((flags2 & 0x04) << 5) | (flags3 & (RIGHT_CONTROL | RIGHT_ALT));
+  }
+}
+
+const LAST_OLD_SCAN = 0x84;
+
+function withoutGrey(word: number): number | undefined {
+  const scan = word >>> 8;
+  const character = word & 0xff;
+  if (scan === GREY) return character === 0x2f ? 0x352f : 0x1c00 | character;
+  if (scan > LAST_OLD_SCAN) return undefined;
+  return character === GREY && scan !== 0 ? word & 0xff00 : word;
+}
+
+function withFlags(found: Key, flags: number): number {
+  if ((flags & FLAG.alt) !== 0) return found.alt;
+  if ((flags & FLAG.control) !== 0) return found.control;
+  const isShifted = (flags & (FLAG.left | FLAG.right)) !== 0;
+  const isLocked =
+    (found.lock === "caps" && (flags & FLAG.caps) !== 0) ||
+    (found.lock === "num" && (flags & FLAG.num) !== 0);
+  return isShifted === isLocked ? found.plain : found.shift;
+}
+
+function withBit(value: number, bit: number, isSet: boolean): number {
+  return isSet ? value | bit : value & ~bit;
+}

@@ -1,0 +1,101 @@
+/**
+ * The ROM of the built-in BIOS, F0000–FFFFF: for each interrupt vector a few instructions that call a service written in
+ * TypeScript, and what old software expects at fixed places (IBM PC AT Technical Reference, BIOS listing): the entry at
+ * FFF0h, the date, the model byte.
+ *
+ * A stub writes to TRAP_PORT, which ends the slice; the service changes the processor's state and the stub goes on with
+ * it. The short jump ends the block of code in which the write is, so that nothing behind it runs before.
+ *
+ * Deliberately missing: stubs for protected mode; a monitor of virtual-8086 tasks that does port writes for its tasks
+ * itself would see the trap in its own code.
+ */
+
+import { assert } from "../../base/index.ts";
+
+export const ROM_GPA = 0xf0000;
+export const ROM_BYTES = 0x1_0000;
+export const ROM_SEGMENT = 0xf000;
+/** Where a processor fetches its first instruction: the same ROM, below 4 GiB. */
+export const RESET_ROM_GPA = 0xffff_0000;
+/** Next to the APM ports of the chipset, where nothing else is. */
+export const TRAP_PORT = 0xb5;
+
+const STUBS_OFFSET = 0xc000;
+const STUB_BYTES = 16;
+const VECTORS = 256;
+/** Where the POST begins in an AT's ROM; FFF0h jumps there. */
+const POST_OFFSET = 0xe05b;
+const DISKETTE_PARAMETERS_OFFSET = 0xefc7;
+const CONFIGURATION_OFFSET = 0xe6f5;
+/** A lone IRET, to which vectors lead that nobody serves. */
+export const IRET_OFFSET = 0xff53;
+const ENTRY_OFFSET = 0xfff0;
+const DATE_OFFSET = 0xfff5;
+const MODEL_OFFSET = 0xfffe;
+const AT = 0xfc;
+const IRET = 0xcf;
+
+/** Write to the port, and jump to the next instruction. */
+const TRAP = [0xe6, TRAP_PORT, 0xeb, 0x00] as const;
+/** Lengths of what has been executed when the slice ends: the write alone, or the jump too. */
+const TRAP_LENGTHS: readonly number[] = [2, TRAP.length];
+
+/** push ax; mov al, 20h; out 20h, al; pop ax: end of interrupt to the first 8259. */
+const END_OF_INTERRUPT = [0x50, 0xb0, 0x20, 0xe6, 0x20, 0x58] as const;
+const USER_TICK = 0x1c;
+const TICK = 0x08;
+const BOOTSTRAP = 0x19;
+const NO_BOOT = 0x18;
+
+/** SPECIFY bytes, motor off time, 512-byte sectors, 18 a track, gaps, fill, head settle, motor start: 1.44 M. */
+const DISKETTE_PARAMETERS = [0xaf, 0x02, 0x25, 0x02, 0x12, 0x1b, 0xff, 0x6c, 0xf6, 0x0f, 0x08] as const;
+/** Length, model FCh 01h, revision 0; second 8259, RTC, keyboard intercept absent, extended BIOS data area. */
+const CONFIGURATION = [0x08, 0x00, AT, 0x01, 0x00, 0x64, 0x40, 0x00, 0x00, 0x00] as const;
+
+/** sti; hlt; jmp to the stub's start: a service that waits is called again after the next interrupt. */
+const WAIT = [0xfb, 0xf4, 0xeb, 0xf7] as const;
+const RETURN_BYTES = 1;
+
+/** Offset in the ROM segment of an interrupt's stub. */
+export const stubOffset = (vector: number): number => STUBS_OFFSET + vector * STUB_BYTES;
+
+/** Where a service lets its stub go on that is to be called again after the next interrupt. */
+export const waitOffset = (vector: number): number => stubOffset(vector) + TRAP.length + RETURN_BYTES;
+
+export const ROM_OFFSETS = {
+  entry: ENTRY_OFFSET,
+  disketteParameters: DISKETTE_PARAMETERS_OFFSET,
+  configuration: CONFIGURATION_OFFSET,
+} as const;
+
+export type RomCall =
+  { readonly kind: "interrupt"; readonly vector: number } | { readonly kind: "power-on-self-test" };
+
+/** Which stub has written to the trap port, by the linear address of what follows; undefined if it was none. */
+export function romCallAt(linear: number): RomCall | undefined {
+  const offset = linear - ROM_GPA;
+  if (TRAP_LENGTHS.includes(offset - POST_OFFSET)) return { kind: "power-on-self-test" };
+  const vector = Math.floor((offset - STUBS_OFFSET) / STUB_BYTES);
+  const isStub = vector >= 0 && vector < VECTORS && TRAP_LENGTHS.includes(offset - stubOffset(vector));
+  return isStub ? { kind: "interrupt", vector } : undefined;
+}
+
+/** `dateText` is MM/DD/YY. */
+export function buildRom(dateText: string): Uint8Array {
+  const rom = new Uint8Array(ROM_BYTES);
+  for (let vector = 0; vector < VECTORS; vector++) {
+    const behind = vector === TICK ? [0xcd, USER_TICK, ...END_OF_INTERRUPT, IRET] : [IRET, ...WAIT];
+    const stub = [...TRAP, ...behind];
+    assert(stub.length <= STUB_BYTES, "a stub fits its place");
+    rom.set(stub, stubOffset(vector));
+  }
+  // What comes back from booting has found nothing; then there is nothing left to do but wait.
+  rom.set([...TRAP, 0xcd, BOOTSTRAP, 0xcd, NO_BOOT, 0xf4, 0xeb, 0xfd], POST_OFFSET);
+  rom[IRET_OFFSET] = IRET;
+  rom.set(DISKETTE_PARAMETERS, DISKETTE_PARAMETERS_OFFSET);
+  rom.set(CONFIGURATION, CONFIGURATION_OFFSET);
+  rom.set([0xea, POST_OFFSET & 0xff, POST_OFFSET >> 8, ROM_SEGMENT & 0xff, ROM_SEGMENT >> 8], ENTRY_OFFSET);
+  rom.set(new TextEncoder().encode(dateText), DATE_OFFSET);
+  rom[MODEL_OFFSET] = AT;
+  return rom;
+}

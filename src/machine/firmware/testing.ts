@@ -1,0 +1,172 @@
+/** Calls services of the built-in BIOS as a real-mode program does, on a PC without a processor. */
+
+import { ManualClock, MiB, TimerQueue, unwrap } from "../../base/index.ts";
+import { RamDma } from "../../hw/index.ts";
+import type { CpuState, SegmentState } from "../../hw/index.ts";
+import { createGuestRam } from "../../memory/index.ts";
+import { createBoard } from "../pc/index.ts";
+import { I440fx, PciBus } from "../pci/index.ts";
+import { Bios, BOOT_ORDER } from "./bios.ts";
+import type { BiosDrives } from "./bios.ts";
+import { ROM_SEGMENT, stubOffset } from "./rom.ts";
+
+export const RAM_BYTES = 4 * MiB;
+/** Stack and data of the program that calls. */
+const STACK_POINTER = 0x7000;
+const TRAP_BYTES = 2;
+const FLAGS_BEFORE = 0x0202;
+export const FLAG = { carry: 1 << 0, zero: 1 << 6 } as const;
+
+/** 2026-11-22 12:34:56 UTC. */
+const NOON_AND_SOME_NS = 1_795_350_896_000_000_000n;
+
+export interface Registers {
+  readonly ax?: number;
+  readonly bx?: number;
+  readonly cx?: number;
+  readonly dx?: number;
+  readonly si?: number;
+  readonly di?: number;
+  readonly bp?: number;
+  readonly es?: number;
+  readonly ds?: number;
+}
+
+export interface Answer {
+  readonly eax: number;
+  readonly ebx: number;
+  readonly ecx: number;
+  readonly edx: number;
+  readonly di: number;
+  readonly es: number;
+  readonly sp: number;
+  readonly carry: boolean;
+  readonly zero: boolean;
+  /** Where the processor goes on. */
+  readonly cs: number;
+  readonly ip: number;
+}
+
+function segment(selector: number): SegmentState {
+  return { selector, base: BigInt(selector) << 4n, limit: 0xffff, attributes: 0x0093 };
+}
+
+export class FirmwareBench {
+  readonly ram = unwrap(createGuestRam({ sizeBytes: RAM_BYTES, reservedPrefixBytes: 0 }));
+  readonly clock = new ManualClock();
+  readonly timers = new TimerQueue();
+  readonly written: (readonly [gpa: number, lengthBytes: number])[] = [];
+  readonly dma = new RamDma(this.ram, (gpa, lengthBytes) => this.written.push([gpa, lengthBytes]));
+  readonly board = createBoard({
+    ram: this.ram,
+    dma: this.dma,
+    clock: this.clock,
+    timers: this.timers,
+    pins: {
+      interrupt: { set: () => undefined },
+      raiseNmi: () => undefined,
+      setA20: () => undefined,
+      setTaskPriority: () => undefined,
+    },
+    events: {
+      powerOff: () => undefined,
+      reset: () => undefined,
+      debugExit: () => undefined,
+      firmwareCall: () => undefined,
+      serialOutput: (byte) => this.serial.push(byte) > 0,
+    },
+    wallClockNs: () => NOON_AND_SOME_NS,
+    hasDebugExit: false,
+    drives: [],
+  });
+  readonly serial: number[] = [];
+  resets = 0;
+  readonly bios: Bios;
+
+  private constructor({ diskettes = [], disks = [], cds = [], bootOrder = BOOT_ORDER }: Partial<BiosDrives>) {
+    this.board.reset();
+    const pci = new PciBus([0, 1, 2, 3].map(() => ({ set: () => undefined })));
+    pci.attach(0, 0, new I440fx());
+    pci.functionAt(0, 0)?.reset();
+    this.bios = new Bios({
+      ram: this.ram,
+      dma: this.dma,
+      ports: this.board.ports,
+      clock: this.clock,
+      pci,
+      memoryMap: this.board.memoryMap,
+      serialPorts: [0x3f8, 0x2f8],
+      drives: { diskettes, disks, cds, bootOrder },
+      onReset: () => this.resets++,
+    });
+    this.bios.reset();
+  }
+
+  /** After the self-test. */
+  static async start(drives: Partial<BiosDrives> = {}): Promise<FirmwareBench> {
+    const bench = new FirmwareBench(drives);
+    await bench.bios.serve({ ...bench.#state({}, 0), rip: 0xe05dn });
+    return bench;
+  }
+
+  /** Calls an interrupt; what comes back is what the program finds when the stub has returned. */
+  async interrupt(vector: number, registers: Registers = {}): Promise<Answer> {
+    const state = this.#state(registers, vector);
+    this.ram.writeU16(STACK_POINTER + 4, FLAGS_BEFORE);
+    const after = await this.bios.serve(state);
+    if (after === undefined) throw new Error(`interrupt ${vector} has no stub`);
+    const flags = this.ram.readU16(STACK_POINTER + 4);
+    const gpr = after.gpr.map(Number);
+    const [eax = 0, ecx = 0, edx = 0, ebx = 0, esp = 0, , , edi = 0] = gpr;
+    return {
+      ...{ eax, ebx, ecx, edx },
+      di: edi & 0xffff,
+      es: after.es.selector,
+      sp: esp,
+      carry: (flags & FLAG.carry) !== 0,
+      zero: (flags & FLAG.zero) !== 0,
+      cs: after.cs.selector,
+      ip: Number(after.rip),
+    };
+  }
+
+  /** The text screen, without its blank lines. */
+  text(): string[] {
+    const screen = this.board.textScreen();
+    if (screen === undefined) return [];
+    return Array.from({ length: screen.rows }, (_, row) =>
+      String.fromCharCode(
+        ...Array.from(
+          { length: screen.columns },
+          (_cell, column) => screen.cells[2 * (row * screen.columns + column)] ?? 0,
+        ),
+      ).trimEnd(),
+    ).filter((line) => line !== "");
+  }
+
+  #state(registers: Registers, vector: number): CpuState {
+    const { ax = 0, bx = 0, cx = 0, dx = 0, si = 0, di = 0, bp = 0, es = 0, ds = 0 } = registers;
+    const gpr = [ax, cx, dx, bx, STACK_POINTER, bp, si, di, 0, 0, 0, 0, 0, 0, 0, 0].map(BigInt);
+    return {
+      gpr,
+      rip: BigInt(stubOffset(vector) + TRAP_BYTES),
+      rflags: 2n,
+      cs: segment(ROM_SEGMENT),
+      ss: segment(0),
+      ds: segment(ds),
+      es: segment(es),
+      fs: segment(0),
+      gs: segment(0),
+      ldtr: segment(0),
+      tr: segment(0),
+      gdtr: { base: 0n, limit: 0 },
+      idtr: { base: 0n, limit: 0x3ff },
+      cr0: 0n,
+      cr2: 0n,
+      cr3: 0n,
+      cr4: 0n,
+      cr8: 0n,
+      efer: 0n,
+    };
+  }
+}
