@@ -30,6 +30,7 @@ import {
   buildRom,
   IRET_OFFSET,
   ROM_GPA,
+  ROM_START_OFFSET,
   ROM_OFFSETS,
   ROM_SEGMENT,
   romCallAt,
@@ -146,7 +147,7 @@ export class Bios {
 
   /** Copies the ROM to RAM, from where it is executed. */
   reset(): void {
-    this.#parts.dma.write(ROM_GPA, this.#rom);
+    this.#parts.dma.write(ROM_GPA + ROM_START_OFFSET, this.#rom.subarray(ROM_START_OFFSET));
     this.#untried = [];
   }
 

@@ -20,7 +20,9 @@ export const RESET_ROM_GPA = 0xffff_0000;
 /** Next to the APM ports of the chipset, where nothing else is. */
 export const TRAP_PORT = 0xb5;
 
-const STUBS_OFFSET = 0xc000;
+/** What is before it belongs to tables. */
+export const ROM_START_OFFSET = 0xc000;
+const STUBS_OFFSET = ROM_START_OFFSET;
 const STUB_BYTES = 16;
 const VECTORS = 256;
 /** Where the POST begins in an AT's ROM; FFF0h jumps there. */

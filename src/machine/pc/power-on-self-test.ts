@@ -1,6 +1,6 @@
 /**
  * What firmware's power-on self-test leaves in guest RAM for operating systems that are loaded directly: a cleared
- * text screen, the ACPI tables and a BIOS32 header. The BIOS data area is the boot loader's part. No interrupt
+ * text screen, the ACPI, SMBIOS and MP tables and a BIOS32 header. The BIOS data area is the boot loader's part. No interrupt
  * vectors: there are no BIOS services to call.
  */
 
@@ -10,7 +10,12 @@ import { buildAcpiTables, MAX_ACPI_BYTES } from "../acpi/index.ts";
 import type { PlatformDescription } from "../acpi/index.ts";
 import { BIOS_AREA_GPA } from "../boot/index.ts";
 import { bios32Header } from "../pci/index.ts";
+import { buildMpTable, buildSmbios, SMBIOS_BYTES_MAX } from "../tables/index.ts";
 
+/** Both are looked for from F0000 on; the built-in BIOS begins behind them. */
+const SMBIOS_GPA = 0xf0000;
+const MP_TABLE_GPA = SMBIOS_GPA + SMBIOS_BYTES_MAX;
+const FIRMWARE_VERSION = "1";
 const TEXT_BUFFER_GPA = 0xb8000;
 const TEXT_BUFFER_BYTES = 32 * KiB;
 const BLANK = 0x0720;
@@ -24,5 +29,19 @@ export function writeFirmwareData(ram: GuestRam, platform: PlatformDescription):
   const headerGpa = alignUp(acpi.gpa + MAX_ACPI_BYTES, 16);
   assert(ram.contains(headerGpa, header.length), "the BIOS area is RAM");
   ram.write(headerGpa, header);
+  const { apicIds } = platform;
+  ram.write(
+    SMBIOS_GPA,
+    buildSmbios(
+      {
+        ramBytes: ram.sizeBytes,
+        processorCount: apicIds.length,
+        firmwareVersion: FIRMWARE_VERSION,
+        biosSegment: BIOS_AREA_GPA >>> 4,
+      },
+      SMBIOS_GPA,
+    ),
+  );
+  ram.write(MP_TABLE_GPA, buildMpTable(platform, MP_TABLE_GPA));
   return acpi.rsdpGpa;
 }
