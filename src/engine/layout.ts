@@ -18,6 +18,11 @@ export const BLOCK_HASH_COUNT = 0x20000;
 export const PAGE_BLOCKS = 0x900000;
 /** Per guest-physical page: u64, bit i set if a translated block covers bytes [64 i, 64 i + 64) of the page. */
 export const PAGE_CODE_BITMAP = 0xc00000;
+/**
+ * Per guest-physical page of 4 GiB: u8, 1 if it and the next one are RAM without translated code, so that stores which
+ * begin in it need no other check while accesses are direct (MODE_DIRECT).
+ */
+export const STORABLE_PAGES = 0x1200000;
 /** The code cache: encoded IR of translated blocks, in parts that are evicted one by one (runtime/code-cache.ts). */
 export const CODE_CACHE = 0x2000000;
 export const CODE_CACHE_SIZE = 0x4000000;
@@ -318,6 +323,13 @@ export const MODE_FS_FLAT = 512;
 export const MODE_GS_FLAT = 1024;
 /** CR0.PE is clear or RFLAGS.VM set: segment loads compute base = selector << 4. */
 export const MODE_REAL = 2048;
+/**
+ * A linear address is a place in RAM, unless it lies behind RAM's end: paging is off, the A20 gate open, no data watched and
+ * no alignment checked. Compiled regions then ask no TLB.
+ */
+export const MODE_DIRECT = 4096;
+/** The bits that are part of JUMP_KEY; the jump cache is flushed when another one changes. */
+export const MODE_IN_JUMP_KEY = 4095;
 
 // ---- Where an indirect branch has led -------------------------------------------------------------------------
 /** In the op of an indirect jump or call: low halves of the RIPs it has led to (u32, 0 if none), each at its hash. */

@@ -1,6 +1,6 @@
 /**
  * What has to hold of the VM's memory whatever a guest did: the engine writes only its own structures, its pointers
- * stay inside them, TLBs lead into guest RAM alone, and no TLB lets a store pass by translated code.
+ * stay inside them, TLBs lead into guest RAM alone, and nothing lets a store pass by translated code.
  */
 import assert from "node:assert/strict";
 import type { Engine } from "../../src/engine/index.ts";
@@ -64,7 +64,8 @@ export class EngineInvariants {
       ["other vCPUs", L.VCPU_BASE + L.VCPU_STRIDE, L.BLOCK_HASH],
       ["behind the block hash", L.BLOCK_HASH + 4 * L.BLOCK_HASH_COUNT, L.PAGE_BLOCKS],
       ["behind the pages' blocks", L.PAGE_BLOCKS + 4 * pages, L.PAGE_CODE_BITMAP],
-      ["behind the code bitmaps", L.PAGE_CODE_BITMAP + 8 * pages, L.CODE_CACHE],
+      ["behind the code bitmaps", L.PAGE_CODE_BITMAP + 8 * pages, L.STORABLE_PAGES],
+      ["behind the storable pages", L.STORABLE_PAGES + pages - 1, L.CODE_CACHE],
       ["behind RAM", L.RAM_BASE + ramSizeBytes, memory.buffer.byteLength],
     ];
     this.#cpuid = this.#memory.slice(L.VCPU_BASE + L.CPUID_TABLE, L.VCPU_BASE + L.STAT_IN_REGIONS);
@@ -73,6 +74,7 @@ export class EngineInvariants {
   /** What is quick to check, after every run. */
   check(registers: Engine["registers"]): void {
     this.#checkTlbs();
+    this.#checkStorablePages();
     this.#checkBlocks();
     const state = L.VCPU_BASE;
     const mode = this.#view.getUint32(state + L.MODE, true);
@@ -94,6 +96,16 @@ export class EngineInvariants {
     const now = this.#memory.subarray(start, start + before.length);
     const at = before.findIndex((byte, i) => byte !== now[i]);
     assert.equal(at, -1, `${name} has changed at ${(start + at).toString(16)}`);
+  }
+
+  #checkStorablePages(): void {
+    const pages = this.#ramSizeBytes >>> L.PAGE_SHIFT;
+    const code = new BigUint64Array(this.#memory.buffer, L.PAGE_CODE_BITMAP, pages);
+    const storable = this.#memory.subarray(L.STORABLE_PAGES, L.STORABLE_PAGES + pages);
+    const wrong = storable.findIndex(
+      (is, page) => is !== (code[page] === 0n && code[page + 1] === 0n ? 1 : 0),
+    );
+    assert.equal(wrong, -1, `stores without paging to page ${wrong}`);
   }
 
   #checkTlbs(): void {

@@ -83,10 +83,25 @@ function granules(from: u32, to: u32): u64 {
 
 /** Marks bytes [from, to) of a page as code; a page's first code takes it out of the write TLBs. */
 function coverPage(page: u32, from: u32, to: u32): void {
-  const word = L.PAGE_CODE_BITMAP + (page << 3);
-  const before = load<u64>(word);
-  store<u64>(word, before | granules(from, to));
+  const before = load<u64>(L.PAGE_CODE_BITMAP + (page << 3));
+  setCode(page, before | granules(from, to));
   if (before == 0) takeFromWriteTlbs(page << L.PAGE_SHIFT);
+}
+
+/** Says which 64-byte pieces of a page hold code. */
+export function setCode(page: u32, pieces: u64): void {
+  const word = L.PAGE_CODE_BITMAP + (page << 3);
+  const changes = (load<u64>(word) == 0) != (pieces == 0);
+  store<u64>(word, pieces);
+  if (!changes) return;
+  noteStorable(page);
+  if (page != 0) noteStorable(page - 1);
+}
+
+function noteStorable(page: u32): void {
+  const word = L.PAGE_CODE_BITMAP + (page << 3);
+  const isLast = page + 1 >= RAM_SIZE >>> L.PAGE_SHIFT;
+  store<u8>(L.STORABLE_PAGES + page, <u8>(!isLast && (load<u64>(word) | load<u64>(word, 8)) == 0));
 }
 
 /** The field that holds what follows the block in the list of `page`. */
@@ -173,7 +188,7 @@ function recoverBitmap(page: u32): void {
     bits |= coveredGranules(block, page);
     block = nextInPage(block, page);
   }
-  store<u64>(L.PAGE_CODE_BITMAP + (page << 3), bits);
+  setCode(page, bits);
 }
 
 /** The bits of PAGE_CODE_BITMAP that a block needs in a page of its. */
@@ -227,6 +242,7 @@ export function resetBlocks(ramSize: u32): void {
   memory.fill(L.BLOCK_HASH, 0, L.BLOCK_HASH_COUNT << 2);
   memory.fill(L.PAGE_BLOCKS, 0, pages << 2);
   memory.fill(L.PAGE_CODE_BITMAP, 0, pages << 3);
+  memory.fill(L.STORABLE_PAGES, 1, pages - 1);
   flushJumpCache();
   blocksForgotten();
 }

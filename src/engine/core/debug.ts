@@ -11,7 +11,7 @@
 import * as L from "../layout";
 import { S, get32, get64, set32, set64, raise, raiseWithError, charge, COST_JUMP_CACHE_FLUSH, VECTOR_DB, VECTOR_GP, VECTOR_UD } from "./state";
 import * as C from "./control-bits";
-import { is64Bit } from "./mode";
+import { is64Bit, updateMode } from "./mode";
 import { dropCodeAtOffset } from "./blocks";
 import { linearOf } from "./code-fetch";
 import { dropFromTlbs } from "./paging";
@@ -75,7 +75,7 @@ function watchOffset(offset: u32): void {
   dropCodeAtOffset(offset);
 }
 
-/** Takes a change of DR0-DR3, DR7 or CR4.DE into effect. */
+/** Takes a change of DR0-DR3, DR7 or CR4.DE into effect; the caller runs updateMode(). */
 export function armBreakpoints(): void {
   let armed: u32 = 0;
   for (let n: u32 = 0; n < 4; n++) {
@@ -214,7 +214,10 @@ export function h_movtodr(d: u32, s: u32, imm: i32): u32 {
     value = number == 6 ? (value & DR6_WRITABLE) | DR6_FIXED : (value & DR7_WRITABLE) | DR7_FIXED;
   }
   set64(L.DR + (number << 3), value);
-  if (number != 6) armBreakpoints();
+  if (number != 6) {
+    armBreakpoints();
+    updateMode();
+  }
   return 0;
 }
 

@@ -8,7 +8,7 @@
 import * as L from "../layout";
 import { S, get64, set64 } from "./state";
 import { blockInvalidated, blockMoved } from "./host";
-import { coveredGranules, isOtherPage, linkInPage, linkToHash, unlinkFromHash } from "./blocks";
+import { coveredGranules, isOtherPage, linkInPage, linkToHash, setCode, unlinkFromHash } from "./blocks";
 import { dropFarChains, uncacheBlock } from "./jump-cache";
 import { OP_STALE } from "./interpreter.gen";
 
@@ -87,7 +87,7 @@ function walkPage(page: u32, start: u32, size: u32): void {
     block = load<u32>(link);
   }
   store<u32>(link, 0);
-  store<u64>(L.PAGE_CODE_BITMAP + (page << 3), bits);
+  setCode(page, bits);
 }
 
 /**

@@ -46,13 +46,14 @@ function entryOf(rip: u64): u32 {
 }
 
 /**
- * What RIP is combined with to give a tag: the mode in its low twelve bits and, unless the code is 64-bit code, whose
+ * What RIP is combined with to give a tag: bits of the mode in its low twelve bits and, unless the code is 64-bit code, whose
  * RIPs fill a tag, the base of CS in the high half. Two addresses with one tag differ in their low twelve bits alone,
  * then, which go into the index so that they are neither at one entry nor neighbours: whatever address a guest jumps
  * to, canonical or not, no block of another mode or code segment answers.
  */
 export function updateJumpKey(mode: u32, base: u64): void {
-  set64(L.JUMP_KEY, (mode & L.MODE_CODE_SIZE) == 2 ? <u64>mode : (base << 32) | <u64>mode);
+  const bits = <u64>(mode & L.MODE_IN_JUMP_KEY);
+  set64(L.JUMP_KEY, (mode & L.MODE_CODE_SIZE) == 2 ? bits : (base << 32) | bits);
 }
 
 /** The block at RIP if it has been translated and can be fetched, else 0; no fault is pending then. */

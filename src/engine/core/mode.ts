@@ -2,9 +2,8 @@
 import * as L from "../layout";
 import { S, get32, get64, set32 } from "./state";
 import * as C from "./control-bits";
-import { updateJumpKey } from "./jump-cache";
-import { dropUserTlbs } from "./paging";
-import { closeWindow } from "./paging";
+import { flushJumpCache, updateJumpKey } from "./jump-cache";
+import { closeWindow, dropUserTlbs, isA20Open } from "./paging";
 
 @inline
 export function isRealMode(): bool {
@@ -70,6 +69,11 @@ function checkAlignment(checked: bool): void {
   if (checked) dropUserTlbs();
 }
 
+/** MODE_DIRECT, while no alignment is checked. */
+function isDirect(cr0: u64): bool {
+  return !(cr0 & C.CR0_PG) && isA20Open() && !(get32(L.DEBUG_ARMED) & L.ARMED_DATA);
+}
+
 /** Recomputes MODE; to be called after any change of what it depends on. */
 export function updateMode(): void {
   const cr0 = get64(L.CR0);
@@ -102,8 +106,10 @@ export function updateMode(): void {
   if (cr0 & C.CR0_EM) mode |= L.MODE_FPU_EM;
   if (!(get64(L.CR4) & C.CR4_OSFXSR)) mode |= L.MODE_NO_SSE;
   if (!(flags & C.FLAG_AC)) closeWindow();
-  set32(L.MODE, mode);
   if (flags & C.FLAG_AC) checkAlignment((mode & L.MODE_USER) != 0 && (cr0 & C.CR0_AM) != 0);
   else set32(L.ALIGNMENT_CHECKED, 0);
+  if (isDirect(cr0) && get32(L.ALIGNMENT_CHECKED) == 0) mode |= L.MODE_DIRECT;
+  if ((get32(L.MODE) ^ mode) & ~L.MODE_IN_JUMP_KEY) flushJumpCache();
+  set32(L.MODE, mode);
   updateJumpKey(mode, baseOf(L.SEG_CS));
 }

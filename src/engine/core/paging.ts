@@ -27,6 +27,7 @@ import * as C from "./control-bits";
 import { cpuidEdx } from "./cpuid";
 import { isWatchedPage } from "./debug";
 import { flushJumpCache, flushJumpCacheNonGlobal, flushJumpCachePage } from "./jump-cache";
+import { updateMode } from "./mode";
 
 export const ACCESS_READ: u32 = 0;
 export const ACCESS_WRITE: u32 = 1;
@@ -111,12 +112,18 @@ function pageFault(gva: u64, access: u32, user: u32, error: u32): u64 {
 /** What the A20 gate leaves of a physical address: bit 20 is clear in it while the gate is closed. */
 let addressMask: u64 = 0xffffffffffffffff;
 
+@inline
+export function isA20Open(): bool {
+  return addressMask == 0xffffffffffffffff;
+}
+
 /** The level of the A20M# pin; nothing that was found under another one is kept. */
 export function setA20(isOpen: u32): void {
   const mask: u64 = isOpen ? 0xffffffffffffffff : ~(<u64>1 << 20);
   if (mask == addressMask) return;
   addressMask = mask;
   flushTlb();
+  updateMode();
 }
 
 /** An entry of a paging structure; beyond RAM nothing answers, which reads as ones. */

@@ -40,7 +40,7 @@ describe("reset", () => {
   it("leaves the processor at F000:FFF0 in real mode", () => {
     assert.deepEqual([cpu.selector(CS), cpu.base(CS), cpu.state64(L.RIP)], [0xf000, 0xffff_0000n, 0xfff0n]);
     assert.deepEqual([cpu.state64(L.CR0), cpu.flags], [0x6000_0010n, 2]);
-    assert.equal(cpu.state32(L.MODE), L.MODE_REAL | L.MODE_NO_SSE);
+    assert.equal(cpu.state32(L.MODE), L.MODE_REAL | L.MODE_NO_SSE | L.MODE_DIRECT);
     assert.deepEqual([cpu.state64(L.DR + 48), cpu.state64(L.DR + 56)], [0xffff0ff0n, 0x400n]);
   });
 });

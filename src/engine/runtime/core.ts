@@ -59,6 +59,7 @@ export interface Core {
   /** All exports by name, for compiled regions to import. */
   readonly all: WebAssembly.Exports;
   readonly stateBase: number;
+  readonly ramSizeBytes: number;
 }
 
 /** Instantiates the core for the VM that owns `memory`. */
@@ -123,6 +124,7 @@ export function instantiateCore(
     },
     all: e,
     stateBase: VCPU_BASE,
+    ramSizeBytes,
   };
 }
 

@@ -215,7 +215,10 @@ export class Engine {
     this.registers.setU32(L.CR8, priorityClass);
   }
 
-  /** The A20M# pin: while it is closed, bit 20 of every physical address of the processor is 0. */
+  /**
+   * The A20M# pin: while it is closed, bit 20 of every physical address of the processor is 0. It moves between slices or by
+   * a port access, which ends its block; a region would go on behind any other access of the guest as before.
+   */
   setA20(isOpen: boolean): void {
     this.core.exports.setA20(isOpen ? 1 : 0);
   }

@@ -173,7 +173,7 @@ export class Regions {
     this.#view = new DataView(memory.buffer);
     this.#bytes = new Uint8Array(memory.buffer);
     this.#installed = new InstalledRegions(core, this.#view, options.memoryLimitBytes);
-    this.#compiler = new RegionCompiler(core.stateBase, MEMORY_PAGES_MAX, this.#ops);
+    this.#compiler = new RegionCompiler(core, MEMORY_PAGES_MAX, this.#ops);
     this.#imports = {
       core: core.all,
       engine: { memory, table: core.exports.table, remap: (id: number) => (this.#remap(id) ? 1 : 0) },

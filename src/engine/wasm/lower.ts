@@ -2,7 +2,7 @@
  * Lowers IR ops to WebAssembly from the same expression trees from which the interpreter is printed (ir/expr.ts,
  * ir/assemblyscript.ts): register-file slots and XMM registers are locals (slots.ts), lazy flags are locals
  * (lazy-flags.ts), other state stays in the state block at addresses known now, guest memory is accessed through the
- * TLB with both arms in place (layout.ts describes an entry), helpers are calls into the core (helper-calls.ts).
+ * TLB with both arms in place (layout.ts describes an entry) or, in MODE_DIRECT, without it, helpers are calls into the core (helper-calls.ts).
  *
  * An op that faults leaves through the region's fault exit with a word that says what was dirty (region-frame.ts).
  */
@@ -16,6 +16,7 @@ import { FLAGS_IN_MEMORY, FLAGS_MIXED } from "./flag-values.ts";
 import type { LateStep } from "./late-steps.ts";
 import { LazyFlags } from "./lazy-flags.ts";
 import { factsOfOp } from "./op-facts.ts";
+import { opcode } from "./opcodes.ts";
 import { OrdinaryFloats } from "./ordinary-floats.ts";
 import {
   BEGIN_SET_SLOT,
@@ -39,8 +40,10 @@ import {
   GET_XMM,
   IF,
   IF_FLAGS,
+  IS_DIRECT,
   JUMP,
   JUMP_IF_CHECKED,
+  JUMP_IF_DIRECT,
   JUMP_IF_SHARED,
   JUMP_IF_ZERO,
   JUMP_IF_ZERO_SLOT,
@@ -48,6 +51,7 @@ import {
   NEED_TEMPORARY,
   NEW_CHECK,
   ORDINARY,
+  RAM_OFFSET,
   SET_CHECK,
   SET_FLAGS,
   SET_SLOT,
@@ -105,6 +109,7 @@ export class Lowering {
   /** Offset of the current op's instruction from the base, and instructions from it to the block's end. */
   #pcOffset = 0;
   #notRetired = 0;
+  #isDirect = false;
   #tlbRead = 0;
   #tlbWrite = 0;
 
@@ -129,6 +134,7 @@ export class Lowering {
     this.#helperCalls.begin(f);
     this.#temporaries.fill(NO_LOCAL);
     const user = (mode & L.MODE_USER) !== 0;
+    this.#isDirect = (mode & L.MODE_DIRECT) !== 0;
     this.#tlbRead = this.#stateBase + (user ? L.TLB_USER_READ : L.TLB_KERNEL_READ);
     this.#tlbWrite = this.#stateBase + (user ? L.TLB_USER_WRITE : L.TLB_KERNEL_WRITE);
   }
@@ -226,9 +232,30 @@ export class Lowering {
     return defined(this.shared, "a step of a shared access");
   }
 
+  #writes(which: number): boolean {
+    return which === TLB_OF_CHECK ? this.#sharedAccess().check.forWrite : which === TLB_WRITE;
+  }
+
   #tlb(which: number): number {
-    const forWrite = which === TLB_OF_CHECK ? this.#sharedAccess().check.forWrite : which === TLB_WRITE;
-    return forWrite ? this.#tlbWrite : this.#tlbRead;
+    return this.#writes(which) ? this.#tlbWrite : this.#tlbRead;
+  }
+
+  /** In MODE_DIRECT: whether an access at the address on the stack, and so many bytes from there on, goes straight to RAM. */
+  #isDirectAt(which: number, sizeBytes: number): void {
+    const f = this.#f;
+    if (this.#writes(which)) {
+      f.i32Const(L.PAGE_SHIFT);
+      f.op(binaryOps["i32.shr_u"]);
+      f.access(opcode.i32Load8U, L.STORABLE_PAGES);
+    } else {
+      f.i32Const(this.#frame.ramSizeBytes - sizeBytes);
+      f.op(binaryOps["i32.le_u"]);
+    }
+  }
+
+  #checkedBytes(): number {
+    const { low, high } = this.#sharedAccess().check;
+    return high - low;
   }
 
   #pushStatic32(form: number): void {
@@ -311,6 +338,17 @@ export class Lowering {
         case JUMP_IF_SHARED:
           at = this.shared === undefined ? at + 2 : first;
           break;
+        case JUMP_IF_DIRECT:
+          at = this.#isDirect ? first : at + 2;
+          break;
+        case RAM_OFFSET:
+          f.offset(L.RAM_BASE);
+          at++;
+          break;
+        case IS_DIRECT:
+          this.#isDirectAt(first, first === TLB_OF_CHECK ? this.#checkedBytes() : second);
+          at += 3;
+          break;
         case CALL:
           f.call(this.coreFunction(defined(calledFunctions[first], "a function that is called")));
           at += 2;
@@ -375,15 +413,14 @@ export class Lowering {
       }
       case CHECK_ADDRESS_32: {
         const { check, distance } = this.#sharedAccess();
+        if (check.low === distance) return at + 1;
         f.i32Const(check.low - distance);
         f.op(binaryOps["i32.add"]);
         return at + 1;
       }
-      case CHECK_LAST_OFFSET: {
-        const { low, high } = this.#sharedAccess().check;
-        this.#f.i64ConstNumber(L.PAGE_SIZE - (high - low));
+      case CHECK_LAST_OFFSET:
+        f.i64ConstNumber(L.PAGE_SIZE - this.#checkedBytes());
         return at + 1;
-      }
       case SET_CHECK:
         f.localSet(this.#sharedAccess().check.local);
         return at + 1;

@@ -1,10 +1,11 @@
 /**
  * The recipes of accesses to guest memory: look into the TLB, then the access in place or by the core; alone and where
- * several share one check.
+ * several share one check. In MODE_DIRECT, which is known when a recipe is followed, no TLB is asked: loads compare the
+ * address with RAM's end, stores look whether there is code (STORABLE_PAGES).
  */
 import { type Expr, type MemorySize, type Statement, type ValueType, unary } from "../ir/expr.ts";
 import { binaryOps, simdOps, unaryOps } from "../ir/wasm-ops.ts";
-import { PAGE_SIZE, SCRATCH, TLB_INDEX_MASK } from "../layout.ts";
+import { PAGE_SIZE, RAM_BASE, SCRATCH, TLB_INDEX_MASK } from "../layout.ts";
 import { beginAgain, slowRead, slowReadForWrite, slowWrite } from "./core-calls.ts";
 import { compareExchangeOpcode, opcode, simdOpcode } from "./opcodes.ts";
 import type { RecipeCode, Temporary } from "./recipe-code.ts";
@@ -68,10 +69,17 @@ export class GuestMemoryRecipes {
     steps.push(unaryOps["i32.wrap_i64"], binaryOps["i32.add"]);
   }
 
+  /** Pushes the low 32 bits of an address. */
+  #low32(address: Expr): void {
+    const isWidened = address.kind === "unary" && address.op === "i64.extend_i32_u";
+    this.#expression(isWidened ? address.value : unary("i32.wrap_i64", address));
+  }
+
   /** Pushes the host address of what a shared check covers, 0 if it has missed; the first access makes the check. */
   #sharedCheck(address: Expr, pushAddress: () => void, va: Temporary, entry: Temporary): void {
     const made = this.#code.jump(step.JUMP_IF_CHECKED);
     steps.push(step.NEW_CHECK);
+    const direct = this.#code.jump(step.JUMP_IF_DIRECT);
     // A sum of 64 bits is none of 32.
     const narrow = address.kind === "binary" ? undefined : this.#code.jump(step.JUMP_IF_CHECK_32);
     pushAddress();
@@ -79,13 +87,24 @@ export class GuestMemoryRecipes {
     if (narrow !== undefined) {
       const end = this.#code.jump(step.JUMP);
       this.#code.here(narrow);
-      this.#expression(address.kind === "unary" ? address.value : unary("i32.wrap_i64", address));
+      this.#low32(address);
       steps.push(step.CHECK_ADDRESS_32, unaryOps["i64.extend_i32_u"]);
       this.#code.here(end);
     }
     this.#lookUp(step.TLB_OF_CHECK, "of the check", va, entry);
     this.#code.if("likely", "i32");
     this.#hostAddress(step.TLB_OF_CHECK, va, entry);
+    const found = this.#code.jump(step.JUMP);
+    this.#code.here(direct);
+    this.#low32(address);
+    steps.push(step.CHECK_ADDRESS_32);
+    this.#code.tee(entry);
+    steps.push(step.IS_DIRECT, step.TLB_OF_CHECK, 0);
+    this.#code.if("likely", "i32");
+    this.#code.get(entry);
+    this.#code.i32Const(RAM_BASE);
+    steps.push(binaryOps["i32.add"]);
+    this.#code.here(found);
     steps.push(opcode.else);
     this.#code.i32Const(0);
     steps.push(step.END_IF, step.SET_CHECK);
@@ -104,24 +123,41 @@ export class GuestMemoryRecipes {
   ): void {
     const pushAddress = this.#several(address);
     const shared = this.#code.jump(step.JUMP_IF_SHARED);
+    const direct = this.#code.jump(step.JUMP_IF_DIRECT);
+    const arms = (pushHost: () => void, offset: number, pushLinear: () => void): void => {
+      this.#code.if("likely", type);
+      pushHost();
+      hit([offset]);
+      steps.push(opcode.else);
+      miss(pushLinear);
+      steps.push(step.END_IF);
+    };
     pushAddress();
     this.#lookUp(tlb, size / 8, va, entry);
-    this.#code.if("likely", type);
-    this.#hostAddress(tlb, va, entry);
-    hit([0]);
-    steps.push(opcode.else);
-    miss(() => this.#code.get(va));
-    steps.push(step.END_IF);
-    const end = this.#code.jump(step.JUMP);
+    arms(
+      () => this.#hostAddress(tlb, va, entry),
+      0,
+      () => this.#code.get(va),
+    );
+    const endOfLookedUp = this.#code.jump(step.JUMP);
+    this.#code.here(direct);
+    this.#low32(address);
+    this.#code.tee(entry);
+    steps.push(step.IS_DIRECT, tlb, size / 8);
+    arms(
+      () => this.#code.get(entry),
+      step.RAM_OFFSET,
+      () => {
+        this.#code.get(entry);
+        steps.push(unaryOps["i64.extend_i32_u"]);
+      },
+    );
+    const endOfDirect = this.#code.jump(step.JUMP);
     this.#code.here(shared);
     this.#sharedCheck(address, pushAddress, va, entry);
-    this.#code.if("likely", type);
-    steps.push(step.GET_CHECK);
-    hit([step.CHECK_OFFSET]);
-    steps.push(opcode.else);
-    miss(pushAddress);
-    steps.push(step.END_IF);
-    this.#code.here(end);
+    arms(() => steps.push(step.GET_CHECK), step.CHECK_OFFSET, pushAddress);
+    this.#code.here(endOfLookedUp);
+    this.#code.here(endOfDirect);
   }
 
   /** Pops 1 if the core has recorded a fault. */

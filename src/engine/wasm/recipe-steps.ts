@@ -46,6 +46,12 @@ export const STATE_OFFSET = 0x114;
 export const TLB_OFFSET = 0x115;
 /** Leaves with a fault. */
 export const FAULT = 0x116;
+/** place: goes on there if accesses are direct (MODE_DIRECT). */
+export const JUMP_IF_DIRECT = 0x12a;
+/** which, size in bytes: pops an i32 address, pushes whether the access is to RAM, and needs nothing else. */
+export const IS_DIRECT = 0x12b;
+/** The immediate of an access to RAM at a guest-physical address. */
+export const RAM_OFFSET = 0x12c;
 /** place: goes on there if the op's access has a shared check; if that check has been made. */
 export const JUMP_IF_SHARED = 0x117;
 export const JUMP_IF_CHECKED = 0x118;
@@ -58,7 +64,7 @@ export const CHECK_ADDRESS = 0x11a;
 export const CHECK_LAST_OFFSET = 0x11b;
 export const SET_CHECK = 0x11c;
 export const GET_CHECK = 0x11d;
-/** place: goes on there if the access' address, of 32 bits, is not that of the check; computes it from the i32. */
+/** place: goes on there if the access' address, of 32 bits, is not that of the check; computes it from any i32. */
 export const JUMP_IF_CHECK_32 = 0x127;
 export const CHECK_ADDRESS_32 = 0x128;
 /** The immediate of an access from the check's local. */

@@ -223,7 +223,7 @@ export class RegionExits {
     f.localTee(slot);
     f.access(opcode.i64Load, stateBase + L.JUMP_CACHE + JUMP_CACHE_TAG);
     f.localGet(result);
-    f.i64Const(mode, 0);
+    f.i64Const(mode & L.MODE_IN_JUMP_KEY, 0);
     f.op(binaryOps["i64.xor"]);
     f.op(binaryOps["i64.eq"]);
     f.if("likely", "i32");
@@ -242,7 +242,7 @@ export class RegionExits {
     const entry = stateBase + L.JUMP_CACHE + (jumpCacheIndexOfLow(low) << L.JUMP_CACHE_SHIFT);
     f.i32Const(0);
     f.access(opcode.i64Load, entry + JUMP_CACHE_TAG);
-    f.i64Const(low ^ mode, this.#frame.ripHigh(offset));
+    f.i64Const(low ^ (mode & L.MODE_IN_JUMP_KEY), this.#frame.ripHigh(offset));
     f.op(binaryOps["i64.eq"]);
     f.if("likely", "i32");
     f.i32Const(0);

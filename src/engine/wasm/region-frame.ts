@@ -24,8 +24,15 @@ export const WORD_FLAGS_IN_MEMORY = 0xfe;
 export const WORD_FLAGS_MIXED = 0xff;
 export const WORD_NOT_RETIRED_MASK = 0xff;
 
+/** Where a VM's memory has what regions access. */
+export interface VmMemory {
+  readonly stateBase: number;
+  readonly ramSizeBytes: number;
+}
+
 export class RegionFrame {
   readonly stateBase: number;
+  readonly ramSizeBytes: number;
   f = new FunctionEncoder();
   ops: RegionOps;
   /** The translation mode of all blocks. */
@@ -48,8 +55,9 @@ export class RegionFrame {
   #baseLow = 0;
   #baseHigh = 0;
 
-  constructor(stateBase: number, ops: RegionOps) {
+  constructor({ stateBase, ramSizeBytes }: VmMemory, ops: RegionOps) {
     this.stateBase = stateBase;
+    this.ramSizeBytes = ramSizeBytes;
     this.ops = ops;
   }
 

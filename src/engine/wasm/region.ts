@@ -24,7 +24,7 @@ import { Lowering } from "./lower.ts";
 import { factsOfOp } from "./op-facts.ts";
 import { opcode } from "./opcodes.ts";
 import { RegionExits } from "./region-exits.ts";
-import { RegionFrame } from "./region-frame.ts";
+import { RegionFrame, type VmMemory } from "./region-frame.ts";
 import type { RegionOps } from "./region-ops.ts";
 import { SharedChecks } from "./shared-checks.ts";
 
@@ -72,12 +72,12 @@ export class RegionCompiler {
   #loopLabels: number[] = [];
   #mergeLabels: number[] = [];
 
-  constructor(stateBase: number, memoryMaximumPages: number, ops: RegionOps) {
+  constructor(vm: VmMemory, memoryMaximumPages: number, ops: RegionOps) {
     this.#module = new ModuleEncoder(
       { module: ENGINE_MODULE, name: "memory", maximumPages: memoryMaximumPages },
       { module: ENGINE_MODULE, name: "table" },
     );
-    this.#frame = new RegionFrame(stateBase, ops);
+    this.#frame = new RegionFrame(vm, ops);
     this.#lowering = new Lowering(this.#module, this.#frame);
     this.#exits = new RegionExits(this.#module, this.#frame, this.#lowering);
     this.#branches = new GuestBranches(this.#module, this.#frame, this.#lowering, this.#exits, this.#flow, {
@@ -96,7 +96,7 @@ export class RegionCompiler {
     this.#mergeLabels = [];
     this.#lateSteps.find(plan.nodes, plan.ops);
     this.#flow.analyze(plan.nodes, plan.ops);
-    this.#checks.analyze(plan.nodes, plan.ops);
+    this.#checks.analyze(plan.nodes, plan.ops, plan.mode);
     this.#lowering.begin(f, plan.ops, plan.mode);
     this.#frame.begin(f, plan.ops, this.#flow.written, plan.baseRip, plan.mode);
 

@@ -11,7 +11,7 @@
  * between which that happens are in different pages.
  */
 import { defined } from "../../base/index.ts";
-import { SLOT_ZERO } from "../layout.ts";
+import { MODE_DIRECT, SLOT_ZERO } from "../layout.ts";
 import { isBehindCall } from "./dataflow.ts";
 import { OUTSIDE, type RegionNode } from "./graph.ts";
 import { factsOfOp } from "./op-facts.ts";
@@ -117,6 +117,7 @@ export class SharedChecks {
   #accesses: (SharedAccess | undefined)[] = [];
   #known = new Knowledge();
   #valueCount = CONSTANT + 1;
+  #readsAreQuick = false;
   /** Numbers of sums and multiples of values. */
   readonly #composed = new Map<number, number>();
   /** The current op's values: those on the stack of its steps, and those that it keeps. */
@@ -127,11 +128,14 @@ export class SharedChecks {
   /** What op `i`'s access shares, if there is another access that shares it. */
   of(i: number): SharedAccess | undefined {
     const access = this.#accesses[i];
-    return access !== undefined && access.check.accessCount > 1 ? access : undefined;
+    if (access === undefined || access.check.accessCount === 1) return undefined;
+    return this.#readsAreQuick && !access.check.forWrite ? undefined : access;
   }
 
-  analyze(nodes: readonly RegionNode[], ops: RegionOps): void {
+  analyze(nodes: readonly RegionNode[], ops: RegionOps, mode: number): void {
     this.#accesses = [];
+    // Asking whether something was found would take as long as the one comparison that a read needs then.
+    this.#readsAreQuick = (mode & MODE_DIRECT) !== 0;
     this.#composed.clear();
     this.#valueCount = CONSTANT + 1;
     const inherited: (Knowledge | undefined)[] = nodes.map(() => undefined);

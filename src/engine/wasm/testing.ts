@@ -1,6 +1,7 @@
 /**
  * A machine for tests of both tiers: the real core on a small memory with 4-level paging, running programs that are
- * written as IR blocks instead of x86 code. The same blocks are interpreted, and compiled to regions.
+ * written as IR blocks instead of x86 code. The same blocks are interpreted, and compiled to regions. Paging can be
+ * turned off.
  *
  * Linear memory: 2 MiB mapped to itself page by page, except that HOLE is not present and READ_ONLY not writable.
  */
@@ -158,6 +159,18 @@ export class TierMachine {
       cr3: BigInt(PAGE_TABLES),
       cr4: 0x20n,
       efer: 0xd00n,
+    });
+  }
+
+  /** 32-bit code without paging: FS as before, GS some bytes in front of RAM's end, behind which devices are. */
+  enterDirectMode(): void {
+    const before = this.registers.read();
+    this.registers.write({
+      ...before,
+      cs: { ...before.cs, attributes: 0xc09b },
+      gs: { ...before.gs, base: BigInt(RAM_SIZE - 0x46) },
+      cr0: 0x11n,
+      efer: 0n,
     });
   }
 

@@ -174,8 +174,8 @@ function program(
 const OPS_PER_BODY = 6;
 const BODIES = 4;
 
-test("every inline op and every conditional branch gives the same state in both tiers", () => {
-  const machine = new TierMachine(new WebAssembly.Module(readFileSync("build/core.wasm")));
+/** Both tiers on programs with every op. */
+function compareTiers(machine: TierMachine): void {
   const covered = new Set<string>();
   let programs = 0;
   for (const seed of [11, 12, 13, 14, 15, 16, 17, 18]) {
@@ -216,4 +216,17 @@ test("every inline op and every conditional branch gives the same state in both 
   }
   assert.ok(programs > 200);
   assert.equal(covered.size, inlineShapes.length + branchShapes.length);
+}
+
+const core = new WebAssembly.Module(readFileSync("build/core.wasm"));
+
+test("every inline op and every conditional branch gives the same state in both tiers", () => {
+  compareTiers(new TierMachine(core));
+});
+
+test("every inline op and every conditional branch gives the same state in both tiers while paging is off", () => {
+  const machine = new TierMachine(core);
+  machine.enterDirectMode();
+  assert.notEqual(machine.registers.u32(L.MODE) & L.MODE_DIRECT, 0);
+  compareTiers(machine);
 });
