@@ -12,7 +12,7 @@ import type { BlockDevice } from "../block/index.ts";
 import { RamDma } from "../hw/index.ts";
 import type { CodeProfileFinding, CodeProfileTask, CpuState, VcpuExit } from "../hw/index.ts";
 import type { KeyCode, TextScreen } from "../devices/index.ts";
-import { KVM_CPUID, loadKernel, readKernel } from "../machine/index.ts";
+import { KVM_CPUID, loadKernel, readKernel, VIRTIO_DEVICES } from "../machine/index.ts";
 import type {
   BiosDrives,
   BoardConfig,
@@ -175,6 +175,11 @@ export class VirtualMachine {
       ...(parts.definition.boot.kind === "bios"
         ? { bios: biosDrives(this.#drives.drives, parts.definition.boot.order) }
         : {}),
+      virtio: {
+        devices: VIRTIO_DEVICES.filter((name) => parts.definition.devices.includes(name)),
+        offersPacked: parts.definition.virtioRing === "packed",
+      },
+      entropy: parts.entropy,
     });
     this.#vcpu = parts.accelerator.createVcpu({
       ram,

@@ -6,6 +6,7 @@
 import { KiB, MAX_GUEST_RAM_BYTES, MIN_GUEST_RAM_BYTES, ok } from "../base/index.ts";
 import type { Result } from "../base/index.ts";
 import { DEFAULT_CPU_MODEL, parseCpuModel } from "../cpu/index.ts";
+import { VIRTIO_DEVICES } from "../machine/index.ts";
 import { bootDefinition, bootOrderSetting } from "./boot-settings.ts";
 import type { BootDefinition } from "./boot-settings.ts";
 import { cdromSetting, diskSetting, problemOfDrives } from "./drive-settings.ts";
@@ -109,9 +110,17 @@ export const VM_SETTINGS = {
   devices: listSetting({
     option: "device",
     placeholder: "DEVICE",
-    help: "add a device: isa-debug-exit, through which a guest ends the VM with a status (port 0xf4)",
+    help:
+      "add a device: isa-debug-exit, through which a guest ends the VM with a status (port 0xf4), " +
+      "virtio-rng, which gives random bytes of the host; may be repeated",
     maxCount: 16,
-    choices: ["isa-debug-exit"],
+    choices: ["isa-debug-exit", ...VIRTIO_DEVICES],
+  }),
+  virtioRing: choiceSetting({
+    option: "virtio-ring",
+    help: "queues that virtio devices offer: split ones, which every driver knows, or also packed ones",
+    choices: ["split", "packed"],
+    default: "split",
   }),
 } as const;
 
@@ -139,6 +148,7 @@ function readEach(read: SettingReader) {
       profile: read(VM_SETTINGS.profile),
       timeoutSeconds: read(VM_SETTINGS.timeoutSeconds),
       devices: read(VM_SETTINGS.devices),
+      virtioRing: read(VM_SETTINGS.virtioRing),
     },
   };
 }

@@ -45,6 +45,8 @@ function build() {
     wallClockNs: () => 1_800_000_000_000_000_000n + BigInt(Math.floor(clock.nowNs())),
     hasDebugExit: true,
     drives: [],
+    virtio: { devices: [], offersPacked: false },
+    entropy: (byteCount) => new Uint8Array(byteCount),
   });
   board.reset();
   return { board, clock, timers };

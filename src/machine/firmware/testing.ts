@@ -78,6 +78,8 @@ export class FirmwareBench {
     wallClockNs: () => NOON_AND_SOME_NS,
     hasDebugExit: false,
     drives: [],
+    virtio: { devices: [], offersPacked: false },
+    entropy: (byteCount) => new Uint8Array(byteCount),
   });
   readonly serial: number[] = [];
   resets = 0;

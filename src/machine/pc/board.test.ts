@@ -6,7 +6,9 @@ import { RamDma, RecordedLine } from "../../hw/index.ts";
 import type { AccessSize } from "../../hw/index.ts";
 import { textLines } from "../../devices/index.ts";
 import { createGuestRam } from "../../memory/index.ts";
+import { MemoryDisk } from "../../block/index.ts";
 import { createBoard } from "./index.ts";
+import type { Drive } from "./index.ts";
 
 const RAM_BYTES = 32 * MiB;
 const LAPIC_SVR = 0xfee000f0;
@@ -16,7 +18,13 @@ const IO_APIC_SELECT = 0xfec00000;
 const IO_APIC_WINDOW = 0xfec00010;
 const APIC_BASE_MSR = 0x1b;
 
-function pc({ hasDebugExit = false, isReset = true } = {}) {
+interface PcOptions {
+  readonly hasDebugExit?: boolean;
+  readonly isReset?: boolean;
+  readonly drives?: readonly Drive[];
+}
+
+function pc({ hasDebugExit = false, isReset = true, drives = [] }: PcOptions = {}) {
   const ram = unwrap(createGuestRam({ sizeBytes: RAM_BYTES, reservedPrefixBytes: 0 }));
   const clock = new ManualClock();
   const timers = new TimerQueue();
@@ -43,7 +51,9 @@ function pc({ hasDebugExit = false, isReset = true } = {}) {
     },
     wallClockNs: () => BigInt(Date.UTC(2026, 10, 22, 12)) * 1_000_000n + BigInt(clock.nowNs()),
     hasDebugExit,
-    drives: [],
+    drives,
+    virtio: { devices: ["virtio-rng"], offersPacked: false },
+    entropy: (byteCount) => new Uint8Array(byteCount).fill(0x5a),
   });
   if (isReset) board.reset();
   log.length = 0;
@@ -393,4 +403,57 @@ test("reset brings every device back to its power-on state", () => {
   used.board.reset();
   assert.deepEqual(used.board.save(), fresh.board.save());
   assert.equal(used.interrupt.level, false);
+});
+
+test("disks on the virtio bus come first from device 4 on, other virtio devices behind them", () => {
+  const disk = (): Drive => ({
+    bus: "virtio",
+    medium: "disk",
+    device: new MemoryDisk(new Uint8Array(512)),
+    serialNumber: "D",
+  });
+  const m = pc({ drives: [disk(), disk()] });
+  const ids = [3, 4, 5, 6, 7].map((device) => {
+    m.bus.writePort(0xcf8, 4, 0x80000000 + 0x800 * device);
+    return m.bus.readPort(0xcfc, 4).toString(16);
+  });
+  assert.deepEqual(ids, ["ffffffff", "10011af4", "10011af4", "10051af4", "ffffffff"]);
+});
+
+test("a virtio device's pin reaches the interrupt that firmware has told of, its messages the local APIC", () => {
+  const m = pc();
+  const at = (register: number): number => 0x80000000 + 0x800 * 4 + register;
+  const readConfig = (register: number): number => {
+    m.bus.writePort(0xcf8, 4, at(register));
+    return m.bus.readPort(0xcfc, 4);
+  };
+  const writeConfig = (register: number, value: number): void => {
+    m.bus.writePort(0xcf8, 4, at(register));
+    m.bus.writePort(0xcfc, 4, value);
+  };
+  const irq = readConfig(0x3c) & 0xff;
+  assert.equal(irq, 11);
+  const io = readConfig(0x10) & ~3;
+  writeConfig(4, 7);
+  // The legacy interface: a queue of 64 at 64 KiB with one buffer of 4 bytes.
+  const ask = (count: number): void => {
+    m.ram.writeU64(0x10000, 0x20000n);
+    m.ram.writeU32(0x10008, 4);
+    m.ram.writeU16(0x1000c, 2);
+    m.ram.writeU16(0x10000 + 16 * 64 + 2, count);
+    m.bus.writePort(io + 16, 2, 0);
+  };
+  m.bus.writePort(io + 8, 4, 0x10);
+  ask(1);
+  assert.equal(m.ram.readU32(0x20000), 0x5a5a5a5a);
+  assert.deepEqual([m.bus.readPort(io + 19, 1), m.bus.readPort(io + 19, 1)], [1, 0]);
+  // MSI-X is the first capability, its table BAR 1.
+  const table = (readConfig(0x14) & ~15) >>> 0;
+  [0xfee00000, 0, 0x41, 0].forEach((word, index) => m.bus.writeMmio(table + 4 * index, 4, word));
+  writeConfig(0x40, 0x80000000);
+  m.bus.writePort(io + 22, 2, 0);
+  m.bus.writeMmio(LAPIC_SVR, 4, 0x1ff);
+  ask(2);
+  assert.equal(m.interrupt.level, true);
+  assert.equal(m.bus.acknowledgeInterrupt(), 0x41);
 });

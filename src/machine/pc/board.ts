@@ -19,7 +19,8 @@ import type {
   PortHandler,
   Timers,
 } from "../../hw/index.ts";
-import { asPorts, MmioBus, PortBus, StateReader } from "../../hw/index.ts";
+import { asPorts, MmioBus, PCI_PIN, PortBus, StateReader } from "../../hw/index.ts";
+import { TransferBuffers } from "../../block/index.ts";
 import {
   DebugExitPort,
   I8042,
@@ -34,6 +35,7 @@ import {
   Vga,
   VGA_PORT_BASE,
   VGA_PORT_RANGES,
+  VirtioPci,
 } from "../../devices/index.ts";
 import type { TextScreen } from "../../devices/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
@@ -63,10 +65,13 @@ import { Hpet, HPET_BYTES } from "../timer/hpet.ts";
 import { Pit8254 } from "../timer/pit-8254.ts";
 import { Rtc } from "../timer/rtc.ts";
 import { cmosImage } from "./cmos.ts";
+import { TRANSFER_BYTES_MAX } from "./drive.ts";
 import type { Drive } from "./drive.ts";
 import { IsaInterrupts } from "./isa-interrupts.ts";
 import { writeFirmwareData } from "./power-on-self-test.ts";
 import { SystemControlPortA, SystemControlPortB } from "./system-control-ports.ts";
+import { virtioDevices } from "./virtio-devices.ts";
+import type { VirtioDeviceName } from "./virtio-devices.ts";
 
 /** The processor's pins, which the board drives. */
 export interface ProcessorPins {
@@ -106,6 +111,14 @@ export interface BoardConfig {
   readonly drives: readonly Drive[];
   /** The drives of the built-in BIOS; absent where a kernel is loaded directly, which finds no BIOS. */
   readonly bios?: BiosDrives;
+  readonly virtio: {
+    /** Besides the disks on this bus. */
+    readonly devices: readonly VirtioDeviceName[];
+    /** Whether drivers are offered packed rings. */
+    readonly offersPacked: boolean;
+  };
+  /** Random bytes of the host. */
+  readonly entropy: (byteCount: number) => Uint8Array;
   /** Absent: the standard PC. */
   readonly platform?: PlatformDescription;
 }
@@ -134,6 +147,10 @@ const HOST_BRIDGE_SLOT = 0;
 const PIIX_SLOT = 1;
 const PIIX_IDE_FUNCTION = 1;
 const PIIX_PM_FUNCTION = 3;
+/** 2 and 3 are kept for a display and a network card. */
+const FIRST_FREE_SLOT = 4;
+/** Interrupt messages are writes to FEEx_xxxx. */
+const MESSAGE_ADDRESS = 0xfee;
 
 /** Builds the board; the guest sees it from the first reset() on. */
 export function createBoard(config: BoardConfig): PcBoard {
@@ -258,6 +275,26 @@ export class PcBoard {
     this.#pci.attach(PIIX_SLOT, PIIX_IDE_FUNCTION, ide);
     this.#pci.attach(PIIX_SLOT, PIIX_PM_FUNCTION, this.#power);
     this.#pci.attachResetControl(piix3);
+    const virtio = virtioDevices({
+      drives: config.drives,
+      buffers: new TransferBuffers(TRANSFER_BYTES_MAX),
+      names: config.virtio.devices,
+      entropy: config.entropy,
+    }).map(
+      ({ name, device }, index) =>
+        new VirtioPci({
+          name,
+          device,
+          dma: config.dma,
+          buses: { ports: this.ports, mmio: this.mmio },
+          sendMessage: (address, data) => {
+            if (address >>> 20 === MESSAGE_ADDRESS) apicBus.deliverMsi(address, data);
+          },
+          pin: this.#pci.interruptLine(FIRST_FREE_SLOT + index, PCI_PIN.inta),
+          offersPacked: config.virtio.offersPacked,
+        }),
+    );
+    virtio.forEach((pciFunction, index) => this.#pci.attach(FIRST_FREE_SLOT + index, 0, pciFunction));
 
     const kvmClock = new KvmClock({
       ram,
@@ -284,6 +321,7 @@ export class PcBoard {
       this.postCode,
       piix3,
       ide,
+      ...virtio,
       hostBridge,
       this.#power,
       this.#pci,
