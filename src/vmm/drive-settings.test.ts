@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { unwrap } from "../base/index.ts";
-import { cdromSetting, diskSetting, problemOfDrives } from "./drive-settings.ts";
+import { cdromSetting, diskSetting, floppySetting, problemOfDrives } from "./drive-settings.ts";
 import { parseRecordText } from "./record-text.ts";
 
 const disks = diskSetting(["nvme", "ide"]);
@@ -46,6 +46,20 @@ test("a CD-ROM is read-only", () => {
   const [drive] = unwrap(cdroms.parse("d.iso"));
   assert.deepEqual([drive?.medium, drive?.bus, drive?.isReadOnly], ["cdrom", "ide", true]);
   assert.equal(cdroms.parse("d.iso,temporary").ok, false);
+});
+
+test("a diskette has neither bus nor format to choose, and there are two drives beside the others", () => {
+  const floppies = floppySetting();
+  const [drive] = unwrap(floppies.parse("dos.img,temporary"));
+  assert.deepEqual([drive?.medium, drive?.bus, drive?.isTemporary], ["floppy", "floppy", true]);
+  assert.equal(floppies.parse("dos.img,bus=floppy").ok, false);
+  const two = unwrap(floppies.parse(["a.img", "b.img"]));
+  const eight = unwrap(disks.parse(Array.from({ length: 8 }, (_, index) => `${index}.img`)));
+  assert.equal(problemOfDrives([...eight, ...two]), undefined);
+  assert.equal(
+    problemOfDrives([...two, ...two])?.message,
+    "The setting floppy for a.img has no place: bus=floppy has 2.",
+  );
 });
 
 test("what is wrong is said with the file and the field", () => {

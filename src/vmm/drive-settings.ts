@@ -1,5 +1,5 @@
 /**
- * The settings of disks and CD-ROMs: `FILE[,format=raw][,bus=BUS][,readonly][,temporary]` on a command line, an object with
+ * The settings of disks, CD-ROMs and diskettes: `FILE[,format=raw][,bus=BUS][,readonly][,temporary]` on a command line, an object with
  * the same names from a program. What a bus can carry is said here once, so that help, validation and board agree.
  */
 
@@ -14,10 +14,11 @@ import type { Setting, SettingError } from "./settings.ts";
 /** Buses that carry disks, the default first, and those that carry CD-ROMs; a setting without a bus does not exist. */
 const DISK_BUSES: readonly DriveBus[] = ["virtio"];
 const CDROM_BUSES: readonly DriveBus[] = [];
+const FLOPPY_BUSES: readonly DriveBus[] = ["floppy"];
 const DISK_FORMATS = ["raw"] as const;
 
 export interface DriveDefinition {
-  readonly medium: "disk" | "cdrom";
+  readonly medium: "disk" | "cdrom" | "floppy";
   readonly file: string;
   readonly format: (typeof DISK_FORMATS)[number];
   readonly bus: DriveBus;
@@ -64,12 +65,22 @@ export const cdromSetting = (buses = CDROM_BUSES): DriveSetting<"cdrom"> =>
     help: "CD-ROM drive with the disc of an ISO image; may be repeated",
   });
 
+export const floppySetting = (): DriveSetting<"floppy"> =>
+  driveSetting({
+    option: "floppy",
+    medium: "floppy",
+    buses: FLOPPY_BUSES,
+    keys: ["file", "readonly", "temporary"],
+    placeholder: "FILE[,readonly][,temporary]",
+    help: "diskette drive with an image of 160 K to 2.88 M; twice for two drives",
+  });
+
 /** What is wrong with the drives of a VM together. */
 export function problemOfDrives(drives: readonly DriveDefinition[]): SettingError | undefined {
   const isFull = (bus: DriveBus): boolean =>
     drives.filter((drive) => drive.bus === bus).length > DRIVES_PER_BUS[bus];
   const full = drives.find(({ bus }) => isFull(bus));
-  if (drives.length > DRIVES_MAX)
+  if (drives.filter(({ medium }) => medium !== "floppy").length > DRIVES_MAX)
     return wrong("disk", `and CD-ROMs may be at most ${DRIVES_MAX} together`).error;
   if (full === undefined) return undefined;
   return wrong(full.medium, `for ${full.file} has no place: bus=${full.bus} has ${DRIVES_PER_BUS[full.bus]}`)

@@ -452,5 +452,5 @@ export class VirtualMachine {
 function biosDrives(drives: readonly Drive[], bootOrder: readonly BootSource[]): BiosDrives {
   const devices = (medium: Drive["medium"]): BlockDevice[] =>
     drives.filter((drive) => drive.medium === medium).map(({ device }) => device);
-  return { diskettes: [], disks: devices("disk"), cds: devices("cdrom"), bootOrder };
+  return { diskettes: devices("floppy"), disks: devices("disk"), cds: devices("cdrom"), bootOrder };
 }

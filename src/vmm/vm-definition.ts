@@ -9,7 +9,7 @@ import { DEFAULT_CPU_MODEL, parseCpuModel } from "../cpu/index.ts";
 import { VIRTIO_DEVICES } from "../machine/index.ts";
 import { bootDefinition, bootOrderSetting } from "./boot-settings.ts";
 import type { BootDefinition } from "./boot-settings.ts";
-import { cdromSetting, diskSetting, problemOfDrives } from "./drive-settings.ts";
+import { cdromSetting, diskSetting, floppySetting, problemOfDrives } from "./drive-settings.ts";
 import {
   choiceSetting,
   listSetting,
@@ -79,6 +79,7 @@ export const VM_SETTINGS = {
   }),
   disks: diskSetting(),
   cdroms: cdromSetting(),
+  floppies: floppySetting(),
   bootOrder: bootOrderSetting,
   cpu: textSetting({
     option: "cpu",
@@ -142,7 +143,7 @@ function readEach(read: SettingReader) {
     others: {
       name: read(VM_SETTINGS.name),
       memorySizeBytes: read(VM_SETTINGS.memorySizeBytes),
-      drives: [...read(VM_SETTINGS.disks), ...read(VM_SETTINGS.cdroms)],
+      drives: [...read(VM_SETTINGS.disks), ...read(VM_SETTINGS.cdroms), ...read(VM_SETTINGS.floppies)],
       cpu: read(VM_SETTINGS.cpu),
       tier: read(VM_SETTINGS.tier),
       profile: read(VM_SETTINGS.profile),

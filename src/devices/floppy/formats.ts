@@ -34,7 +34,7 @@ export const FLOPPY_DRIVE_TYPES: Readonly<Record<FloppyDriveName, FloppyDriveTyp
   "1.2M": { cmosType: 2, cylinders: 80, reads: { "1.2M": 500, "360K": 300 } },
   "720K": { cmosType: 3, cylinders: 80, reads: { "720K": 250 } },
   "1.44M": { cmosType: 4, cylinders: 80, reads: { "1.44M": 500, "720K": 250 } },
-  "2.88M": { cmosType: 5, cylinders: 80, reads: { "2.88M": 1000, "1.44M": 500, "720K": 250 } },
+  "2.88M": { cmosType: 6, cylinders: 80, reads: { "2.88M": 1000, "1.44M": 500, "720K": 250 } },
 };
 
 export const FLOPPY_FORMATS: readonly FloppyFormat[] = [

@@ -121,6 +121,12 @@ function isaBridge(platform: PlatformDescription): Term {
     devices.push(isaDevice("KBD", "PNP0303", io(0x60, 1), io(0x64, 1), isaIrq(1)));
     devices.push(isaDevice("MOU", "PNP0F13", isaIrq(12)));
   }
+  if (platform.floppyController !== undefined) {
+    const { ioBase, irq, dmaChannel } = platform.floppyController;
+    // The port between the two ranges is the fixed disk controller's.
+    const ports = [io(ioBase, 6), io(ioBase + 7, 1)];
+    devices.push(isaDevice("FDC0", "PNP0700", ...ports, isaIrq(irq), isaDma(dmaChannel)));
+  }
   platform.serialPorts.forEach((port, index) => {
     devices.push(
       device(

@@ -1,7 +1,12 @@
 /** ACPI tables from the platform description. */
 
 export { SLEEP_TYPE_S5 } from "./dsdt.ts";
-export { PC_PLATFORM } from "./platform.ts";
-export type { IsaInterruptOverride, PlatformDescription, SerialPortDescription } from "./platform.ts";
+export { PC_FLOPPY_CONTROLLER, PC_PLATFORM } from "./platform.ts";
+export type {
+  FloppyControllerDescription,
+  IsaInterruptOverride,
+  PlatformDescription,
+  SerialPortDescription,
+} from "./platform.ts";
 export { buildAcpiTables, MAX_ACPI_BYTES, MAX_PROCESSORS } from "./tables.ts";
 export type { AcpiTable, AcpiTables } from "./tables.ts";

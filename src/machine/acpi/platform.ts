@@ -22,6 +22,12 @@ export interface SerialPortDescription {
   readonly irq: number;
 }
 
+export interface FloppyControllerDescription {
+  readonly ioBase: number;
+  readonly irq: number;
+  readonly dmaChannel: number;
+}
+
 export interface PlatformDescription {
   /** Local APIC ids in the order of the processors; at least one. */
   readonly apicIds: readonly number[];
@@ -41,6 +47,8 @@ export interface PlatformDescription {
     readonly linkIrqs: readonly number[];
   };
   readonly serialPorts: readonly SerialPortDescription[];
+  /** Undefined on a PC without diskette drives. */
+  readonly floppyController: FloppyControllerDescription | undefined;
   readonly hasKeyboardController: boolean;
   readonly hasVga: boolean;
 }
@@ -54,7 +62,10 @@ const PIIX_OVERRIDES: readonly IsaInterruptOverride[] = [
   { irq: 11, gsi: 11, polarity: "active-high", trigger: "level" },
 ];
 
-/** One processor, all parts, the first serial port. */
+/** Where the primary diskette controller has always been. */
+export const PC_FLOPPY_CONTROLLER: FloppyControllerDescription = { ioBase: 0x3f0, irq: 6, dmaChannel: 2 };
+
+/** One processor, all parts but diskettes, the first serial port. */
 export const PC_PLATFORM: PlatformDescription = {
   apicIds: [0],
   localApicGpa: LOCAL_APIC_GPA,
@@ -65,6 +76,7 @@ export const PC_PLATFORM: PlatformDescription = {
   reset: { port: 0xcf9, value: 0x06 },
   pci: { holeGpa: 0xc0000000, holeEndGpa: IO_APIC_GPA, linkIrqs: [5, 10, 11] },
   serialPorts: [{ ioBase: 0x3f8, irq: 4 }],
+  floppyController: undefined,
   hasKeyboardController: true,
   hasVga: true,
 };

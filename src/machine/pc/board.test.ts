@@ -198,6 +198,88 @@ test("the DMA controllers are there, and channel 4 cascades them as firmware lea
   assert.deepEqual(m.log, ["written 65536+16"]);
 });
 
+function diskette(sizeKib: number): Drive {
+  const bytes = new Uint8Array(sizeKib * 1024).map((_, at) => (at >> 9) & 0xff);
+  return { bus: "floppy", medium: "floppy", device: new MemoryDisk(bytes), serialNumber: "1" };
+}
+
+test("a diskette is read by DMA channel 2 and IRQ 6, through every part in between", async () => {
+  const m = pc({ drives: [diskette(1440), diskette(360)] });
+  m.initializePics(6);
+  const cmos = (index: number): number => {
+    m.out(0x70, index);
+    return m.in(0x71);
+  };
+  assert.deepEqual([cmos(0x10), cmos(0x14)], [0x41, 0x47]);
+  const settle = async (): Promise<void> => {
+    for (let turn = 0; turn < 8; turn++) {
+      m.pass(NS_PER_MS);
+      await Promise.resolve();
+    }
+  };
+  const interrupt = (): number => {
+    const vector = m.bus.acknowledgeInterrupt();
+    m.out(0x20, 0x20);
+    return vector;
+  };
+  const give = (...bytes: readonly number[]): void => {
+    for (const byte of bytes) m.out(0x3f5, byte);
+  };
+  m.out(0x3f2, 0x1c);
+  await settle();
+  assert.equal(interrupt(), 0x26);
+  // Its cause is sensed, or there is no other edge.
+  give(0x08);
+  m.in(0x3f5);
+  m.in(0x3f5);
+  m.out(0x3f7, 0);
+  for (const [port, value] of [
+    [0x0a, 0x06],
+    [0x0c, 0x00],
+    [0x0b, 0x46],
+    [0x81, 0x12],
+    [0x04, 0x00],
+    [0x04, 0x30],
+    [0x05, 0xff],
+    [0x05, 0x03],
+    [0x0a, 0x02],
+  ] as const) {
+    m.out(port, value);
+  }
+  // Both sectors at the end of side 0, from drive 0.
+  give(0xe6, 0, 0, 0, 17, 2, 18, 27, 0xff);
+  await settle();
+  assert.equal(interrupt(), 0x26);
+  assert.deepEqual(
+    Array.from({ length: 7 }, () => m.in(0x3f5)),
+    [0, 0, 0, 0, 1, 1, 2],
+  );
+  assert.deepEqual(new Set(m.ram.slice(0x123000, 512)), new Set([16]));
+  assert.deepEqual(new Set(m.ram.slice(0x123200, 512)), new Set([17]));
+  assert.equal(m.in(0x08) & 0x04, 0x04);
+  assert.deepEqual(m.log, ["written 1191936+512", "written 1192448+512"]);
+});
+
+test("without a diskette drive there is no controller", () => {
+  const m = pc();
+  assert.equal(m.board.floppyController, undefined);
+  assert.equal(m.in(0x3f4), 0xff);
+});
+
+test("a board with a diskette under way goes on in another one", async () => {
+  const drives = (): Drive[] => [diskette(1440)];
+  const m = pc({ drives: drives() });
+  m.out(0x3f2, 0x1c);
+  m.pass(NS_PER_MS);
+  for (const byte of [0xe6, 0, 0, 0, 1, 2, 18, 27, 0xff]) m.out(0x3f5, byte);
+  const saved = m.board.save();
+  const other = pc({ isReset: false, drives: drives() });
+  other.clock.advanceTo(m.clock.nowNs());
+  other.board.restore(saved);
+  assert.deepEqual(other.board.save(), saved);
+  assert.equal(other.in(0x3f4), 0x10);
+});
+
 test("the first serial port sends to the host and interrupts on input", () => {
   const m = pc();
   m.initializePics(4);

@@ -5,7 +5,7 @@
  * Interrupts: ISA lines reach the 8259s and the I/O APIC; the 8259s' INTR is the local APIC's LINT0, which passes it
  * on as ExtINT, or directly while the APIC is disabled; the local APIC drives the processor's pin.
  *
- * Deliberately missing: a diskette controller, a speaker, firmware.
+ * Deliberately missing: a speaker.
  */
 
 import type {
@@ -23,6 +23,8 @@ import { asPorts, MmioBus, PCI_PIN, PortBus, StateReader } from "../../hw/index.
 import { TransferBuffers } from "../../block/index.ts";
 import {
   DebugExitPort,
+  Fdc82077aa,
+  FDC_PORTS,
   I8042,
   I8042_COMMAND_OFFSET,
   I8042_DATA_OFFSET,
@@ -39,7 +41,7 @@ import {
 } from "../../devices/index.ts";
 import type { TextScreen } from "../../devices/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
-import { PC_PLATFORM } from "../acpi/index.ts";
+import { PC_FLOPPY_CONTROLLER, PC_PLATFORM } from "../acpi/index.ts";
 import type { PlatformDescription } from "../acpi/index.ts";
 import { pcMemoryMap } from "../boot/index.ts";
 import type { MemoryRange } from "../boot/index.ts";
@@ -67,6 +69,7 @@ import { Rtc } from "../timer/rtc.ts";
 import { cmosImage } from "./cmos.ts";
 import { TRANSFER_BYTES_MAX } from "./drive.ts";
 import type { Drive } from "./drive.ts";
+import { floppyDrives } from "./floppy-drives.ts";
 import { IsaInterrupts } from "./isa-interrupts.ts";
 import { writeFirmwareData } from "./power-on-self-test.ts";
 import { SystemControlPortA, SystemControlPortB } from "./system-control-ports.ts";
@@ -170,6 +173,9 @@ export class PcBoard {
   readonly serialPorts: readonly Uart16550[];
   readonly postCode = new PostCodePort();
 
+  /** Undefined on a board without diskette drives. Diskettes are taken out and put in through it. */
+  readonly floppyController: Fdc82077aa | undefined;
+
   readonly #config: BoardConfig;
   readonly #dma: DmaPair;
   readonly #pic: PicPair;
@@ -190,7 +196,9 @@ export class PcBoard {
 
   constructor(config: BoardConfig) {
     const { ram, clock, timers, events, wallClockNs } = config;
-    const platform = config.platform ?? PC_PLATFORM;
+    const drives = floppyDrives(config.drives);
+    const floppyController = drives.length === 0 ? undefined : PC_FLOPPY_CONTROLLER;
+    const platform = config.platform ?? { ...PC_PLATFORM, floppyController };
     this.#config = config;
     this.platform = platform;
     this.memoryMap = pcMemoryMap(ram.sizeBytes);
@@ -224,7 +232,11 @@ export class PcBoard {
 
     this.#dma = new DmaPair(config.dma);
     const pit = new Pit8254({ clock, timers, irq: hpet.pitOutput });
-    const rtc = new Rtc({ clock, timers, irq: hpet.rtcOutput, wallClockNs, cmos: cmosImage(ram.sizeBytes) });
+    const cmos = cmosImage(
+      ram.sizeBytes,
+      drives.map(({ type }) => type.cmosType),
+    );
+    const rtc = new Rtc({ clock, timers, irq: hpet.rtcOutput, wallClockNs, cmos });
     const portB = new SystemControlPortB(clock, pit);
     const portA = new SystemControlPortA(
       (on) => this.#setA20("port92", on),
@@ -251,6 +263,18 @@ export class PcBoard {
           sink: { transmit: index === 0 ? (byte) => events.serialOutput(byte) : () => true },
         }),
     );
+    if (platform.floppyController !== undefined) {
+      const { ioBase, irq, dmaChannel } = platform.floppyController;
+      const fdc = new Fdc82077aa({
+        ...{ clock, timers, drives },
+        irq: isa.driver(irq),
+        dma: this.#dma.channel(dmaChannel),
+      });
+      this.floppyController = fdc;
+      for (const { at, lengthBytes } of [FDC_PORTS.first, FDC_PORTS.second]) {
+        this.ports.claim(fdc.name, ioBase + at, lengthBytes, asPorts(fdc.registers, at));
+      }
+    }
     this.vga = new Vga(ram, clock);
 
     const piix3 = new Piix3({ isaIrqs: isa.drivers(), onReset: () => events.reset() });
@@ -317,6 +341,7 @@ export class PcBoard {
       this.mouse,
       i8042,
       ...this.serialPorts,
+      ...(this.floppyController === undefined ? [] : [this.floppyController]),
       this.vga,
       this.postCode,
       piix3,

@@ -1,6 +1,6 @@
 /**
  * What firmware keeps in CMOS memory (the indices of Ralf Brown's CMOS list that operating systems and firmware
- * read): memory sizes, installed equipment. There are no drives yet.
+ * read): memory sizes, installed equipment, types of diskette drives. Hard disks are found by asking them.
  */
 
 import { KiB, MiB } from "../../base/index.ts";
@@ -19,14 +19,21 @@ const CHECKED = { first: 0x10, last: 0x2d } as const;
 
 /** Numeric coprocessor and pointing device; the display is a VGA, which has its own BIOS. */
 const EQUIPMENT = 0x06;
+/** Of the equipment byte: a diskette drive, and from bit 6 how many more than one. */
+const DISKETTE_INSTALLED = 0x01;
+const MORE_DISKETTES_BIT = 6;
 const BASE_MEMORY_BYTES = 640 * KiB;
 const U16_MAX = 0xffff;
 
-/** CMOS memory at power-on of a PC with `ramBytes` of RAM, by index. */
-export function cmosImage(ramBytes: number): Map<number, number> {
+/** CMOS memory at power-on of a PC with `ramBytes` of RAM and diskette drives of these types (at most two), by index. */
+export function cmosImage(
+  ramBytes: number,
+  [first = 0, second = 0]: readonly number[] = [],
+): Map<number, number> {
+  const diskettes = first === 0 ? 0 : DISKETTE_INSTALLED | ((second === 0 ? 0 : 1) << MORE_DISKETTES_BIT);
   const image = new Map<number, number>([
-    [INDEX.diskettes, 0],
-    [INDEX.equipment, EQUIPMENT],
+    [INDEX.diskettes, (first << 4) | second],
+    [INDEX.equipment, EQUIPMENT | diskettes],
   ]);
   const set16 = (index: number, value: number): void => {
     image.set(index, value & 0xff);
