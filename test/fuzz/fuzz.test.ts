@@ -3,9 +3,11 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { fuzzBoard } from "./board-fuzz.ts";
 import { fuzzEngine } from "./engine-fuzz.ts";
+import { fuzzVirtio } from "./virtio-fuzz.ts";
 
 const ENGINE_GUESTS = 75;
 const BOARDS = 10;
+const VIRTIO_DEVICES = 25;
 
 test("random guests at CPL 0 neither crash the engine, nor keep it, nor leave their memory, in any tier", () => {
   const result = fuzzEngine(1, (cases) => cases >= ENGINE_GUESTS);
@@ -16,4 +18,9 @@ test("random guests at CPL 0 neither crash the engine, nor keep it, nor leave th
 
 test("random accesses neither crash the board nor keep it, and its state survives being saved", () => {
   assert.equal(fuzzBoard(1, BOARDS), BOARDS);
+});
+
+test("drivers that break the rules neither crash a virtio device nor keep it from those who do not", async () => {
+  const violations = await fuzzVirtio(1, VIRTIO_DEVICES);
+  assert.ok(violations > VIRTIO_DEVICES, `${String(violations)} violations were met`);
 });

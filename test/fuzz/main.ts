@@ -6,9 +6,11 @@ import { fuzzBoard } from "./board-fuzz.ts";
 import { type CpuFuzzSummary, startCpuFuzz } from "./cpu/fuzz-cpu.ts";
 import { fuzzEngine, tiers } from "./engine-fuzz.ts";
 import { type FuzzOptions, parseFuzzOptions, type PartName, usage, UsageError } from "./options.ts";
+import { fuzzVirtio } from "./virtio-fuzz.ts";
 
 /** Boards between two looks at the clock. */
 const BOARDS = 20;
+const VIRTIO_DEVICES = 20;
 const TERMINAL_INTERVAL_MS = 1000;
 
 /** Time that the engine part runs without a break. */
@@ -117,7 +119,25 @@ async function runEngine({ seed, seconds }: FuzzOptions): Promise<PartResult> {
   return { text, data: { guests, seed }, isGood: true };
 }
 
-const runners = { cpu: runCpu, board: runBoard, engine: runEngine } satisfies Record<
+async function runVirtio({ seed, seconds }: FuzzOptions): Promise<PartResult> {
+  const deadline = performance.now() + seconds * 1000;
+  let devices = 0;
+  let faults = 0;
+  try {
+    while (!interrupt.isRequested && performance.now() < deadline) {
+      faults += await fuzzVirtio(seed + devices, VIRTIO_DEVICES);
+      devices += VIRTIO_DEVICES;
+      await breathe();
+    }
+  } catch (error) {
+    const text = `virtio: ${errorText(error)}`;
+    return { text, data: { devices, seed, error: errorText(error) }, isGood: false };
+  }
+  const text = `virtio: ${count(devices)} devices from seed ${String(seed)}, ${count(faults)} violations, no failure`;
+  return { text, data: { devices, faults, seed }, isGood: true };
+}
+
+const runners = { cpu: runCpu, board: runBoard, engine: runEngine, virtio: runVirtio } satisfies Record<
   PartName,
   (options: FuzzOptions) => Promise<PartResult>
 >;

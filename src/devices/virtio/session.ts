@@ -261,7 +261,8 @@ export class VirtioSession implements VirtioHost {
     });
     this.#isRestoring = false;
     this.#device.config.restore(reader.object("config"), `${path}.config`);
-    this.#device.restore(reader.object("device"));
+    const queues = this.slots.map(({ queue }) => (queue?.fault === undefined ? queue : undefined));
+    this.#device.restore(reader.object("device"), queues);
   }
 
   // Workings.

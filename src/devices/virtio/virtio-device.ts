@@ -67,6 +67,9 @@ export interface VirtioDevice {
   reset(): void;
   /** What is not in queues or configuration. */
   save(): DeviceState;
-  /** Called when queues and configuration have been restored: what was outstanding is begun again. */
-  restore(state: DeviceState): void;
+  /**
+   * Called when queues and configuration have been restored, with the queues that were in use: what was outstanding in
+   * them is begun again.
+   */
+  restore(state: DeviceState, queues: readonly (Virtqueue | undefined)[]): void;
 }

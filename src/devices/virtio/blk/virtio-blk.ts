@@ -106,9 +106,8 @@ export class VirtioBlk implements VirtioDevice, RegisterHooks<BlockRegisters> {
   }
 
   /** What was under way in the saved device is outstanding in its queues and done from the start. */
-  restore(): void {
-    this.queueSizes.forEach((_, index) => {
-      const queue = this.#host?.queue(index);
+  restore(_state: DeviceState, queues: readonly (Virtqueue | undefined)[]): void {
+    queues.forEach((queue, index) => {
       for (const chain of queue?.outstanding ?? []) if (queue !== undefined) this.#take(queue, index, chain);
     });
   }

@@ -1,0 +1,61 @@
+/**
+ * Debian's cloud kernel together with drivers that it has as modules, which the ready-made guest leaves out: kernel and
+ * modules must be of one package, so both are taken from it. It is downloaded by apt-get into the user's cache.
+ */
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, mkdtempDisposable, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { buildCpio } from "../../src/host/index.ts";
+import type { CpioEntry } from "../../src/host/index.ts";
+import { programCacheFolder } from "../programs/debian-archives.ts";
+import { runTool, Unavailable } from "../programs/run-tool.ts";
+
+const META_PACKAGE = "linux-image-cloud-amd64";
+/** In the order in which they can be loaded. */
+const MODULES = [
+  "drivers/virtio/virtio_ring.ko",
+  "drivers/virtio/virtio.ko",
+  "drivers/virtio/virtio_pci_legacy_dev.ko",
+  "drivers/virtio/virtio_pci_modern_dev.ko",
+  "drivers/virtio/virtio_pci.ko",
+  "drivers/block/virtio_blk.ko",
+  "drivers/char/hw_random/virtio-rng.ko",
+] as const;
+
+export interface ModularLinux {
+  readonly kernelPath: string;
+  /** An archive with /modules, to be put behind another initramfs. */
+  readonly modulesPath: string;
+}
+
+/** Throws {@link Unavailable} where the package cannot be had. */
+export async function modularLinux(): Promise<ModularLinux> {
+  const depends = await runTool("apt-cache", ["depends", META_PACKAGE]);
+  const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
+  if (name === undefined) throw new Unavailable(`apt-cache knows no ${META_PACKAGE}; run apt-get update`);
+  const home = join(programCacheFolder(), `${name}-${MODULES.length}`);
+  const files = { kernelPath: join(home, "kernel"), modulesPath: join(home, "modules.cpio") };
+  if (existsSync(home)) return files;
+  await mkdir(programCacheFolder(), { recursive: true });
+  await using work = await mkdtempDisposable(join(programCacheFolder(), ".work-"));
+  await runTool("apt-get", ["-q", "download", name], { cwd: work.path });
+  const deb = (await readdir(work.path)).find((file) => file.endsWith(".deb")) ?? "";
+  await runTool("dpkg-deb", ["-x", deb, "tree"], { cwd: work.path });
+  const version = name.replace("linux-image-", "");
+  const tree = join(work.path, "tree");
+  await mkdir(join(work.path, "home"));
+  await copyFile(join(tree, "boot", `vmlinuz-${version}`), join(work.path, "home", "kernel"));
+  const entries: CpioEntry[] = [{ kind: "directory", path: "modules" }];
+  for (const [index, module] of MODULES.entries()) {
+    const data = await readFile(join(tree, "lib/modules", version, "kernel", module));
+    entries.push({ kind: "file", path: `modules/${index}-${moduleName(module)}.ko`, data });
+  }
+  await writeFile(join(work.path, "home", "modules.cpio"), buildCpio(entries));
+  await rename(join(work.path, "home"), home);
+  return files;
+}
+
+function moduleName(path: string): string {
+  return /([^/]+)\.ko$/.exec(path)?.[1] ?? path;
+}

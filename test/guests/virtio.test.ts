@@ -1,0 +1,128 @@
+/**
+ * Linux with its own virtio drivers, by the legacy interface and by version 1, with split and packed queues, over the
+ * pin and by messages: it finds its disk, reads and writes it with the right sums, and gets random bytes.
+ */
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+
+import { MiB } from "../../src/base/index.ts";
+import { Unavailable } from "../programs/run-tool.ts";
+import { guestOptions, LIMIT, linuxShell } from "./guests.ts";
+import type { LinuxShell } from "./guests.ts";
+import { modularLinux } from "./modular-linux.ts";
+
+const NAME = "linux-amd64";
+const DISK_BYTES = 16 * MiB;
+/** What the guest writes, and where. */
+const WRITTEN_BYTES = 3 * MiB;
+const WRITTEN_AT = 5 * MiB;
+const COMMAND_TIMEOUT_MS = 60_000;
+/** Feature bits as sysfs shows them: a digit each. */
+const VERSION_1 = 32;
+const RING_PACKED = 34;
+
+const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+/** Files for one VM: the disk, and the initramfs with the modules. */
+async function prepare(t: TestContext, folder: string) {
+  const options = await guestOptions(t, NAME);
+  if (options === undefined) return undefined;
+  try {
+    const { kernelPath, modulesPath } = await modularLinux();
+    const initrd = join(folder, "initrd");
+    const shell = await readFile(String(options.initrd));
+    await writeFile(initrd, Buffer.concat([shell, await readFile(modulesPath)]));
+    const disk = join(folder, "disk");
+    await writeFile(disk, randomBytes(DISK_BYTES));
+    return { ...options, kernel: kernelPath, initrd, disk: `${disk},bus=virtio`, diskPath: disk };
+  } catch (thrown) {
+    if (!(thrown instanceof Unavailable)) throw thrown;
+    t.skip(thrown.message);
+    return undefined;
+  }
+}
+
+const run = (shell: LinuxShell, command: string): Promise<string> =>
+  shell.answer(command, COMMAND_TIMEOUT_MS);
+
+/** Reads all of the disk, writes a part of it and reads that again; returns the sum of what was written. */
+async function exercise(shell: LinuxShell, diskPath: string): Promise<string> {
+  assert.equal(await run(shell, "cat /sys/block/vda/serial; echo"), "TYPEVISOR1");
+  assert.equal(await run(shell, "sha256sum </dev/vda"), `${sha256(await readFile(diskPath))}  -`);
+  const blocks = `bs=4096 count=${WRITTEN_BYTES / 4096}`;
+  await run(shell, `dd if=/dev/urandom of=new ${blocks} 2>/dev/null`);
+  await run(
+    shell,
+    `dd if=new of=/dev/vda ${blocks} seek=${WRITTEN_AT / 4096} conv=fsync,notrunc 2>/dev/null`,
+  );
+  await run(shell, "echo 3 >/proc/sys/vm/drop_caches");
+  const written = await run(shell, "sha256sum <new");
+  assert.equal(
+    await run(shell, `dd if=/dev/vda ${blocks} skip=${WRITTEN_AT / 4096} 2>/dev/null | sha256sum`),
+    written,
+  );
+  const part = (await readFile(diskPath)).subarray(WRITTEN_AT, WRITTEN_AT + WRITTEN_BYTES);
+  assert.equal(`${sha256(part)}  -`, written);
+
+  assert.equal(await run(shell, "cat /sys/class/misc/hw_random/rng_current"), "virtio_rng.0");
+  const random = () =>
+    run(shell, "dd if=/dev/hwrng bs=64 count=1 2>/dev/null | hexdump -ve '1/1 \"%02x\"'; echo");
+  const [first, second] = [await random(), await random()];
+  assert.match(first, /^[0-9a-f]{128}$/);
+  assert.notEqual(first, second);
+  return written;
+}
+
+const load = (shell: LinuxShell, pciOptions = ""): Promise<string> =>
+  run(
+    shell,
+    `for m in /modules/*; do case $m in *virtio_pci.ko) o=${pciOptions};; *) o=;; esac; insmod $m $o || echo failed $m; done`,
+  );
+
+async function featuresOf(shell: LinuxShell): Promise<string> {
+  return await run(shell, "cat /sys/bus/virtio/devices/virtio0/features");
+}
+
+test(
+  "over the pin: the legacy interface, then packed queues after the drivers were taken away",
+  LIMIT,
+  async (t) => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), "typevisor-virtio-"));
+    const prepared = await prepare(t, folder.path);
+    if (prepared === undefined) return;
+    const { diskPath, ...options } = prepared;
+    const rings = { device: ["virtio-rng"], "virtio-ring": "packed" } as const;
+    await using shell = await linuxShell({ ...options, ...rings }, NAME);
+    assert.equal(await load(shell, "force_legacy=1"), "");
+    assert.equal((await featuresOf(shell)).slice(VERSION_1, RING_PACKED + 1), "000");
+    await exercise(shell, diskPath);
+    assert.match(await run(shell, "grep virtio /proc/interrupts"), /XT-PIC\s+virtio/);
+
+    const unload = await run(
+      shell,
+      "for m in virtio_rng virtio_blk virtio_pci virtio_pci_modern_dev virtio_pci_legacy_dev virtio virtio_ring; do rmmod $m; done",
+    );
+    assert.equal(unload, "");
+    assert.equal(await load(shell), "");
+    assert.equal((await featuresOf(shell)).slice(VERSION_1, RING_PACKED + 1), "101");
+    await exercise(shell, diskPath);
+  },
+);
+
+test("by messages: version 1 with split queues", LIMIT, async (t) => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "typevisor-virtio-"));
+  const prepared = await prepare(t, folder.path);
+  if (prepared === undefined) return;
+  const { diskPath, ...options } = prepared;
+  const withApic = { append: "console=ttyS0 panic=-1", device: ["virtio-rng"] } as const;
+  await using shell = await linuxShell({ ...options, ...withApic }, NAME);
+  assert.equal(await load(shell), "");
+  assert.equal((await featuresOf(shell)).slice(VERSION_1, RING_PACKED + 1), "100");
+  await exercise(shell, diskPath);
+  assert.match(await run(shell, "grep virtio /proc/interrupts"), /PCI-MSI \d+-edge\s+virtio\d-req\.0/);
+});
