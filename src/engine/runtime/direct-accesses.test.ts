@@ -147,6 +147,25 @@ for (const tier of tiers) {
     assert.deepEqual(results[0], results[1]);
   });
 
+  test(`${tier}: locked instructions around RAM's end and in front of code`, () => {
+    // mov esi, [next]; lock inc dword [esi]; mov eax, [esi]; keep it
+    const body = [...take(ESI, FIRST_TABLE), 0xf0, 0xff, 0x06, 0x8b, 0x06, ...keep(EAX)];
+    const addresses = [DATA, DATA + 1, CODE - 4, CODE + 0x800, END - 8, END - 4, END - 2, END];
+    const device = new Device();
+    const machine = machineOf(tier, body, { host: device.host });
+    fill(machine, FIRST_TABLE, addresses);
+    assert.equal(machine.run(), "halt");
+    assert.deepEqual(found(machine, addresses.length), [
+      ...[ROUNDS_BEFORE + 1, 1, 1, 1, 1, 1],
+      ...[0xa1a0_0001, 0xa3a2_a1a0],
+    ]);
+    assert.deepEqual(
+      device.written.map(([gpa]) => gpa),
+      [END, END + 1, END, END + 1, END + 2, END + 3],
+    );
+    assertCompiled(machine, tier);
+  });
+
   test(`${tier}: stores into code, across its page's border and beside it`, () => {
     // There: mov al, n; ret. Here: mov esi, [next]; mov edx, [value]; mov [esi], edx; call there; movzx eax, al; keep it
     const there = 0x50000;

@@ -254,27 +254,53 @@ export class GuestMemoryRecipes {
     this.#code.set(expected);
     this.#expression(statement.value);
     this.#code.set(value);
-    this.#expression(statement.address);
-    this.#lookUp(step.TLB_WRITE, size / 8, va, entry);
-    // An unaligned access that hits lies within a page, which is not enough.
-    this.#code.get(va);
-    steps.push(unaryOps["i32.wrap_i64"]);
-    this.#code.i32Const(size / 8 - 1);
-    steps.push(binaryOps["i32.and"], unaryOps["i32.eqz"], binaryOps["i32.and"]);
+    const isAligned = (): void => {
+      this.#code.i32Const(size / 8 - 1);
+      steps.push(binaryOps["i32.and"], unaryOps["i32.eqz"], binaryOps["i32.and"]);
+    };
+    const exchange = (offset: number): void => {
+      this.#code.get(expected);
+      this.#code.get(value);
+      steps.push(opcode.atomicPrefix, compareExchangeOpcode[size], Math.log2(size / 8), offset);
+      this.#code.get(expected);
+      steps.push(binaryOps[`${type}.ne`]);
+      this.#code.if("unlikely");
+      this.#code.call(beginAgain);
+      steps.push(opcode.drop, step.FAULT, step.END_IF);
+    };
+    const over = this.#code.jump(step.JUMP);
+    const byTlb = this.#code.write(() => {
+      this.#expression(statement.address);
+      this.#lookUp(step.TLB_WRITE, size / 8, va, entry);
+      // An unaligned access that hits lies within a page, which is not enough.
+      this.#code.get(va);
+      steps.push(unaryOps["i32.wrap_i64"]);
+      isAligned();
+      this.#code.if("likely");
+      this.#hostAddress(step.TLB_WRITE, va, entry);
+      exchange(0);
+      steps.push(opcode.else);
+      this.#code.get(va);
+      this.#code.get(value);
+      this.#code.call(slowWrite(size));
+      this.#faultIf();
+      steps.push(step.END_IF);
+    });
+    this.#code.here(over);
+    const direct = this.#code.jump(step.JUMP_IF_DIRECT);
+    steps.push(step.FOLLOW, byTlb);
+    const end = this.#code.jump(step.JUMP);
+    this.#code.here(direct);
+    this.#low32(statement.address);
+    this.#code.tee(entry);
+    steps.push(step.IS_DIRECT, step.TLB_WRITE, size / 8);
+    // Of a store that is 0 or 1.
+    this.#code.get(entry);
+    isAligned();
     this.#code.if("likely");
-    this.#hostAddress(step.TLB_WRITE, va, entry);
-    this.#code.get(expected);
-    this.#code.get(value);
-    steps.push(opcode.atomicPrefix, compareExchangeOpcode[size], Math.log2(size / 8), 0);
-    this.#code.get(expected);
-    steps.push(binaryOps[`${type}.ne`]);
-    this.#code.if("unlikely");
-    this.#code.call(beginAgain);
-    steps.push(opcode.drop, step.FAULT, step.END_IF, opcode.else);
-    this.#code.get(va);
-    this.#code.get(value);
-    this.#code.call(slowWrite(size));
-    this.#faultIf();
-    steps.push(step.END_IF);
+    this.#code.get(entry);
+    exchange(step.RAM_OFFSET);
+    steps.push(opcode.else, step.FOLLOW, byTlb, step.END_IF);
+    this.#code.here(end);
   }
 }
