@@ -27,17 +27,26 @@ export class TransferBuffers {
     return this.#lentBytes + this.#idleBytes;
   }
 
-  /** A buffer of `lengthBytes`, with any contents, to be returned by {@link giveBack}. Served in the order of asking. */
-  async lend(lengthBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  /**
+   * A buffer of `lengthBytes`, with any contents, to be returned by {@link giveBack}; undefined when others wait or there is
+   * no room. With it a request reaches the host while the guest's slice runs on.
+   */
+  tryLend(lengthBytes: number): Uint8Array<ArrayBuffer> | undefined {
     const sizeBytes = sizeFor(lengthBytes);
     assert(sizeBytes <= this.#maxBytes, "no request is larger than all buffers together");
-    const hasRoom = this.#waiting.length === 0 && this.#lentBytes + sizeBytes <= this.#maxBytes;
-    if (hasRoom) this.#lentBytes += sizeBytes;
-    else {
-      await new Promise<void>((give) => {
-        this.#waiting.push({ sizeBytes, give });
-      });
-    }
+    if (this.#waiting.length > 0 || this.#lentBytes + sizeBytes > this.#maxBytes) return undefined;
+    this.#lentBytes += sizeBytes;
+    return this.#take(sizeBytes).subarray(0, lengthBytes);
+  }
+
+  /** The same when it is there. Served in the order of asking. */
+  async lend(lengthBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+    const buffer = this.tryLend(lengthBytes);
+    if (buffer !== undefined) return buffer;
+    const sizeBytes = sizeFor(lengthBytes);
+    await new Promise<void>((give) => {
+      this.#waiting.push({ sizeBytes, give });
+    });
     return this.#take(sizeBytes).subarray(0, lengthBytes);
   }
 

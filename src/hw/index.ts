@@ -15,6 +15,7 @@ export { fanOut, RecordedLine, UNCONNECTED_LINE, WiredOr } from "./irq-line.ts";
 export type { IrqLine } from "./irq-line.ts";
 export type { IsaDmaChannel, IsaDmaTransfer } from "./isa-dma.ts";
 export { MAX_MMIO_CLAIMS, MmioBus } from "./mmio-bus.ts";
+export { BusMasterDma } from "./pci/bus-master-dma.ts";
 export type { DeviceRegisters, PciCapability } from "./pci/capabilities.ts";
 export { definePciRegisters, PciConfigSpace, reservedBytes } from "./pci/config-space.ts";
 export type { BarSpec, PciBuses, PciConfigSpec, PciIdentity } from "./pci/config-space.ts";

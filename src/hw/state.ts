@@ -117,8 +117,15 @@ export class StateReader {
 
   /** One reader for each of exactly `count` objects. */
   children(field: string, count: number): StateReader[] {
+    const readers = this.childrenUpTo(field, count);
+    if (readers.length !== count) throw this.#wrong(field, `a list of ${count}`);
+    return readers;
+  }
+
+  /** One reader for each of at most `maxCount` objects. */
+  childrenUpTo(field: string, maxCount: number): StateReader[] {
     const value = this.#field(field);
-    if (!isList(value) || value.length !== count) throw this.#wrong(field, `a list of ${count}`);
+    if (!isList(value) || value.length > maxCount) throw this.#wrong(field, `a list of at most ${maxCount}`);
     return value.map((item, index) => {
       if (!isObject(item)) throw this.#wrong(`${field}[${index}]`, "an object of named fields");
       return new StateReader(`${this.#path}.${field}[${index}]`, item);
