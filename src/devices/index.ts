@@ -3,6 +3,7 @@
 export * from "./debug/index.ts";
 export * from "./ide/index.ts";
 export * from "./floppy/index.ts";
+export * from "./nvme/index.ts";
 export * from "./ps2/index.ts";
 export * from "./serial/index.ts";
 export * from "./vga/index.ts";
