@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ManualClock, MiB, NS_PER_MS, NS_PER_S, TimerQueue, unwrap } from "../../base/index.ts";
+import { MemoryDisk } from "../../block/index.ts";
 import { RamDma, RecordedLine } from "../../hw/index.ts";
 import type { AccessSize } from "../../hw/index.ts";
 import { textLines } from "../../devices/index.ts";
 import { createGuestRam } from "../../memory/index.ts";
-import { MemoryDisk } from "../../block/index.ts";
 import { createBoard } from "./index.ts";
 import type { Drive } from "./index.ts";
 
@@ -538,4 +538,29 @@ test("a virtio device's pin reaches the interrupt that firmware has told of, its
   ask(2);
   assert.equal(m.interrupt.level, true);
   assert.equal(m.bus.acknowledgeInterrupt(), 0x41);
+});
+
+test("each NVMe disk is a controller in a slot of its own, placed, routed and driven by its pin", () => {
+  const drive = (serialNumber: string): Drive => ({
+    bus: "nvme",
+    medium: "disk",
+    device: new MemoryDisk(new Uint8Array(4096)),
+    serialNumber,
+  });
+  const m = pc({ drives: [drive("A"), drive("B")] });
+  const config = (slot: number, register: number): number => {
+    m.out(0xcf8, 0x8000_0000 + (slot << 11) + register, 4);
+    return m.in(0xcfc, 4);
+  };
+  assert.deepEqual(
+    [4, 5, 6, 7].map((slot) => config(slot, 0)),
+    [0x54561234, 0x54561234, 0x10051af4, 0xffffffff],
+  );
+  const bars = [4, 5].map((slot) => config(slot, 0x10));
+  assert.deepEqual(
+    bars.map((gpa) => m.bus.readMmio(gpa + 8, 4)),
+    [0x10400, 0x10400],
+  );
+  assert.equal(config(4, 0x3c) & 0xffff, 0x010b);
+  assert.equal(config(5, 0x3c) & 0xffff, 0x010a);
 });

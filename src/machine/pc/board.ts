@@ -17,6 +17,7 @@ import type {
   IrqLine,
   MachineBus,
   PortHandler,
+  SendMessage,
   Timers,
 } from "../../hw/index.ts";
 import { asPorts, MmioBus, PCI_PIN, PortBus, StateReader } from "../../hw/index.ts";
@@ -67,6 +68,7 @@ import { Hpet, HPET_BYTES } from "../timer/hpet.ts";
 import { Pit8254 } from "../timer/pit-8254.ts";
 import { Rtc } from "../timer/rtc.ts";
 import { cmosImage } from "./cmos.ts";
+import { attachNvme } from "./nvme-controllers.ts";
 import { TRANSFER_BYTES_MAX } from "./drive.ts";
 import type { Drive } from "./drive.ts";
 import { floppyDrives } from "./floppy-drives.ts";
@@ -299,9 +301,21 @@ export class PcBoard {
     this.#pci.attach(PIIX_SLOT, PIIX_IDE_FUNCTION, ide);
     this.#pci.attach(PIIX_SLOT, PIIX_PM_FUNCTION, this.#power);
     this.#pci.attachResetControl(piix3);
+    const buffers = new TransferBuffers(TRANSFER_BYTES_MAX);
+    const sendMessage: SendMessage = (address, data) => {
+      if (address >>> 20 === MESSAGE_ADDRESS) apicBus.deliverMsi(address, data);
+    };
+    const nvme = attachNvme(config.drives, FIRST_FREE_SLOT, {
+      pci: this.#pci,
+      buses: this,
+      dma: config.dma,
+      buffers,
+      sendMessage,
+    });
+    const virtioSlot = FIRST_FREE_SLOT + nvme.length;
     const virtio = virtioDevices({
       drives: config.drives,
-      buffers: new TransferBuffers(TRANSFER_BYTES_MAX),
+      buffers,
       names: config.virtio.devices,
       entropy: config.entropy,
     }).map(
@@ -311,14 +325,12 @@ export class PcBoard {
           device,
           dma: config.dma,
           buses: { ports: this.ports, mmio: this.mmio },
-          sendMessage: (address, data) => {
-            if (address >>> 20 === MESSAGE_ADDRESS) apicBus.deliverMsi(address, data);
-          },
-          pin: this.#pci.interruptLine(FIRST_FREE_SLOT + index, PCI_PIN.inta),
+          sendMessage,
+          pin: this.#pci.interruptLine(virtioSlot + index, PCI_PIN.inta),
           offersPacked: config.virtio.offersPacked,
         }),
     );
-    virtio.forEach((pciFunction, index) => this.#pci.attach(FIRST_FREE_SLOT + index, 0, pciFunction));
+    virtio.forEach((pciFunction, index) => this.#pci.attach(virtioSlot + index, 0, pciFunction));
 
     const kvmClock = new KvmClock({
       ram,
@@ -349,6 +361,7 @@ export class PcBoard {
       ...virtio,
       hostBridge,
       this.#power,
+      ...nvme,
       this.#pci,
       kvmClock,
     ];
