@@ -34,15 +34,28 @@ export function processorSeconds(pid: number): number {
   return (userTicks + systemTicks) / TICKS_PER_SECOND;
 }
 
-/** The same of a process's first thread alone, in nanoseconds (Documentation/scheduler/sched-stats.rst). */
+/** The same of a process's first thread alone, to the nanosecond. */
 export function firstThreadSeconds(pid: number): number {
-  const [nanoseconds] = readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ");
+  return threadSeconds(`/proc/${pid}`);
+}
+
+/** Documentation/scheduler/sched-stats.rst */
+function threadSeconds(folder: string): number {
+  const [nanoseconds] = readFileSync(`${folder}/schedstat`, "utf8").split(" ");
   return Number(nanoseconds) / 1e9;
 }
 
 /** Of the process and all its descendants, with those that have ended and been waited for. */
 export function treeProcessorSeconds(pid: number): number {
   return processTree(pid).reduce((sum, each) => sum + processorSeconds(each) + waitedSeconds(each), 0);
+}
+
+/** Of all threads that the process and its descendants have now, to the nanosecond; those that have ended are left out. */
+export function treeThreadSeconds(pid: number): number {
+  const folders = processTree(pid).flatMap((each) =>
+    readdirSync(`/proc/${each}/task`).map((task) => `/proc/${each}/task/${task}`),
+  );
+  return folders.reduce((sum, folder) => sum + threadSeconds(folder), 0);
 }
 
 /** Of the children of a process that have ended and that it has waited for. */

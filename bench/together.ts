@@ -8,14 +8,17 @@ import type { Command } from "./contestant.ts";
 import type { Emulator, Machine } from "./emulator.ts";
 import { GuestSession } from "./guest-session.ts";
 import { memoryUse } from "../src/platform/node/index.ts";
-import { treeProcessorSeconds } from "./proc.ts";
+import { treeThreadSeconds } from "./proc.ts";
 import type { TaskPlace } from "./task-place.ts";
 import { servesTasks } from "./tasks.ts";
 
 /** The core that all are bound to; the bench itself may be on any. */
 const CORE = 0;
-/** Units after which a guest's loop is compiled and its emulator at rest. */
-const UNITS_BEFORE = "....................";
+/**
+ * Units after which a guest's loop is compiled and its emulator at rest. Each guest does them: what were still to come
+ * would be done once by one guest in the same time in which eight do it eight times.
+ */
+const UNITS_BEFORE = ".".repeat(100);
 const UNIT = /\./g;
 const WATCH_MS = 10_000;
 const LIMIT_MS = 600_000;
@@ -53,7 +56,7 @@ export async function workTogether(
       }),
     );
     const processorSeconds = (): number =>
-      sessions.reduce((sum, session) => sum + treeProcessorSeconds(session.pid), 0);
+      sessions.reduce((sum, session) => sum + treeThreadSeconds(session.pid), 0);
     const unitsSoFar = (): number => sessions.reduce((sum, session) => sum + session.count(UNIT), 0);
     const before = { ms: performance.now(), processor: processorSeconds(), units: unitsSoFar() };
     await sleep(WATCH_MS);

@@ -123,12 +123,14 @@ static void touch(long mebibytes) {
 	printf("%llu pages, sum %llu\n", (unsigned long long)pages, (unsigned long long)sum);
 }
 
-/* Works for ever, a mark for each unit of work, which is some milliseconds on a translator. */
+/* Works for ever, a mark for each unit of work. On a translator that is some 20 milliseconds, so that printing, which
+ * takes a serial port and two processes, is little beside it. */
 static void spin(void) {
+	enum { UNIT = 10 * 1000 * 1000 };
 	static uint32_t table[4096];
 	uint32_t x = 1;
 	for (;;) {
-		for (long i = 0; i < 2000000; i++) {
+		for (long i = 0; i < UNIT; i++) {
 			x = x * 1664525 + 1013904223;
 			table[x >> 20] += x ^ (x >> 7);
 		}
