@@ -11,7 +11,7 @@ export { decodeToVm } from "./decode-messages.ts";
 export { Listeners } from "./listeners.ts";
 export type { FromVmMessage, Observation, ToVmMessage, VmProcessCommand, VmSample } from "./messages.ts";
 export type { ProcessEnding, SpawnVmProcess, VmProcessLink } from "./process-link.ts";
-export { SERIAL_HISTORY_BYTES, SerialConsole } from "./serial-console.ts";
+export { SERIAL_CONFIRMED_TOGETHER_BYTES, SERIAL_HISTORY_BYTES, SerialConsole } from "./serial-console.ts";
 export type { SerialListener } from "./serial-console.ts";
 export { ANSWER_TIMEOUT_SECONDS, VmHandle } from "./vm-handle.ts";
 export type { VmEnd, VmEnding, VmHandleParts } from "./vm-handle.ts";

@@ -5,10 +5,16 @@
 
 import { releasable } from "../base/index.ts";
 import type { Releasable } from "../base/index.ts";
-import { SERIAL_INPUT_MAX_BYTES } from "../vmm/index.ts";
+import { SERIAL_INPUT_MAX_BYTES, SERIAL_OUTPUT_WINDOW_BYTES } from "../vmm/index.ts";
 
 /** Bytes of output that are remembered. */
 export const SERIAL_HISTORY_BYTES = 64 * 1024;
+
+/**
+ * The VM hears that output was consumed when it is so much: each such message costs both processes more than a line of
+ * text does, and the guest waits only for a window that is full.
+ */
+export const SERIAL_CONFIRMED_TOGETHER_BYTES = SERIAL_OUTPUT_WINDOW_BYTES / 8;
 
 /** The chunk must not be changed. A promise asks the guest to wait until it is settled. */
 export type SerialListener = (chunk: Uint8Array) => void | Promise<void>;
@@ -26,6 +32,8 @@ export class SerialConsole {
   /** Input sent to the guest's port that it has not taken. */
   #outstandingCount = 0;
   #unconfirmedCount = 0;
+  /** Of these, what the listeners are done with. */
+  #consumedCount = 0;
   /** Input beyond that, in order, each with the promise of its writer. */
   readonly #waiting: { readonly bytes: Uint8Array; readonly taken: () => void }[] = [];
   #isClosed = false;
@@ -64,7 +72,7 @@ export class SerialConsole {
 
   // The VM's side.
 
-  /** Output that was given to the listeners and is not confirmed. */
+  /** Output that the VM has not heard to be consumed. */
   get unconfirmedCount(): number {
     return this.#unconfirmedCount;
   }
@@ -74,8 +82,12 @@ export class SerialConsole {
     this.#remember(chunk);
     const slow = [...this.#listeners].map((listener) => listener(chunk)).filter((wait) => wait !== undefined);
     if (slow.length > 0) await Promise.allSettled(slow);
-    this.#unconfirmedCount -= chunk.length;
-    this.#transport.consumed(chunk.length);
+    this.#consumedCount += chunk.length;
+    if (this.#consumedCount < SERIAL_CONFIRMED_TOGETHER_BYTES) return;
+    const byteCount = this.#consumedCount;
+    this.#consumedCount = 0;
+    this.#unconfirmedCount -= byteCount;
+    this.#transport.consumed(byteCount);
   }
 
   inputTaken(byteCount: number): void {

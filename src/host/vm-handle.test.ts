@@ -4,7 +4,12 @@ import { test } from "node:test";
 import { MiB, NS_PER_S, unwrap } from "../base/index.ts";
 import { parseVmDefinition, SERIAL_INPUT_MAX_BYTES, SERIAL_OUTPUT_WINDOW_BYTES } from "../vmm/index.ts";
 import { SimulatedScheduling } from "../vmm/testing.ts";
-import { ANSWER_TIMEOUT_SECONDS, SERIAL_HISTORY_BYTES, VmHandle } from "./index.ts";
+import {
+  ANSWER_TIMEOUT_SECONDS,
+  SERIAL_CONFIRMED_TOGETHER_BYTES,
+  SERIAL_HISTORY_BYTES,
+  VmHandle,
+} from "./index.ts";
 import type { ProcessEnding, ToVmMessage, VmProcessLink } from "./index.ts";
 import { SAMPLE } from "./testing.ts";
 
@@ -227,6 +232,7 @@ test("a child that does not stop is killed", async () => {
 
 test("output is confirmed when the slowest listener has taken it, and remembered up to a limit", async () => {
   const { vm, link } = await handleOf();
+  const confirmedTogether = "x".repeat(SERIAL_CONFIRMED_TOGETHER_BYTES - 5) + "hello";
   let taken = (): void => undefined;
   const listening = vm.serial.listen(
     () =>
@@ -234,12 +240,12 @@ test("output is confirmed when the slowest listener has taken it, and remembered
         taken = resolve;
       }),
   );
-  link.says({ kind: "serialOutput", bytes: new TextEncoder().encode("hello") });
+  link.says({ kind: "serialOutput", bytes: new TextEncoder().encode(confirmedTogether) });
   await turn();
   assert.ok(!link.sent.some((message) => message.kind === "serialConsumed"));
   taken();
   await turn();
-  assert.deepEqual(link.sent.at(-1), { kind: "serialConsumed", byteCount: 5 });
+  assert.deepEqual(link.sent.at(-1), { kind: "serialConsumed", byteCount: SERIAL_CONFIRMED_TOGETHER_BYTES });
   listening.release();
   link.says({ kind: "serialOutput", bytes: new Uint8Array(SERIAL_HISTORY_BYTES).fill(0x78) });
   link.says({ kind: "serialOutput", bytes: new TextEncoder().encode("end") });
@@ -247,6 +253,23 @@ test("output is confirmed when the slowest listener has taken it, and remembered
   const history = new TextDecoder().decode(vm.serial.history());
   assert.equal(history.length, SERIAL_HISTORY_BYTES);
   assert.ok(history.endsWith("xend") && !history.includes("hello"));
+});
+
+test("small pieces of output are confirmed together, and count as not confirmed until then", async () => {
+  const { vm, link } = await handleOf();
+  const confirmed = (): number[] =>
+    link.sent.filter((message) => message.kind === "serialConsumed").map(({ byteCount }) => byteCount);
+  const piece = new Uint8Array(SERIAL_CONFIRMED_TOGETHER_BYTES / 4 + 1);
+  for (let i = 0; i < 3; i++) {
+    link.says({ kind: "serialOutput", bytes: piece });
+    await turn();
+  }
+  assert.deepEqual(confirmed(), []);
+  assert.equal(vm.serial.unconfirmedCount, 3 * piece.length);
+  link.says({ kind: "serialOutput", bytes: piece });
+  await turn();
+  assert.deepEqual(confirmed(), [4 * piece.length]);
+  assert.equal(vm.serial.unconfirmedCount, 0);
 });
 
 test("input beyond the window waits until the guest has taken some, in order", async () => {

@@ -10,11 +10,16 @@ import type { Vcpu, VcpuExit } from "../hw/index.ts";
 import type { GuestClock } from "./guest-clock.ts";
 import type { Scheduling } from "./scheduling.ts";
 
-/** A slice's goal: short enough that a key press or a packet does not wait noticeably. */
+/** A slice's goal: short enough for the next one to know how fast the guest is by now. */
 const SLICE_NS = NS_PER_MS;
-const SLICE_TOO_LONG_NS = 5 * SLICE_NS;
-/** The same while the host works for the guest, whose next step may depend on it. */
+/**
+ * How often a busy guest lets the event loop turn: short enough that a key press or a packet does not wait noticeably,
+ * and long beside what a turn costs, 12 to 20 µs.
+ */
+const TURN_NS = 4 * NS_PER_MS;
+/** The goals while the host works for the guest, whose next step may depend on it. */
 const SLICE_HOST_BUSY_NS = 200 * NS_PER_US;
+const TURN_HOST_BUSY_NS = SLICE_HOST_BUSY_NS / 2;
 /** However near the next timer is, a slice is worth its own cost. */
 const SLICE_MIN_NS = 20 * NS_PER_US;
 const SLICE_MIN_INSTRUCTIONS = 1_000;
@@ -24,6 +29,8 @@ const LONG_WAIT_NS = 100 * NS_PER_MS;
 const WORK_TO_TIDY_NS = 500 * NS_PER_MS;
 /** Before anything was measured: an interpreter's speed. */
 const FIRST_INSTRUCTIONS_PER_NS = 0.1;
+/** A slice that takes so many times what its instructions should have taken is late. */
+const LATE_FACTOR = 2;
 /** Weight of the newest slice in the measured speed. */
 const SPEED_WEIGHT = 0.25;
 
@@ -58,6 +65,7 @@ export class MachineLoop {
   /** Something happened for which a halted vCPU must look again. */
   #isWoken = false;
   #instructionsPerNs = FIRST_INSTRUCTIONS_PER_NS;
+  #wasLate = false;
   /** Guest time at which the running slice should end; -Infinity outside a slice. */
   #sliceEndNs = -Infinity;
   /** Guest time at which the wait of a halted vCPU ends by itself; -Infinity outside a wait. */
@@ -177,16 +185,26 @@ export class MachineLoop {
     return this.#isHostBusy ? SLICE_HOST_BUSY_NS : SLICE_NS;
   }
 
-  /** Learns the guest's speed from slices long enough to say something about it. */
+  #turnNs(): number {
+    return this.#isHostBusy ? TURN_HOST_BUSY_NS : TURN_NS;
+  }
+
+  /**
+   * Learns the guest's speed from slices long enough to say something about it. A single one that took far longer than
+   * its instructions should have says that this thread had no core meanwhile: others had their turn. A second one in a
+   * row says that the guest has become slow, and is believed at once, so that the third is no longer than it should be.
+   */
   #measure(instructions: number, elapsedNs: number): void {
     if (instructions < SLICE_MIN_INSTRUCTIONS || elapsedNs <= 0) return;
-    // After a slice that took far too long the next one must not: its speed is believed at once.
-    const weight = elapsedNs > SLICE_TOO_LONG_NS ? 1 : SPEED_WEIGHT;
+    const wasLate = this.#wasLate;
+    this.#wasLate = elapsedNs * this.#instructionsPerNs > LATE_FACTOR * instructions;
+    if (this.#wasLate && !wasLate) return;
+    const weight = this.#wasLate ? 1 : SPEED_WEIGHT;
     this.#instructionsPerNs += weight * (instructions / elapsedNs - this.#instructionsPerNs);
   }
 
   async #yieldIfDue(): Promise<void> {
-    if (this.#scheduling.nowNs() - this.#lastYieldNs >= this.#sliceNs() / 2) await this.#yield();
+    if (this.#scheduling.nowNs() - this.#lastYieldNs >= this.#turnNs()) await this.#yield();
   }
 
   async #yield(): Promise<void> {

@@ -260,7 +260,28 @@ test("slices grow until they take about a millisecond, and the event loop gets i
   const last = parts.vcpu().budgets.at(-1) ?? 0;
   assert.ok(last > 900_000 && last < 1_100_000, `one nanosecond each: ${last} instructions`);
   assert.ok(parts.scheduling.yields > 20);
+  assert.ok(
+    parts.scheduling.yields < parts.vcpu().budgets.length / 3,
+    "a turn costs more than a slice's end",
+  );
   vm.stop();
+});
+
+test("a slice during which the host ran others says nothing about the guest, two in a row that it is slow", async () => {
+  const [alone, slow, slower] = [100, 110, 111];
+  const tenTimes = new Set([alone, slow, slower]);
+  const parts: ScriptedParts = scriptedParts((cpu, maxInstructions) => {
+    cpu.retire(maxInstructions);
+    parts.scheduling.advance(maxInstructions * (tenTimes.has(parts.vcpu().budgets.length) ? 10 : 1));
+    return "slice";
+  });
+  const vm = await machineOf(parts);
+  vm.start();
+  for (let i = 0; i < 200; i++) await parts.scheduling.run(0);
+  vm.stop();
+  const { budgets } = parts.vcpu();
+  const after = (slice: number): number => Math.round((budgets[slice] ?? NaN) / 100_000);
+  assert.deepEqual([after(alone), after(slow), after(slower)], [10, 10, 1]);
 });
 
 test("a timer set during a slice for before its end ends the slice", async () => {
