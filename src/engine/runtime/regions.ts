@@ -44,6 +44,8 @@ export const regionLimits = {
   inlinedBlocks: 12,
   inlinedInstructions: 60,
   inlinedDepth: 2,
+  /** How deep calls of the region's own entry may nest: twice as many calls are spared for each level. */
+  recursionDepth: 3,
   /** Failed checks of its mapping after which an entry gets a region within its page only. */
   remapFailures: 2,
 } as const;
@@ -430,7 +432,8 @@ export class Regions {
    */
   #sizeOfCallee(callee: number, where: CalleeSearch): CodeSize | undefined {
     const { baseRip, mode, addressSpace, depth, room } = where;
-    const blocksMax = depth > regionLimits.inlinedDepth ? Math.min(1, room.blocks) : room.blocks;
+    const depthMax = callee === 0 ? regionLimits.recursionDepth : regionLimits.inlinedDepth;
+    const blocksMax = depth > depthMax ? Math.min(1, room.blocks) : room.blocks;
     const seen = new Set<number>([callee]);
     let blocks = 0;
     let instructions = 0;
