@@ -184,6 +184,23 @@ export class LazyFlags {
     this.state = FLAG_OP_FLAGS;
   }
 
+  /** In front of a shared exit, which stores all: what the operation does not use is not needed from further up. */
+  tellExit(): void {
+    const f = this.#f;
+    const kind = kindOf(this.state);
+    f.i32Const(this.state);
+    f.localSet(this.op);
+    for (const [local, isUsed] of [
+      [this.dst, usesDst(kind)],
+      [this.src, usesSrc(kind)],
+      [this.aux, usesAux(kind)],
+    ] as const) {
+      if (isUsed) continue;
+      f.i64Const(0, 0);
+      f.localSet(local);
+    }
+  }
+
   /** Goes from this state to FLAGS_MIXED. */
   mix(): void {
     const f = this.#f;

@@ -205,6 +205,7 @@ export class Lowering {
     const low = (dirty & ALL_GPRS) | (notRetired << WORD_NOT_RETIRED_SHIFT) | (flags << WORD_FLAGS_SHIFT);
     f.i64Const(low, pcOffset);
     f.localSet(word);
+    if (state >= 0) this.flags.tellExit();
     if (xmmWord === undefined) return;
     f.i32Const(dirty & ALL_XMMS);
     f.localSet(xmmWord);

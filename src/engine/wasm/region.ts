@@ -157,7 +157,7 @@ export class RegionCompiler {
     if (!node.isHeader) return this.#within(number, 0);
     this.#loopLabels[number] = f.loop();
     this.#enterState(number);
-    this.#checkBudget(node);
+    if (!this.#checksAtEdges(number)) this.#checkBudget(node.block.offset);
     this.#lowering.floats.enterLoop();
     this.#within(number, 0);
     f.end();
@@ -182,13 +182,21 @@ export class RegionCompiler {
     if (isHeader || isMerge) this.#lowering.floats.forget();
   }
 
-  #checkBudget(node: RegionNode): void {
+  /**
+   * Is the budget looked at where edges lead back to a loop's header instead of there? Flags of several kinds meet at the
+   * header; where it soon sets others, nothing has to be kept for an exit.
+   */
+  #checksAtEdges(header: number): boolean {
+    return this.#flow.flagsIn(header) === FLAGS_MIXED;
+  }
+
+  #checkBudget(offset: number): void {
     const { f, count } = this.#frame;
     this.#frame.loadState32(L.BUDGET);
     f.localGet(count);
     f.op(binaryOps["i32.lt_s"]);
     f.if("unlikely");
-    this.#exits.leaveCold(node.block.offset);
+    this.#exits.leaveCold(offset);
     f.end();
   }
 
@@ -338,10 +346,11 @@ export class RegionCompiler {
       return this.#exits.leaveByChain(() => this.#frame.pushRip(offset));
     }
     const { flags } = this.#lowering;
-    if (this.#flow.flagsIn(to) === FLAGS_MIXED) flags.mix();
     // An open loop with this header, else a merge whose block is open, else code that stands right here.
     const target = this.#node(to);
     const loop = this.#loopLabels[to];
+    if (target.isHeader && loop !== undefined && this.#checksAtEdges(to)) this.#checkBudget(offset);
+    if (this.#flow.flagsIn(to) === FLAGS_MIXED) flags.mix();
     if (target.isHeader && loop !== undefined) return this.#frame.f.br(loop);
     if (!target.isMerge) {
       // What is known where paths part is known on each of them.
