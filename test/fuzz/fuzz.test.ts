@@ -3,11 +3,13 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { fuzzBoard } from "./board-fuzz.ts";
 import { fuzzEngine } from "./engine-fuzz.ts";
+import { fuzzNvme } from "./nvme-fuzz.ts";
 import { fuzzVirtio } from "./virtio-fuzz.ts";
 
 const ENGINE_GUESTS = 75;
 const BOARDS = 10;
 const VIRTIO_DEVICES = 25;
+const NVME_CONTROLLERS = 25;
 
 test("random guests at CPL 0 neither crash the engine, nor keep it, nor leave their memory, in any tier", () => {
   const result = fuzzEngine(1, (cases) => cases >= ENGINE_GUESTS);
@@ -23,4 +25,9 @@ test("random accesses neither crash the board nor keep it, and its state survive
 test("drivers that break the rules neither crash a virtio device nor keep it from those who do not", async () => {
   const violations = await fuzzVirtio(1, VIRTIO_DEVICES);
   assert.ok(violations > VIRTIO_DEVICES, `${String(violations)} violations were met`);
+});
+
+test("a driver that breaks the rules neither crashes an NVMe controller nor keeps it from one who does not", async () => {
+  const errors = await fuzzNvme(1, NVME_CONTROLLERS);
+  assert.ok(errors > NVME_CONTROLLERS, `${String(errors)} errors were met`);
 });

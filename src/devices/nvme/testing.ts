@@ -40,6 +40,8 @@ export const MEMORY = {
   prpLists: 0x8_0000,
   data: 0x10_0000,
 } as const;
+/** Turns of the microtask queue: enough for many requests, each of which waits for the one before it. */
+const SETTLING_TURNS = 2000;
 const QUEUE_BYTES = 0x1_0000;
 
 export interface Completion {
@@ -126,7 +128,9 @@ export class NvmeDriver {
     this.#addQueue(0, MEMORY.adminQueues, entries);
     this.write(REG.aqa, ((entries - 1) << 16) | (entries - 1));
     this.write(REG.asq, MEMORY.adminQueues);
+    this.write(REG.asq + 4, 0);
     this.write(REG.acq, MEMORY.adminQueues + QUEUE_BYTES);
+    this.write(REG.acq + 4, 0);
     this.write(REG.cc, configuration);
   }
 
@@ -150,6 +154,11 @@ export class NvmeDriver {
       dwords: [size, (vector << 16) | 3],
     });
     await this.succeed({ opcode: ADMIN.createSubmissionQueue, prp1: gpa, dwords: [size, (id << 16) | 1] });
+  }
+
+  /** Whether a pair of queues was made since the controller was enabled. */
+  has(queueId: number): boolean {
+    return this.#queues.has(queueId);
   }
 
   /** Puts a command into a queue without ringing; returns its identifier. */
@@ -237,5 +246,5 @@ export class NvmeDriver {
 
 /** Lets everything happen that needs nothing but its turn. */
 export async function settled(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+  for (let turn = 0; turn < SETTLING_TURNS; turn++) await Promise.resolve();
 }
