@@ -113,7 +113,8 @@ export const VM_SETTINGS = {
     placeholder: "DEVICE",
     help:
       "add a device: isa-debug-exit, through which a guest ends the VM with a status (port 0xf4), " +
-      "virtio-rng, which gives random bytes of the host; may be repeated",
+      "virtio-rng, which gives random bytes of the host, virtio-console (hvc0 in Linux), whose output goes where that of the " +
+      "serial port goes, and which takes its input once the guest has a driver for it; may be repeated",
     maxCount: 16,
     choices: ["isa-debug-exit", ...VIRTIO_DEVICES],
   }),

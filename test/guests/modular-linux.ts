@@ -22,10 +22,12 @@ const MODULES = [
   "drivers/block/virtio_blk.ko",
   "drivers/char/hw_random/virtio-rng.ko",
 ] as const;
+/** Loaded apart, since it takes over the terminal. */
+const CONSOLE_MODULE = "drivers/char/virtio_console.ko";
 
 export interface ModularLinux {
   readonly kernelPath: string;
-  /** An archive with /modules, to be put behind another initramfs. */
+  /** An archive with /modules and /console, to be put behind another initramfs. */
   readonly modulesPath: string;
 }
 
@@ -34,7 +36,7 @@ export async function modularLinux(): Promise<ModularLinux> {
   const depends = await runTool("apt-cache", ["depends", META_PACKAGE]);
   const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
   if (name === undefined) throw new Unavailable(`apt-cache knows no ${META_PACKAGE}; run apt-get update`);
-  const home = join(programCacheFolder(), `${name}-${MODULES.length}`);
+  const home = join(programCacheFolder(), `${name}-${MODULES.length + 1}`);
   const files = { kernelPath: join(home, "kernel"), modulesPath: join(home, "modules.cpio") };
   if (existsSync(home)) return files;
   await mkdir(programCacheFolder(), { recursive: true });
@@ -51,6 +53,9 @@ export async function modularLinux(): Promise<ModularLinux> {
     const data = await readFile(join(tree, "lib/modules", version, "kernel", module));
     entries.push({ kind: "file", path: `modules/${index}-${moduleName(module)}.ko`, data });
   }
+  entries.push({ kind: "directory", path: "console" });
+  const data = await readFile(join(tree, "lib/modules", version, "kernel", CONSOLE_MODULE));
+  entries.push({ kind: "file", path: "console/virtio_console.ko", data });
   await writeFile(join(work.path, "home", "modules.cpio"), buildCpio(entries));
   await rename(join(work.path, "home"), home);
   return files;

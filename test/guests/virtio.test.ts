@@ -119,10 +119,20 @@ test("by messages: version 1 with split queues", LIMIT, async (t) => {
   const prepared = await prepare(t, folder.path);
   if (prepared === undefined) return;
   const { diskPath, ...options } = prepared;
-  const withApic = { append: "console=ttyS0 panic=-1", device: ["virtio-rng"] } as const;
+  const withApic = { append: "console=ttyS0 panic=-1", device: ["virtio-rng", "virtio-console"] } as const;
   await using shell = await linuxShell({ ...options, ...withApic }, NAME);
   assert.equal(await load(shell), "");
   assert.equal((await featuresOf(shell)).slice(VERSION_1, RING_PACKED + 1), "100");
   await exercise(shell, diskPath);
   assert.match(await run(shell, "grep virtio /proc/interrupts"), /PCI-MSI \d+-edge\s+virtio\d-req\.0/);
+
+  // From when its driver is there, what is typed goes to the virtio console: a shell has to be there too.
+  const shellThere = "echo hvc0 is up >/dev/hvc0; exec sh -i </dev/hvc0 >/dev/hvc0 2>&1";
+  await shell.vm.write(
+    `insmod /console/virtio_console.ko; stty -F /dev/hvc0 -echo; setsid sh -c '${shellThere}'\n`,
+  );
+  await shell.vm.waitFor("hvc0 is up", { timeoutMs: COMMAND_TIMEOUT_MS });
+  assert.equal(await run(shell, "readlink /proc/self/fd/0"), "/dev/hvc0");
+  const lines = Array.from({ length: 5000 }, (_, index) => String(index + 1));
+  assert.deepEqual((await run(shell, "seq 1 5000")).split("\r\n"), lines);
 });

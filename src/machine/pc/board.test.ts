@@ -8,7 +8,7 @@ import type { AccessSize } from "../../hw/index.ts";
 import { textLines } from "../../devices/index.ts";
 import { createGuestRam } from "../../memory/index.ts";
 import { createBoard } from "./index.ts";
-import type { Drive } from "./index.ts";
+import type { Drive, VirtioDeviceName } from "./index.ts";
 
 const RAM_BYTES = 32 * MiB;
 const LAPIC_SVR = 0xfee000f0;
@@ -22,9 +22,10 @@ interface PcOptions {
   readonly hasDebugExit?: boolean;
   readonly isReset?: boolean;
   readonly drives?: readonly Drive[];
+  readonly devices?: readonly VirtioDeviceName[];
 }
 
-function pc({ hasDebugExit = false, isReset = true, drives = [] }: PcOptions = {}) {
+function pc({ hasDebugExit = false, isReset = true, drives = [], devices = ["virtio-rng"] }: PcOptions = {}) {
   const ram = unwrap(createGuestRam({ sizeBytes: RAM_BYTES, reservedPrefixBytes: 0 }));
   const clock = new ManualClock();
   const timers = new TimerQueue();
@@ -52,7 +53,7 @@ function pc({ hasDebugExit = false, isReset = true, drives = [] }: PcOptions = {
     wallClockNs: () => BigInt(Date.UTC(2026, 10, 22, 12)) * 1_000_000n + BigInt(clock.nowNs()),
     hasDebugExit,
     drives,
-    virtio: { devices: ["virtio-rng"], offersPacked: false },
+    virtio: { devices, offersPacked: false },
     entropy: (byteCount) => new Uint8Array(byteCount).fill(0x5a),
   });
   if (isReset) board.reset();
@@ -563,4 +564,30 @@ test("each NVMe disk is a controller in a slot of its own, placed, routed and dr
   );
   assert.equal(config(4, 0x3c) & 0xffff, 0x010b);
   assert.equal(config(5, 0x3c) & 0xffff, 0x010a);
+});
+
+test("the terminal's input goes to the serial port until a driver uses the virtio console; the output of both is one", () => {
+  const m = pc({ devices: ["virtio-console"] });
+  m.bus.writePort(0xcf8, 4, 0x80000000 + 0x800 * 4 + 0x10);
+  const io = m.bus.readPort(0xcfc, 4) & ~3;
+  assert.equal(m.board.serialInput(Uint8Array.of(0x41)), 1);
+  assert.equal(m.bus.readPort(0x3f8, 1), 0x41);
+  // The legacy interface: a buffer of 4 bytes in the queue for input, one of 2 in that for output.
+  for (const [queue, page, gpa, lengthBytes, flags] of [
+    [0, 0x10, 0x30000, 4, 2],
+    [1, 0x20, 0x40000, 2, 0],
+  ] as const) {
+    m.ram.writeU64(page * 4096, BigInt(gpa));
+    m.ram.writeU32(page * 4096 + 8, lengthBytes);
+    m.ram.writeU16(page * 4096 + 12, flags);
+    m.ram.writeU16(page * 4096 + 16 * 64 + 2, 1);
+    m.bus.writePort(io + 14, 2, queue);
+    m.bus.writePort(io + 8, 4, page);
+  }
+  assert.equal(m.board.serialInput(Uint8Array.of(1, 2, 3, 4, 5)), 4);
+  assert.equal(m.ram.readU32(0x30000), 0x04030201);
+  m.ram.write(0x40000, Uint8Array.of(0x68, 0x69));
+  m.bus.writePort(io + 16, 2, 1);
+  m.out(0x3f8, 0x21);
+  assert.deepEqual(m.serial, [0x68, 0x69, 0x21]);
 });

@@ -38,7 +38,9 @@ import {
   Vga,
   VGA_PORT_BASE,
   VGA_PORT_RANGES,
+  VirtioConsole,
   VirtioPci,
+  VirtioRng,
 } from "../../devices/index.ts";
 import type { TextScreen } from "../../devices/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
@@ -97,7 +99,7 @@ export interface BoardEvents {
   debugExit(value: number): void;
   /** A stub of the built-in BIOS wants its service: serveFirmware() is to be called with the processor's state. */
   firmwareCall(): void;
-  /** A byte of the first serial port; false asks it to wait for serialReady(). */
+  /** A byte of the first serial port or of the virtio console; false asks it to wait for serialReady(). */
   serialOutput(byte: number): boolean;
 }
 
@@ -185,6 +187,7 @@ export class PcBoard {
   readonly #pci: PciBus;
   readonly #bios: Bios | undefined;
   readonly #power: Piix4Pm;
+  readonly #virtioConsole: VirtioConsole | undefined;
   /** In the order of reset and restore: interrupt controllers before what drives them. */
   readonly #devices: readonly Device[];
 
@@ -301,6 +304,10 @@ export class PcBoard {
     this.#pci.attach(PIIX_SLOT, PIIX_IDE_FUNCTION, ide);
     this.#pci.attach(PIIX_SLOT, PIIX_PM_FUNCTION, this.#power);
     this.#pci.attachResetControl(piix3);
+    const hasVirtio = (name: VirtioDeviceName): boolean => config.virtio.devices.includes(name);
+    this.#virtioConsole = hasVirtio("virtio-console")
+      ? new VirtioConsole({ transmit: (byte) => events.serialOutput(byte) })
+      : undefined;
     const buffers = new TransferBuffers(TRANSFER_BYTES_MAX);
     const sendMessage: SendMessage = (address, data) => {
       if (address >>> 20 === MESSAGE_ADDRESS) apicBus.deliverMsi(address, data);
@@ -316,8 +323,10 @@ export class PcBoard {
     const virtio = virtioDevices({
       drives: config.drives,
       buffers,
-      names: config.virtio.devices,
-      entropy: config.entropy,
+      others: {
+        "virtio-rng": hasVirtio("virtio-rng") ? new VirtioRng(config.entropy) : undefined,
+        "virtio-console": this.#virtioConsole,
+      },
     }).map(
       ({ name, device }, index) =>
         new VirtioPci({
@@ -457,14 +466,16 @@ export class PcBoard {
     return this.#bios?.serve(state);
   }
 
-  /** Input of the first serial port; returns how many bytes it took. */
+  /** Input of the virtio console while a driver uses it, else of the first serial port; returns how many bytes it took. */
   serialInput(bytes: Uint8Array): number {
+    if (this.#virtioConsole?.isInUse === true) return this.#virtioConsole.receive(bytes);
     return this.serialPorts[0]?.receive(bytes) ?? 0;
   }
 
   /** After serialOutput() returned false: bytes are taken again. */
   serialReady(): void {
     this.serialPorts[0]?.transmitReady();
+    this.#virtioConsole?.transmitReady();
   }
 
   /** The text screen as it is now; undefined while the VGA shows graphics or nothing. */
