@@ -14,24 +14,38 @@ export const VCPU_COUNT_MAX = 8;
 /** Heads (u32 block address) of the hash table of translated blocks. */
 export const BLOCK_HASH = 0x810000;
 export const BLOCK_HASH_COUNT = 0x20000;
-/** Per guest-physical page: u32 address of the first translated block that starts or ends in it, 0 if none. */
+/** Per page of memory: u32 address of the first translated block that starts or ends in it, 0 if none. */
 export const PAGE_BLOCKS = 0x900000;
-/** Per guest-physical page: u64, bit i set if a translated block covers bytes [64 i, 64 i + 64) of the page. */
-export const PAGE_CODE_BITMAP = 0xc00000;
+/** Per page of memory: u64, bit i set if a translated block covers bytes [64 i, 64 i + 64) of the page. */
+export const PAGE_CODE_BITMAP = 0xc10000;
 /**
  * Per guest-physical page of 4 GiB: u8, 1 if it and the next one are RAM without translated code, so that stores which
  * begin in it need no other check while accesses are direct (MODE_DIRECT).
  */
-export const STORABLE_PAGES = 0x1200000;
+export const STORABLE_PAGES = 0x1230000;
+/**
+ * Per guest-physical page of 4 GiB: u32, 0 where the page is what it is without a slot (RAM below RAM's end, devices'
+ * above), else SLOT_* bits and in the high 20 bits the page of memory that is seen there. Pages of RAM above 1 MiB have no
+ * slot.
+ */
+export const MEMORY_SLOTS = 0x1400000;
+/** The page has a slot. */
+export const SLOT_PRESENT = 1;
+/** Reads are of memory, not of a device. */
+export const SLOT_READABLE = 2;
+export const SLOT_WRITABLE = 4;
+export const FIRST_PAGE_WITHOUT_SLOT = 0x100000;
 /** The code cache: encoded IR of translated blocks, in parts that are evicted one by one (runtime/code-cache.ts). */
 export const CODE_CACHE = 0x2000000;
 export const CODE_CACHE_SIZE = 0x4000000;
 /** The start of the code cache holds the one block that is executed alone after FAULT_CODE_CHANGED. */
 export const SINGLE_BLOCK = 0x2000000;
 export const SINGLE_BLOCK_SIZE = 0x4000;
-/** Guest-physical address 0; everything below it is the engine's own. */
+/** Memory begins: RAM, guest-physical address 0, then what slots show elsewhere. Everything below is the engine's own. */
 export const RAM_BASE = 0x6000000;
 export const RAM_SIZE_MAX = 0xc0000000;
+/** RAM, ROM and video memory together. */
+export const MEMORY_SIZE_MAX = 0xc4000000;
 
 export const PAGE_SIZE = 4096;
 export const PAGE_SHIFT = 12;

@@ -32,6 +32,7 @@ export type { DeviceState, StateValue } from "./state.ts";
 export type {
   Accelerator,
   CpuState,
+  MemorySlot,
   RunBudget,
   SegmentState,
   TableRegister,

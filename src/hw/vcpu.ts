@@ -74,6 +74,11 @@ export interface Vcpu {
   setA20(enabled: boolean): void;
   /** Guest RAM [gpa, gpa + lengthBytes) is about to be changed by somebody else (DMA): its translations are dropped. */
   memoryWritten(gpa: number, lengthBytes: number): void;
+  /**
+   * Puts memory or devices into [gpa, gpa + lengthBytes), whole pages below 1 MiB or above RAM. Between runs, or from a port
+   * or MMIO access of the guest.
+   */
+  setMemorySlot(gpa: number, lengthBytes: number, slot: MemorySlot): void;
   /** Power-on state: real mode at F000:FFF0. */
   reset(): void;
   getState(): CpuState;
@@ -81,6 +86,15 @@ export interface Vcpu {
   /** Instructions retired since creation. */
   readonly instructionsRetired: bigint;
 }
+
+/** What is seen at a range of guest-physical addresses. */
+export type MemorySlot =
+  /** RAM below its end, devices above it: what there is without a slot. */
+  | { readonly kind: "none" }
+  /** Devices, or nothing, in the place of RAM. */
+  | { readonly kind: "device" }
+  /** Bytes of the VM's memory from `offset` on, which counts RAM first; writes to what is not writable go to the bus. */
+  | { readonly kind: "memory"; readonly offset: number; readonly isWritable: boolean };
 
 /** Makes the vCPU of one machine; guest RAM was given to the accelerator when it was made. */
 export interface Accelerator {

@@ -9,6 +9,7 @@
 
 import {
   alignUp,
+  assert,
   err,
   hex,
   MAX_GUEST_RAM_BYTES,
@@ -28,6 +29,8 @@ export interface GuestRamConfig {
   readonly sizeBytes: number;
   /** Bytes before guest RAM that belong to the engine; rounded up to a page of 64 KiB. */
   readonly reservedPrefixBytes: number;
+  /** Bytes behind guest RAM for ROM and video memory, a multiple of 4 KiB; none unless given. */
+  readonly slotMemoryBytes?: number;
 }
 
 export type GuestRamErrorCode = "ram-size" | "ram-unavailable";
@@ -45,14 +48,16 @@ export function createGuestRam(config: GuestRamConfig): Result<GuestRam> {
   if (sizeBytes % PAGE_SIZE_BYTES !== 0) {
     return err("ram-size", `The guest's memory must be a multiple of 4 KiB; ${sizeBytes} bytes is not.`);
   }
+  const { slotMemoryBytes = 0 } = config;
+  assert(slotMemoryBytes % PAGE_SIZE_BYTES === 0, "slots have whole pages");
   const base = alignUp(config.reservedPrefixBytes, WASM_PAGE_BYTES);
-  const pages = alignUp(base + sizeBytes, WASM_PAGE_BYTES) / WASM_PAGE_BYTES;
+  const pages = alignUp(base + sizeBytes + slotMemoryBytes, WASM_PAGE_BYTES) / WASM_PAGE_BYTES;
   if (pages * WASM_PAGE_BYTES > MAX_WASM_MEMORY_BYTES) {
     return err("ram-size", `${sizeBytes / MiB} MiB of guest memory leaves no room for the engine in 4 GiB.`);
   }
   try {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    return ok(new GuestRam(memory, base, sizeBytes));
+    return ok(new GuestRam(memory, base, sizeBytes, slotMemoryBytes));
   } catch {
     return err(
       "ram-unavailable",
@@ -82,9 +87,11 @@ export class GuestRam {
   readonly sizeBytes: number;
   /** All of guest RAM, indexed by gpa. */
   readonly bytes: Uint8Array<SharedArrayBuffer>;
+  /** What slots show besides RAM: ROM, video memory. No address leads here but by a slot, and no DMA. */
+  readonly slotMemory: Uint8Array<SharedArrayBuffer>;
   readonly #view: DataView<SharedArrayBuffer>;
 
-  constructor(memory: WebAssembly.Memory, base: number, sizeBytes: number) {
+  constructor(memory: WebAssembly.Memory, base: number, sizeBytes: number, slotMemoryBytes = 0) {
     const { buffer } = memory;
     if (!(buffer instanceof SharedArrayBuffer)) {
       throw new OperatorFault("ram-unavailable", "Guest memory must be shared WebAssembly memory.");
@@ -93,6 +100,7 @@ export class GuestRam {
     this.base = base;
     this.sizeBytes = sizeBytes;
     this.bytes = new Uint8Array(buffer, base, sizeBytes);
+    this.slotMemory = new Uint8Array(buffer, base + sizeBytes, slotMemoryBytes);
     this.#view = new DataView(buffer, base, sizeBytes);
   }
 

@@ -139,6 +139,7 @@ export class ScriptedVcpu implements MeasuredVcpu {
   raiseNmi(): void {}
 
   memoryWritten(): void {}
+  setMemorySlot(): void {}
   setA20(): void {}
 
   setTaskPriority(): void {}

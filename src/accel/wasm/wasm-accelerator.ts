@@ -14,6 +14,7 @@ import type {
   CodeProfileTask,
   CpuState,
   MachineBus,
+  MemorySlot,
   RunBudget,
   Vcpu,
   VcpuExit,
@@ -113,6 +114,7 @@ export class WasmVcpu implements Vcpu {
       core,
       memory: ram.memory,
       ramSizeBytes: ram.sizeBytes,
+      memorySizeBytes: ram.sizeBytes + ram.slotMemory.length,
       cpu: cpuModel(cpu),
       tier,
       ...(codeProfile === undefined ? {} : { codeProfile }),
@@ -152,6 +154,10 @@ export class WasmVcpu implements Vcpu {
 
   memoryWritten(gpa: number, lengthBytes: number): void {
     this.#engine.memoryWritten(gpa, lengthBytes);
+  }
+
+  setMemorySlot(gpa: number, lengthBytes: number, slot: MemorySlot): void {
+    this.#engine.setMemorySlot(gpa, lengthBytes, slot);
   }
 
   setA20(enabled: boolean): void {

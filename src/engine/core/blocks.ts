@@ -3,7 +3,7 @@
 // becomes `stale`, so chains that still lead to it find their way to a new translation.
 import * as L from "../layout";
 import { S, get64, set32 } from "./state";
-import { RAM_SIZE, blockInvalidated, blocksForgotten } from "./host";
+import { MEMORY_SIZE, RAM_SIZE, blockInvalidated, blocksForgotten } from "./host";
 import { fetchCode } from "./code-fetch";
 import { takeFromWriteTlbs } from "./paging";
 import { flushJumpCache, uncacheBlock } from "./jump-cache";
@@ -175,7 +175,7 @@ export function codePagesWritten(gpa: u32, size: u32): void {
 /** Drops the blocks that cover the byte at this offset of any page: they are to be translated otherwise. */
 export function dropCodeAtOffset(offset: u32): void {
   const bit = granules(offset, offset + 1);
-  const pages = RAM_SIZE >>> L.PAGE_SHIFT;
+  const pages = MEMORY_SIZE >>> L.PAGE_SHIFT;
   for (let page: u32 = 0; page < pages; page++) {
     if (load<u64>(L.PAGE_CODE_BITMAP + (page << 3)) & bit) dropBlocks(page, offset, offset + 1);
   }
@@ -237,12 +237,12 @@ function unlinkFromPage(block: u32, page: u32): void {
 }
 
 /** Forgets every block; the host fills the code cache from its start again. */
-export function resetBlocks(ramSize: u32): void {
-  const pages = ramSize >>> L.PAGE_SHIFT;
+export function resetBlocks(): void {
+  const pages = MEMORY_SIZE >>> L.PAGE_SHIFT;
   memory.fill(L.BLOCK_HASH, 0, L.BLOCK_HASH_COUNT << 2);
   memory.fill(L.PAGE_BLOCKS, 0, pages << 2);
   memory.fill(L.PAGE_CODE_BITMAP, 0, pages << 3);
-  memory.fill(L.STORABLE_PAGES, 1, pages - 1);
+  memory.fill(L.STORABLE_PAGES, 1, (RAM_SIZE >>> L.PAGE_SHIFT) - 1);
   flushJumpCache();
   blocksForgotten();
 }

@@ -5,7 +5,7 @@
 // may be: every page in use has been fetched from through this TLB since the last flush that dropped its kind.
 import * as L from "../layout";
 import { S, get32, get64, set32, raiseWithError, VECTOR_GP } from "./state";
-import { RAM_SIZE, readMmio } from "./host";
+import { MEMORY_SIZE, readMmio } from "./host";
 import { ACCESS_EXECUTE, NO_ADDRESS, lastPageIsGlobal, translate } from "./paging";
 
 // Entries { tag u64 = linear page | user, page u32, isGlobal u32 }, direct-mapped by page number.
@@ -128,7 +128,7 @@ export function fetchBytes(rip: u64, gpa: u32): u32 {
   for (let i: u32 = 0; i < wanted; i++) {
     if (i >= inPage && second == NO_ADDRESS) return i;
     const at = i < inPage ? gpa + i : second + i - inPage;
-    store<u8>(S + i, at < RAM_SIZE ? load<u8>(L.RAM_BASE + at) : <u8>readMmio(at, 1), L.FETCHED);
+    store<u8>(S + i, at < MEMORY_SIZE ? load<u8>(L.RAM_BASE + at) : <u8>readMmio(at, 1), L.FETCHED);
   }
   return wanted;
 }

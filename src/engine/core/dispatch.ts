@@ -2,7 +2,7 @@
 // through chains and compiled regions) and delivers the faults that end a run. SDM 3A 6.
 import * as L from "../layout";
 import { S, get32, get64, set32, set64, VECTOR_GP, raiseWithError, setStepOver, stepOver, beginWork, charge, isWorkDone, COST_TRANSLATION } from "./state";
-import { acknowledgeInterrupt, translateBlock, translateFetched, translateSingle, RAM_SIZE } from "./host";
+import { acknowledgeInterrupt, translateBlock, translateFetched, translateSingle, MEMORY_SIZE } from "./host";
 import { registerBlock, resetBlocks } from "./blocks";
 import { codeIsGlobal, endsAtLimit, fetchAddress, fetchBytes, fetchCode, linearOf } from "./code-fetch";
 import { cacheBlock, cachedBlock } from "./jump-cache";
@@ -78,7 +78,7 @@ function settle(): i32 {
 /** The guest-physical page after the one of `linear`, or NO_PAGE if code cannot be fetched from it. */
 function pageAfter(linear: u64): u32 {
   const gpa = fetchCode((linear & ~0xfff) + 0x1000);
-  if (gpa == NO_PAGE || gpa >= RAM_SIZE) {
+  if (gpa == NO_PAGE || gpa >= MEMORY_SIZE) {
     set32(L.FAULT_VECTOR, L.FAULT_NONE);
     return NO_PAGE;
   }
@@ -117,7 +117,7 @@ function newBlock(rip: u64): u32 {
 function translateAt(rip: u64): u32 {
   const gpa = fetchAddress(rip);
   if (gpa == NO_PAGE) return 0;
-  if (gpa >= RAM_SIZE) return leaveToRunSingle();
+  if (gpa >= MEMORY_SIZE) return leaveToRunSingle();
   const isGlobal = codeIsGlobal;
   const second = secondPage(rip, gpa);
   const block = translateBlock(gpa, second);
@@ -137,7 +137,7 @@ function singleBlock(rip: u64): u32 {
   const gpa = fetchAddress(rip);
   if (gpa == NO_PAGE) return 0;
   let block: u32 = 0;
-  if (gpa < RAM_SIZE) block = translateSingle(gpa, secondPage(rip, gpa));
+  if (gpa < MEMORY_SIZE) block = translateSingle(gpa, secondPage(rip, gpa));
   if (block == 0) {
     const size = fetchBytes(rip, gpa);
     block = translateFetched(gpa, size);
@@ -300,6 +300,6 @@ export function run(budget: i32): u32 {
 /** Starts with empty caches; the host calls it once the registers are set, and after it changed memory or paging. */
 export function resetCaches(): void {
   set32(L.FAULT_VECTOR, L.FAULT_NONE);
-  resetBlocks(RAM_SIZE);
+  resetBlocks();
   flushTlb();
 }

@@ -132,7 +132,7 @@ export class FpuFixture {
       throw new Error("the floating-point core called its host");
     };
     const host = new Proxy({}, { get: () => unexpected });
-    const env = { memory, ramSize: RAM_SIZE, abort: unexpected };
+    const env = { memory, ramSize: RAM_SIZE, memorySize: RAM_SIZE, abort: unexpected };
     const module = await WebAssembly.compile(await compile());
     const instance = await WebAssembly.instantiate(module, { env, host });
     const fixture = new FpuFixture(memory, instance.exports);

@@ -57,6 +57,9 @@ export declare function blocksForgotten(): void;
 /** A block that compiled regions contain lies elsewhere from now on. */
 @external("host", "blockMoved")
 export declare function blockMoved(from: u32, to: u32): void;
-/** RAM size in bytes, a multiple of 4096; guest-physical addresses at or above it are MMIO. */
+/** RAM size in bytes, a multiple of 4096; guest-physical addresses at or above it are MMIO unless they have a slot. */
 @external("env", "ramSize")
 export declare const RAM_SIZE: u32;
+/** RAM and what lies behind it for slots, in bytes, a multiple of 4096. */
+@external("env", "memorySize")
+export declare const MEMORY_SIZE: u32;

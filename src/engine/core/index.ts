@@ -7,6 +7,7 @@ export { translateGlobal, translateQuickly as translate } from "./code-fetch";
 export { raiseBranchFault, raiseCallFault } from "./near-branches";
 export { flushJumpCache, regionAt, uncacheBlock } from "./jump-cache";
 export { flushTlb, pagingRestored, setA20 } from "./paging";
+export { setMemorySlots } from "./memory-slots";
 export { floatsAreOrdinary } from "./sse-fast";
 export { updateMode } from "./mode";
 export { resetCpu } from "./reset";

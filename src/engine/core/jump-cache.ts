@@ -19,7 +19,7 @@ import { S, get32, get64, set32, set64, charge, COST_JUMP_CACHE_FLUSH, COST_LOGG
 import { findBlock } from "./blocks";
 import { codeIsGlobal, fetchAddress, flushCodeTlb, flushCodeTlbNonGlobal, flushCodeTlbPage, linearOf, mayBeCode } from "./code-fetch";
 import { NO_ADDRESS } from "./paging";
-import { RAM_SIZE } from "./host";
+import { MEMORY_SIZE } from "./host";
 
 const ENTRY_SIZE: u32 = 1 << L.JUMP_CACHE_SHIFT;
 const CACHE_SIZE = L.JUMP_CACHE_COUNT << L.JUMP_CACHE_SHIFT;
@@ -88,7 +88,7 @@ function uncachedBlock(rip: u64): u32 {
     set32(L.FAULT_VECTOR, L.FAULT_NONE);
     return 0;
   }
-  if (gpa >= RAM_SIZE) return 0;
+  if (gpa >= MEMORY_SIZE) return 0;
   const isGlobal = codeIsGlobal;
   const block = findBlock(rip, gpa, get32(L.MODE));
   if (block != 0) cacheBlock(rip, block, isGlobal);

@@ -9,7 +9,8 @@
 // comes here. What is no power of two long counts by its pieces: see limitAlignment().
 import * as L from "../layout";
 import { S, get32, get64, set32, set64, raiseWithError, VECTOR_AC, VECTOR_GP, VECTOR_SS, charge, COST_DEVICE_ACCESS } from "./state";
-import { RAM_SIZE, readMmio, writeMmio } from "./host";
+import { readMmio, writeMmio } from "./host";
+import { DEVICE, isMemory, placeToRead } from "./memory-slots";
 import { ACCESS_READ, ACCESS_WRITE, NO_ADDRESS, WALK_FAULT, fillTlb, isWindowInUse, throughWindow, isCanonical, walk } from "./paging";
 import { codeWrite } from "./blocks";
 import { EFER_LMA } from "./control-bits";
@@ -18,11 +19,6 @@ import { isWatchedPage, watchAccess } from "./debug";
 const PAGE_MASK: u64 = 0xfffffffffffff000;
 
 // ---- Pieces of at most one page ---------------------------------------------------------------------------------
-
-@inline
-function isRam(gpa: u64): bool {
-  return gpa < <u64>RAM_SIZE;
-}
 
 @inline
 function crossesPage(va: u64, size: u32): bool {
@@ -39,11 +35,11 @@ function nextPage(va: u64): u64 {
 function readDevice(gpa: u64, hva: u32, size: u32): void {
   set64(L.STAT_MMIO_ACCESSES, get64(L.STAT_MMIO_ACCESSES) + 1);
   charge(COST_DEVICE_ACCESS);
-  if (gpa >> 32) {
+  const at = <u32>gpa;
+  if ((gpa & ~DEVICE) >> 32) {
     memory.fill(hva, 0xff, size);
     return;
   }
-  const at = <u32>gpa;
   if (size == 4) store<u32>(hva, readMmio(at, 4));
   else if (size == 1) store<u8>(hva, <u8>readMmio(at, 1));
   else if (size == 2) store<u16>(hva, <u16>readMmio(at, 2));
@@ -57,7 +53,7 @@ function readDevice(gpa: u64, hva: u32, size: u32): void {
 function writeDevice(gpa: u64, hva: u32, size: u32): void {
   set64(L.STAT_MMIO_ACCESSES, get64(L.STAT_MMIO_ACCESSES) + 1);
   charge(COST_DEVICE_ACCESS);
-  if (gpa >> 32) return;
+  if ((gpa & ~DEVICE) >> 32) return;
   const at = <u32>gpa;
   if (size == 4) writeMmio(at, 4, load<u32>(hva));
   else if (size == 1) writeMmio(at, 1, load<u8>(hva));
@@ -70,12 +66,18 @@ function writeDevice(gpa: u64, hva: u32, size: u32): void {
 }
 
 function readPiece(gpa: u64, hva: u32, size: u32): void {
-  if (isRam(gpa)) memory.copy(hva, L.RAM_BASE + <u32>gpa, size);
+  if (isMemory(gpa)) memory.copy(hva, L.RAM_BASE + <u32>gpa, size);
   else readDevice(gpa, hva, size);
 }
 
+/** Where reads go of the address whose writes go to `place`: ROM is read as memory. */
+@inline
+function seenAt(place: u64): u64 {
+  return isMemory(place) ? place : placeToRead(place & ~DEVICE);
+}
+
 function writePiece(gpa: u64, hva: u32, size: u32): void {
-  if (isRam(gpa)) memory.copy(L.RAM_BASE + <u32>gpa, hva, size);
+  if (isMemory(gpa)) memory.copy(L.RAM_BASE + <u32>gpa, hva, size);
   else writeDevice(gpa, hva, size);
 }
 
@@ -109,7 +111,7 @@ function isUnaligned(va: u64, size: u32): bool {
 
 /** Whether a store to these bytes, which lie in one page, would change translated code; if so it is dropped now. */
 function changesCode(gpa: u64, size: u32): bool {
-  if (!isRam(gpa) || load<u64>(L.PAGE_CODE_BITMAP + ((<u32>gpa >> 12) << 3)) == 0) return false;
+  if (!isMemory(gpa) || load<u64>(L.PAGE_CODE_BITMAP + ((<u32>gpa >> 12) << 3)) == 0) return false;
   return codeWrite(<u32>gpa, size) != 0;
 }
 
@@ -144,7 +146,7 @@ function slowRead(va: u64, size: u32, user: u32, how: u32): u32 {
   const scratch = S + L.SCRATCH;
   if (!crossesPage(va, size)) {
     if (isWatched() && !implicit && watchAccess(va, size, false)) return NO_ADDRESS;
-    if (isRam(gpa)) {
+    if (isMemory(gpa)) {
       fillTlb(va, <u32>gpa, user);
       return L.RAM_BASE + <u32>gpa;
     }
@@ -173,7 +175,7 @@ function slowReadForWrite(va: u64, size: u32, user: u32): u32 {
   const scratch = S + L.SCRATCH;
   if (!crossesPage(va, size)) {
     if (isWatched() && watchAccess(va, size, true)) return NO_ADDRESS;
-    if (isRam(gpa)) {
+    if (isMemory(gpa)) {
       if (changesCode(gpa, size)) {
         codeChanged();
         return NO_ADDRESS;
@@ -181,7 +183,7 @@ function slowReadForWrite(va: u64, size: u32, user: u32): u32 {
       fillTlb(va, <u32>gpa, user);
       return L.RAM_BASE + <u32>gpa;
     }
-    readDevice(gpa, scratch, size);
+    readPiece(seenAt(gpa), scratch, size);
     return scratch;
   }
   const secondGpa = walk(nextPage(va), ACCESS_WRITE, user, false);
@@ -193,8 +195,8 @@ function slowReadForWrite(va: u64, size: u32, user: u32): u32 {
     codeChanged();
     return NO_ADDRESS;
   }
-  readPiece(gpa, scratch, firstSize);
-  readPiece(secondGpa, scratch + firstSize, size - firstSize);
+  readPiece(seenAt(gpa), scratch, firstSize);
+  readPiece(seenAt(secondGpa), scratch + firstSize, size - firstSize);
   return scratch;
 }
 
@@ -213,7 +215,7 @@ function slowWrite(va: u64, hva: u32, size: u32, user: u32, how: u32): u32 {
   if (gpa == WALK_FAULT) return 1;
   if (!crossesPage(va, size)) {
     if (isWatched() && !implicit && watchAccess(va, size, true)) return 1;
-    if (!isRam(gpa)) {
+    if (!isMemory(gpa)) {
       writeDevice(gpa, hva, size);
       return 0;
     }
@@ -440,7 +442,7 @@ export function writableRun(va: u64, before: u32, size: u32): u32 {
   }
   const gpa = walk(va, ACCESS_WRITE, user, false);
   if (gpa == WALK_FAULT) return NO_ADDRESS;
-  if (!isRam(gpa) || isWatchedRun(va) || (user && get32(L.ALIGNMENT_CHECKED) != 0)) return 0;
+  if (!isMemory(gpa) || isWatchedRun(va) || (user && get32(L.ALIGNMENT_CHECKED) != 0)) return 0;
   changesCode(gpa - before, size);
   fillTlb(va, <u32>gpa, user);
   return L.RAM_BASE + <u32>gpa;
@@ -457,7 +459,7 @@ export function readableRun(va: u64): u32 {
   }
   const gpa = walk(va, ACCESS_READ, user, false);
   if (gpa == WALK_FAULT) return NO_ADDRESS;
-  if (!isRam(gpa) || isWatchedRun(va) || (user && get32(L.ALIGNMENT_CHECKED) != 0)) return 0;
+  if (!isMemory(gpa) || isWatchedRun(va) || (user && get32(L.ALIGNMENT_CHECKED) != 0)) return 0;
   fillTlb(va, <u32>gpa, user);
   return L.RAM_BASE + <u32>gpa;
 }

@@ -3,6 +3,7 @@ import * as L from "../layout";
 import { S, get32, get64, set32 } from "./state";
 import * as C from "./control-bits";
 import { flushJumpCache, updateJumpKey } from "./jump-cache";
+import { isRamUnslotted } from "./memory-slots";
 import { closeWindow, dropUserTlbs, isA20Open } from "./paging";
 
 @inline
@@ -71,7 +72,7 @@ function checkAlignment(checked: bool): void {
 
 /** MODE_DIRECT, while no alignment is checked. */
 function isDirect(cr0: u64): bool {
-  return !(cr0 & C.CR0_PG) && isA20Open() && !(get32(L.DEBUG_ARMED) & L.ARMED_DATA);
+  return !(cr0 & C.CR0_PG) && isA20Open() && isRamUnslotted() && !(get32(L.DEBUG_ARMED) & L.ARMED_DATA);
 }
 
 /** Recomputes MODE; to be called after any change of what it depends on. */

@@ -22,7 +22,8 @@ import {
   VECTOR_GP,
   VECTOR_PF,
 } from "./state";
-import { RAM_SIZE } from "./host";
+import { MEMORY_SIZE } from "./host";
+import { DEVICE, isMemory, isWritable, placeToRead, placeToWrite } from "./memory-slots";
 import * as C from "./control-bits";
 import { cpuidEdx } from "./cpuid";
 import { isWatchedPage } from "./debug";
@@ -129,14 +130,14 @@ export function setA20(isOpen: u32): void {
 /** An entry of a paging structure; beyond RAM nothing answers, which reads as ones. */
 @inline
 function readEntry64(gpa: u64): u64 {
-  gpa &= addressMask;
-  return gpa < <u64>RAM_SIZE ? load<u64>(L.RAM_BASE + <u32>gpa) : <u64>-1;
+  const place = placeToRead(gpa & addressMask);
+  return isMemory(place) ? load<u64>(L.RAM_BASE + <u32>place) : <u64>-1;
 }
 
 @inline
 function readEntry32(gpa: u32): u32 {
-  gpa &= <u32>addressMask;
-  return gpa < RAM_SIZE ? load<u32>(L.RAM_BASE + gpa) : <u32>-1;
+  const place = placeToRead(<u64>gpa & addressMask);
+  return isMemory(place) ? load<u32>(L.RAM_BASE + <u32>place) : <u32>-1;
 }
 
 /**
@@ -144,15 +145,15 @@ function readEntry32(gpa: u32): u32 {
  * processor works on the same tables), and the walk has to begin again.
  */
 function markEntry64(gpa: u64, entry: u64, bits: u64): bool {
-  gpa &= addressMask;
-  if (gpa >= <u64>RAM_SIZE) return true;
-  return atomic.cmpxchg<u64>(L.RAM_BASE + <u32>gpa, entry, entry | bits) == entry;
+  const place = placeToWrite(gpa & addressMask);
+  if (!isMemory(place)) return true;
+  return atomic.cmpxchg<u64>(L.RAM_BASE + <u32>place, entry, entry | bits) == entry;
 }
 
 function markEntry32(gpa: u32, entry: u32, bits: u32): bool {
-  gpa &= <u32>addressMask;
-  if (gpa >= RAM_SIZE) return true;
-  return atomic.cmpxchg<u32>(L.RAM_BASE + gpa, entry, entry | bits) == entry;
+  const place = placeToWrite(<u64>gpa & addressMask);
+  if (!isMemory(place)) return true;
+  return atomic.cmpxchg<u32>(L.RAM_BASE + <u32>place, entry, entry | bits) == entry;
 }
 
 /** Whether a page whose entries' rights combine to `rights` (ENTRY_W, ENTRY_U, ENTRY_NX set = denied) may be accessed. */
@@ -311,8 +312,8 @@ export function isCanonical(gva: u64): bool {
 }
 
 /**
- * Guest-physical address of a linear address (it may lie above 4 GiB), or WALK_FAULT with #PF, or #GP for one that
- * is not canonical, pending. `implicit`: the processor's own access to a descriptor table or TSS.
+ * Where a linear address leads (memory-slots.ts), or WALK_FAULT with #PF, or #GP for one that is not canonical, pending.
+ * `implicit`: the processor's own access to a descriptor table or TSS.
  */
 export function walk(gva: u64, access: u32, user: u32, implicit: bool): u64 {
   let gpa: u64;
@@ -333,14 +334,23 @@ export function walk(gva: u64, access: u32, user: u32, implicit: bool): u64 {
     do gpa = walk32(<u32>gva, access, user, implicit);
     while (gpa == WALK_AGAIN);
   }
-  return gpa == WALK_FAULT ? gpa : gpa & addressMask;
+  if (gpa == WALK_FAULT) return gpa;
+  gpa &= addressMask;
+  if (access == ACCESS_WRITE) return placeToWrite(gpa);
+  if (!isWritable(gpa)) leaf &= ~LEAF_WRITABLE;
+  return placeToRead(gpa);
 }
 
-/** Guest-physical address, or NO_ADDRESS with a fault pending; see walk(). For the fetch of code. */
+/**
+ * Where code of a linear address lies: in memory, or above it the guest-physical address of a device, or NO_ADDRESS with a
+ * fault pending. Devices whose addresses are those of a slot's memory hold no code that could be executed.
+ */
 export function translate(gva: u64, access: u32, user: u32): u32 {
-  const gpa = walk(gva, access, user, false);
-  if (gpa == WALK_FAULT) return NO_ADDRESS;
-  return gpa >> 32 ? VOID_PAGE | (<u32>gpa & 0xfff) : <u32>gpa;
+  const place = walk(gva, access, user, false);
+  if (place == WALK_FAULT) return NO_ADDRESS;
+  if (isMemory(place)) return <u32>place;
+  const gpa = place & ~DEVICE;
+  return gpa >> 32 || gpa < <u64>MEMORY_SIZE ? VOID_PAGE | (<u32>gpa & 0xfff) : <u32>gpa;
 }
 
 // ---- The TLBs ---------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
 import * as L from "../layout";
 import { S, get32, get64, set32, VECTOR_GP, VECTOR_SS } from "./state";
 import { ACCESS_EXECUTE, NO_ADDRESS, isCanonical, translate } from "./paging";
-import { RAM_SIZE } from "./host";
+import { MEMORY_SIZE } from "./host";
 
 const RSP: u32 = 4;
 const RBP: u32 = 5;
@@ -19,7 +19,7 @@ let at: u64 = 0;
 function fetchByte(): u32 {
   const gpa = translate(at, ACCESS_EXECUTE, get32(L.CPL) == 3 ? 1 : 0);
   at++;
-  return gpa == NO_ADDRESS || gpa >= RAM_SIZE ? 0 : load<u8>(L.RAM_BASE + gpa);
+  return gpa == NO_ADDRESS || gpa >= MEMORY_SIZE ? 0 : load<u8>(L.RAM_BASE + gpa);
 }
 
 /** Bit `opcode` of four words. */

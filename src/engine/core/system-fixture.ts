@@ -170,6 +170,7 @@ export class SystemFixture {
     const env = {
       memory: fixture.#memory,
       ramSize: RAM_SIZE,
+      memorySize: RAM_SIZE,
       abort: () => {
         throw new Error("the core aborted");
       },

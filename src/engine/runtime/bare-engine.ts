@@ -8,6 +8,8 @@ import { Engine, type EngineHost, type EngineOptions } from "./engine.ts";
 
 export interface BareEngineOptions extends Pick<EngineOptions, "core" | "tier"> {
   readonly ramSizeBytes: number;
+  /** Behind RAM, for slots. */
+  readonly slotMemoryBytes?: number;
   /** As `--cpu` takes it; the default model unless given. */
   readonly cpu?: string;
   readonly compiledAtExecution?: number;
@@ -23,6 +25,8 @@ export interface BareEngine {
   /** Guest RAM. */
   readonly ram: Uint8Array;
   readonly view: DataView;
+  /** Behind RAM. */
+  readonly slotMemory: Uint8Array;
 }
 
 export function bareEngine(options: BareEngineOptions): BareEngine {
@@ -30,6 +34,7 @@ export function bareEngine(options: BareEngineOptions): BareEngine {
     core,
     tier,
     ramSizeBytes,
+    slotMemoryBytes = 0,
     cpu,
     compiledAtExecution,
     codeCacheSizeBytes,
@@ -37,12 +42,14 @@ export function bareEngine(options: BareEngineOptions): BareEngine {
     codeProfile,
     host,
   } = options;
-  const pages = (L.RAM_BASE + ramSizeBytes) / 65536;
+  const memorySizeBytes = ramSizeBytes + slotMemoryBytes;
+  const pages = (L.RAM_BASE + memorySizeBytes) / 65536;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const engine = new Engine({
     core,
     memory,
     ramSizeBytes,
+    memorySizeBytes,
     cpu: cpuModel(cpu),
     hypervisorLeaves: [],
     tier,
@@ -66,5 +73,6 @@ export function bareEngine(options: BareEngineOptions): BareEngine {
   });
   const ram = new Uint8Array(memory.buffer, L.RAM_BASE, ramSizeBytes);
   const view = new DataView(memory.buffer, L.RAM_BASE, ramSizeBytes);
-  return { engine, memory, ram, view };
+  const slotMemory = new Uint8Array(memory.buffer, L.RAM_BASE + ramSizeBytes, slotMemoryBytes);
+  return { engine, memory, ram, view, slotMemory };
 }

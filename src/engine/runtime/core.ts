@@ -37,6 +37,7 @@ export interface CoreExports {
   /** After control registers were set from outside. */
   pagingRestored(): void;
   setA20(isOpen: number): void;
+  setMemorySlots(gpa: number, pages: number, firstSlot: number): void;
   flushJumpCache(): void;
   codePagesWritten(gpa: number, sizeBytes: number): void;
   registerBlock(block: number): void;
@@ -62,11 +63,17 @@ export interface Core {
   readonly ramSizeBytes: number;
 }
 
+export interface MemorySizes {
+  readonly ramSizeBytes: number;
+  /** RAM and what lies behind it for slots; RAM alone unless given. */
+  readonly memorySizeBytes?: number;
+}
+
 /** Instantiates the core for the VM that owns `memory`. */
 export function instantiateCore(
   module: WebAssembly.Module,
   memory: WebAssembly.Memory,
-  ramSizeBytes: number,
+  { ramSizeBytes, memorySizeBytes = ramSizeBytes }: MemorySizes,
   host: CoreImports,
 ): Core {
   // The arrow functions keep `this` and give each import the calling convention of a plain function.
@@ -74,6 +81,7 @@ export function instantiateCore(
     env: {
       memory,
       ramSize: new WebAssembly.Global({ value: "i32" }, ramSizeBytes),
+      memorySize: new WebAssembly.Global({ value: "i32" }, memorySizeBytes),
       abort: () => {
         throw new Error("the engine core aborted");
       },
@@ -110,6 +118,7 @@ export function instantiateCore(
       flushTlb: exportedFunction(e, "flushTlb"),
       pagingRestored: exportedFunction(e, "pagingRestored"),
       setA20: exportedFunction(e, "setA20"),
+      setMemorySlots: exportedFunction(e, "setMemorySlots"),
       flushJumpCache: exportedFunction(e, "flushJumpCache"),
       codePagesWritten: exportedFunction(e, "codePagesWritten"),
       registerBlock: exportedFunction(e, "registerBlock"),

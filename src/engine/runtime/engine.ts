@@ -2,8 +2,9 @@
  * The engine as its user sees it: one vCPU on a VM's memory that runs x86 code by translating it. It owns the core,
  * the code cache and the compiled regions; it knows no device, only the EngineHost it calls.
  */
+import { assert } from "../../base/index.ts";
 import type { CpuidLeaf, CpuModel } from "../../cpu/index.ts";
-import type { CodeProfile, CodeProfileFinding, CodeProfileTask } from "../../hw/index.ts";
+import type { CodeProfile, CodeProfileFinding, CodeProfileTask, MemorySlot } from "../../hw/index.ts";
 import { INSTRUCTIONS_MAX, IrBlock } from "../ir/block.ts";
 import * as L from "../layout.ts";
 import { BlockTranslator } from "../x86/translate.ts";
@@ -45,6 +46,8 @@ export interface EngineOptions {
   /** The VM's memory: the engine's prefix of ENGINE_PREFIX_BYTES, then guest RAM. */
   readonly memory: WebAssembly.Memory;
   readonly ramSizeBytes: number;
+  /** RAM and what lies behind it for slots; RAM alone unless given. */
+  readonly memorySizeBytes?: number;
   readonly host: EngineHost;
   readonly cpu: CpuModel;
   /** CPUID leaves of the machine around the processor: the hypervisor range. */
@@ -112,6 +115,8 @@ const accessSize = (size: number): 1 | 2 | 4 => (size === 1 ? 1 : size === 2 ? 2
 
 export class Engine {
   readonly registers: Registers;
+  private readonly ramSizeBytes: number;
+  private readonly memorySizeBytes: number;
   private readonly core: Core;
   private readonly codeCache: CodeCache;
   private readonly translator: BlockTranslator;
@@ -128,34 +133,41 @@ export class Engine {
   private readonly evictionStops: StopTimes;
 
   constructor(options: EngineOptions) {
-    const { memory, host, ramSizeBytes } = options;
+    const { memory, host, ramSizeBytes, memorySizeBytes = ramSizeBytes } = options;
+    this.ramSizeBytes = ramSizeBytes;
+    this.memorySizeBytes = memorySizeBytes;
     this.translationStops = new StopTimes(() => host.monotonicNs());
     this.compilationStops = new StopTimes(() => host.monotonicNs());
     this.evictionStops = new StopTimes(() => host.monotonicNs());
-    this.core = instantiateCore(options.core, memory, ramSizeBytes, {
-      readPort: (port, size) => host.readPort(port, accessSize(size)),
-      writePort: (port, size, value) => host.writePort(port, accessSize(size), value),
-      readMmio: (gpa, size) => host.readMmio(gpa, accessSize(size)),
-      writeMmio: (gpa, size, value) => host.writeMmio(gpa, accessSize(size), value),
-      acknowledgeInterrupt: () => host.acknowledgeInterrupt(),
-      readMsr: (index) => this.readMsr(host, index),
-      writeMsr: (index, low, high) => (host.writeMsr(index, (BigInt(high) << 32n) | BigInt(low)) ? 1 : 0),
-      taskPriorityChanged: (priorityClass) => host.taskPriorityChanged?.(priorityClass),
-      tscOffsetChanged: (low, high) =>
-        host.tscOffsetChanged?.(BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low))),
-      entropyU32: () => host.entropyU32(),
-      nowNs: () => host.nowNs(),
-      translateBlock: (gpa, gpa2) => this.translateBlock(gpa, gpa2),
-      translateSingle: (gpa, gpa2) => this.translateSingle(gpa, gpa2),
-      translateFetched: (gpa, sizeBytes) => this.translateFetched(gpa, sizeBytes),
-      blockIsHot: (block) => this.blockIsHot(block),
-      blockInvalidated: (block) => this.regions?.blockInvalidated(block),
-      blocksForgotten: () => {
-        this.codeCache.reset();
-        this.regions?.reset();
+    this.core = instantiateCore(
+      options.core,
+      memory,
+      { ramSizeBytes, memorySizeBytes },
+      {
+        readPort: (port, size) => host.readPort(port, accessSize(size)),
+        writePort: (port, size, value) => host.writePort(port, accessSize(size), value),
+        readMmio: (gpa, size) => host.readMmio(gpa, accessSize(size)),
+        writeMmio: (gpa, size, value) => host.writeMmio(gpa, accessSize(size), value),
+        acknowledgeInterrupt: () => host.acknowledgeInterrupt(),
+        readMsr: (index) => this.readMsr(host, index),
+        writeMsr: (index, low, high) => (host.writeMsr(index, (BigInt(high) << 32n) | BigInt(low)) ? 1 : 0),
+        taskPriorityChanged: (priorityClass) => host.taskPriorityChanged?.(priorityClass),
+        tscOffsetChanged: (low, high) =>
+          host.tscOffsetChanged?.(BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low))),
+        entropyU32: () => host.entropyU32(),
+        nowNs: () => host.nowNs(),
+        translateBlock: (gpa, gpa2) => this.translateBlock(gpa, gpa2),
+        translateSingle: (gpa, gpa2) => this.translateSingle(gpa, gpa2),
+        translateFetched: (gpa, sizeBytes) => this.translateFetched(gpa, sizeBytes),
+        blockIsHot: (block) => this.blockIsHot(block),
+        blockInvalidated: (block) => this.regions?.blockInvalidated(block),
+        blocksForgotten: () => {
+          this.codeCache.reset();
+          this.regions?.reset();
+        },
+        blockMoved: (from, to) => this.regions?.blockMoved(from, to),
       },
-      blockMoved: (from, to) => this.regions?.blockMoved(from, to),
-    });
+    );
     this.registers = new Registers(memory, this.core);
     const { tier, compiledAtExecution = 1, codeCacheSizeBytes } = options;
     this.codeCache = new CodeCache(memory, {
@@ -221,6 +233,25 @@ export class Engine {
    */
   setA20(isOpen: boolean): void {
     this.core.exports.setA20(isOpen ? 1 : 0);
+  }
+
+  /**
+   * What is seen at [gpa, gpa + sizeBytes), whole pages. Between slices or by an access of the guest to a port or device,
+   * like the A20M# pin.
+   */
+  setMemorySlot(gpa: number, sizeBytes: number, slot: MemorySlot): void {
+    assert(gpa % L.PAGE_SIZE === 0 && sizeBytes % L.PAGE_SIZE === 0, "slots have whole pages");
+    const isInRam = gpa < this.ramSizeBytes && gpa + sizeBytes > L.FIRST_PAGE_WITHOUT_SLOT;
+    assert(!isInRam, "RAM above 1 MiB has no slots");
+    this.core.exports.setMemorySlots(gpa, sizeBytes / L.PAGE_SIZE, this.slotWord(slot, sizeBytes));
+  }
+
+  private slotWord(slot: MemorySlot, sizeBytes: number): number {
+    if (slot.kind === "none") return 0;
+    if (slot.kind === "device") return L.SLOT_PRESENT;
+    const { offset, isWritable } = slot;
+    assert(offset % L.PAGE_SIZE === 0 && offset + sizeBytes <= this.memorySizeBytes, "a slot shows memory");
+    return (offset | L.SLOT_PRESENT | L.SLOT_READABLE | (isWritable ? L.SLOT_WRITABLE : 0)) >>> 0;
   }
 
   /** Guest memory is about to be changed from outside the processor (DMA, images): its translations are dropped. */

@@ -57,6 +57,8 @@ export interface MachineOptions {
   /** At CODE. */
   readonly code: readonly number[];
   readonly host?: Partial<EngineHost>;
+  /** Behind RAM, for slots. */
+  readonly slotMemoryBytes?: number;
   readonly compiledAtExecution?: number;
   readonly codeCacheSizeBytes?: number;
   readonly regionMemoryLimitBytes?: number;
@@ -85,14 +87,15 @@ export class TestMachine {
   readonly engine: Engine;
   readonly ram: Uint8Array;
   readonly view: DataView;
+  readonly slotMemory: Uint8Array;
   readonly #mode: MachineMode;
   #tables = SPARE_TABLES;
 
   constructor(options: MachineOptions) {
     const { core, tier, host, compiledAtExecution, codeCacheSizeBytes, regionMemoryLimitBytes } = options;
-    const { codeProfile } = options;
+    const { codeProfile, slotMemoryBytes = 0 } = options;
     const bare = bareEngine({
-      ...{ core, tier, ramSizeBytes: RAM_SIZE_BYTES },
+      ...{ core, tier, ramSizeBytes: RAM_SIZE_BYTES, slotMemoryBytes },
       ...(host === undefined ? {} : { host }),
       ...(compiledAtExecution === undefined ? {} : { compiledAtExecution }),
       ...(codeCacheSizeBytes === undefined ? {} : { codeCacheSizeBytes }),
@@ -102,6 +105,7 @@ export class TestMachine {
     this.engine = bare.engine;
     this.ram = bare.ram;
     this.view = bare.view;
+    this.slotMemory = bare.slotMemory;
     this.#mode = options.mode;
     this.ram.set(options.code, CODE);
     this.#buildTables();

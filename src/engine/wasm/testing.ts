@@ -80,29 +80,34 @@ export class TierMachine {
       maximum: 65536,
       shared: true,
     });
-    this.core = instantiateCore(module, memory, RAM_SIZE, {
-      readPort: () => 0,
-      writePort: () => {},
-      readMmio: (gpa) => gpa,
-      writeMmio: (gpa, _size, value) => this.onMmioWrite(gpa, value),
-      acknowledgeInterrupt: () => 0,
-      readMsr: () => 0,
-      writeMsr: () => 0,
-      taskPriorityChanged: () => {},
-      tscOffsetChanged: () => {},
-      entropyU32: () => 0x12345678,
-      nowNs: () => 0,
-      translateBlock: (gpa) => this.#translate(gpa),
-      translateSingle: () => this.#codeCache.writeSingle(this.#block),
-      translateFetched: () => 0,
-      blockIsHot: () => {},
-      blockInvalidated: (block) => this.regions.blockInvalidated(block),
-      blocksForgotten: () => {
-        this.#codeCache.reset();
-        this.regions.reset();
+    this.core = instantiateCore(
+      module,
+      memory,
+      { ramSizeBytes: RAM_SIZE },
+      {
+        readPort: () => 0,
+        writePort: () => {},
+        readMmio: (gpa) => gpa,
+        writeMmio: (gpa, _size, value) => this.onMmioWrite(gpa, value),
+        acknowledgeInterrupt: () => 0,
+        readMsr: () => 0,
+        writeMsr: () => 0,
+        taskPriorityChanged: () => {},
+        tscOffsetChanged: () => {},
+        entropyU32: () => 0x12345678,
+        nowNs: () => 0,
+        translateBlock: (gpa) => this.#translate(gpa),
+        translateSingle: () => this.#codeCache.writeSingle(this.#block),
+        translateFetched: () => 0,
+        blockIsHot: () => {},
+        blockInvalidated: (block) => this.regions.blockInvalidated(block),
+        blocksForgotten: () => {
+          this.#codeCache.reset();
+          this.regions.reset();
+        },
+        blockMoved: (from, to) => this.regions.blockMoved(from, to),
       },
-      blockMoved: (from, to) => this.regions.blockMoved(from, to),
-    });
+    );
     this.registers = new Registers(memory, this.core);
     this.#codeCache = new CodeCache(memory);
     this.view = new DataView(memory.buffer);
