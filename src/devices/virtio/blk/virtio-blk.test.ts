@@ -4,7 +4,7 @@ import { MiB } from "../../../base/index.ts";
 import { BLOCK_OK, MemoryDisk, SECTOR_BYTES, TransferBuffers } from "../../../block/index.ts";
 import type { BlockDevice, BlockResult } from "../../../block/index.ts";
 import { VIRTIO_FEATURE, VIRTIO_STATUS, VirtioBlk } from "../index.ts";
-import { bench, LegacyDriver, ModernDriver, readable, settle, writable } from "../testing.ts";
+import { bench, enableMsix, LegacyDriver, ModernDriver, readable, settle, writable } from "../testing.ts";
 import type { Bench, VirtioDriver } from "../testing.ts";
 import type { DriverElement, QueueDriver } from "../queue/testing.ts";
 import { BLOCK_FEATURE, CLEARED_SECTORS_MAX, CLEARED_SEGMENTS_MAX, PIECE_BYTES } from "./block-config.ts";
@@ -227,6 +227,16 @@ for (const [name, connect] of [
     });
   });
 }
+
+test("the legacy configuration makes way for the vectors while MSI-X is enabled", () => {
+  const guest = legacy(disk);
+  const driver = new LegacyDriver(guest.on);
+  assert.equal(driver.readConfig(0, 4), SECTORS);
+  enableMsix(guest.on, 1);
+  driver.configOffset = 24;
+  assert.equal(driver.readConfig(0, 4), SECTORS);
+  assert.equal(driver.setVector("config", 1), 1);
+});
 
 for (const [what, type, sector, lengthBytes] of [
   ["a read across the end", REQUEST_TYPE.in, SECTORS - 1, 1024],
