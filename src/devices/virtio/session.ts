@@ -137,7 +137,7 @@ export class VirtioSession implements VirtioHost {
     const before = this.#status;
     let added = value & ~before & ~VIRTIO_STATUS.needsReset & 0xff;
     if ((added & VIRTIO_STATUS.featuresOk) !== 0) {
-      if (this.#areFeaturesGood()) this.#device.featuresChanged();
+      if (this.#areFeaturesGood()) this.#device.featuresAgreed();
       else added &= ~VIRTIO_STATUS.featuresOk;
     }
     this.#status |= added;
@@ -171,7 +171,6 @@ export class VirtioSession implements VirtioHost {
   acceptLegacyFeatures(bits: number): void {
     this.#accepted[0] = bits & this.legacyFeatures;
     this.#accepted[1] = 0;
-    this.#device.featuresChanged();
   }
 
   /** A page number of 0 takes the queue away (section 4.1.5.1.3.1). */

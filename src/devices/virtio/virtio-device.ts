@@ -59,8 +59,8 @@ export interface VirtioDevice {
   readonly configBytes: number;
   /** Called once, before anything else. */
   attach(host: VirtioHost): void;
-  /** The driver has set FEATURES_OK, or begun to use the device by the legacy interface. */
-  featuresChanged(): void;
+  /** The features have been agreed on; the legacy interface, where they may change at any time, has no such moment. */
+  featuresAgreed(): void;
   /** There may be something in the queue. */
   notified(index: number): void;
   /** Everything is as at power-on. Its queues are gone already. */

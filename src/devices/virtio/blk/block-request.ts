@@ -4,7 +4,16 @@ import type { Dma } from "../../../hw/index.ts";
 import type { DescriptorChain } from "../queue/index.ts";
 import { gpaOf as joined } from "../queue/index.ts";
 
-export const REQUEST_TYPE = { in: 0, out: 1, flush: 4, getId: 8, discard: 11, writeZeroes: 13 } as const;
+export const REQUEST_TYPE = {
+  in: 0,
+  out: 1,
+  flush: 4,
+  /** What old drivers of the legacy interface call a flush. */
+  flushOut: 5,
+  getId: 8,
+  discard: 11,
+  writeZeroes: 13,
+} as const;
 export const REQUEST_STATUS = { ok: 0, ioError: 1, unsupported: 2 } as const;
 export const REQUEST_HEADER_BYTES = 16;
 export const CLEARED_SEGMENT_BYTES = 16;

@@ -223,7 +223,8 @@ for (const [name, connect] of [
     test("a flush, and what is not known", async () => {
       const guest = connect();
       assert.deepEqual(await guest.request(REQUEST_TYPE.flush, 0, []), { status: ok, used: [1] });
-      assert.deepEqual(await guest.request(2, 0, []), { status: unsupported, used: [1] });
+      assert.deepEqual(await guest.request(REQUEST_TYPE.flushOut, 0, []), { status: ok, used: [1] });
+    assert.deepEqual(await guest.request(2, 0, []), { status: unsupported, used: [1] });
     });
   });
 }
@@ -380,6 +381,13 @@ describe("the cache", () => {
       assert.deepEqual(gated.asked, ["write 3+1", ...Array.from({ length: flushes }, () => "flush")]);
     });
   }
+});
+
+test("by the legacy interface no choice of features changes the cache", () => {
+  const on = bench(blk(disk), { ramBytes: RAM_BYTES });
+  const driver = new LegacyDriver(on);
+  driver.negotiate([BLOCK_FEATURE.configWriteback]);
+  assert.equal(driver.readConfig(32, 1), 1);
 });
 
 describe("many requests", () => {

@@ -89,7 +89,7 @@ export class VirtioBlk implements VirtioDevice, RegisterHooks<BlockRegisters> {
   }
 
   /** A driver that could toggle the cache but not flush it must find it off (section 5.2.5.2). */
-  featuresChanged(): void {
+  featuresAgreed(): void {
     if (this.#has("configWriteback") && !this.#has("flush")) this.config.values.writeback = 0;
   }
 
@@ -189,6 +189,7 @@ export class VirtioBlk implements VirtioDevice, RegisterHooks<BlockRegisters> {
       case REQUEST_TYPE.out:
         return this.#write(work);
       case REQUEST_TYPE.flush:
+      case REQUEST_TYPE.flushOut:
         return this.#flush();
       case REQUEST_TYPE.getId:
         return this.#identify(work);

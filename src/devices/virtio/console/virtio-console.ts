@@ -92,7 +92,7 @@ export class VirtioConsole implements VirtioDevice, RegisterHooks<typeof REGISTE
     this.#host = host;
   }
 
-  featuresChanged(): void {}
+  featuresAgreed(): void {}
 
   /** Buffers for input lie where they are until there is some. */
   notified(index: number): void {
@@ -112,7 +112,7 @@ export class VirtioConsole implements VirtioDevice, RegisterHooks<typeof REGISTE
     const queue = queues[TRANSMIT_QUEUE];
     const [chain] = queue?.outstanding ?? [];
     this.#sending = queue === undefined || chain === undefined ? undefined : { queue, chain, sentBytes };
-    // Whether the sink takes more is the host's; it is asked again by the next byte.
+    // Whether the sink takes more is the host's, which says so by transmitReady().
     this.#isHeld = false;
   }
 

@@ -44,7 +44,7 @@ export class VirtioRng implements VirtioDevice {
     this.#host?.interrupt(REQUEST_QUEUE);
   }
 
-  featuresChanged(): void {}
+  featuresAgreed(): void {}
 
   reset(): void {}
 
