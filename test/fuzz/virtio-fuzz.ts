@@ -1,14 +1,13 @@
 /**
- * Virtio fuzz: drivers that know the structures and break the rules. A function with a disk or with random bytes is set
- * up by either interface with mostly good queues, and gets chains, tables, indices and register accesses of which some
- * are wrong, while requests are under way. Nothing throws, nothing takes long; a device restored from another one's
- * saved state saves the same; and whatever was done, a driver that resets the device and keeps to the rules is served.
+ * Virtio fuzz: drivers that know the structures and break the rules. A function of each kind is set up by either
+ * interface with mostly good queues, and gets chains, tables, indices and register accesses of which some are wrong, while
+ * requests are under way. Nothing throws, nothing takes long; a device restored from another one's saved state saves the
+ * same; and whatever was done, a driver that resets the device and keeps to the rules is served.
  */
 import assert from "node:assert/strict";
 import { MiB } from "../../src/base/index.ts";
 import { MemoryDisk, SECTOR_BYTES, TransferBuffers } from "../../src/block/index.ts";
-import { VirtioBlk, VirtioRng } from "../../src/devices/index.ts";
-import type { VirtioDevice } from "../../src/devices/index.ts";
+import { VirtioBlk, VirtioConsole, VirtioRng } from "../../src/devices/index.ts";
 import { writeDescriptor } from "../../src/devices/virtio/queue/testing.ts";
 import {
   bench,
@@ -35,21 +34,53 @@ const QUEUE_GPA = 0x1_0000;
 const HEADER_GPA = 0x3_0000;
 const DATA_GPA = 0x10_0000;
 const COMMAND_ALL = 7;
+/** What the console's other side takes at one time. */
+const SINK_BYTES = 5000;
 
 type Driver = ModernDriver | LegacyDriver;
+
+const KINDS = ["blk", "blk", "rng", "console"] as const;
+type Kind = (typeof KINDS)[number];
 
 interface Subject {
   readonly on: Bench;
   readonly disk: MemoryDisk | undefined;
+  /** What the host does with the device by itself. */
+  readonly hostActs: (random: Random) => void;
+  /** Makes the device fill its next buffer of 512 bytes with 77h, if it does not do so by itself. */
+  readonly feed: () => void;
 }
 
-function build(hasDisk: boolean, offersPacked: boolean): Subject {
-  const disk = hasDisk ? new MemoryDisk(new Uint8Array(DISK_SECTORS * SECTOR_BYTES)) : undefined;
-  const device: VirtioDevice =
-    disk === undefined
-      ? new VirtioRng((count) => new Uint8Array(count).fill(0x77))
-      : new VirtioBlk({ disk, buffers: new TransferBuffers(2 * MiB), serial: "fuzz", queues: 2 });
-  return { on: bench(device, { offersPacked, ramBytes: RAM_BYTES }), disk };
+function build(kind: Kind, offersPacked: boolean): Subject {
+  const options = { offersPacked, ramBytes: RAM_BYTES };
+  const nothing = (): void => undefined;
+  switch (kind) {
+    case "blk": {
+      const disk = new MemoryDisk(new Uint8Array(DISK_SECTORS * SECTOR_BYTES));
+      const device = new VirtioBlk({
+        disk,
+        buffers: new TransferBuffers(2 * MiB),
+        serial: "fuzz",
+        queues: 2,
+      });
+      return { on: bench(device, options), disk, hostActs: nothing, feed: nothing };
+    }
+    case "rng": {
+      const device = new VirtioRng((count) => new Uint8Array(count).fill(0x77));
+      return { on: bench(device, options), disk: undefined, hostActs: nothing, feed: nothing };
+    }
+    case "console": {
+      let room = SINK_BYTES;
+      const device = new VirtioConsole({ transmit: () => --room > 0 });
+      const hostActs = (random: Random): void => {
+        room = random.below(SINK_BYTES);
+        device.transmitReady();
+        device.receive(new Uint8Array(random.below(100)));
+      };
+      const feed = (): void => void device.receive(new Uint8Array(SECTOR_BYTES).fill(0x77));
+      return { on: bench(device, options), disk: undefined, hostActs, feed };
+    }
+  }
 }
 
 /** Addresses that are good, at the edge, or nowhere. */
@@ -100,6 +131,8 @@ class Chaos {
         return this.#corrupt();
       case 3:
         return this.#driver.notify(random.below(3));
+      case 4:
+        return this.#subject.hostActs(random);
       default:
         this.#offer();
         if (random.below(2) === 0) this.#driver.notify(0);
@@ -225,7 +258,7 @@ class Chaos {
 }
 
 /** A driver that keeps to the rules, on a device that has seen others. */
-async function proveItWorks({ on, disk }: Subject): Promise<void> {
+async function proveItWorks({ on, disk, feed }: Subject): Promise<void> {
   on.pci.reset();
   on.pci.writeConfig(0x10, 4, LEGACY_PORT);
   on.pci.writeConfig(0x14, 4, MSIX_GPA);
@@ -244,6 +277,7 @@ async function proveItWorks({ on, disk }: Subject): Promise<void> {
     disk === undefined ? [data] : [readable(HEADER_GPA, 16), data, writable(HEADER_GPA + 16, 1)],
   );
   driver.notify(0);
+  feed();
   await settle();
   assert.deepEqual(queue.takeUsed(), [{ id, writtenBytes: SECTOR_BYTES + (disk === undefined ? 0 : 1) }]);
   assert.ok(on.ram.slice(DATA_GPA, SECTOR_BYTES).every((byte) => byte === 0x77));
@@ -254,7 +288,7 @@ export async function fuzzVirtio(seed: number, count: number): Promise<number> {
   let faults = 0;
   for (let next = seed; next < seed + count; next++) {
     const random = new Random(next);
-    const shape = [random.below(3) !== 0, random.below(2) === 0] as const;
+    const shape = [random.pick(KINDS), random.below(2) === 0] as const;
     const subject = build(...shape);
     try {
       const chaos = new Chaos(random, subject);

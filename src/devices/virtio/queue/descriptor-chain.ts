@@ -1,6 +1,7 @@
 /**
  * A buffer that the driver has made available: elements that the device reads, followed by elements that it writes
- * (Virtual I/O Device 1.2, section 2.6). All of them are RAM: what is not has been refused when the chain was taken.
+ * (Virtual I/O Device 1.2, section 2.6). All of them are RAM: what is not has been refused when the chain was taken. Where
+ * the guest has put something else since, reads give all ones, as on a bus where nobody answers, and writes are dropped.
  */
 
 import { OperatorFault } from "../../../base/index.ts";
@@ -64,7 +65,8 @@ export class ElementList {
   read(dma: Dma, offset: number, target: Uint8Array): number {
     return this.#walk(offset, target.length, (gpa, at, lengthBytes) => {
       const source = dma.readable(gpa, lengthBytes);
-      if (source !== undefined) target.set(source, at);
+      if (source === undefined) target.fill(0xff, at, at + lengthBytes);
+      else target.set(source, at);
     });
   }
 

@@ -52,11 +52,8 @@ export class PackedRing implements Ring {
   complete(chain: DescriptorChain, writtenBytes: number): void {
     const gpa = this.#gpaAt(this.#nextUsed);
     const marks = (this.#nextUsed & WRAP) === 0 ? 0 : DESCRIPTOR.available | DESCRIPTOR.used;
-    // Length and ID are of no use to the driver until the flags say that the descriptor is used.
-    this.#memory.writeU16(gpa + 8, writtenBytes & 0xffff);
-    this.#memory.writeU16(gpa + 10, writtenBytes >>> 16);
-    this.#memory.writeU16(gpa + 12, chain.id);
-    this.#memory.writeU16(gpa + 14, marks | (writtenBytes > 0 ? DESCRIPTOR.write : 0));
+    const flags = marks | (writtenBytes > 0 ? DESCRIPTOR.write : 0);
+    this.#memory.writeU32Pair(gpa + 8, writtenBytes, chain.id | (flags << 16));
     this.#nextUsed = this.#advance(this.#nextUsed, chain.ringDescriptors);
   }
 

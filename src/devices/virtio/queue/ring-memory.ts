@@ -1,10 +1,9 @@
 /**
  * The little-endian fields of rings and descriptors in guest memory (Virtual I/O Device 1.2, section 2.7.1). Whether a
- * ring lies in RAM is checked when its queue is set up; a descriptor table that the driver names later is checked before
- * it is read.
+ * ring lies in RAM is checked when its queue is set up, but the guest may have something else there later: what is not
+ * RAM any more reads as zeros, and is noted.
  */
 
-import { assert } from "../../../base/index.ts";
 import type { Dma } from "../../../hw/index.ts";
 
 export const DESCRIPTOR_BYTES = 16;
@@ -34,8 +33,15 @@ export class RingMemory {
   readonly #bytes2 = this.#bytes.subarray(0, 2);
   readonly #bytes8 = this.#bytes.subarray(0, 8);
 
+  #hasFailed = false;
+
   constructor(dma: Dma) {
     this.dma = dma;
+  }
+
+  /** Whether an access has met something else than RAM, ever. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
   }
 
   isRam(gpa: number, lengthBytes: number): boolean {
@@ -43,25 +49,25 @@ export class RingMemory {
   }
 
   readU16(gpa: number): number {
-    assert(this.dma.read(gpa, this.#bytes2), "the ring has been checked to be in RAM");
+    this.#read(gpa, this.#bytes2);
     return this.#view.getUint16(0, true);
   }
 
   writeU16(gpa: number, value: number): void {
     this.#view.setUint16(0, value, true);
-    assert(this.dma.write(gpa, this.#bytes2), "the ring has been checked to be in RAM");
+    this.#write(gpa, this.#bytes2);
   }
 
-  /** Two 32-bit fields, as an element of a used ring has them. */
+  /** Two 32-bit fields: an element of a used ring, or length, ID and flags of a packed ring's descriptor. */
   writeU32Pair(gpa: number, first: number, second: number): void {
     this.#view.setUint32(0, first, true);
     this.#view.setUint32(4, second, true);
-    assert(this.dma.write(gpa, this.#bytes8), "the ring has been checked to be in RAM");
+    this.#write(gpa, this.#bytes8);
   }
 
   /** Loads the descriptor at `gpa`, whose fields the properties below are until the next call of any method here. */
   loadDescriptor(gpa: number): void {
-    assert(this.dma.read(gpa, this.#bytes), "the table has been checked to be in RAM");
+    this.#read(gpa, this.#bytes);
   }
 
   get descriptorGpa(): number {
@@ -80,5 +86,15 @@ export class RingMemory {
   /** Next index of a split ring's descriptor, and the flags of a packed ring's. */
   get descriptorWord14(): number {
     return this.#view.getUint16(14, true);
+  }
+
+  #read(gpa: number, target: Uint8Array): void {
+    if (this.dma.read(gpa, target)) return;
+    target.fill(0);
+    this.#hasFailed = true;
+  }
+
+  #write(gpa: number, source: Uint8Array): void {
+    if (!this.dma.write(gpa, source)) this.#hasFailed = true;
   }
 }

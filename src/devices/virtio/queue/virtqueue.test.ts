@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { KiB, MiB, unwrap } from "../../../base/index.ts";
 import { RamDma, StateReader } from "../../../hw/index.ts";
+import type { Dma } from "../../../hw/index.ts";
 import { createGuestRam } from "../../../memory/index.ts";
 import type { GuestRam } from "../../../memory/index.ts";
 import { CHAIN_DESCRIPTORS_MAX, QUEUE_SIZE_MAX, Virtqueue } from "./index.ts";
@@ -34,6 +35,32 @@ function open(setup: QueueSetup) {
   const faults: QueueFault[] = [];
   const queue = new Virtqueue(setup, dma, (fault) => faults.push(fault));
   return { queue, faults };
+}
+
+/** Guest memory that goes away, as when the guest lays a device's registers over it. */
+class VanishingDma implements Dma {
+  readonly #dma: Dma;
+  isGone = false;
+
+  constructor(inner: Dma) {
+    this.#dma = inner;
+  }
+
+  read(gpa: number, target: Uint8Array): boolean {
+    return !this.isGone && this.#dma.read(gpa, target);
+  }
+
+  write(gpa: number, source: Uint8Array): boolean {
+    return !this.isGone && this.#dma.write(gpa, source);
+  }
+
+  readable(gpa: number, lengthBytes: number): Uint8Array | undefined {
+    return this.isGone ? undefined : this.#dma.readable(gpa, lengthBytes);
+  }
+
+  writable(gpa: number, lengthBytes: number): Uint8Array | undefined {
+    return this.isGone ? undefined : this.#dma.writable(gpa, lengthBytes);
+  }
 }
 
 const readable = (gpa: number, lengthBytes: number): DriverElement => ({
@@ -232,6 +259,25 @@ for (const isPacked of [false, true]) {
       assert.equal(queue.takeInterrupt(), false);
       assert.equal(queue.pop(), undefined);
       assert.deepEqual(ram.slice(driver.setup.descriptorGpa, 0x1_0000), before);
+    });
+
+    test("rings that are not RAM any more break the queue, and elements are as where nobody answers", () => {
+      const { driver } = connect({ isPacked });
+      const faults: QueueFault[] = [];
+      const memory = new VanishingDma(dma);
+      const queue = new Virtqueue(driver.setup, memory, (fault) => faults.push(fault));
+      driver.offer([readable(DATA_GPA, 2), writable(DATA_GPA + 16, 2)]);
+      const chain = popped(queue);
+      memory.isGone = true;
+      const bytes = new Uint8Array(2);
+      assert.equal(chain.readable.read(memory, 0, bytes), 2);
+      assert.deepEqual([...bytes], [0xff, 0xff]);
+      chain.writable.write(memory, 0, Uint8Array.of(1, 2));
+      queue.push(chain, 2);
+      queue.setNotifications(true);
+      assert.deepEqual([queue.takeInterrupt(), queue.pop()], [false, undefined]);
+      assert.deepEqual(faults, ["ring-outside-ram"]);
+      assert.equal(ram.readU16(DATA_GPA + 16), 0);
     });
 
     const OUTSIDE: readonly (readonly [string, number, number])[] = [

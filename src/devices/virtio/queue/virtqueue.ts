@@ -30,6 +30,7 @@ export interface QueueState extends DeviceState {
 export class Virtqueue {
   readonly setup: QueueSetup;
   readonly dma: Dma;
+  readonly #memory: RingMemory;
   readonly #ring: Ring;
   readonly #onFault: (fault: QueueFault) => void;
   /** Taken and not given back. */
@@ -42,8 +43,8 @@ export class Virtqueue {
     this.setup = setup;
     this.dma = dma;
     this.#onFault = onFault;
-    const memory = new RingMemory(dma);
-    this.#ring = setup.isPacked ? new PackedRing(memory, setup) : new SplitRing(memory, setup);
+    this.#memory = new RingMemory(dma);
+    this.#ring = setup.isPacked ? new PackedRing(this.#memory, setup) : new SplitRing(this.#memory, setup);
     if (setup.size < 1 || setup.size > QUEUE_SIZE_MAX) this.break("queue-size");
     else this.#checked(this.#ring.check());
   }
@@ -67,7 +68,7 @@ export class Virtqueue {
   pop(): DescriptorChain | undefined {
     if (this.#isDead) return undefined;
     const taken = this.#ring.take();
-    if (taken === undefined) return undefined;
+    if (this.#isLost() || taken === undefined) return undefined;
     if (typeof taken === "string") {
       this.break(taken);
       return undefined;
@@ -85,16 +86,21 @@ export class Virtqueue {
   push(chain: DescriptorChain, writtenBytes: number): void {
     if (!this.#outstanding.delete(chain) || this.#isDead) return;
     this.#ring.complete(chain, writtenBytes);
+    this.#isLost();
   }
 
   /** Whether the driver wants an interrupt for what was given back since the last call. */
   takeInterrupt(): boolean {
-    return !this.#isDead && this.#ring.takeInterrupt();
+    if (this.#isDead) return false;
+    const isWanted = this.#ring.takeInterrupt();
+    return isWanted && !this.#isLost();
   }
 
   /** Whether the driver should tell of new buffers; it may do so anyway. */
   setNotifications(isWanted: boolean): void {
-    if (!this.#isDead) this.#ring.setNotifications(isWanted);
+    if (this.#isDead) return;
+    this.#ring.setNotifications(isWanted);
+    this.#isLost();
   }
 
   /** The driver did what it must not: the device needs a reset. */
@@ -135,6 +141,12 @@ export class Virtqueue {
 
   get #isDead(): boolean {
     return this.#isRetired || this.#fault !== undefined;
+  }
+
+  /** Breaks the queue whose rings are not in RAM any more. */
+  #isLost(): boolean {
+    if (this.#memory.hasFailed) this.break("ring-outside-ram");
+    return this.#memory.hasFailed;
   }
 
   #checked(fault: QueueFault | undefined): void {
