@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { MiB } from "../../../base/index.ts";
-import { BLOCK_OK, MemoryDisk, SECTOR_BYTES, TransferBuffers } from "../../../block/index.ts";
-import type { BlockDevice, BlockResult } from "../../../block/index.ts";
+import { MemoryDisk, SECTOR_BYTES, TransferBuffers } from "../../../block/index.ts";
+import { HeldDisk } from "../../../block/testing.ts";
+import type { BlockDevice } from "../../../block/index.ts";
 import { VIRTIO_FEATURE, VIRTIO_STATUS, VirtioBlk } from "../index.ts";
 import { bench, enableMsix, LegacyDriver, ModernDriver, readable, settle, writable } from "../testing.ts";
 import type { Bench, VirtioDriver } from "../testing.ts";
@@ -20,57 +21,23 @@ const RAM_BYTES = 8 * MiB;
 const UNWRITTEN = 0xee;
 const { ok, ioError, unsupported } = REQUEST_STATUS;
 
-/** A disk that lists what it was asked for, and answers reads and writes only when it is let. */
-class GatedDisk implements BlockDevice {
-  readonly sizeBytes = SECTORS * SECTOR_BYTES;
-  readonly isReadOnly = false;
-  canDiscard = true;
-  readonly asked: string[] = [];
-  readonly #held: (() => void)[] = [];
-  result: BlockResult = BLOCK_OK;
-  isHolding = true;
+/** A disk of 5Ah whose requests stay under way until they are released. */
+function heldDisk(): HeldDisk {
+  const disk = openDisk();
+  disk.hold();
+  return disk;
+}
 
-  read(offset: number, target: Uint8Array): Promise<BlockResult> {
-    target.fill(0x5a);
-    return this.#answer(`read ${offset / SECTOR_BYTES}+${target.length / SECTOR_BYTES}`);
-  }
+/** The same, whose requests end at once. */
+function openDisk(): HeldDisk {
+  const disk = new HeldDisk(SECTORS * SECTOR_BYTES);
+  disk.disk.bytes.fill(0x5a);
+  return disk;
+}
 
-  write(offset: number, source: Uint8Array): Promise<BlockResult> {
-    return this.#answer(`write ${offset / SECTOR_BYTES}+${source.length / SECTOR_BYTES}`);
-  }
-
-  flush(): Promise<BlockResult> {
-    return this.#answer("flush");
-  }
-
-  discard(offset: number, lengthBytes: number): Promise<BlockResult> {
-    return this.#answer(`discard ${offset / SECTOR_BYTES}+${lengthBytes / SECTOR_BYTES}`);
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  get heldCount(): number {
-    return this.#held.length;
-  }
-
-  /** Answers what waits, in the order of asking. */
-  async release(): Promise<void> {
-    this.isHolding = false;
-    for (const answer of this.#held.splice(0)) answer();
-    await settle();
-  }
-
-  async #answer(asked: string): Promise<BlockResult> {
-    this.asked.push(asked);
-    if (this.isHolding) {
-      await new Promise<void>((resolve) => {
-        this.#held.push(resolve);
-      });
-    }
-    return this.result;
-  }
+async function release(disk: HeldDisk): Promise<void> {
+  disk.release();
+  await settle();
 }
 
 function pattern(sector: number): Uint8Array {
@@ -224,7 +191,7 @@ for (const [name, connect] of [
       const guest = connect();
       assert.deepEqual(await guest.request(REQUEST_TYPE.flush, 0, []), { status: ok, used: [1] });
       assert.deepEqual(await guest.request(REQUEST_TYPE.flushOut, 0, []), { status: ok, used: [1] });
-    assert.deepEqual(await guest.request(2, 0, []), { status: unsupported, used: [1] });
+      assert.deepEqual(await guest.request(2, 0, []), { status: unsupported, used: [1] });
     });
   });
 }
@@ -256,9 +223,8 @@ for (const [what, type, sector, lengthBytes] of [
 }
 
 test("errors of the disk are errors of the request", async () => {
-  const gated = new GatedDisk();
-  gated.isHolding = false;
-  gated.result = { ok: false, error: { code: "disk-io", message: "broken" } };
+  const gated = openDisk();
+  gated.failure = "disk-io";
   const guest = modern(gated);
   assert.deepEqual(await guest.request(REQUEST_TYPE.in, 0, [writable(DATA_GPA, 512)]), {
     status: ioError,
@@ -341,8 +307,7 @@ describe("discard and write zeroes", () => {
   });
 
   test("of a disk that cannot discard: only zeros are written", async () => {
-    const gated = new GatedDisk();
-    gated.isHolding = false;
+    const gated = openDisk();
     gated.canDiscard = false;
     const guest = modern(gated);
     assert.equal(guest.driver.readConfig(56, 1), 0);
@@ -351,7 +316,7 @@ describe("discard and write zeroes", () => {
       unsupported,
     );
     assert.equal((await guest.request(REQUEST_TYPE.writeZeroes, 0, guest.segments([4, 8, 1]))).status, ok);
-    assert.deepEqual(gated.asked, ["write 4+8"]);
+    assert.deepEqual(gated.log, ["write 2048+4096"]);
   });
 
   test("are not there for who has not agreed on them", async () => {
@@ -373,12 +338,11 @@ describe("the cache", () => {
     ["who can toggle the cache but not flush it finds it off", [BLOCK_FEATURE.configWriteback], undefined, 1],
   ] as const) {
     test(what, async () => {
-      const gated = new GatedDisk();
-      gated.isHolding = false;
+      const gated = openDisk();
       const guest = modern(gated, features);
       guest.driver.writeConfig(32, 1, writeback ?? guest.driver.readConfig(32, 1));
       assert.equal((await guest.request(REQUEST_TYPE.out, 3, oneSector)).status, ok);
-      assert.deepEqual(gated.asked, ["write 3+1", ...Array.from({ length: flushes }, () => "flush")]);
+      assert.deepEqual(gated.log, ["write 1536+512", ...Array.from({ length: flushes }, () => "flush")]);
     });
   }
 });
@@ -392,7 +356,7 @@ test("by the legacy interface no choice of features changes the cache", () => {
 
 describe("many requests", () => {
   test("are under way side by side up to the limit; the others wait without notifications", async () => {
-    const gated = new GatedDisk();
+    const gated = heldDisk();
     const guest = modern(gated, [VIRTIO_FEATURE.indirectDescriptors], false);
     const wholeQueue = Array.from({ length: 128 }, (_, index) =>
       guest.offer(
@@ -407,7 +371,7 @@ describe("many requests", () => {
     await settle();
     assert.equal(gated.heldCount, REQUESTS_UNDER_WAY_MAX);
     assert.equal(guest.queue.mustNotify(), false);
-    await gated.release();
+    await release(gated);
     await settle();
     assert.deepEqual(
       wholeQueue.map((status) => guest.on.ram.readU8(status)),
@@ -418,14 +382,14 @@ describe("many requests", () => {
   });
 
   test("with a request that ends, one that waited begins", async () => {
-    const gated = new GatedDisk();
+    const gated = heldDisk();
     const guest = modern(gated, [VIRTIO_FEATURE.indirectDescriptors]);
     for (let index = 0; index <= REQUESTS_UNDER_WAY_MAX; index++)
       guest.offer(REQUEST_TYPE.flush, 0, [], TABLE_GPA + 64 * index);
     guest.driver.notify(0);
     await settle();
-    await gated.release();
-    assert.equal(gated.asked.length, REQUESTS_UNDER_WAY_MAX + 1);
+    await release(gated);
+    assert.equal(gated.log.length, REQUESTS_UNDER_WAY_MAX + 1);
   });
 
   test("several queues share the disk, each with its own interrupt state", async () => {
@@ -455,21 +419,21 @@ describe("many requests", () => {
 
 describe("a reset", () => {
   test("of the device while requests are under way: nothing of them reaches the guest, and new ones come after them", async () => {
-    const gated = new GatedDisk();
+    const gated = heldDisk();
     const guest = modern(gated);
     const status = guest.offer(REQUEST_TYPE.in, 1, [writable(DATA_GPA, SECTOR_BYTES)]);
     guest.driver.notify(0);
     await settle();
-    assert.deepEqual(gated.asked, ["read 1+1"]);
+    assert.deepEqual(gated.log, ["read 512+512"]);
     const next = new BlockDriver(guest.on, guest.driver);
     next.offer(REQUEST_TYPE.out, 1, [readable(DATA_GPA, SECTOR_BYTES)]);
     next.driver.notify(0);
     await settle();
-    assert.deepEqual(gated.asked, ["read 1+1"]);
+    assert.deepEqual(gated.log, ["read 512+512"]);
     guest.on.ram.fill(DATA_GPA, SECTOR_BYTES, 0x11);
     guest.on.ram.writeU8(status, UNWRITTEN);
-    await gated.release();
-    assert.deepEqual(gated.asked, ["read 1+1", "write 1+1"]);
+    await release(gated);
+    assert.deepEqual(gated.log, ["read 512+512", "write 512+512"]);
     assert.deepEqual(
       guest.on.ram.slice(DATA_GPA, SECTOR_BYTES).slice(),
       new Uint8Array(SECTOR_BYTES).fill(0x11),
@@ -478,7 +442,7 @@ describe("a reset", () => {
   });
 
   test("of a queue does the same", async () => {
-    const gated = new GatedDisk();
+    const gated = heldDisk();
     const guest = modern(gated);
     const driver = new ModernDriver(guest.on);
     guest.offer(REQUEST_TYPE.in, 1, [writable(DATA_GPA, SECTOR_BYTES)]);
@@ -486,26 +450,26 @@ describe("a reset", () => {
     await settle();
     driver.write("queueSelect", 2, 0);
     driver.write("queueReset", 2, 1);
-    await gated.release();
+    await release(gated);
     assert.deepEqual(guest.queue.takeUsed(), []);
     assert.equal(guest.on.ram.readU8(DATA_GPA), 0);
     assert.equal(guest.on.pin.risingEdges, 0);
   });
 
   test("in the middle of a long write stops it between two pieces", async () => {
-    const gated = new GatedDisk();
+    const gated = heldDisk();
     const guest = modern(gated);
     guest.offer(REQUEST_TYPE.out, 0, [readable(DATA_GPA, 2 * PIECE_BYTES)]);
     guest.driver.notify(0);
     await settle();
     guest.driver.writeStatus(0);
-    await gated.release();
-    assert.deepEqual(gated.asked, ["write 0+2048"]);
+    await release(gated);
+    assert.deepEqual(gated.log, [`write 0+${PIECE_BYTES}`]);
   });
 });
 
 test("requests under way are saved, and done from the start where they are restored", async () => {
-  const gated = new GatedDisk();
+  const gated = heldDisk();
   const guest = modern(gated);
   const status = guest.offer(REQUEST_TYPE.in, 2, [writable(DATA_GPA, SECTOR_BYTES)]);
   guest.driver.notify(0);
