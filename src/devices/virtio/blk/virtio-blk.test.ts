@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { MiB } from "../../../base/index.ts";
-import { MemoryDisk, SECTOR_BYTES, TransferBuffers } from "../../../block/index.ts";
+import { BLOCK_OK, MemoryDisk, SECTOR_BYTES, TransferBuffers } from "../../../block/index.ts";
 import { HeldDisk } from "../../../block/testing.ts";
 import type { BlockDevice } from "../../../block/index.ts";
 import { VIRTIO_FEATURE, VIRTIO_STATUS, VirtioBlk } from "../index.ts";
@@ -39,6 +39,18 @@ async function release(disk: HeldDisk): Promise<void> {
   disk.release();
   await settle();
 }
+
+/** A disk larger than any test needs memory for; it keeps nothing. */
+const EMPTY_DISK: BlockDevice = {
+  sizeBytes: 1024 * MiB,
+  isReadOnly: false,
+  canDiscard: true,
+  read: () => Promise.resolve(BLOCK_OK),
+  write: () => Promise.resolve(BLOCK_OK),
+  flush: () => Promise.resolve(BLOCK_OK),
+  discard: () => Promise.resolve(BLOCK_OK),
+  close: () => Promise.resolve(),
+};
 
 function pattern(sector: number): Uint8Array {
   return Uint8Array.from({ length: SECTOR_BYTES }, (_, index) => (sector * 31 + index) & 0xff);
@@ -282,12 +294,22 @@ describe("discard and write zeroes", () => {
     );
   });
 
+  test("as many sectors as a segment may have, and not one more", async () => {
+    const guest = modern(EMPTY_DISK);
+    const most = guest.segments([8, CLEARED_SECTORS_MAX, 0]);
+    assert.equal((await guest.request(REQUEST_TYPE.discard, 0, most)).status, ok);
+    assert.equal((await guest.request(REQUEST_TYPE.writeZeroes, 0, most)).status, ok);
+    const more = guest.segments([8, CLEARED_SECTORS_MAX + 1, 0]);
+    assert.equal((await guest.request(REQUEST_TYPE.discard, 0, more)).status, ioError);
+    assert.equal((await guest.request(REQUEST_TYPE.writeZeroes, 0, more)).status, ioError);
+  });
+
   test("what is wrong changes nothing, not even what is right before it", async () => {
     const guest = modern(disk);
     const before = disk.bytes.slice();
     const wrong = [
       [SECTORS - 1, 2, 0],
-      [0, CLEARED_SECTORS_MAX + 1, 0],
+      [Number.MAX_SAFE_INTEGER, 1, 0],
     ] as const;
     for (const segment of wrong) {
       const data = guest.segments([0, 1, 0], segment);
