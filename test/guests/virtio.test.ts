@@ -12,7 +12,7 @@ import type { TestContext } from "node:test";
 
 import { MiB } from "../../src/base/index.ts";
 import { Unavailable } from "../programs/run-tool.ts";
-import { guestOptions, LIMIT, linuxShell } from "./guests.ts";
+import { BOOT_TIMEOUT_MS, guestOptions, LIMIT, linuxShell } from "./guests.ts";
 import type { LinuxShell } from "./guests.ts";
 import { modularLinux } from "./modular-linux.ts";
 
@@ -135,4 +135,18 @@ test("by messages: version 1 with split queues", LIMIT, async (t) => {
   assert.equal(await run(shell, "readlink /proc/self/fd/0"), "/dev/hvc0");
   const lines = Array.from({ length: 5000 }, (_, index) => String(index + 1));
   assert.deepEqual((await run(shell, "seq 1 5000")).split("\r\n"), lines);
+
+  // A file system: many requests side by side, and what was written survives a reset while the disk is in use.
+  assert.equal(await run(shell, "mkdir mnt; mke2fs /dev/vda >/dev/null && mount /dev/vda mnt"), "");
+  await run(shell, "for i in 1 2 3 4; do cp /bin/busybox mnt/$i & done; wait; sync");
+  await shell.vm.write("while :; do cp /bin/busybox mnt/5; echo copied 5; done &\n");
+  await shell.vm.waitFor("copied 5", { timeoutMs: COMMAND_TIMEOUT_MS });
+  await shell.vm.reset();
+  await shell.vm.waitFor(/copied 5[^]*Linux version[^]*is up/, { timeoutMs: BOOT_TIMEOUT_MS });
+  await shell.answer("stty -echo");
+  assert.equal(await load(shell), "");
+  assert.equal(await run(shell, "mkdir mnt; mount /dev/vda mnt"), "");
+  const sums = await run(shell, "sha256sum /bin/busybox mnt/[1234]");
+  const distinct = new Set(sums.split("\r\n").map((line) => line.slice(0, 64)));
+  assert.deepEqual([sums.split("\r\n").length, distinct.size], [5, 1], sums);
 });
