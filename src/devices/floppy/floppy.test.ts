@@ -178,6 +178,16 @@ test("SEEK interrupts when it ends, busy until it is sensed, and seeks of two dr
   assert.equal(m.msr(), 0x80);
 });
 
+test("an implied seek during a seek of the same drive is where the heads stay", async () => {
+  const m = await started();
+  m.ask(0x13, 0, 0x40, 0);
+  m.give(0x0f, 0, 60);
+  m.dma.program(SECTOR);
+  assert.deepEqual((await m.run(...command(READ, 0, [7, 0, 1], 18))).slice(0, 4), [0, 0, 0, 7]);
+  assert.deepEqual(m.ask(0x08), [0x20, 7]);
+  assert.deepEqual((await m.run(0x4a, 0)).slice(3, 4), [7]);
+});
+
 test("RECALIBRATE finds track 0, and reports a drive that has none", async () => {
   const m = await started();
   await m.seek(0, 40);

@@ -18,10 +18,10 @@ export interface SeekUnitConfig {
 }
 
 interface SeekState {
-  /** PCN. */
+  /** PCN: where the heads are, or will be when the seek under way has ended. */
   cylinder: number;
-  /** Where a seek under way leads, and the ST0 with which it will end. */
-  seek: { readonly cylinder: number; readonly st0: number; readonly timer: Timer } | undefined;
+  /** A seek under way, and the ST0 with which it will end. */
+  seek: { readonly st0: number; readonly timer: Timer } | undefined;
   /** ST0 to be sensed. */
   attention: number | undefined;
 }
@@ -80,14 +80,15 @@ export class SeekUnit {
 
   seek(number: number, cylinder: number): void {
     const steps = this.moveTo(number, cylinder);
-    this.#begin(number, cylinder, ST0.seekEnd | number, steps);
+    this.#begin(number, ST0.seekEnd | number, steps);
   }
 
   /** As many steps as asked for, whatever the controller takes its place to be; the PCN goes along. */
   seekBy(number: number, cylinders: number): void {
-    const from = this.#at(number).cylinder;
+    const state = this.#at(number);
     this.#config.drive(number)?.step(cylinders);
-    this.#begin(number, (from + cylinders) & MAX_CYLINDER, ST0.seekEnd | number, Math.abs(cylinders));
+    state.cylinder = (state.cylinder + cylinders) & MAX_CYLINDER;
+    this.#begin(number, ST0.seekEnd | number, Math.abs(cylinders));
   }
 
   recalibrate(number: number): void {
@@ -96,7 +97,8 @@ export class SeekUnit {
     for (; steps < RECALIBRATE_STEPS && drive?.isAtTrack0 !== true; steps++) drive?.step(-1);
     const isFound = drive?.isAtTrack0 === true;
     const st0 = ST0.seekEnd | (isFound ? 0 : ST0.equipmentCheck | ST0.abnormal);
-    this.#begin(number, 0, st0 | number, steps);
+    this.#at(number).cylinder = 0;
+    this.#begin(number, st0 | number, steps);
   }
 
   /** Steps to a cylinder without telling: an implied seek. Gives the number of steps. */
@@ -112,7 +114,7 @@ export class SeekUnit {
     return {
       drives: this.#drives.map(({ cylinder, seek, attention }) => ({
         cylinder,
-        seek: seek === undefined ? null : { cylinder: seek.cylinder, st0: seek.st0 },
+        seek: seek === undefined ? null : seek.st0,
         attention: attention ?? null,
       })),
     };
@@ -124,9 +126,7 @@ export class SeekUnit {
       const state = this.#at(number);
       state.cylinder = saved.u8("cylinder");
       state.attention = saved.isNull("attention") ? undefined : saved.u8("attention");
-      if (saved.isNull("seek")) return;
-      const seek = saved.child("seek");
-      this.#begin(number, seek.u8("cylinder"), seek.u8("st0"), 0);
+      if (!saved.isNull("seek")) this.#begin(number, saved.u8("seek"), 0);
     });
   }
 
@@ -135,18 +135,17 @@ export class SeekUnit {
   }
 
   /** The heads move at once; the controller knows, and tells, when the steps' time has passed. */
-  #begin(number: number, cylinder: number, st0: number, steps: number): void {
+  #begin(number: number, st0: number, steps: number): void {
     const state = this.#at(number);
     state.seek?.timer.cancel();
     state.attention = undefined;
     const { clock, timers } = this.#config;
     const timer = timers.schedule(clock.nowNs() + START_NS + steps * STEP_NS, () => {
       state.seek = undefined;
-      state.cylinder = cylinder;
       state.attention = st0;
       this.#config.finished();
     });
-    state.seek = { cylinder, st0, timer };
+    state.seek = { st0, timer };
   }
 }
 

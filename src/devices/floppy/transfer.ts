@@ -19,8 +19,10 @@
 import { assert, NS_PER_MS, NS_PER_US, unreachable } from "../../base/index.ts";
 import type { BlockResult } from "../../block/index.ts";
 import type { Clock, DeviceState, IsaDmaChannel, StateReader, Timer, Timers } from "../../hw/index.ts";
-import { MAX_COMMAND_BYTES, MODIFIER, SELECT, ST0, ST1, ST2 } from "./commands.ts";
+import { MAX_COMMAND_BYTES, SELECT, ST0, ST1, ST2 } from "./commands.ts";
 import type { TransferCommand } from "./commands.ts";
+import { idBehind, parametersOf } from "./data-command.ts";
+import type { SectorId } from "./data-command.ts";
 import type { FloppyDrive, FloppyTrack } from "./floppy-drive.ts";
 import { FLOPPY_SECTOR_BYTES, FLOPPY_SECTOR_SIZE_CODE, MAX_SECTORS_PER_TRACK } from "./formats.ts";
 import type { DataRateKbps } from "./formats.ts";
@@ -56,37 +58,6 @@ const SECTOR_NS = 20 * NS_PER_US;
 const ID_BYTES = 4;
 const TRACK_BYTES = MAX_SECTORS_PER_TRACK * FLOPPY_SECTOR_BYTES;
 
-/** The command phase of a data command, taken apart. Commands with fewer bytes leave the rest 0. */
-interface Parameters {
-  readonly isMultiTrack: boolean;
-  readonly isMfm: boolean;
-  readonly isSkip: boolean;
-  readonly drive: number;
-  readonly eot: number;
-  /** N and SC of FORMAT TRACK, and the byte it fills sectors with. */
-  readonly formatSize: number;
-  readonly formatSectors: number;
-  readonly filler: number;
-  /** VERIFY with EC: as many sectors. */
-  readonly verifySectors: number | undefined;
-}
-
-function parametersOf(bytes: readonly number[]): Parameters {
-  const at = (index: number): number => bytes[index] ?? 0;
-  const SC_MAX = 256;
-  return {
-    isMultiTrack: (at(0) & MODIFIER.multiTrack) !== 0,
-    isMfm: (at(0) & MODIFIER.mfm) !== 0,
-    isSkip: (at(0) & MODIFIER.skip) !== 0,
-    drive: at(1) & SELECT.drive,
-    eot: at(6),
-    formatSize: at(2),
-    formatSectors: at(3),
-    filler: at(5),
-    verifySectors: (at(1) & 0x80) === 0 ? undefined : at(8) === 0 ? SC_MAX : at(8),
-  };
-}
-
 export class FloppyTransfer {
   readonly #config: TransferConfig;
   #name: TransferCommand = "readData";
@@ -95,7 +66,7 @@ export class FloppyTransfer {
   #stage: Stage = "idle";
   /** The head that is selected, and the sector that is looked for. */
   #head = 0;
-  #id = { c: 0, h: 0, r: 0, n: 0 };
+  #id: SectorId = { c: 0, h: 0, r: 0, n: 0 };
   #sectorsDone = 0;
   #isTerminal = false;
   /** After this sector the command ends: its data mark is the other one. */
@@ -449,7 +420,7 @@ export class FloppyTransfer {
     if (this.#isLast) return this.#end(0);
     const isEndOfTrack = this.#isEndOfTrack;
     const wasHead0 = this.#head === 0;
-    this.#advanceId(isEndOfTrack);
+    this.#id = idBehind(this.#id, this.#parameters, this.#head, isEndOfTrack);
     if (this.#isTerminal || this.#sectorsDone === this.#verifySectors) return this.#end(0);
     if (!isEndOfTrack) return this.#nextSector();
     if (this.#name === "readTrack") return this.#end(0);
@@ -465,18 +436,6 @@ export class FloppyTransfer {
 
   get #verifySectors(): number | undefined {
     return this.#name === "verify" ? this.#parameters.verifySectors : undefined;
-  }
-
-  /** Table 5-6: the ID behind the last sector that went. */
-  #advanceId(isEndOfTrack: boolean): void {
-    const { c, h, r, n } = this.#id;
-    if (!isEndOfTrack) {
-      this.#id = { c, h, r: (r + 1) & 0xff, n };
-      return;
-    }
-    const isOtherHead = this.#parameters.isMultiTrack;
-    const isSameCylinder = isOtherHead && this.#head === 0;
-    this.#id = { c: isSameCylinder ? c : (c + 1) & 0xff, h: isOtherHead ? h ^ 1 : h, r: 1, n };
   }
 
   #otherHead(): void {
