@@ -490,6 +490,31 @@ test("an answer of the image after a reset is dropped", async () => {
   assert.equal(m.dma.received.length, 0);
 });
 
+test("however often a guest resets, the image is asked for one thing at a time, in order", async () => {
+  const m = await started();
+  const answers: (() => void)[] = [];
+  const read = m.disk.read.bind(m.disk);
+  m.disk.read = (offset, target) =>
+    new Promise((resolve) => {
+      answers.push(() => void read(offset, target).then(resolve));
+    });
+  for (let sector = 1; sector <= 10; sector++) {
+    m.dma.program(SECTOR);
+    m.give(...command(READ, 0, [0, 0, sector], 18));
+    await m.pass();
+    if (sector < 10) await m.start();
+  }
+  assert.equal(answers.length, 1);
+  answers[0]?.();
+  await m.pass();
+  assert.equal(answers.length, 2);
+  assert.equal(m.dma.received.length, 0);
+  answers[1]?.();
+  await m.pass();
+  assert.deepEqual(m.result(), [0, 0, 0, 0, 0, 11, 2]);
+  assert.deepEqual(m.dma.received, filled(9));
+});
+
 // Writing.
 
 test("WRITE DATA changes the image, and the rest of the last sector becomes zeros", async () => {

@@ -78,11 +78,13 @@ export class FloppyTransfer {
   readonly #buffer = new Uint8Array(FLOPPY_SECTOR_BYTES);
   #position = 0;
   /** The track under the head, once loaded. */
-  readonly #trackBytes = new Uint8Array(TRACK_BYTES);
-  #isLoaded = false;
+  #trackBytes: Uint8Array | undefined;
   #timer: Timer | undefined;
   /** Answers of the image to an earlier one are dropped. */
   #generation = 0;
+  /** The image is asked for one thing at a time, also when its answer will be dropped; the next question waits. */
+  #isAsking = false;
+  #nextQuestion: (() => void) | undefined;
 
   constructor(config: TransferConfig) {
     this.#config = config;
@@ -171,7 +173,7 @@ export class FloppyTransfer {
     this.#st2 = 0;
     this.#buffer.fill(0);
     this.#position = 0;
-    this.#isLoaded = false;
+    this.#trackBytes = undefined;
   }
 
   save(): DeviceState {
@@ -189,7 +191,7 @@ export class FloppyTransfer {
       st2: this.#st2,
       buffer: this.#buffer.slice(),
       position: this.#position,
-      track: this.#isLoaded ? this.#trackBytes.slice() : null,
+      track: this.#trackBytes?.slice() ?? null,
     };
   }
 
@@ -214,8 +216,7 @@ export class FloppyTransfer {
     this.#st2 = reader.u8("st2");
     this.#buffer.set(reader.bytes("buffer", FLOPPY_SECTOR_BYTES));
     this.#position = reader.integer("position", FLOPPY_SECTOR_BYTES);
-    this.#isLoaded = !reader.isNull("track");
-    if (this.#isLoaded) this.#trackBytes.set(reader.bytes("track", TRACK_BYTES));
+    this.#trackBytes = reader.isNull("track") ? undefined : reader.bytes("track", TRACK_BYTES);
     if (stage !== "host") return this.#enter(stage, SETTLE_NS);
     // The host has been asked already.
     this.#stage = stage;
@@ -229,6 +230,7 @@ export class FloppyTransfer {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#generation++;
+    this.#nextQuestion = undefined;
     this.#config.dma.setRequest(false);
     this.#stage = stage;
     switch (stage) {
@@ -266,8 +268,7 @@ export class FloppyTransfer {
     else if (this.#name === "formatTrack") this.#beginFormat(track);
     else if (track === undefined) this.#notFound({ st1: ST1.missingAddressMark });
     else if (this.#name === "readId") this.#readId(track);
-    else if (this.#isWrite) this.#nextSector();
-    else this.#enter("load");
+    else this.#nextSector();
   }
 
   #beginFormat(track: FloppyTrack | undefined): void {
@@ -294,21 +295,30 @@ export class FloppyTransfer {
   #load(): void {
     const track = this.#track();
     if (track === undefined) return this.#enter("stuck");
-    const bytes = this.#trackBytes.subarray(0, track.sectorCount * FLOPPY_SECTOR_BYTES);
-    this.#await(track.device.read(track.firstSector * FLOPPY_SECTOR_BYTES, bytes), (result) => {
+    const bytes = new Uint8Array(track.sectorCount * FLOPPY_SECTOR_BYTES);
+    const read = () => track.device.read(track.firstSector * FLOPPY_SECTOR_BYTES, bytes);
+    this.#ask(read, (result) => {
       if (!result.ok) return this.#fail({ st1: ST1.dataError, st2: ST2.dataErrorInField });
-      this.#isLoaded = true;
+      this.#trackBytes = bytes;
       this.#nextSector();
     });
   }
 
   /** Goes on with the answer of the image, unless the command has been dropped meanwhile. */
-  #await(request: Promise<BlockResult>, then: (result: BlockResult) => void): void {
+  #ask(request: () => Promise<BlockResult>, then: (result: BlockResult) => void): void {
     const generation = ++this.#generation;
-    // The image's own failures are results; this promise rejects for a bug only, which is to be loud.
-    void request.then((result) => {
-      if (generation === this.#generation) then(result);
-    });
+    const begin = (): void => {
+      this.#isAsking = true;
+      // The image's own failures are results; this promise rejects for a bug only, which is to be loud.
+      void request().then((result) => {
+        this.#isAsking = false;
+        if (generation === this.#generation) return then(result);
+        this.#nextQuestion?.();
+        this.#nextQuestion = undefined;
+      });
+    };
+    if (this.#isAsking) this.#nextQuestion = begin;
+    else begin();
   }
 
   /** Looks for the sector of the ID. At most a track's sectors are done before a timer or an answer is waited for. */
@@ -325,7 +335,8 @@ export class FloppyTransfer {
     }
     this.#position = 0;
     if (this.#isWrite) this.#enter("host");
-    else this.#readSector(track);
+    else if (this.#trackBytes === undefined) this.#enter("load");
+    else this.#readSector(track, this.#trackBytes);
   }
 
   /** Whether the track has the sector of the ID. */
@@ -340,7 +351,7 @@ export class FloppyTransfer {
     );
   }
 
-  #readSector(track: FloppyTrack): void {
+  #readSector(track: FloppyTrack, bytes: Uint8Array): void {
     const index = this.#name === "readTrack" ? this.#sectorsDone : this.#id.r - 1;
     if (this.#name !== "readTrack") {
       const isOther =
@@ -350,7 +361,7 @@ export class FloppyTransfer {
       this.#isLast = isOther;
     }
     const at = index * FLOPPY_SECTOR_BYTES;
-    this.#buffer.set(this.#trackBytes.subarray(at, at + FLOPPY_SECTOR_BYTES));
+    this.#buffer.set(bytes.subarray(at, at + FLOPPY_SECTOR_BYTES));
     if (this.#name === "verify") this.#sectorDone();
     else this.#enter("host");
   }
@@ -398,7 +409,8 @@ export class FloppyTransfer {
     const bytes = this.#buffer.slice();
     if (this.#name === "formatTrack") bytes.fill(this.#parameters.filler);
     const sector = track.firstSector + this.#id.r - 1;
-    this.#await(track.device.write(sector * FLOPPY_SECTOR_BYTES, bytes), (result) => {
+    const write = () => track.device.write(sector * FLOPPY_SECTOR_BYTES, bytes);
+    this.#ask(write, (result) => {
       if (!result.ok) {
         const isReadOnly = result.error.code === "disk-read-only";
         return this.#fail(isReadOnly ? { st1: ST1.notWritable } : { st0: ST0.equipmentCheck });
@@ -440,7 +452,7 @@ export class FloppyTransfer {
 
   #otherHead(): void {
     this.#head = 1;
-    this.#isLoaded = false;
+    this.#trackBytes = undefined;
     this.#enter("position", SETTLE_NS);
   }
 
