@@ -232,6 +232,11 @@ export abstract class IdeDrive<Task extends string = string> {
     return this.#end - this.#position;
   }
 
+  /** Bytes of the buffer that the host has moved. */
+  protected get movedBytes(): number {
+    return this.#position;
+  }
+
   protected setStatus(status: number): void {
     this.#status = status;
   }

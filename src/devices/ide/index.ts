@@ -1,5 +1,7 @@
 /** IDE: the PIIX3's controller, hard disks and CD-ROM drives. */
 
+export { AtapiDrive } from "./atapi-drive.ts";
+export type { AtapiDriveConfig } from "./atapi-drive.ts";
 export { AtaDisk } from "./ata-disk.ts";
 export type { AtaDiskConfig } from "./ata-disk.ts";
 export { IdeDrive } from "./ide-drive.ts";
