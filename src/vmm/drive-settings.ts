@@ -12,8 +12,8 @@ import { wrong } from "./settings.ts";
 import type { Setting, SettingError } from "./settings.ts";
 
 /** Buses that carry disks, the default first, and those that carry CD-ROMs; a setting without a bus does not exist. */
-const DISK_BUSES: readonly DriveBus[] = ["nvme", "virtio"];
-const CDROM_BUSES: readonly DriveBus[] = [];
+const DISK_BUSES: readonly DriveBus[] = ["nvme", "virtio", "ide"];
+const CDROM_BUSES: readonly DriveBus[] = ["ide"];
 const FLOPPY_BUSES: readonly DriveBus[] = ["floppy"];
 const DISK_FORMATS = ["raw"] as const;
 

@@ -74,6 +74,7 @@ import { attachNvme } from "./nvme-controllers.ts";
 import { TRANSFER_BYTES_MAX } from "./drive.ts";
 import type { Drive } from "./drive.ts";
 import { floppyDrives } from "./floppy-drives.ts";
+import { ideDrives } from "./ide-drives.ts";
 import { IsaInterrupts } from "./isa-interrupts.ts";
 import { writeFirmwareData } from "./power-on-self-test.ts";
 import { SystemControlPortA, SystemControlPortB } from "./system-control-ports.ts";
@@ -288,7 +289,7 @@ export class PcBoard {
       buses: { ports: this.ports, mmio: this.mmio },
       dma: config.dma,
       irqs: [isa.driver(primary.irq), isa.driver(secondary.irq)],
-      drives: [],
+      drives: ideDrives(config.drives),
     });
     const hostBridge = new I440fx();
     this.#power = new Piix4Pm({

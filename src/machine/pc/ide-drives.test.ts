@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MemoryDisk } from "../../block/index.ts";
+import { AtapiDrive } from "../../devices/index.ts";
+import type { Drive } from "./drive.ts";
+import { ideDrives } from "./ide-drives.ts";
+
+const drive = (medium: Drive["medium"], bus: Drive["bus"] = "ide"): Drive => ({
+  bus,
+  medium,
+  device: new MemoryDisk(new Uint8Array(4096)),
+  serialNumber: "1",
+});
+const kinds = (...drives: readonly Drive[]): string =>
+  ideDrives(drives)
+    .map((place) => (place === undefined ? "-" : place instanceof AtapiDrive ? "c" : "d"))
+    .join("");
+
+test("disks take places from the first on, CD-ROM drives from the secondary channel on", () => {
+  assert.equal(kinds(), "----");
+  assert.equal(kinds(drive("disk")), "d---");
+  assert.equal(kinds(drive("cdrom")), "--c-");
+  assert.equal(kinds(drive("disk"), drive("cdrom"), drive("disk")), "ddc-");
+  assert.equal(kinds(drive("cdrom"), drive("disk"), drive("disk"), drive("disk")), "dddc");
+  assert.equal(kinds(...Array.from({ length: 4 }, () => drive("cdrom"))), "cccc");
+  assert.equal(kinds(drive("disk", "nvme"), drive("disk", "virtio"), drive("cdrom")), "--c-");
+});

@@ -1,0 +1,47 @@
+/**
+ * The places of IDE drives: hard disks from the primary channel's first drive on, as they are given, CD-ROM drives from the
+ * secondary channel's on, so that a disk added later moves neither.
+ */
+
+import { assert } from "../../base/index.ts";
+import { AtaDisk, AtapiDrive, IDE_DRIVES_MAX } from "../../devices/index.ts";
+import type { IdeDrive } from "../../devices/index.ts";
+import type { Drive } from "./drive.ts";
+
+/** What there is with an IDE plug. */
+type IdeMedium = Exclude<Drive["medium"], "floppy">;
+
+/** The order in which each kind takes places: primary 0 and 1, secondary 0 and 1. */
+const PLACES: Readonly<Record<IdeMedium, readonly number[]>> = {
+  disk: [0, 1, 2, 3],
+  cdrom: [2, 3, 1, 0],
+};
+const MODELS: Readonly<Record<IdeMedium, string>> = {
+  disk: "Typevisor disk",
+  cdrom: "TYPEVISR CD-ROM",
+};
+const FIRMWARE = "1.0";
+
+/** The drives of the IDE bus by place. */
+export function ideDrives(drives: readonly Drive[]): (IdeDrive | undefined)[] {
+  const places: (IdeDrive | undefined)[] = Array.from({ length: IDE_DRIVES_MAX }, () => undefined);
+  const ide = drives.filter(({ bus }) => bus === "ide");
+  // Disks first: they do not give way.
+  for (const medium of ["disk", "cdrom"] as const) {
+    for (const drive of ide.filter((candidate) => candidate.medium === medium)) {
+      const place = PLACES[medium].find((candidate) => places[candidate] === undefined);
+      assert(place !== undefined, "IDE has four places");
+      places[place] = ideDrive(medium, drive, place);
+    }
+  }
+  return places;
+}
+
+function ideDrive(medium: IdeMedium, { device, serialNumber }: Drive, place: number): IdeDrive {
+  const name = `ide${place}`;
+  const identity = { serial: serialNumber, firmware: FIRMWARE, model: MODELS[medium] };
+  const isSecond = place % 2 === 1;
+  return medium === "cdrom"
+    ? new AtapiDrive({ name, disc: device, identity, isSecond })
+    : new AtaDisk({ name, disk: device, identity, isSecond });
+}
