@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AtapiDrive } from "./atapi-drive.ts";
 import { DISC_SECTOR_BYTES } from "./disc.ts";
-import { BUFFER_GPA, controller, patternBytes, ST, TestDisk, TestHost } from "./testing.ts";
+import type { TestHost } from "./testing.ts";
+import { BUFFER_GPA, controller, patternBytes, ST, TestDisk } from "./testing.ts";
 
 const OK = ST.ready | ST.seek;
 const DISC_SECTORS = 300;
