@@ -46,7 +46,7 @@ test("IDENTIFY DEVICE describes the disk, with an interrupt before the block and
   assert.deepEqual([word[60], word[61]], [SECTORS, 0]);
   assert.deepEqual([word[100], word[101], word[102], word[103]], [SECTORS, 0, 0, 0]);
   assert.deepEqual([word[82], word[83], word[84]], [0x4068, 0x7400, 0x4040]);
-  assert.deepEqual([word[47], word[59], word[63], word[88]], [0x8010, 0, 0x0007, 0x003f]);
+  assert.deepEqual([word[47], word[59], word[63], word[88]], [0x8010, 0x0110, 0x0007, 0x003f]);
   assert.deepEqual([text(bytes, 10, 10), text(bytes, 23, 4), text(bytes, 27, 20)], ["TEST-SERIAL", "1.0", "Test disk"]); // prettier-ignore
   assert.equal(bytes.reduce((sum, byte) => sum + byte, 0) & 0xff, 0);
 });
@@ -182,7 +182,6 @@ for (const [name, command] of [
   ["FORMAT TRACK", { code: 0x50, count: 1 }],
   ["SMART", { code: 0xb0, features: 0xd8 }],
   ["SET MAX ADDRESS", { code: 0xf9 }],
-  ["READ MULTIPLE without a block size", { code: 0xc4, count: 1 }],
   ["SET MULTIPLE MODE of 32", { code: 0xc6, count: 32 }],
   ["SET MULTIPLE MODE of 3", { code: 0xc6, count: 3 }],
   ["a transfer mode that is not there", { code: 0xef, features: 3, count: 0x23 }],
@@ -197,6 +196,18 @@ for (const [name, command] of [
     assert.equal(host.in(1), 0);
   });
 }
+
+test("a block size of 0 disables READ and WRITE MULTIPLE, one that there is not does too", async () => {
+  const { host } = withDisk();
+  for (const count of [0, 32]) {
+    await host.run({ code: 0xc6, count: 4 });
+    await host.run({ code: 0xc6, count });
+    for (const code of [0xc4, 0xc5, 0x29, 0x39, 0xce]) {
+      assert.equal(await host.run({ code, count: 1 }), OK | ST.error);
+      assert.equal(host.in(1), ABRT);
+    }
+  }
+});
 
 test("INITIALIZE DEVICE PARAMETERS changes the translation and what IDENTIFY tells of it", async () => {
   const { host } = withDisk();
@@ -289,7 +300,7 @@ test("SRST brings features back to their defaults unless told to keep them, and 
   assert.deepEqual(await enabled(), [0x0108, 0x4008, 0x0407]);
   host.control(4);
   host.control(0);
-  assert.deepEqual(await enabled(), [0, 0x4068, 0x0407]);
+  assert.deepEqual(await enabled(), [0x0110, 0x4068, 0x0407]);
   await change();
   await host.run({ code: 0xef, features: 0x66 });
   host.control(4);
@@ -297,5 +308,5 @@ test("SRST brings features back to their defaults unless told to keep them, and 
   assert.deepEqual(await enabled(), [0x0108, 0x4008, 0x0407]);
   host.ide.reset();
   host.enable();
-  assert.deepEqual(await enabled(), [0, 0x4068, 0x0007]);
+  assert.deepEqual(await enabled(), [0x0110, 0x4068, 0x0007]);
 });

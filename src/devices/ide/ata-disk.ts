@@ -74,7 +74,7 @@ export class AtaDisk extends IdeDrive<Task> {
   readonly #isSecond: boolean;
   readonly #capacitySectors: number;
   #geometry: Geometry;
-  #multipleSectors = 0;
+  #multipleSectors: number = MULTIPLE_SECTORS_MAX;
   #hasWriteCache = true;
   #hasLookAhead = true;
   /** SRST brings the settings of SET FEATURES and SET MULTIPLE MODE back to their defaults. */
@@ -161,7 +161,8 @@ export class AtaDisk extends IdeDrive<Task> {
 
   protected resetDone(isHard: boolean): void {
     if (isHard || this.#isReverting) {
-      this.#multipleSectors = 0;
+      // As firmware leaves it, so that systems that only look take whole blocks.
+      this.#multipleSectors = MULTIPLE_SECTORS_MAX;
       this.#hasWriteCache = true;
       this.#hasLookAhead = true;
       this.#geometry = defaultGeometry(this.#capacitySectors);

@@ -344,7 +344,6 @@ export class CdromUnit {
       if (!this.#isTrayOpen) return GOOD;
       this.#isTrayOpen = false;
       this.#mediumChanged();
-      // The guest that loads the disc learns of it by the command's end.
       return GOOD;
     }
     if (this.#isLocked) return this.check(SENSE.removalPrevented);

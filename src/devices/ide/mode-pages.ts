@@ -114,9 +114,7 @@ export const MODE_PAGES_BYTES = PAGES.reduce((sum, { defaults }) => sum + defaul
 
 function capabilities({ isLocked, speedKb }: MechanicalStatus): number[] {
   const page = new Uint8Array(18);
-  // Reads nothing that can be written, plays nothing; Mode 2 sectors, both forms, are read where a disc has them.
-  page[2] = 0x30;
-  page[3] = 0x00;
+  // Bytes 0 to 3 stay 0: it reads and writes nothing that can be written, plays no audio, reads no Mode 2 sectors.
   const LOCK = 0x01;
   const LOCKED = 0x02;
   const EJECT = 0x08;
