@@ -172,7 +172,7 @@ export class AtaDisk extends IdeDrive<Task> {
       this.#mode = { kind: "pio", number: 0 };
     }
     this.#power = "active";
-    this.#sectorsLeft = 0;
+    this.#forgetTransfer();
     this.diagnosed();
   }
 
@@ -196,7 +196,7 @@ export class AtaDisk extends IdeDrive<Task> {
       hasWriteCache: this.#hasWriteCache,
       hasLookAhead: this.#hasLookAhead,
     });
-    this.#sectorsLeft = 0;
+    this.#forgetTransfer();
     this.beginBuffer(data.length);
     this.buffer(data.length).set(data);
     this.announceBlock("data-in", data.length);
@@ -373,7 +373,7 @@ export class AtaDisk extends IdeDrive<Task> {
     } else if (task === "read") {
       this.#chunkRead(command, ok);
     } else if (ok) {
-      this.#chunkWritten(command);
+      this.#chunkDone(command);
     } else {
       this.#faultAtWrite(command.isWide);
     }
@@ -394,10 +394,6 @@ export class AtaDisk extends IdeDrive<Task> {
     if (command.by === "dma") return this.requestDma("dma-in");
     this.announceBlock("data-in", this.#blockSectors(command) * SECTOR_BYTES);
     this.raiseInterrupt();
-  }
-
-  #chunkWritten(command: TransferCommand): void {
-    this.#chunkDone(command);
   }
 
   #faultAtWrite(isWide: boolean): void {
@@ -443,10 +439,18 @@ export class AtaDisk extends IdeDrive<Task> {
   #transferDone(command: TransferCommand): void {
     this.#tellSector(command.isWide, this.#sector - 1);
     this.taskFile.sectorCount = 0;
+    this.#forgetTransfer();
     const isOut = command.direction === "out";
     if (isOut && (command.isForced || !this.#hasWriteCache)) this.ask("flush");
     // The host has read the last block before: there is nothing to tell.
     else this.finish({ hasInterrupt: isOut || command.by === "dma" || command.direction === "verify" });
+  }
+
+  /** No sectors are under way. */
+  #forgetTransfer(): void {
+    this.#sectorsLeft = 0;
+    this.#chunkSectors = 0;
+    this.#readSectors = 0;
   }
 
   // Saved state.

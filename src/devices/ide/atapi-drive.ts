@@ -134,8 +134,7 @@ export class AtapiDrive extends IdeDrive<"read"> {
       this.#mode = { kind: "pio", number: 0 };
     }
     this.#isAsleep = false;
-    this.#contents = "nothing";
-    this.#sectorsLeft = 0;
+    this.#forgetPacket();
     this.diagnosed();
   }
 
@@ -330,7 +329,7 @@ export class AtapiDrive extends IdeDrive<"read"> {
 
   #end(): void {
     this.taskFile.set("sectorCount", REASON.end);
-    this.#contents = "nothing";
+    this.#forgetPacket();
     this.finish({ hasInterrupt: true });
   }
 
@@ -338,14 +337,21 @@ export class AtapiDrive extends IdeDrive<"read"> {
   #checkCondition(): void {
     const { key } = this.unit.sense;
     this.taskFile.set("sectorCount", REASON.end);
-    this.#contents = "nothing";
+    this.#forgetPacket();
     this.fail((key << 4) | (key === SENSE_KEY.illegalRequest ? ERROR.aborted : 0));
   }
 
   #abortPacket(): void {
     this.taskFile.set("sectorCount", REASON.end);
-    this.#contents = "nothing";
+    this.#forgetPacket();
     this.fail(ERROR.aborted);
+  }
+
+  /** No packet command is under way. */
+  #forgetPacket(): void {
+    this.#contents = "nothing";
+    this.#sectorsLeft = 0;
+    this.#chunkSectors = 0;
   }
 
   // Saved state.

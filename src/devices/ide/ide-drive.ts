@@ -272,6 +272,7 @@ export abstract class IdeDrive<Task extends string = string> {
   protected beginBuffer(lengthBytes: number): void {
     this.buffer(lengthBytes);
     this.#position = 0;
+    this.#blockEnd = 0;
     this.#end = lengthBytes;
   }
 
@@ -313,7 +314,7 @@ export abstract class IdeDrive<Task extends string = string> {
     this.#status = reader.u8("status") & ~(STATUS.busy | STATUS.dataRequest);
     this.#end = reader.integer("end", TRANSFER_MAX_BYTES);
     this.#blockEnd = reader.integer("blockEnd", this.#end);
-    this.#position = reader.integer("position", this.#blockEnd);
+    this.#position = reader.integer("position", this.#end);
     this.buffer(this.#end).set(reader.bytes("buffer", this.#end));
     this.restoreKind(reader.object("kind"), `${path}.kind`);
     this.#step = reader.choice("step", STEPS);
