@@ -2,6 +2,7 @@
  * Debian's cloud kernel together with drivers that it has as modules, which the ready-made guest leaves out: kernel and
  * modules must be of one package, so both are taken from it. It is downloaded by apt-get into the user's cache.
  */
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtempDisposable, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,7 +14,7 @@ import { runTool, Unavailable } from "../programs/run-tool.ts";
 
 const META_PACKAGE = "linux-image-cloud-amd64";
 /** In the order in which they can be loaded. */
-const MODULES = [
+export const VIRTIO_MODULES = [
   "drivers/virtio/virtio_ring.ko",
   "drivers/virtio/virtio.ko",
   "drivers/virtio/virtio_pci_legacy_dev.ko",
@@ -21,6 +22,15 @@ const MODULES = [
   "drivers/virtio/virtio_pci.ko",
   "drivers/block/virtio_blk.ko",
   "drivers/char/hw_random/virtio-rng.ko",
+] as const;
+export const IDE_MODULES = [
+  "drivers/scsi/scsi_common.ko",
+  "drivers/scsi/scsi_mod.ko",
+  "drivers/ata/libata.ko",
+  "drivers/ata/ata_piix.ko",
+  "drivers/scsi/sd_mod.ko",
+  "drivers/cdrom/cdrom.ko",
+  "drivers/scsi/sr_mod.ko",
 ] as const;
 /** Loaded apart, since it takes over the terminal. */
 const CONSOLE_MODULE = "drivers/char/virtio_console.ko";
@@ -31,12 +41,12 @@ export interface ModularLinux {
   readonly modulesPath: string;
 }
 
-/** Throws {@link Unavailable} where the package cannot be had. */
-export async function modularLinux(): Promise<ModularLinux> {
+/** `modules` are paths below the package's kernel/ folder. Throws {@link Unavailable} where the package cannot be had. */
+export async function modularLinux(modules: readonly string[]): Promise<ModularLinux> {
   const depends = await runTool("apt-cache", ["depends", META_PACKAGE]);
   const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
   if (name === undefined) throw new Unavailable(`apt-cache knows no ${META_PACKAGE}; run apt-get update`);
-  const home = join(programCacheFolder(), `${name}-${MODULES.length + 1}`);
+  const home = join(programCacheFolder(), `${name}-${digestOf(modules)}`);
   const files = { kernelPath: join(home, "kernel"), modulesPath: join(home, "modules.cpio") };
   if (existsSync(home)) return files;
   await mkdir(programCacheFolder(), { recursive: true });
@@ -49,7 +59,7 @@ export async function modularLinux(): Promise<ModularLinux> {
   await mkdir(join(work.path, "home"));
   await copyFile(join(tree, "boot", `vmlinuz-${version}`), join(work.path, "home", "kernel"));
   const entries: CpioEntry[] = [{ kind: "directory", path: "modules" }];
-  for (const [index, module] of MODULES.entries()) {
+  for (const [index, module] of modules.entries()) {
     const data = await readFile(join(tree, "lib/modules", version, "kernel", module));
     entries.push({ kind: "file", path: `modules/${index}-${moduleName(module)}.ko`, data });
   }
@@ -59,6 +69,13 @@ export async function modularLinux(): Promise<ModularLinux> {
   await writeFile(join(work.path, "home", "modules.cpio"), buildCpio(entries));
   await rename(join(work.path, "home"), home);
   return files;
+}
+
+function digestOf(modules: readonly string[]): string {
+  return createHash("sha256")
+    .update([...modules, CONSOLE_MODULE].join(" "))
+    .digest("hex")
+    .slice(0, 12);
 }
 
 function moduleName(path: string): string {

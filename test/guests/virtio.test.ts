@@ -14,7 +14,7 @@ import { MiB } from "../../src/base/index.ts";
 import { Unavailable } from "../programs/run-tool.ts";
 import { BOOT_TIMEOUT_MS, guestOptions, LIMIT, linuxShell } from "./guests.ts";
 import type { LinuxShell } from "./guests.ts";
-import { modularLinux } from "./modular-linux.ts";
+import { modularLinux, VIRTIO_MODULES } from "./modular-linux.ts";
 
 const NAME = "linux-amd64";
 const DISK_BYTES = 16 * MiB;
@@ -33,7 +33,7 @@ async function prepare(t: TestContext, folder: string) {
   const options = await guestOptions(t, NAME);
   if (options === undefined) return undefined;
   try {
-    const { kernelPath, modulesPath } = await modularLinux();
+    const { kernelPath, modulesPath } = await modularLinux(VIRTIO_MODULES);
     const initrd = join(folder, "initrd");
     const shell = await readFile(String(options.initrd));
     await writeFile(initrd, Buffer.concat([shell, await readFile(modulesPath)]));
