@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { fuzzBoard } from "./board-fuzz.ts";
 import { fuzzEngine } from "./engine-fuzz.ts";
+import { fuzzIde } from "./ide-fuzz.ts";
 import { fuzzNvme } from "./nvme-fuzz.ts";
 import { fuzzVirtio } from "./virtio-fuzz.ts";
 
@@ -10,6 +11,7 @@ const ENGINE_GUESTS = 75;
 const BOARDS = 10;
 const VIRTIO_DEVICES = 25;
 const NVME_CONTROLLERS = 25;
+const IDE_CONTROLLERS = 20;
 
 test("random guests at CPL 0 neither crash the engine, nor keep it, nor leave their memory, in any tier", () => {
   const result = fuzzEngine(1, (cases) => cases >= ENGINE_GUESTS);
@@ -30,4 +32,9 @@ test("drivers that break the rules neither crash a virtio device nor keep it fro
 test("a driver that breaks the rules neither crashes an NVMe controller nor keeps it from one who does not", async () => {
   const errors = await fuzzNvme(1, NVME_CONTROLLERS);
   assert.ok(errors > NVME_CONTROLLERS, `${String(errors)} errors were met`);
+});
+
+test("drivers that break the rules neither crash IDE drives nor keep them from those who do not", async () => {
+  const errors = await fuzzIde(1, IDE_CONTROLLERS);
+  assert.ok(errors > IDE_CONTROLLERS, `${String(errors)} commands ended with an error`);
 });

@@ -5,6 +5,7 @@
 import { fuzzBoard } from "./board-fuzz.ts";
 import { type CpuFuzzSummary, startCpuFuzz } from "./cpu/fuzz-cpu.ts";
 import { fuzzEngine, tiers } from "./engine-fuzz.ts";
+import { fuzzIde } from "./ide-fuzz.ts";
 import { type FuzzOptions, parseFuzzOptions, type PartName, usage, UsageError } from "./options.ts";
 import { fuzzNvme } from "./nvme-fuzz.ts";
 import { fuzzVirtio } from "./virtio-fuzz.ts";
@@ -12,7 +13,7 @@ import { fuzzVirtio } from "./virtio-fuzz.ts";
 /** Boards between two looks at the clock. */
 const BOARDS = 20;
 const VIRTIO_DEVICES = 20;
-const NVME_CONTROLLERS = 20;
+const CONTROLLERS = 20;
 const TERMINAL_INTERVAL_MS = 1000;
 
 /** Time that the engine part runs without a break. */
@@ -139,22 +140,25 @@ async function runVirtio({ seed, seconds }: FuzzOptions): Promise<PartResult> {
   return { text, data: { devices, faults, seed }, isGood: true };
 }
 
-async function runNvme({ seed, seconds }: FuzzOptions): Promise<PartResult> {
-  const deadline = performance.now() + seconds * 1000;
-  let controllers = 0;
-  let errors = 0;
-  try {
-    while (!interrupt.isRequested && performance.now() < deadline) {
-      errors += await fuzzNvme(seed + controllers, NVME_CONTROLLERS);
-      controllers += NVME_CONTROLLERS;
-      await breathe();
+/** The parts that break the rules of a disk controller; each gives the errors that were reported. */
+function controllerRunner(name: PartName, fuzz: (seed: number, count: number) => Promise<number>) {
+  return async ({ seed, seconds }: FuzzOptions): Promise<PartResult> => {
+    const deadline = performance.now() + seconds * 1000;
+    let controllers = 0;
+    let errors = 0;
+    try {
+      while (!interrupt.isRequested && performance.now() < deadline) {
+        errors += await fuzz(seed + controllers, CONTROLLERS);
+        controllers += CONTROLLERS;
+        await breathe();
+      }
+    } catch (error) {
+      const text = `${name}: ${errorText(error)}`;
+      return { text, data: { controllers, seed, error: errorText(error) }, isGood: false };
     }
-  } catch (error) {
-    const text = `nvme: ${errorText(error)}`;
-    return { text, data: { controllers, seed, error: errorText(error) }, isGood: false };
-  }
-  const text = `nvme: ${count(controllers)} controllers from seed ${String(seed)}, ${count(errors)} errors, no failure`;
-  return { text, data: { controllers, errors, seed }, isGood: true };
+    const text = `${name}: ${count(controllers)} controllers from seed ${String(seed)}, ${count(errors)} errors, no failure`;
+    return { text, data: { controllers, errors, seed }, isGood: true };
+  };
 }
 
 const runners = {
@@ -162,7 +166,8 @@ const runners = {
   board: runBoard,
   engine: runEngine,
   virtio: runVirtio,
-  nvme: runNvme,
+  nvme: controllerRunner("nvme", fuzzNvme),
+  ide: controllerRunner("ide", fuzzIde),
 } satisfies Record<PartName, (options: FuzzOptions) => Promise<PartResult>>;
 
 async function main(options: FuzzOptions): Promise<boolean> {
