@@ -315,6 +315,8 @@ export abstract class IdeDrive<Task extends string = string> {
     this.#end = reader.integer("end", TRANSFER_MAX_BYTES);
     this.#blockEnd = reader.integer("blockEnd", this.#end);
     this.#position = reader.integer("position", this.#end);
+    // What was dropped may still write into the old one.
+    this.#buffer = new Uint8Array(0);
     this.buffer(this.#end).set(reader.bytes("buffer", this.#end));
     this.restoreKind(reader.object("kind"), `${path}.kind`);
     this.#step = reader.choice("step", STEPS);

@@ -251,3 +251,17 @@ for (const { name, before } of atRest) {
     assert.deepEqual(second.host.ide.save(), saved);
   });
 }
+
+test("a drive is restored while it is busy with something else, whose result does not matter any more", async () => {
+  const first = build();
+  await first.host.readPio({ code: 0x20, lba: 3, count: 2 });
+  await first.host.settled();
+  const second = build();
+  second.held.isHeld = true;
+  second.host.issue({ code: 0x20, lba: 100, count: 2 });
+  second.host.ide.restore(first.host.ide.save());
+  second.held.release();
+  await second.host.turns();
+  assert.equal(second.host.alternateStatus, OK | ST.drq);
+  assert.deepEqual(second.host.takeData(512), wanted.slice(4 * 512, 5 * 512));
+});
