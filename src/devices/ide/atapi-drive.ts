@@ -221,8 +221,9 @@ export class AtapiDrive extends IdeDrive<"read"> {
   }
 
   #moveData(direction: "in" | "out"): void {
-    if (this.#usesDma) this.requestDma(direction === "in" ? "dma-in" : "dma-out");
-    else this.#announce(direction);
+    if (!this.#usesDma) return this.#announce(direction);
+    this.taskFile.set("sectorCount", direction === "in" ? REASON.dataIn : REASON.dataOut);
+    this.requestDma(direction === "in" ? "dma-in" : "dma-out");
   }
 
   /** The next block: as much as the host takes at once, in whole words unless it is the last. */
