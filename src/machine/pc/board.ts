@@ -42,7 +42,7 @@ import {
   VirtioPci,
   VirtioRng,
 } from "../../devices/index.ts";
-import type { TextScreen } from "../../devices/index.ts";
+import type { CdromUnit, TextScreen } from "../../devices/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 import { PC_FLOPPY_CONTROLLER, PC_PLATFORM } from "../acpi/index.ts";
 import type { PlatformDescription } from "../acpi/index.ts";
@@ -74,7 +74,7 @@ import { attachNvme } from "./nvme-controllers.ts";
 import { TRANSFER_BYTES_MAX } from "./drive.ts";
 import type { Drive } from "./drive.ts";
 import { floppyDrives } from "./floppy-drives.ts";
-import { ideDrives } from "./ide-drives.ts";
+import { cdromUnits, ideDrives } from "./ide-drives.ts";
 import { IsaInterrupts } from "./isa-interrupts.ts";
 import { writeFirmwareData } from "./power-on-self-test.ts";
 import { SystemControlPortA, SystemControlPortB } from "./system-control-ports.ts";
@@ -177,6 +177,8 @@ export class PcBoard {
   /** By COM number less one. */
   readonly serialPorts: readonly Uart16550[];
   readonly postCode = new PostCodePort();
+  /** For whoever changes discs: each IDE CD-ROM drive in the order of places. */
+  readonly cdroms: readonly CdromUnit[];
 
   /** Undefined on a board without diskette drives. Diskettes are taken out and put in through it. */
   readonly floppyController: Fdc82077aa | undefined;
@@ -284,12 +286,14 @@ export class PcBoard {
     this.vga = new Vga(ram, clock);
 
     const piix3 = new Piix3({ isaIrqs: isa.drivers(), onReset: () => events.reset() });
+    const places = ideDrives(config.drives);
+    this.cdroms = cdromUnits(places);
     const [primary, secondary] = IDE_CHANNELS;
     const ide = new Piix3Ide({
       buses: { ports: this.ports, mmio: this.mmio },
       dma: config.dma,
       irqs: [isa.driver(primary.irq), isa.driver(secondary.irq)],
-      drives: ideDrives(config.drives),
+      drives: places,
     });
     const hostBridge = new I440fx();
     this.#power = new Piix4Pm({

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { MemoryDisk } from "../../block/index.ts";
 import { AtapiDrive } from "../../devices/index.ts";
 import type { Drive } from "./drive.ts";
-import { ideDrives } from "./ide-drives.ts";
+import { cdromUnits, ideDrives } from "./ide-drives.ts";
 
 const drive = (medium: Drive["medium"], bus: Drive["bus"] = "ide"): Drive => ({
   bus,
@@ -24,4 +24,12 @@ test("disks take places from the first on, CD-ROM drives from the secondary chan
   assert.equal(kinds(drive("cdrom"), drive("disk"), drive("disk"), drive("disk")), "dddc");
   assert.equal(kinds(...Array.from({ length: 4 }, () => drive("cdrom"))), "cccc");
   assert.equal(kinds(drive("disk", "nvme"), drive("disk", "virtio"), drive("cdrom")), "--c-");
+});
+
+test("discs are changed drive by drive", () => {
+  const [first, second, none] = cdromUnits(ideDrives([drive("disk"), drive("cdrom"), drive("cdrom")]));
+  assert.equal(second?.eject(), true);
+  assert.deepEqual([first?.isTrayOpen, second.isTrayOpen, none], [false, true, undefined]);
+  second.insert(new MemoryDisk(new Uint8Array(2048)));
+  assert.deepEqual([second.isTrayOpen, second.disc?.sectors], [false, 1]);
 });

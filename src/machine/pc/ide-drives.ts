@@ -5,7 +5,7 @@
 
 import { assert } from "../../base/index.ts";
 import { AtaDisk, AtapiDrive, IDE_DRIVES_MAX } from "../../devices/index.ts";
-import type { IdeDrive } from "../../devices/index.ts";
+import type { CdromUnit, IdeDrive } from "../../devices/index.ts";
 import type { Drive } from "./drive.ts";
 
 /** What there is with an IDE plug. */
@@ -35,6 +35,11 @@ export function ideDrives(drives: readonly Drive[]): (IdeDrive | undefined)[] {
     }
   }
   return places;
+}
+
+/** What changes discs, for each CD-ROM drive in the order of places. */
+export function cdromUnits(drives: readonly (IdeDrive | undefined)[]): CdromUnit[] {
+  return drives.flatMap((drive) => (drive instanceof AtapiDrive ? [drive.unit] : []));
 }
 
 function ideDrive(medium: IdeMedium, { device, serialNumber }: Drive, place: number): IdeDrive {
