@@ -10,6 +10,8 @@ export interface Machine {
   /** bzImage, or an ELF file with a multiboot 1 header. */
   readonly kernelPath: string;
   readonly initrdPath?: string | undefined;
+  /** A raw image: an NVMe disk. */
+  readonly diskPath?: string;
   readonly commandLine: string;
   readonly memorySizeBytes: number;
   /** Where Typevisor keeps what it learns of the kernel; without one it neither learns nor knows anything of it. */
@@ -44,6 +46,7 @@ const typevisor: Emulator = {
       ...["--memory", `${memoryMib(machine)}M`],
       ...["--profile", machine.cacheFolder === undefined ? "off" : "auto"],
       ...(machine.initrdPath === undefined ? [] : ["--initrd", machine.initrdPath]),
+      ...(machine.diskPath === undefined ? [] : ["--disk", `${machine.diskPath},bus=nvme`]),
     ],
     ...(machine.cacheFolder === undefined ? {} : { environment: { XDG_CACHE_HOME: machine.cacheFolder } }),
   }),
@@ -66,11 +69,17 @@ const qemuTcg: Emulator = {
       ...["-display", "none", "-monitor", "none", "-serial", "stdio"],
       ...["-m", `${memoryMib(machine)}M`, "-kernel", machine.kernelPath, "-append", machine.commandLine],
       ...(machine.initrdPath === undefined ? [] : ["-initrd", machine.initrdPath]),
+      ...(machine.diskPath === undefined ? [] : qemuDisk(machine.diskPath)),
     ],
   }),
   vmProcess: (pid) => pid,
   memoryPrefixBytes: 0,
 };
+
+const qemuDisk = (path: string): readonly string[] => [
+  ...["-drive", `file=${path},if=none,id=disk,format=raw`],
+  ...["-device", "nvme,drive=disk,serial=disk"],
+];
 
 /** Multiboot kernels only: it loads those itself, without a BIOS, which the package does not contain. */
 const v86: Emulator = {

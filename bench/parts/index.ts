@@ -2,6 +2,7 @@
 
 import type { Part } from "../part.ts";
 import { deviceExits } from "./device-exits.ts";
+import { disks } from "./disks.ts";
 import { growth } from "./growth.ts";
 import { idle } from "./idle.ts";
 import { kernels } from "./kernels.ts";
@@ -21,6 +22,7 @@ export const PARTS = {
   workloads,
   "os-work": osWork,
   "real-programs": realPrograms,
+  disks,
   "device-exits": deviceExits,
   pauses,
   growth,

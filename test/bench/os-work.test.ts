@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 
 import { buildStaticProgram } from "../../bench/static-program.ts";
@@ -38,4 +40,15 @@ test("more functions make another program, and passes are counted in calls", opt
   assert.notEqual(few, more);
   assert.match(run(few, "4"), /^64 calls, [0-9a-f]{16}\n$/);
   assert.match(run(more, "4"), /^256 calls, [0-9a-f]{16}\n$/);
+});
+
+test("blocks of a disk are written and read at the same places, and nothing else is", options, async () => {
+  const program = buildStaticProgram("disk-work.c");
+  await using folder = await mkdtempDisposable(join(process.cwd(), "build", "disk-work-"));
+  const disk = join(folder.path, "disk");
+  await writeFile(disk, new Uint8Array(64 * 4096));
+  assert.equal(run(program, "read", "100", disk), `100 blocks, ${"0".repeat(16)}\n`);
+  assert.equal(run(program, "write", "100", disk), `100 blocks, ${"0".repeat(16)}\n`);
+  assert.notEqual(run(program, "read", "100", disk), `100 blocks, ${"0".repeat(16)}\n`);
+  assert.throws(() => run(program, "wipe", "100", disk), { status: 2 });
 });

@@ -11,8 +11,8 @@ import { VmError, vmErrorOf, withVmErrors } from "./vm-error.ts";
 
 /**
  * What to start. Only `kernel` is needed; the others default as on the command line: `name`, `initrd`, `module`,
- * `append`, `memory` (a number is bytes, a text may be "256M"), `cpu` ("v2,-sse4_2"), `tier`, `profile`,
- * `timeout` (seconds), `device`.
+ * `append`, `memory` (a number is bytes, a text may be "256M"), `disk` ("FILE,readonly" or `{ file, readonly: true }`),
+ * `cpu` ("v2,-sse4_2"), `tier`, `profile`, `timeout` (seconds), `device`.
  */
 export type VmOptions = VmDefinitionInput;
 

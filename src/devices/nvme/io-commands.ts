@@ -150,6 +150,8 @@ export class IoCommands {
 
   async #discardAll(ranges: readonly DiskRange[]): Promise<Outcome> {
     for (const { offset, lengthBytes } of ranges) {
+      // Not into the life of the next session.
+      if (this.#session.isOver) return failed(STATUS.abortRequested);
       if (lengthBytes === 0) continue;
       const result = await this.#disk.discard(offset, lengthBytes);
       if (!result.ok) return failed(writeStatus(result.error));

@@ -26,13 +26,13 @@ export function walkPrps(dma: Dma, command: NvmeCommand, lengthBytes: number, pa
   const { prp1, prp2 } = command;
   if (prp1 % 4 !== 0) return { status: STATUS.invalidPrpOffset };
   const firstBytes = Math.min(lengthBytes, pageBytes - (prp1 % pageBytes));
-  const segments: Segment[] = [{ gpa: prp1, lengthBytes: firstBytes }];
+  const segments = new Segments(prp1, firstBytes);
   let restBytes = lengthBytes - firstBytes;
-  if (restBytes === 0) return { segments };
+  if (restBytes === 0) return segments;
   if (restBytes <= pageBytes) {
     if (prp2 % pageBytes !== 0) return { status: STATUS.invalidPrpOffset };
-    segments.push({ gpa: prp2, lengthBytes: restBytes });
-    return { segments };
+    segments.add(prp2, restBytes);
+    return segments;
   }
   if (prp2 % ENTRY_BYTES !== 0) return { status: STATUS.invalidPrpOffset };
   let listGpa = prp2;
@@ -45,12 +45,27 @@ export function walkPrps(dma: Dma, command: NvmeCommand, lengthBytes: number, pa
     if (list.some((gpa) => gpa % pageBytes !== 0)) return { status: STATUS.invalidPrpOffset };
     for (const gpa of isLast ? list : list.slice(0, -1)) {
       const pieceBytes = Math.min(restBytes, pageBytes);
-      segments.push({ gpa, lengthBytes: pieceBytes });
+      segments.add(gpa, pieceBytes);
       restBytes -= pieceBytes;
     }
     listGpa = list.at(-1) ?? 0;
   }
-  return { segments };
+  return segments;
+}
+
+/** Pages that lie behind each other are one segment: a copy of many pages takes little more than one of a single page. */
+class Segments {
+  readonly segments: { readonly gpa: number; lengthBytes: number }[];
+
+  constructor(gpa: number, lengthBytes: number) {
+    this.segments = [{ gpa, lengthBytes }];
+  }
+
+  add(gpa: number, lengthBytes: number): void {
+    const last = this.segments.at(-1);
+    if (last !== undefined && last.gpa + last.lengthBytes === gpa) last.lengthBytes += lengthBytes;
+    else this.segments.push({ gpa, lengthBytes });
+  }
 }
 
 function readList(dma: Dma, gpa: number, count: number): number[] | undefined {

@@ -132,12 +132,14 @@ test("the lock of a process that was killed is gone with it", async () => {
   await open();
 });
 
-test("closing waits for what is under way", async () => {
+test("closing waits for what is under way, and refuses what comes later", async () => {
   const disk = unwrap(await openRawDisk({ path: image, isReadOnly: false, what: "disk" }));
   const writing = disk.write(0, new Uint8Array(4 * MiB).fill(0x22));
   await disk.close();
   assert.equal(codeOf(await writing), "ok");
   assert.equal((await readFile(image)).indexOf(0x11), -1);
+  const late = [disk.write(0, new Uint8Array(SECTOR_BYTES)), disk.flush(), disk.discard(0, SECTOR_BYTES)];
+  assert.deepEqual((await Promise.all(late)).map(codeOf), ["disk-io", "disk-io", "disk-io"]);
 });
 
 test("a range that is not on the disk is a bug of the controller's", async () => {

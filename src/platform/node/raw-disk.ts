@@ -86,6 +86,7 @@ class RawDisk implements BlockDevice {
   readonly #name: string;
   readonly #fd: number;
   readonly #lock: Releasable;
+  #isClosed = false;
   #pendingCount = 0;
   #whenIdle: (() => void) | undefined;
 
@@ -99,17 +100,20 @@ class RawDisk implements BlockDevice {
 
   read(offset: number, target: Uint8Array): Promise<BlockResult> {
     this.#assertRange(offset, target.length);
+    if (this.#isClosed) return Promise.resolve(this.#closed());
     return this.#transfer(read, offset, target);
   }
 
   write(offset: number, source: Uint8Array): Promise<BlockResult> {
     this.#assertRange(offset, source.length);
     if (this.isReadOnly) return Promise.resolve(this.#readOnly());
+    if (this.#isClosed) return Promise.resolve(this.#closed());
     return this.#transfer(write, offset, source);
   }
 
   flush(): Promise<BlockResult> {
     if (this.isReadOnly) return Promise.resolve(BLOCK_OK);
+    if (this.#isClosed) return Promise.resolve(this.#closed());
     this.#pendingCount++;
     return new Promise((resolve) => {
       fdatasync(this.#fd, (error) => {
@@ -124,13 +128,16 @@ class RawDisk implements BlockDevice {
     if (this.isReadOnly) return this.#readOnly();
     const end = offset + lengthBytes;
     for (let at = offset; at < end; at += ZEROS.length) {
+      if (this.#isClosed) return this.#closed();
       const written = await this.#transfer(write, at, ZEROS.subarray(0, Math.min(ZEROS.length, end - at)));
       if (!written.ok) return written;
     }
     return BLOCK_OK;
   }
 
+  /** A controller may still have requests that waited for their turn: they are refused, since the file is not ours then. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     if (this.#pendingCount > 0) {
       await new Promise<void>((resolve) => {
         this.#whenIdle = resolve;
@@ -173,6 +180,10 @@ class RawDisk implements BlockDevice {
 
   #tooShort(): BlockResult {
     return blockError("disk-io", `${this.#name} has become shorter than it was.`);
+  }
+
+  #closed(): BlockResult {
+    return blockError("disk-io", `${this.#name} is closed.`);
   }
 
   #readOnly(): BlockResult {
