@@ -38,6 +38,6 @@ export interface BlockDevice {
   flush(): Promise<BlockResult>;
   /** The range is not needed any more and reads as zeros from now on. */
   discard(offset: number, lengthBytes: number): Promise<BlockResult>;
-  /** Waits for what is under way and gives everything back; what is asked for afterwards fails. */
+  /** Waits for what is under way and gives everything back; what is asked for afterwards has no effect. */
   close(): Promise<void>;
 }

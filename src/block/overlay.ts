@@ -108,8 +108,6 @@ export class OverlayDisk implements BlockDevice {
   }
 
   close(): Promise<void> {
-    this.#tables.clear();
-    this.#slabs.length = 0;
     return this.#base.close();
   }
 

@@ -95,3 +95,19 @@ test("writes that do not come through at the end are the host's error, and the d
   assert.equal(outcome.kind, "host-error");
   assert.deepEqual(disk.log, ["flush", "close"]);
 });
+
+test("a halted guest's wait for its timer does not keep the event loop from hearing of its disk", async () => {
+  const ask = once(() => {
+    disk.hold();
+    void drivesOf(made.parts)[0]?.device.flush();
+  });
+  const made = await machineOf(() => () => "halt");
+  const { timers } = made.parts.board().parts;
+  timers.schedule(10 * NS_PER_MS, ask);
+  timers.schedule(20 * NS_PER_MS, () => undefined);
+  await made.parts.scheduling.run(5 * NS_PER_MS);
+  assert.deepEqual([...made.parts.scheduling.precisions], ["exact"]);
+  await made.parts.scheduling.run(10 * NS_PER_MS);
+  assert.deepEqual([...made.parts.scheduling.precisions], ["exact", "listening"]);
+  made.vm.stop();
+});

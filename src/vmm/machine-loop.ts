@@ -227,7 +227,8 @@ export class MachineLoop {
       await this.#yieldIfDue();
       return;
     }
-    this.#tidyUpIfWorthwhile(deadlineNs);
+    // What the host does for the guest is soon over, however far the next timer is.
+    if (!this.#isHostBusy) this.#tidyUpIfWorthwhile(deadlineNs);
     const delayNs = deadlineNs === undefined ? undefined : deadlineNs - this.#clock.nowNs();
     if (delayNs !== undefined && delayNs <= 0) {
       await this.#yieldIfDue();

@@ -11,7 +11,7 @@ import { PC_PLATFORM, pcMemoryMap } from "../machine/index.ts";
 import type { BoardConfig } from "../machine/index.ts";
 import type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu, StopStatistics } from "./accelerator.ts";
 import type { Board } from "./board.ts";
-import type { HostTimer, Scheduling } from "./scheduling.ts";
+import type { HostTimer, Scheduling, TimerPrecision } from "./scheduling.ts";
 import type { VirtualMachineParts } from "./virtual-machine.ts";
 import { parseVmDefinition } from "./vm-definition.ts";
 import type { VmDefinitionInput } from "./vm-definition.ts";
@@ -22,6 +22,8 @@ export class SimulatedScheduling implements Scheduling {
   readonly #timers = new Set<{ readonly deadlineNs: number; readonly callback: () => void }>();
   /** Times at which somebody waited for nothing but a yield. */
   yields = 0;
+  /** Those that timers were asked for with. */
+  readonly precisions = new Set<TimerPrecision | undefined>();
 
   nowNs(): number {
     return this.#nowNs;
@@ -32,7 +34,8 @@ export class SimulatedScheduling implements Scheduling {
     this.#nowNs += deltaNs;
   }
 
-  setTimer(delayNs: number, callback: () => void): HostTimer {
+  setTimer(delayNs: number, callback: () => void, precision?: TimerPrecision): HostTimer {
+    this.precisions.add(precision);
     const timer = { deadlineNs: this.#nowNs + delayNs, callback };
     this.#timers.add(timer);
     return { cancel: () => void this.#timers.delete(timer) };

@@ -8,7 +8,7 @@ import { runTool } from "../programs/run-tool.ts";
 export async function makeExt4Image(path: string, folder: string, sizeBytes: number): Promise<void> {
   await writeFile(path, "");
   await truncate(path, sizeBytes);
-  await runTool("mke2fs", ["-q", "-F", "-t", "ext4", "-d", folder, path]);
+  await runTool("/sbin/mke2fs", ["-q", "-F", "-t", "ext4", "-d", folder, path]);
 }
 
 export interface FileSystemCheck {
@@ -20,7 +20,7 @@ export interface FileSystemCheck {
 /** Looks at everything and changes nothing. */
 export function checkExt4Image(path: string): Promise<FileSystemCheck> {
   return new Promise((resolve) => {
-    execFile("e2fsck", ["-fn", path], (error, stdout) => {
+    execFile("/sbin/e2fsck", ["-fn", path], (error, stdout) => {
       resolve({ status: error === null ? 0 : Number(error.code ?? -1), output: stdout });
     });
   });
@@ -28,7 +28,7 @@ export function checkExt4Image(path: string): Promise<FileSystemCheck> {
 
 /** What a file in the image says, as the host reads it. */
 export async function fileInImage(image: string, path: string): Promise<string> {
-  return await runTool("debugfs", ["-R", `cat ${path}`, image]);
+  return await runTool("/sbin/debugfs", ["-R", `cat ${path}`, image]);
 }
 
 const CPIO_HEADER_BYTES = 110;
