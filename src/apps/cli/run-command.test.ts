@@ -211,6 +211,8 @@ writeFileSync(truncated, readFileSync(folder.kernel).subarray(0, 8));
 const empty = join(folder.path, "empty");
 writeFileSync(empty, "");
 const missing = join(folder.path, "missing");
+const image = join(folder.path, "image");
+writeFileSync(image, new Uint8Array(4096));
 
 const refusals: readonly [what: string, args: readonly string[], stderr: RegExp][] = [
   [
@@ -265,6 +267,26 @@ const refusals: readonly [what: string, args: readonly string[], stderr: RegExp]
     "an unknown device",
     ["run", "--kernel", folder.kernel, "--device", "laser"],
     /^typevisor: The option --device must be one of isa-debug-exit, virtio-rng, virtio-console; "laser" is not\.$/,
+  ],
+  [
+    "a missing disk",
+    ["run", "--kernel", folder.kernel, "--disk", missing],
+    /^typevisor: The disk .*missing does not exist\.$/,
+  ],
+  [
+    "a disk of part of a sector",
+    ["run", "--kernel", folder.kernel, "--disk", text],
+    /^typevisor: The disk .*text has 2200 bytes, which is not a multiple of 512: it is no raw disk image\.$/,
+  ],
+  [
+    "a disk given twice",
+    ["run", "--kernel", folder.kernel, "--disk", image, "--disk", `${image},readonly`],
+    /^typevisor: The disk .*image is written by another VM, or read by 16 already\.$/,
+  ],
+  [
+    "a disk on a bus that does not exist",
+    ["run", "--kernel", folder.kernel, "--disk", `${image},bus=scsi`],
+    /^typevisor: The option --disk for .*image must have bus=nvme.*\.$/,
   ],
   [
     "an unknown place for the serial port",

@@ -43,7 +43,7 @@ export async function openRawDisk(spec: RawDiskSpec): Promise<Result<BlockDevice
     const lock = await lockDisk({ id: lockId(found), isWriter: !isReadOnly });
     if (lock === undefined) {
       const others = isReadOnly
-        ? `is written by another VM, or read by ${DISK_READERS_MAX} of them`
+        ? `is written by another VM, or read by ${DISK_READERS_MAX} already`
         : `is used by another VM, or given twice`;
       return err("disk-in-use", `${name} ${others}.`);
     }
