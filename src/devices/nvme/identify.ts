@@ -10,7 +10,6 @@ import type { NvmeCommand, Outcome } from "./command.ts";
 import {
   ALL_NAMESPACES,
   ASYNC_EVENTS_MAX,
-  COMMANDS_MAX,
   COMPLETION_SHIFT,
   ERROR_ENTRIES_MAX,
   NAMESPACE,
@@ -97,7 +96,6 @@ function identifyController({ disk, serialNumber }: Identified): Uint8Array<Arra
   view.setUint16(268, CRITICAL_TEMPERATURE, true);
   page[512] = SUBMISSION_SHIFT * 0x11;
   page[513] = COMPLETION_SHIFT * 0x11;
-  view.setUint16(514, COMMANDS_MAX, true);
   view.setUint32(516, 1, true);
   view.setUint16(520, ONCS.compare | ONCS.writeZeroes | (disk.canDiscard ? ONCS.datasetManagement : 0), true);
   page[525] = WRITE_CACHE;
