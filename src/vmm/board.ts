@@ -5,6 +5,7 @@ import type { PcBoard } from "../machine/index.ts";
 export type Board = Pick<
   PcBoard,
   | "bus"
+  | "frame"
   | "keyboard"
   | "memoryMap"
   | "platform"

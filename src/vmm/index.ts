@@ -1,7 +1,7 @@
 /** One virtual machine: its definition, its lifecycle, and the loop that runs it. */
 
 export { CODE_PAGE_437, MAX_TEXT_COLUMNS, MAX_TEXT_ROWS, textLines } from "../devices/index.ts";
-export type { TextScreen } from "../devices/index.ts";
+export type { Frame, TextScreen } from "../devices/index.ts";
 export { CODE_PROFILE_BLOCKS_MAX } from "../hw/index.ts";
 export type { CodeProfile, CodeProfileFinding, CodeProfileTask } from "../hw/index.ts";
 export { createBoard } from "../machine/index.ts";

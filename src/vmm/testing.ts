@@ -5,7 +5,7 @@
 
 import { MiB, ok } from "../base/index.ts";
 import { Ps2Keyboard } from "../devices/index.ts";
-import type { TextScreen } from "../devices/index.ts";
+import type { Frame, TextScreen } from "../devices/index.ts";
 import type { CodeProfileFinding, CpuState, MachineBus, SegmentState, VcpuExit } from "../hw/index.ts";
 import { PC_PLATFORM, pcMemoryMap } from "../machine/index.ts";
 import type { BoardConfig } from "../machine/index.ts";
@@ -271,6 +271,10 @@ export class ScriptedBoard implements Board {
     this.readyCalls++;
     this.wasRefused = false;
     this.parts.pins.interrupt.set(true);
+  }
+
+  frame(): Frame | undefined {
+    return { width: 2, height: 1, pixels: Uint8Array.of(255, 0, 0, 255, 0, 0, 255, 255) };
   }
 
   textScreen(): TextScreen | undefined {

@@ -11,8 +11,8 @@ import type { OperatorError, Result } from "../base/index.ts";
 import type { BlockDevice } from "../block/index.ts";
 import { RamDma } from "../hw/index.ts";
 import type { CodeProfileFinding, CodeProfileTask, CpuState, VcpuExit } from "../hw/index.ts";
-import type { KeyCode, TextScreen } from "../devices/index.ts";
-import { KVM_CPUID, loadKernel, readKernel, VIRTIO_DEVICES } from "../machine/index.ts";
+import type { Frame, KeyCode, TextScreen } from "../devices/index.ts";
+import { KVM_CPUID, loadKernel, readKernel, SLOT_MEMORY_BYTES, VIRTIO_DEVICES } from "../machine/index.ts";
 import type {
   BiosDrives,
   BoardConfig,
@@ -118,6 +118,7 @@ export class VirtualMachine {
     const ram = createGuestRam({
       sizeBytes: parts.definition.memorySizeBytes,
       reservedPrefixBytes: parts.accelerator.reservedPrefixBytes,
+      slotMemoryBytes: SLOT_MEMORY_BYTES,
     });
     if (!ram.ok) return ram;
     const machine = new VirtualMachine(parts, ram.value);
@@ -161,6 +162,7 @@ export class VirtualMachine {
         },
         setA20: (enabled) => this.#vcpu.setA20(enabled),
         setTaskPriority: (priorityClass) => this.#vcpu.setTaskPriority(priorityClass),
+        setMemorySlot: (gpa, lengthBytes, slot) => this.#vcpu.setMemorySlot(gpa, lengthBytes, slot),
       },
       events: {
         powerOff: () => this.#ask({ kind: "power-off" }),
@@ -257,6 +259,11 @@ export class VirtualMachine {
 
   textScreen(): TextScreen | undefined {
     return this.#board.textScreen();
+  }
+
+  /** What a monitor shows now, as pixels; undefined on a machine without a display. */
+  frame(): Frame | undefined {
+    return this.#board.frame();
   }
 
   /** Somebody types on the PC's keyboard; what its buffer has no room for is lost, as on a real one. */

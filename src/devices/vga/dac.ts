@@ -1,10 +1,12 @@
-/** The VGA's colour look-up table: 256 entries of three 6-bit components (IBM PS/2 HITR, "Video Digital-to-Analog Converter"). */
+/**
+ * The VGA's colour look-up table: 256 entries of three 6-bit components (IBM PS/2 HITR, "Video Digital-to-Analog
+ * Converter"), or of 8-bit ones, as VBE can switch it to.
+ */
 
 import type { DeviceState, StateReader } from "../../hw/index.ts";
 
 const ENTRIES = 256;
 const COMPONENTS = 3;
-const COMPONENT_MASK = 0x3f;
 /** The entries that modes of up to 64 colours use. */
 const DEFAULT_ENTRIES = 64;
 
@@ -13,6 +15,7 @@ export class Dac {
   /** Which component the next access at 3C9h takes. */
   #next = 0;
   #isReading = false;
+  #isEightBit = false;
 
   constructor() {
     this.reset();
@@ -40,7 +43,7 @@ export class Dac {
   }
 
   write(value: number): void {
-    this.#components[this.#next] = value & COMPONENT_MASK;
+    this.#components[this.#next] = value & (this.#isEightBit ? 0xff : 0x3f);
     this.#advance();
   }
 
@@ -49,14 +52,24 @@ export class Dac {
     let color = 0;
     for (let i = 0; i < COMPONENTS; i++) {
       const value = this.#components[index * COMPONENTS + i] ?? 0;
-      color = (color << 8) | (value << 2) | (value >> 4);
+      color = (color << 8) | (this.#isEightBit ? value : (value << 2) | (value >> 4));
     }
     return color;
+  }
+
+  /** Components of 8 bits instead of 6; those that are there keep their colour as nearly as may be. */
+  setEightBit(isEightBit: boolean): void {
+    if (isEightBit === this.#isEightBit) return;
+    this.#isEightBit = isEightBit;
+    this.#components.forEach((value, at) => {
+      this.#components[at] = isEightBit ? (value << 2) | (value >> 4) : value >> 2;
+    });
   }
 
   /** The colours of text modes: bits 5–3 of an entry add a third of red, green and blue, bits 2–0 two thirds. */
   reset(): void {
     this.#components.fill(0);
+    this.#isEightBit = false;
     for (let entry = 0; entry < DEFAULT_ENTRIES; entry++) {
       for (let i = 0; i < COMPONENTS; i++) {
         const strong = (entry >> (2 - i)) & 1;
@@ -68,13 +81,19 @@ export class Dac {
   }
 
   save(): DeviceState {
-    return { components: this.#components.slice(), next: this.#next, isReading: this.#isReading };
+    return {
+      components: this.#components.slice(),
+      next: this.#next,
+      isReading: this.#isReading,
+      isEightBit: this.#isEightBit,
+    };
   }
 
   restore(reader: StateReader): void {
     this.#components.set(reader.bytes("components", ENTRIES * COMPONENTS));
     this.#next = reader.integer("next", ENTRIES * COMPONENTS - 1);
     this.#isReading = reader.boolean("isReading");
+    this.#isEightBit = reader.boolean("isEightBit");
   }
 
   #advance(): void {

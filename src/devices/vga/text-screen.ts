@@ -1,9 +1,17 @@
-/** What a text mode of the VGA shows: characters, colours and the cursor, read from guest RAM. */
+/** What a text mode of the VGA shows: characters, colours and the cursor, read from the planes. */
 
-import type { GuestRam } from "../../memory/index.ts";
-import type { RegisterValues } from "../../hw/index.ts";
 import { CODE_PAGE_437 } from "./code-page-437.ts";
-import type { CRTC_REGISTERS } from "./registers.ts";
+import {
+  columnsOf,
+  cursorOf,
+  displayedLines,
+  pitchOf,
+  planeOffset,
+  rowLines,
+  startAddress,
+} from "./crt-controller.ts";
+import type { Crtc } from "./crt-controller.ts";
+import { PLANES } from "./video-memory.ts";
 
 export interface TextScreen {
   readonly kind: "text";
@@ -24,16 +32,15 @@ export interface TextScreen {
 
 export type VgaScreen =
   | TextScreen
-  /** A mode of graphics, which is not shown. */
+  /** A mode of graphics: frame() has its picture. */
   | { readonly kind: "graphics" }
   /** The guest switched the screen off. */
   | { readonly kind: "off" };
 
 export interface TextScreenSource {
-  readonly ram: GuestRam;
-  readonly crtc: RegisterValues<typeof CRTC_REGISTERS>;
-  /** Graphics register 6, bits 2–3. */
-  readonly memoryMap: number;
+  /** Byte 4·offset + plane. */
+  readonly memory: Uint8Array;
+  readonly crtc: Crtc;
   /** Attribute register 10h. */
   readonly attributeMode: number;
   readonly colors: readonly number[];
@@ -41,34 +48,19 @@ export interface TextScreenSource {
 
 export const MAX_TEXT_COLUMNS = 256;
 export const MAX_TEXT_ROWS = 128;
-/** Where the character buffer is, by memory map select. */
-const BUFFERS = [
-  { gpa: 0xa0000, sizeBytes: 0x20000 },
-  { gpa: 0xa0000, sizeBytes: 0x10000 },
-  { gpa: 0xb0000, sizeBytes: 0x8000 },
-  { gpa: 0xb8000, sizeBytes: 0x8000 },
-] as const;
-const CURSOR_OFF = 0x20;
-const CURSOR_LINE = 0x1f;
 const ATTRIBUTE_BLINK = 0x08;
-const MAXIMUM_SCAN_LINE = 0x1f;
-const DOUBLE_SCAN = 0x80;
 
-export function readTextScreen(source: TextScreenSource): TextScreen {
-  const { crtc, ram } = source;
-  const buffer = BUFFERS[source.memoryMap & 3] ?? BUFFERS[3];
-  const columns = Math.min(crtc.horizontalDisplayEnd + 1, MAX_TEXT_COLUMNS);
+export function readTextScreen({ memory, crtc, attributeMode, colors }: TextScreenSource): TextScreen {
+  const columns = Math.min(columnsOf(crtc), MAX_TEXT_COLUMNS);
   const rows = Math.min(Math.max(1, Math.floor(displayedLines(crtc) / rowLines(crtc))), MAX_TEXT_ROWS);
-  // Addresses count characters; the offset register counts pairs of them per row.
-  const start = (crtc.startAddressHigh << 8) | crtc.startAddressLow;
-  const pitch = crtc.offset * 2;
   const cells = new Uint8Array(rows * columns * 2);
   for (let row = 0; row < rows; row++) {
+    const rowAddress = startAddress(crtc) + row * pitchOf(crtc);
     for (let column = 0; column < columns; column++) {
-      const at = buffer.gpa + (((start + row * pitch + column) * 2) % buffer.sizeBytes);
+      const at = PLANES * planeOffset(crtc, rowAddress + column, 0);
       const cell = (row * columns + column) * 2;
-      cells[cell] = ram.readU8(at);
-      cells[cell + 1] = ram.readU8(at + 1);
+      cells[cell] = memory[at] ?? 0;
+      cells[cell + 1] = memory[at + 1] ?? 0;
     }
   }
   return {
@@ -76,9 +68,9 @@ export function readTextScreen(source: TextScreenSource): TextScreen {
     columns,
     rows,
     cells,
-    cursor: cursorOf(crtc, start, pitch, columns, rows),
-    colors: source.colors,
-    blinks: (source.attributeMode & ATTRIBUTE_BLINK) !== 0,
+    cursor: placeOfCursor(crtc, columns, rows),
+    colors,
+    blinks: (attributeMode & ATTRIBUTE_BLINK) !== 0,
   };
 }
 
@@ -93,31 +85,11 @@ export function textLines(screen: Pick<TextScreen, "columns" | "rows" | "cells">
   });
 }
 
-type Crtc = TextScreenSource["crtc"];
-
-function displayedLines(crtc: Crtc): number {
-  const bit8 = (crtc.overflow >> 1) & 1;
-  const bit9 = (crtc.overflow >> 6) & 1;
-  return (crtc.verticalDisplayEnd | (bit8 << 8) | (bit9 << 9)) + 1;
-}
-
-function rowLines(crtc: Crtc): number {
-  const lines = (crtc.maximumScanLine & MAXIMUM_SCAN_LINE) + 1;
-  return (crtc.maximumScanLine & DOUBLE_SCAN) !== 0 ? lines * 2 : lines;
-}
-
-function cursorOf(
-  crtc: Crtc,
-  start: number,
-  pitch: number,
-  columns: number,
-  rows: number,
-): TextScreen["cursor"] {
-  const isHidden =
-    (crtc.cursorStart & CURSOR_OFF) !== 0 ||
-    (crtc.cursorStart & CURSOR_LINE) > (crtc.cursorEnd & CURSOR_LINE);
-  if (isHidden || pitch === 0) return undefined;
-  const location = ((crtc.cursorLocationHigh << 8) | crtc.cursorLocationLow) - start;
+function placeOfCursor(crtc: Crtc, columns: number, rows: number): TextScreen["cursor"] {
+  const cursor = cursorOf(crtc);
+  const pitch = pitchOf(crtc);
+  if (cursor === undefined || pitch === 0) return undefined;
+  const location = cursor.address - startAddress(crtc);
   const row = Math.floor(location / pitch);
   const column = location - row * pitch;
   return row >= 0 && row < rows && column < columns ? { column, row } : undefined;

@@ -1,48 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ManualClock, MiB, unwrap } from "../../base/index.ts";
-import { asPorts, PortBus } from "../../hw/index.ts";
-import { createGuestRam } from "../../memory/index.ts";
-import { CODE_PAGE_437, textLines, Vga, VGA_PORT_BASE, VGA_PORT_RANGES } from "./index.ts";
-import type { TextScreen } from "./index.ts";
-
-const BUFFER = 0xb8000;
-
-function vga() {
-  const ram = unwrap(createGuestRam({ sizeBytes: 2 * MiB, reservedPrefixBytes: 0 }));
-  const clock = new ManualClock();
-  const chip = new Vga(ram, clock);
-  const bus = new PortBus();
-  for (const [base, length] of VGA_PORT_RANGES) {
-    bus.claim("vga", base, length, asPorts(chip.registers, base - VGA_PORT_BASE));
-  }
-  const out = (port: number, value: number): void => bus.writePort(port, 1, value);
-  const text = (): TextScreen => {
-    const screen = chip.screen();
-    assert.equal(screen.kind, "text");
-    return screen;
-  };
-  return {
-    chip,
-    ram,
-    clock,
-    out,
-    in: (port: number) => bus.readPort(port, 1),
-    /** Index and data of a pair of ports in one 16-bit write, as drivers do. */
-    indexed: (port: number, index: number, value: number) => bus.writePort(port, 2, index | (value << 8)),
-    print(row: number, column: number, text: string, attribute = 0x07) {
-      [...text].forEach((character, i) => {
-        ram.writeU16(BUFFER + 2 * (row * 80 + column + i), character.charCodeAt(0) | (attribute << 8));
-      });
-    },
-    lines: () => textLines(text()),
-    text,
-  };
-}
+import { CODE_PAGE_437 } from "./index.ts";
+import { VgaBench } from "./testing.ts";
 
 test("after reset the screen is 80 × 25 characters with the usual colours", () => {
-  const v = vga();
+  const v = new VgaBench();
   v.print(0, 0, "Hello", 0x1e);
   v.print(24, 75, "end..");
   const screen = v.text();
@@ -68,19 +31,21 @@ test("the code page has 256 characters of one UTF-16 unit", () => {
   assert.equal(CODE_PAGE_437[0xdb], "█");
 });
 
-test("the start address scrolls and the buffer wraps at 32 KiB", () => {
-  const v = vga();
+test("the start address scrolls, and behind the window's 32 KiB the planes go on", () => {
+  const v = new VgaBench();
   v.print(3, 0, "third");
   v.indexed(0x3d4, 0x0c, (3 * 80) >> 8);
   v.indexed(0x3d4, 0x0d, (3 * 80) & 0xff);
   assert.equal(v.lines()[0], "third");
+  v.write(0xc0000 - 160, 0x40);
   v.indexed(0x3d4, 0x0c, (0x4000 - 80) >> 8);
   v.indexed(0x3d4, 0x0d, (0x4000 - 80) & 0xff);
-  assert.equal(v.lines()[4], "third");
+  assert.equal(v.lines()[0], "@");
+  assert.equal(v.lines()[4], " ".repeat(80).trimEnd());
 });
 
 test("the cursor is where the CRTC puts it and can be hidden", () => {
-  const v = vga();
+  const v = new VgaBench();
   v.indexed(0x3d4, 0x0e, 0x01);
   v.indexed(0x3d4, 0x0f, 0x45);
   assert.deepEqual(v.text().cursor, { row: 4, column: 5 });
@@ -91,13 +56,13 @@ test("the cursor is where the CRTC puts it and can be hidden", () => {
 });
 
 test("an 8-line font makes 50 rows", () => {
-  const v = vga();
+  const v = new VgaBench();
   v.indexed(0x3d4, 0x09, 0x47);
   assert.equal(v.text().rows, 50);
 });
 
 test("CRTC registers 0 to 7 are protected until register 11h allows", () => {
-  const v = vga();
+  const v = new VgaBench();
   v.indexed(0x3d4, 0x01, 0x27);
   assert.equal(v.text().columns, 80);
   v.indexed(0x3d4, 0x11, 0x0e);
@@ -106,7 +71,7 @@ test("CRTC registers 0 to 7 are protected until register 11h allows", () => {
 });
 
 test("the attribute port alternates between index and data, and 3DAh makes it expect an index", () => {
-  const v = vga();
+  const v = new VgaBench();
   v.in(0x3da);
   v.out(0x3c0, 0x31);
   v.out(0x3c0, 0x2a);
@@ -122,7 +87,7 @@ test("the attribute port alternates between index and data, and 3DAh makes it ex
 });
 
 test("the DAC is written and read in threes and changes the colours", () => {
-  const v = vga();
+  const v = new VgaBench();
   v.out(0x3c8, 0x02);
   for (const component of [0x3f, 0x20, 0x7f]) v.out(0x3c9, component);
   assert.equal(v.in(0x3c8), 3);
@@ -133,7 +98,7 @@ test("the DAC is written and read in threes and changes the colours", () => {
 });
 
 test("the miscellaneous register moves the CRTC to its monochrome ports", () => {
-  const v = vga();
+  const v = new VgaBench();
   assert.equal(v.in(0x3cc), 0x67);
   v.out(0x3c2, 0x66);
   assert.equal(v.in(0x3d4), 0xff);
@@ -142,14 +107,14 @@ test("the miscellaneous register moves the CRTC to its monochrome ports", () => 
 });
 
 test("a mode of graphics is reported as such, and no text is invented for it", () => {
-  const v = vga();
+  const v = new VgaBench();
   v.indexed(0x3ce, 0x06, 0x05);
   assert.equal(v.chip.screen().kind, "graphics");
   assert.equal(v.chip.textScreen(), undefined);
 });
 
 test("input status 1 shows the retraces of a 70 Hz picture", () => {
-  const v = vga();
+  const v = new VgaBench();
   let retraces = 0;
   let before = 0;
   for (let us = 0; us < 1_000_000; us += 10) {
@@ -162,11 +127,11 @@ test("input status 1 shows the retraces of a 70 Hz picture", () => {
 });
 
 test("saved state shows the same screen in another VGA", () => {
-  const v = vga();
+  const v = new VgaBench();
   v.indexed(0x3d4, 0x0f, 0x10);
   v.out(0x3c8, 0x01);
   v.out(0x3c9, 0x11);
-  const other = vga();
+  const other = new VgaBench();
   other.chip.restore(v.chip.save());
   assert.deepEqual(other.chip.screen(), v.chip.screen());
   other.chip.reset();

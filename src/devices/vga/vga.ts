@@ -1,16 +1,18 @@
 /**
- * VGA in its text modes: the register set of the IBM PS/2 video subsystem over a character buffer that is plain
- * guest RAM, read when somebody looks at the screen. A guest that only writes characters costs nothing.
+ * VGA: the register set of the IBM PS/2 video subsystem over video memory that is shared with the linear modes of VBE.
+ * What the processor sees at A0000h is in video-window.ts, what it does to the planes in video-memory.ts, what a monitor
+ * shows in frame.ts, and VBE in vbe.ts.
  *
- * Deliberately missing, and said so by screen(): planar and linear graphics. Also missing: fonts loaded by the
- * guest (characters are always code page 437), the split screen, panning, and Bochs VBE. Planes do not exist, so
- * sequencer and graphics registers are kept without changing how the buffer is written.
+ * Deliberately missing: the timing of modes other than text mode 3, whose retraces input status 1 shows in all of them;
+ * the interrupt at the retrace, which no PC has connected.
  */
 
-import type { GuestRam } from "../../memory/index.ts";
-import type { Clock, Device, DeviceState, RegisterHooks } from "../../hw/index.ts";
+import { assert } from "../../base/index.ts";
+import type { Clock, Device, DeviceState, Dma, MemorySlot, RegisterHooks } from "../../hw/index.ts";
 import { RegisterFile, StateReader } from "../../hw/index.ts";
 import { Dac } from "./dac.ts";
+import { isGraphics, renderVbe, renderVga } from "./frame.ts";
+import type { Frame } from "./frame.ts";
 import {
   ATTRIBUTE_REGISTERS,
   CRTC_REGISTERS,
@@ -20,6 +22,9 @@ import {
 } from "./registers.ts";
 import { readTextScreen } from "./text-screen.ts";
 import type { TextScreen, VgaScreen } from "./text-screen.ts";
+import { Vbe } from "./vbe.ts";
+import { VIDEO_MEMORY_BYTES, VideoMemory } from "./video-memory.ts";
+import { VideoWindow } from "./video-window.ts";
 
 /** The first port, and how many belong to the block; only those of VGA_PORT_RANGES are decoded. */
 export const VGA_PORT_BASE = 0x3b0;
@@ -33,6 +38,7 @@ export const VGA_PORT_RANGES = [
 ] as const;
 
 const MISC_COLOR_ADDRESSES = 0x01;
+const MISC_MEMORY_ENABLE = 0x02;
 const ATTRIBUTE_INDEX_MASK = 0x1f;
 const ATTRIBUTE_SCREEN_ON = 0x20;
 const CLOCKING_SCREEN_OFF = 0x20;
@@ -40,8 +46,12 @@ const CRTC_PROTECT = 0x80;
 /** CRTC registers 0–7 are protected, but for the line compare bit of the overflow register. */
 const LAST_PROTECTED = CRTC_REGISTERS.overflow.at;
 const OVERFLOW_LINE_COMPARE = 0x10;
-/** Attribute mode control and graphics miscellaneous: graphics instead of characters. */
-const GRAPHICS_MODE = 0x01;
+/** Attribute mode control: bits 4 and 5 of colours are those of the colour select register. */
+const ATTRIBUTE_SELECTS_54 = 0x80;
+/** The cursor changes every 8 frames, blinking characters every 16. */
+const CURSOR_PHASE_FRAMES = 8;
+const BLINK_PHASE_FRAMES = 16;
+const DAC_ENTRIES = 256;
 
 /** Mode 3's timing: 449 lines of 31.778 µs, of which 400 and in them 640/800 are displayed (70.09 Hz). */
 const LINE_NS = 31_778;
@@ -55,15 +65,28 @@ const STATUS_1 = { blanked: 0x01, verticalRetrace: 0x08 } as const;
 const STATUS_0 = 0x10;
 const UNDRIVEN = 0xff;
 
+export interface VgaParts {
+  /** VIDEO_MEMORY_BYTES that belong to the display alone. */
+  readonly memory: Uint8Array;
+  /** For the text buffers that stay in RAM. */
+  readonly dma: Dma;
+  readonly clock: Clock;
+  /** Puts video memory or the display's window into the address space; offsets count from the start of `memory`. */
+  readonly setSlot: (gpa: number, lengthBytes: number, slot: MemorySlot) => void;
+}
+
 export class Vga implements Device, RegisterHooks<typeof PORT_REGISTERS> {
   readonly name = "vga";
   readonly registers = new RegisterFile(PORT_REGISTERS, this);
+  readonly vbe: Vbe;
+  /** Serves the addresses from VIDEO_WINDOW_GPA on, wherever no slot does. */
+  readonly window: VideoWindow;
+  readonly memory: VideoMemory;
   readonly #sequencer = new RegisterFile(SEQUENCER_REGISTERS, {});
   readonly #crtc = new RegisterFile(CRTC_REGISTERS, {});
   readonly #graphics = new RegisterFile(GRAPHICS_REGISTERS, {});
   readonly #attribute = new RegisterFile(ATTRIBUTE_REGISTERS, {});
   readonly #dac = new Dac();
-  readonly #ram: GuestRam;
   readonly #clock: Clock;
 
   #crtcIndex = 0;
@@ -72,23 +95,62 @@ export class Vga implements Device, RegisterHooks<typeof PORT_REGISTERS> {
   /** The next write at 3C0h is data; reading input status 1 makes it an index. */
   #attributeExpectsData = false;
 
-  constructor(ram: GuestRam, clock: Clock) {
-    this.#ram = ram;
+  constructor({ memory, dma, clock, setSlot }: VgaParts) {
+    assert(memory.length === VIDEO_MEMORY_BYTES, "video memory has its size");
     this.#clock = clock;
+    this.memory = new VideoMemory(memory, this.#sequencer.values, this.#graphics.values);
+    this.vbe = new Vbe({
+      changed: () => this.window.update(),
+      clear: (lengthBytes) => memory.fill(0, 0, lengthBytes),
+      setDacWidth: (isEightBit) => this.#dac.setEightBit(isEightBit),
+    });
+    this.window = new VideoWindow({
+      memory: this.memory,
+      dma,
+      setSlot,
+      registers: {
+        sequencer: this.#sequencer.values,
+        graphics: this.#graphics.values,
+        isEnabled: () => (this.registers.values.miscellaneous & MISC_MEMORY_ENABLE) !== 0,
+        bankOffset: () => this.vbe.bankOffset,
+      },
+    });
   }
 
-  /** What a monitor would show now. */
+  /** What a monitor would show now: as text if it is text. */
   screen(): VgaScreen {
-    const isOn = (this.#attributeAddress & ATTRIBUTE_SCREEN_ON) !== 0;
-    if (!isOn || (this.#sequencer.values.clockingMode & CLOCKING_SCREEN_OFF) !== 0) return { kind: "off" };
-    const mode = this.#attribute.values.modeControl | this.#graphics.values.miscellaneous;
-    if ((mode & GRAPHICS_MODE) !== 0) return { kind: "graphics" };
+    if (this.vbe.isEnabled) return { kind: "graphics" };
+    if (this.#isBlanked) return { kind: "off" };
+    if (isGraphics({ attribute: this.#attribute.values, graphics: this.#graphics.values })) {
+      return { kind: "graphics" };
+    }
+    this.window.fetchFromRam();
     return readTextScreen({
-      ram: this.#ram,
+      memory: this.memory.bytes,
       crtc: this.#crtc.values,
-      memoryMap: (this.#graphics.values.miscellaneous >> 2) & 3,
       attributeMode: this.#attribute.values.modeControl,
       colors: this.#colors(),
+    });
+  }
+
+  /** What a monitor would show now, as pixels. */
+  frame(): Frame {
+    const dacColors = Array.from({ length: DAC_ENTRIES }, (_, index) => this.#dacColor(index));
+    const { mode } = this.vbe;
+    if (mode !== undefined) return renderVbe(mode, this.memory.bytes, dacColors);
+    this.window.fetchFromRam();
+    const frames = Math.floor(this.#clock.nowNs() / (FRAME_LINES * LINE_NS));
+    return renderVga({
+      memory: this.memory.bytes,
+      sequencer: this.#sequencer.values,
+      crtc: this.#crtc.values,
+      graphics: this.#graphics.values,
+      attribute: this.#attribute.values,
+      colors: this.#colors(),
+      dacColors,
+      isCursorOn: Math.floor(frames / CURSOR_PHASE_FRAMES) % 2 === 0,
+      isBlinkOn: Math.floor(frames / BLINK_PHASE_FRAMES) % 2 === 0,
+      isBlanked: this.#isBlanked,
     });
   }
 
@@ -98,14 +160,17 @@ export class Vga implements Device, RegisterHooks<typeof PORT_REGISTERS> {
     return screen.kind === "text" ? screen : undefined;
   }
 
-  // Lifecycle. The characters are in guest RAM, which the board owns.
+  // Lifecycle. Video memory keeps its contents over a reset; characters in guest RAM are saved with that.
 
   reset(): void {
     for (const file of this.#files()) file.reset();
     this.#dac.reset();
+    this.vbe.reset();
+    this.memory.latches = 0;
     this.#crtcIndex = 0;
     this.#attributeAddress = ATTRIBUTE_SCREEN_ON;
     this.#attributeExpectsData = false;
+    this.window.update();
   }
 
   save(): DeviceState {
@@ -116,6 +181,9 @@ export class Vga implements Device, RegisterHooks<typeof PORT_REGISTERS> {
       graphics: this.#graphics.save(),
       attribute: this.#attribute.save(),
       dac: this.#dac.save(),
+      vbe: this.vbe.save(),
+      memory: withoutTrailingZeros(this.memory.bytes),
+      latches: this.memory.latches >>> 0,
       crtcIndex: this.#crtcIndex,
       attributeAddress: this.#attributeAddress,
       attributeExpectsData: this.#attributeExpectsData,
@@ -133,6 +201,12 @@ export class Vga implements Device, RegisterHooks<typeof PORT_REGISTERS> {
     this.#crtcIndex = reader.u8("crtcIndex");
     this.#attributeAddress = reader.u8("attributeAddress");
     this.#attributeExpectsData = reader.boolean("attributeExpectsData");
+    this.vbe.restore(reader.child("vbe"));
+    const bytes = reader.bytes("memory", VIDEO_MEMORY_BYTES);
+    this.memory.bytes.set(bytes);
+    this.memory.bytes.fill(0, bytes.length);
+    this.memory.latches = reader.u32("latches") | 0;
+    this.window.restored();
   }
 
   // Register hooks: CRT controller, at its colour or its monochrome place.
@@ -204,6 +278,7 @@ export class Vga implements Device, RegisterHooks<typeof PORT_REGISTERS> {
 
   writeMiscellaneous(written: number): void {
     this.registers.values.miscellaneous = written;
+    this.window.update();
   }
 
   readSequencer(): number {
@@ -212,6 +287,7 @@ export class Vga implements Device, RegisterHooks<typeof PORT_REGISTERS> {
 
   writeSequencer(written: number): void {
     this.#sequencer.write(this.registers.values.sequencerIndex, 1, written);
+    this.window.update();
   }
 
   readGraphics(): number {
@@ -220,6 +296,7 @@ export class Vga implements Device, RegisterHooks<typeof PORT_REGISTERS> {
 
   writeGraphics(written: number): void {
     this.#graphics.write(this.registers.values.graphicsIndex, 1, written);
+    this.window.update();
   }
 
   readDacState(): number {
@@ -273,12 +350,29 @@ export class Vga implements Device, RegisterHooks<typeof PORT_REGISTERS> {
     return (isBlanked ? STATUS_1.blanked : 0) | (isRetracing ? STATUS_1.verticalRetrace : 0);
   }
 
-  /** The sixteen text colours through palette registers and DAC, as 0xRRGGBB. */
+  get #isBlanked(): boolean {
+    const isOn = (this.#attributeAddress & ATTRIBUTE_SCREEN_ON) !== 0;
+    return !isOn || (this.#sequencer.values.clockingMode & CLOCKING_SCREEN_OFF) !== 0;
+  }
+
+  /** The sixteen colours through palette registers and DAC, as 0xRRGGBB. */
   #colors(): number[] {
-    const { colorPlaneEnable, colorSelect } = this.#attribute.values;
+    const { colorPlaneEnable, colorSelect, modeControl } = this.#attribute.values;
     return Array.from({ length: 16 }, (_, attribute) => {
-      const entry = this.#attribute.read(attribute & colorPlaneEnable, 1) & 0x3f;
-      return this.#dac.color((entry | ((colorSelect & 0x0c) << 4)) & this.registers.values.pixelMask);
+      let entry = this.#attribute.read(attribute & colorPlaneEnable, 1) & 0x3f;
+      if ((modeControl & ATTRIBUTE_SELECTS_54) !== 0) entry = (entry & 0x0f) | ((colorSelect & 0x03) << 4);
+      return this.#dacColor(entry | ((colorSelect & 0x0c) << 4));
     });
   }
+
+  #dacColor(index: number): number {
+    return this.#dac.color(index & this.registers.values.pixelMask);
+  }
+}
+
+function withoutTrailingZeros(bytes: Uint8Array): Uint8Array {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  let count = words.length;
+  while (count > 0 && words[count - 1] === 0) count--;
+  return bytes.slice(0, 4 * count);
 }

@@ -44,7 +44,15 @@ export interface PciIdentity {
 /** A range the guest places; sizes are powers of two, at least 4 bytes for ports and 16 for memory. */
 export type BarSpec =
   | { readonly kind: "ports"; readonly sizeBytes: number; readonly handler: PortHandler }
-  | { readonly kind: "memory"; readonly sizeBytes: number; readonly handler: MmioHandler };
+  | {
+      readonly kind: "memory";
+      readonly sizeBytes: number;
+      readonly handler: MmioHandler;
+      /** Reads have no side effects: none unless said otherwise. */
+      readonly isPrefetchable?: boolean;
+      /** Where the range is decoded has changed: for memory that processors reach by a slot, and not by the handler. */
+      readonly placed?: (from: number | undefined, to: number | undefined) => void;
+    };
 
 export interface PciBuses {
   readonly ports: PortBus;
@@ -57,6 +65,7 @@ const STATUS_CAPABILITIES = 1 << 4;
 /** Error bits that software clears by writing ones. */
 const STATUS_CLEARED_BY_ONES = 0xf900;
 const BAR_IO = 1;
+const BAR_PREFETCHABLE = 1 << 3;
 const MULTI_FUNCTION = 0x80;
 
 const BAR_NAMES = ["bar0", "bar1", "bar2", "bar3", "bar4", "bar5"] as const;
@@ -81,6 +90,11 @@ export function definePciRegisters<const M extends RegisterMap>(map: M): M & Res
   return { ...map, ...reservedBytes(map, HEADER_END, PCI_CONFIG_BYTES) };
 }
 
+function typeOf(spec: BarSpec): number {
+  if (spec.kind === "ports") return BAR_IO;
+  return spec.isPrefetchable === true ? BAR_PREFETCHABLE : 0;
+}
+
 const headerRegisters = (
   identity: PciIdentity,
   bars: readonly (BarSpec | undefined)[],
@@ -89,7 +103,7 @@ const headerRegisters = (
   const fixed = (at: number, size: AccessSize, reset: number) => ({ at, size, reset, writable: 0 });
   const bar = (index: number) => {
     const spec = bars[index];
-    const type = spec?.kind === "ports" ? BAR_IO : 0;
+    const type = spec === undefined ? 0 : typeOf(spec);
     const writable = spec === undefined ? 0 : -spec.sizeBytes >>> 0;
     return {
       at: PCI_HEADER.bar0 + 4 * index,
@@ -277,10 +291,12 @@ export class PciConfigSpace implements RegisterHooks<HeaderMap> {
       if (mapped?.base === wanted) return;
       mapped?.claim.release();
       this.#mapped[index] = undefined;
-      if (wanted === undefined) return;
-      const claim = this.#claim(bar, index, wanted);
-      if (claim === undefined) this.#conflicts++;
-      else this.#mapped[index] = { base: wanted, claim };
+      if (wanted !== undefined) {
+        const claim = this.#claim(bar, index, wanted);
+        if (claim === undefined) this.#conflicts++;
+        else this.#mapped[index] = { base: wanted, claim };
+      }
+      if (bar.kind === "memory") bar.placed?.(mapped?.base, this.#mapped[index]?.base);
     });
   }
 

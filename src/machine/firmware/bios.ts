@@ -9,7 +9,7 @@
 
 import type { BlockDevice } from "../../block/index.ts";
 import { SECTOR_BYTES } from "../../block/index.ts";
-import type { Clock, CpuState, Dma, MmioHandler, PortBus } from "../../hw/index.ts";
+import type { Clock, CpuState, Dma, MmioBus, MmioHandler, PortBus } from "../../hw/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 import type { MemoryRange } from "../boot/index.ts";
 import { EBDA_GPA } from "../boot/index.ts";
@@ -55,6 +55,7 @@ export interface BiosParts {
   readonly ram: GuestRam;
   readonly dma: Dma;
   readonly ports: PortBus;
+  readonly mmio: MmioBus;
   readonly clock: Clock;
   readonly pci: PciBus;
   readonly memoryMap: readonly MemoryRange[];
@@ -121,10 +122,10 @@ export class Bios {
   #untried: (() => Promise<Bootable | undefined>)[] = [];
 
   constructor(parts: BiosParts) {
-    const { ram, ports, clock, dma, memoryMap } = parts;
+    const { ram, ports, mmio, clock, dma, memoryMap } = parts;
     this.#parts = parts;
     this.#data = new BiosData(ram);
-    this.#video = new VideoServices(ram, ports, this.#data);
+    this.#video = new VideoServices(ram, ports, mmio, this.#data);
     this.#disk = new DiskServices(dma, this.#data);
     this.#system = new SystemServices({
       dma,

@@ -1,16 +1,18 @@
 /**
- * INT 10h, video services of the text modes: modes, cursor, pages, scrolling, characters, teletype, strings, palette,
- * information. IBM PS/2 and PC BIOS Interface Technical Reference; Ralf Brown's interrupt list.
+ * INT 10h, video services: modes, cursor, pages, scrolling, characters, teletype, strings, pixels, palette, information. IBM
+ * PS/2 and PC BIOS Interface Technical Reference; Ralf Brown's interrupt list.
  *
- * Deliberately missing: graphics modes and VBE (AH = 4Fh is answered as an unknown function), fonts loaded by programs,
- * the light pen (never triggered), saving and restoring of the video state.
+ * Deliberately missing: VBE (AH = 4Fh is answered as an unknown function), fonts loaded by programs, reading characters back
+ * from pixels (they read as 0), the light pen (never triggered), saving and restoring of the video state.
  */
 
-import type { PortBus } from "../../hw/index.ts";
+import type { MmioBus, PortBus } from "../../hw/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 import type { BiosData } from "./bios-data.ts";
+import { loadFont } from "./font-loader.ts";
+import { PixelScreen } from "./pixel-screen.ts";
 import type { ServiceCall } from "./service-call.ts";
-import { palette64, RESET_MODE, videoMode } from "./video-modes.ts";
+import { dacColors, RESET_MODE, videoMode } from "./video-modes.ts";
 import type { VideoMode } from "./video-modes.ts";
 
 const VGA = {
@@ -54,12 +56,16 @@ const CARRIAGE_RETURN = 0x0d;
 export class VideoServices {
   readonly #ram: GuestRam;
   readonly #ports: PortBus;
+  readonly #mmio: MmioBus;
   readonly #data: BiosData;
+  readonly #pixels: PixelScreen;
 
-  constructor(ram: GuestRam, ports: PortBus, data: BiosData) {
+  constructor(ram: GuestRam, ports: PortBus, mmio: MmioBus, data: BiosData) {
     this.#ram = ram;
     this.#ports = ports;
+    this.#mmio = mmio;
     this.#data = data;
+    this.#pixels = new PixelScreen(ports, mmio);
   }
 
   call(call: ServiceCall): void {
@@ -87,7 +93,7 @@ export class VideoServices {
         this.#scroll(call);
         return;
       case 0x08:
-        call.ax = this.#ram.readU16(this.#cell(call.bh));
+        call.ax = this.#hasCells ? this.#ram.readU16(this.#cell(call.bh)) : 0;
         return;
       case 0x09:
       case 0x0a:
@@ -96,8 +102,14 @@ export class VideoServices {
       case 0x0b:
         if (call.bh === 0) this.#setAttribute(ATTRIBUTE_OVERSCAN, call.bl & 0x1f);
         return;
+      case 0x0c:
+        if (!this.#hasCells) this.#pixels.setPixel(this.#mode, call.bh, call.cx, call.dx, call.al);
+        return;
+      case 0x0d:
+        if (!this.#hasCells) call.al = this.#pixels.getPixel(this.#mode, call.bh, call.cx, call.dx);
+        return;
       case 0x0e:
-        this.teletype(call.al);
+        this.teletype(call.al, call.bl);
         return;
       case 0x0f:
         call.al = this.#data.get("videoMode") | (this.#data.get("videoControl") & KEEP_MEMORY);
@@ -145,11 +157,13 @@ export class VideoServices {
     for (let page = 0; page < 8; page++) data.setCursor(page, 0, 0);
     this.#setCursorShape(CURSOR_SHAPE);
     this.#showCursor();
-    if (!keepsMemory) this.#fill(mode.gpa, 8 * mode.pageBytes, BLANK);
+    if (keepsMemory) return;
+    if (mode.layout.kind === "cells") this.#fill(mode.gpa, 8 * mode.pageBytes, BLANK);
+    else this.#pixels.clear(mode);
   }
 
-  /** A character as a terminal takes it, on the page that is shown. */
-  teletype(character: number): void {
+  /** A character as a terminal takes it, on the page that is shown; the colour is for modes of graphics. */
+  teletype(character: number, color = BLANK_ATTRIBUTE): void {
     const page = this.#data.get("activePage");
     let { row, column } = this.#data.cursor(page);
     switch (character) {
@@ -165,7 +179,8 @@ export class VideoServices {
         column = 0;
         break;
       default:
-        this.#ram.writeU8(this.#cellAt(page, row, column), character);
+        if (this.#hasCells) this.#ram.writeU8(this.#cellAt(page, row, column), character);
+        else this.#pixels.draw(this.#mode, page, row, column, character, color);
         column++;
     }
     if (column >= this.#columns) {
@@ -174,7 +189,7 @@ export class VideoServices {
     }
     if (row >= this.#rows) {
       row = this.#rows - 1;
-      const attribute = this.#ram.readU8(this.#cellAt(page, row, column) + 1);
+      const attribute = this.#hasCells ? this.#ram.readU8(this.#cellAt(page, row, column) + 1) : 0;
       this.#scrollWindow(page, 1, { top: 0, left: 0, bottom: row, right: this.#columns - 1 }, attribute);
     }
     this.#data.setCursor(page, row, column);
@@ -183,6 +198,11 @@ export class VideoServices {
 
   get #mode(): VideoMode {
     return videoMode(this.#data.get("videoMode")) ?? RESET_MODE;
+  }
+
+  /** Text, and not pixels. */
+  get #hasCells(): boolean {
+    return this.#mode.layout.kind === "cells";
   }
 
   get #columns(): number {
@@ -224,9 +244,11 @@ export class VideoServices {
     mode.attribute.forEach((value, index) => this.#setAttribute(index, value));
     ports.writePort(VGA.pixelMask, 1, 0xff);
     ports.writePort(VGA.dacWrite, 1, 0);
-    for (let index = 0; index < 64; index++) {
-      for (const level of palette64(index)) ports.writePort(VGA.dacData, 1, level);
+    for (const levels of dacColors(mode.dac)) {
+      for (const level of levels) ports.writePort(VGA.dacData, 1, level);
     }
+    // Pixels may have been where the font is.
+    if (mode.layout.kind === "cells") loadFont(ports, this.#mmio);
   }
 
   #setAttribute(index: number, value: number): void {
@@ -312,6 +334,10 @@ export class VideoServices {
     const { row, column } = this.#data.cursor(call.bh);
     const hasAttribute = call.ah === 0x09;
     for (let index = 0; index < call.cx; index++) {
+      if (!this.#hasCells) {
+        this.#pixels.draw(this.#mode, call.bh, row, column + index, call.al, call.bl);
+        continue;
+      }
       const at = this.#cellAt(call.bh, row, column + index);
       this.#ram.writeU8(at, call.al);
       if (hasAttribute) this.#ram.writeU8(at + 1, call.bl);
@@ -329,9 +355,9 @@ export class VideoServices {
       const character = this.#ram.readU8(call.inEs(at));
       const attribute = isPaired ? this.#ram.readU8(call.inEs(at + 1)) : bl;
       if (character >= 0x20 || ![BELL, BACKSPACE, LINE_FEED, CARRIAGE_RETURN].includes(character)) {
-        this.#ram.writeU8(this.#cell(page) + 1, attribute);
+        if (this.#hasCells) this.#ram.writeU8(this.#cell(page) + 1, attribute);
       }
-      this.teletype(character);
+      this.teletype(character, attribute);
     }
     if ((call.al & 1) === 0) this.#moveCursor(page, before.row, before.column);
   }
@@ -355,6 +381,10 @@ export class VideoServices {
     { top, left, bottom, right }: Readonly<Record<"top" | "left" | "bottom" | "right", number>>,
     attribute: number,
   ): void {
+    if (!this.#hasCells) {
+      this.#pixels.scroll(this.#mode, page, lines, { top, left, bottom, right });
+      return;
+    }
     const blank = (attribute << 8) | 0x20;
     const rows = Array.from({ length: Math.max(0, bottom - top + 1) }, (_, index) => top + index);
     for (const row of lines > 0 ? rows : rows.toReversed()) {

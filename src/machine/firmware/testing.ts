@@ -4,7 +4,7 @@ import { ManualClock, MiB, TimerQueue, unwrap } from "../../base/index.ts";
 import { RamDma } from "../../hw/index.ts";
 import type { CpuState, SegmentState } from "../../hw/index.ts";
 import { createGuestRam } from "../../memory/index.ts";
-import { createBoard } from "../pc/index.ts";
+import { createBoard, SLOT_MEMORY_BYTES } from "../pc/index.ts";
 import { I440fx, PciBus } from "../pci/index.ts";
 import { Bios, BOOT_ORDER } from "./bios.ts";
 import type { BiosDrives } from "./bios.ts";
@@ -52,7 +52,9 @@ function segment(selector: number): SegmentState {
 }
 
 export class FirmwareBench {
-  readonly ram = unwrap(createGuestRam({ sizeBytes: RAM_BYTES, reservedPrefixBytes: 0 }));
+  readonly ram = unwrap(
+    createGuestRam({ sizeBytes: RAM_BYTES, reservedPrefixBytes: 0, slotMemoryBytes: SLOT_MEMORY_BYTES }),
+  );
   readonly clock = new ManualClock();
   readonly timers = new TimerQueue();
   readonly written: (readonly [gpa: number, lengthBytes: number])[] = [];
@@ -67,6 +69,7 @@ export class FirmwareBench {
       raiseNmi: () => undefined,
       setA20: () => undefined,
       setTaskPriority: () => undefined,
+      setMemorySlot: () => undefined,
     },
     events: {
       powerOff: () => undefined,
@@ -94,6 +97,7 @@ export class FirmwareBench {
       ram: this.ram,
       dma: this.dma,
       ports: this.board.ports,
+      mmio: this.board.mmio,
       clock: this.clock,
       pci,
       memoryMap: this.board.memoryMap,

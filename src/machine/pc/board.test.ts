@@ -7,7 +7,7 @@ import { RamDma, RecordedLine } from "../../hw/index.ts";
 import type { AccessSize } from "../../hw/index.ts";
 import { textLines } from "../../devices/index.ts";
 import { createGuestRam } from "../../memory/index.ts";
-import { createBoard } from "./index.ts";
+import { createBoard, SLOT_MEMORY_BYTES } from "./index.ts";
 import type { Drive, VirtioDeviceName } from "./index.ts";
 
 const RAM_BYTES = 32 * MiB;
@@ -26,7 +26,9 @@ interface PcOptions {
 }
 
 function pc({ hasDebugExit = false, isReset = true, drives = [], devices = ["virtio-rng"] }: PcOptions = {}) {
-  const ram = unwrap(createGuestRam({ sizeBytes: RAM_BYTES, reservedPrefixBytes: 0 }));
+  const ram = unwrap(
+    createGuestRam({ sizeBytes: RAM_BYTES, reservedPrefixBytes: 0, slotMemoryBytes: SLOT_MEMORY_BYTES }),
+  );
   const clock = new ManualClock();
   const timers = new TimerQueue();
   const interrupt = new RecordedLine();
@@ -42,6 +44,8 @@ function pc({ hasDebugExit = false, isReset = true, drives = [], devices = ["vir
       raiseNmi: () => log.push("nmi"),
       setA20: (enabled) => log.push(`a20 ${enabled}`),
       setTaskPriority: (priorityClass) => log.push(`cr8 ${priorityClass}`),
+      setMemorySlot: (gpa, lengthBytes, { kind }) =>
+        log.push(`slot ${gpa.toString(16)}+${lengthBytes} ${kind}`),
     },
     events: {
       powerOff: () => log.push("power off"),
@@ -111,9 +115,12 @@ function pc({ hasDebugExit = false, isReset = true, drives = [], devices = ["vir
 
 test("the pins are not touched before the first reset, and A20 is open after it", () => {
   const built = pc({ isReset: false });
-  assert.deepEqual(built.log, []);
+  assert.equal(built.log.length, 0);
   built.board.reset();
-  assert.equal(built.log.at(-1), "a20 true");
+  assert.equal(
+    built.log.find((line) => line.startsWith("a20")),
+    "a20 true",
+  );
   assert.equal(built.interrupt.level, false);
 });
 
@@ -428,8 +435,25 @@ test("PCI shows the chipset, and the power management block where the tables say
   assert.equal(config(0, 0, 0), 0x1237_8086);
   assert.equal(config(1, 0, 0), 0x7000_8086);
   assert.equal(config(1, 3, 0), 0x7113_8086);
-  assert.equal(config(2, 0, 0), 0xffff_ffff);
+  assert.equal(config(2, 0, 0), 0x1111_1234);
+  assert.equal(config(3, 0, 0), 0xffff_ffff);
   assert.equal(config(1, 3, 0x40) & 0xffc0, m.board.platform.pm.ioBase);
+});
+
+test("firmware leaves a font, so that text is seen, and the frame buffer behind the display's first range", () => {
+  const m = pc();
+  m.ram.writeU16(0xb8000, 0x0741);
+  const frame = m.board.frame();
+  assert.deepEqual([frame?.width, frame?.height], [720, 400]);
+  const isLit = (pixel: number): boolean => frame?.pixels[4 * pixel] === 0xaa;
+  assert.deepEqual(
+    [2, 3, 4, 5].map((x) => isLit(2 * 720 + x)),
+    [false, true, true, false],
+  );
+  m.out(0xcf8, 0x8000_1010, 4);
+  const gpa = (m.in(0xcfc, 4) & ~15) >>> 0;
+  m.bus.writeMmio(gpa + 0xff_fffc, 4, 0x12345678);
+  assert.deepEqual([...m.ram.slotMemory.subarray(-4)], [0x78, 0x56, 0x34, 0x12]);
 });
 
 test("what is not there reads as all ones and is counted", () => {

@@ -16,11 +16,13 @@ import type {
   Dma,
   IrqLine,
   MachineBus,
+  MemorySlot,
   PortHandler,
   SendMessage,
   Timers,
 } from "../../hw/index.ts";
 import { asPorts, MmioBus, PCI_PIN, PortBus, StateReader } from "../../hw/index.ts";
+import { MiB } from "../../base/index.ts";
 import { TransferBuffers } from "../../block/index.ts";
 import {
   DebugExitPort,
@@ -35,14 +37,19 @@ import {
   Ps2Keyboard,
   Ps2Mouse,
   Uart16550,
+  VBE_PORT_BASE,
+  VBE_PORT_BYTES,
   Vga,
   VGA_PORT_BASE,
   VGA_PORT_RANGES,
+  VgaPci,
+  VIDEO_WINDOW_BYTES,
+  VIDEO_WINDOW_GPA,
   VirtioConsole,
   VirtioPci,
   VirtioRng,
 } from "../../devices/index.ts";
-import type { CdromUnit, TextScreen } from "../../devices/index.ts";
+import type { CdromUnit, Frame, TextScreen } from "../../devices/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 import { PC_FLOPPY_CONTROLLER, PC_PLATFORM } from "../acpi/index.ts";
 import type { PlatformDescription } from "../acpi/index.ts";
@@ -64,7 +71,7 @@ import {
   Piix3,
   Piix4Pm,
 } from "../pci/index.ts";
-import { Bios, RESET_ROM_GPA, ROM_BYTES, TRAP_PORT } from "../firmware/index.ts";
+import { Bios, loadFont, RESET_ROM_GPA, ROM_BYTES, TRAP_PORT } from "../firmware/index.ts";
 import type { BiosDrives } from "../firmware/index.ts";
 import { Hpet, HPET_BYTES } from "../timer/hpet.ts";
 import { Pit8254 } from "../timer/pit-8254.ts";
@@ -77,6 +84,7 @@ import { floppyDrives } from "./floppy-drives.ts";
 import { cdromUnits, ideDrives } from "./ide-drives.ts";
 import { IsaInterrupts } from "./isa-interrupts.ts";
 import { writeFirmwareData } from "./power-on-self-test.ts";
+import { SLOT_MEMORY } from "./slot-memory.ts";
 import { SystemControlPortA, SystemControlPortB } from "./system-control-ports.ts";
 import { virtioDevices } from "./virtio-devices.ts";
 import type { VirtioDeviceName } from "./virtio-devices.ts";
@@ -90,6 +98,8 @@ export interface ProcessorPins {
   setA20(enabled: boolean): void;
   /** CR8, as the local APIC's task priority has it. */
   setTaskPriority(priorityClass: number): void;
+  /** No pin of any processor: as Vcpu.setMemorySlot(). */
+  setMemorySlot(gpa: number, lengthBytes: number, slot: MemorySlot): void;
 }
 
 /** What the guest asks of the world outside. Called from within its port writes, to be acted on after the slice. */
@@ -105,6 +115,7 @@ export interface BoardEvents {
 }
 
 export interface BoardConfig {
+  /** With SLOT_MEMORY_BYTES behind it. */
   readonly ram: GuestRam;
   /** For devices that reach guest RAM by themselves. */
   readonly dma: Dma;
@@ -155,7 +166,8 @@ const HOST_BRIDGE_SLOT = 0;
 const PIIX_SLOT = 1;
 const PIIX_IDE_FUNCTION = 1;
 const PIIX_PM_FUNCTION = 3;
-/** 2 and 3 are kept for a display and a network card. */
+const DISPLAY_SLOT = 2;
+/** 3 is kept for a network card. */
 const FIRST_FREE_SLOT = 4;
 /** Interrupt messages are writes to FEEx_xxxx. */
 const MESSAGE_ADDRESS = 0xfee;
@@ -283,7 +295,16 @@ export class PcBoard {
         this.ports.claim(fdc.name, ioBase + at, lengthBytes, asPorts(fdc.registers, at));
       }
     }
-    this.vga = new Vga(ram, clock);
+    const { video } = SLOT_MEMORY;
+    const setVideoSlot = (gpa: number, lengthBytes: number, slot: MemorySlot): void =>
+      this.#setMemorySlot(gpa, lengthBytes, video.offset, slot);
+    this.vga = new Vga({
+      memory: ram.slotMemory.subarray(video.offset, video.offset + video.sizeBytes),
+      dma: config.dma,
+      clock,
+      setSlot: setVideoSlot,
+    });
+    const vgaPci = new VgaPci({ vga: this.vga, buses: this, setSlot: setVideoSlot });
 
     const piix3 = new Piix3({ isaIrqs: isa.drivers(), onReset: () => events.reset() });
     const places = ideDrives(config.drives);
@@ -308,6 +329,7 @@ export class PcBoard {
     this.#pci.attach(PIIX_SLOT, 0, piix3);
     this.#pci.attach(PIIX_SLOT, PIIX_IDE_FUNCTION, ide);
     this.#pci.attach(PIIX_SLOT, PIIX_PM_FUNCTION, this.#power);
+    if (platform.hasVga) this.#pci.attach(DISPLAY_SLOT, 0, vgaPci);
     this.#pci.attachResetControl(piix3);
     const hasVirtio = (name: VirtioDeviceName): boolean => config.virtio.devices.includes(name);
     this.#virtioConsole = hasVirtio("virtio-console")
@@ -369,6 +391,7 @@ export class PcBoard {
       ...this.serialPorts,
       ...(this.floppyController === undefined ? [] : [this.floppyController]),
       this.vga,
+      vgaPci,
       this.postCode,
       piix3,
       ide,
@@ -402,10 +425,20 @@ export class PcBoard {
       for (const [base, lengthBytes] of VGA_PORT_RANGES) {
         this.ports.claim("vga", base, lengthBytes, asPorts(this.vga.registers, base - VGA_PORT_BASE));
       }
+      this.ports.claim("vbe", VBE_PORT_BASE, VBE_PORT_BYTES, this.vga.vbe);
+      this.mmio.claim("vga", VIDEO_WINDOW_GPA, VIDEO_WINDOW_BYTES, this.vga.window);
     }
     if (config.bios !== undefined) {
       this.#bios = new Bios({
-        ...{ ram, clock, dma: config.dma, ports: this.ports, pci: this.#pci, memoryMap: this.memoryMap },
+        ...{
+          ram,
+          clock,
+          dma: config.dma,
+          ports: this.ports,
+          mmio: this.mmio,
+          pci: this.#pci,
+          memoryMap: this.memoryMap,
+        },
         serialPorts: platform.serialPorts.map(({ ioBase }) => ioBase),
         drives: config.bios,
         onReset: () => events.reset(),
@@ -440,6 +473,7 @@ export class PcBoard {
       sciIrq: pm.sciIrq,
     });
     this.#rsdpGpa = writeFirmwareData(this.#config.ram, this.platform);
+    if (this.platform.hasVga) loadFont(this.ports, this.mmio);
     this.#bios?.reset();
   }
 
@@ -488,6 +522,11 @@ export class PcBoard {
     return this.platform.hasVga ? this.vga.textScreen() : undefined;
   }
 
+  /** What a monitor shows now, as pixels; undefined on a PC without a display. */
+  frame(): Frame | undefined {
+    return this.platform.hasVga ? this.vga.frame() : undefined;
+  }
+
   /** The power button: an ACPI guest shuts down, others take no notice. */
   pressPowerButton(): void {
     this.#power.pressPowerButton();
@@ -526,6 +565,15 @@ export class PcBoard {
     if (level === this.#interrupt) return;
     this.#interrupt = level;
     if (this.#isPowered) this.#config.pins.interrupt.set(level);
+  }
+
+  /** `slotMemoryOffset` is where the bytes begin from which the slot counts. RAM stays where somebody places memory over it. */
+  #setMemorySlot(gpa: number, lengthBytes: number, slotMemoryOffset: number, slot: MemorySlot): void {
+    const ramBytes = this.#config.ram.sizeBytes;
+    if (!this.#isPowered || (gpa >= MiB && gpa < ramBytes)) return;
+    const offset = slot.kind === "memory" ? ramBytes + slotMemoryOffset + slot.offset : 0;
+    const placed = slot.kind === "memory" ? { ...slot, offset } : slot;
+    this.#config.pins.setMemorySlot(gpa, lengthBytes, placed);
   }
 
   /** The address line is open while either of its two gates is. */

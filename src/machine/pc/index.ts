@@ -4,5 +4,6 @@ export { createBoard, PcBoard } from "./board.ts";
 export type { BoardConfig, BoardEvents, ProcessorPins } from "./board.ts";
 export { DRIVES_MAX, DRIVES_PER_BUS } from "./drive.ts";
 export type { Drive, DriveBus } from "./drive.ts";
+export { SLOT_MEMORY_BYTES } from "./slot-memory.ts";
 export { VIRTIO_DEVICES } from "./virtio-devices.ts";
 export type { VirtioDeviceName } from "./virtio-devices.ts";

@@ -1,0 +1,10 @@
+/** What lies behind guest RAM in the VM's memory, and is seen where slots of the address space say. */
+
+import { VIDEO_MEMORY_BYTES } from "../../devices/index.ts";
+
+/** Offsets count from the end of RAM. */
+export const SLOT_MEMORY = {
+  video: { offset: 0, sizeBytes: VIDEO_MEMORY_BYTES },
+} as const;
+
+export const SLOT_MEMORY_BYTES = SLOT_MEMORY.video.offset + SLOT_MEMORY.video.sizeBytes;
