@@ -11,6 +11,7 @@ import {
   SERIAL_INPUT_MAX_BYTES,
   SERIAL_OUTPUT_WINDOW_BYTES,
 } from "../vmm/index.ts";
+import { SCREENSHOT_MAX_BYTES } from "./messages.ts";
 import type { FromVmMessage, ToVmMessage } from "./messages.ts";
 
 /** Characters of any text from a child. */
@@ -193,6 +194,7 @@ const messagesFromVm: Readonly<Record<FromVmMessage["kind"], Check>> = {
   inputTaken: shape({ byteCount: (value) => isCount(value) && Number(value) <= SERIAL_INPUT_MAX_BYTES }),
   sample: shape({ sample }),
   screen: shape({ screen: either(isUndefined, screen) }),
+  screenshot: shape({ png: either(isUndefined, isBytes(SCREENSHOT_MAX_BYTES)) }),
   codeProfile: shape({ found: either(oneOf("unfit"), codeProfile) }),
   ended: shape({ outcome, sample }),
 };
@@ -217,6 +219,7 @@ const kindsToVm = new Set<unknown>([
   "serialConsumed",
   "observe",
   "keys",
+  "takeScreenshot",
   "measure",
 ] satisfies ToVmMessage["kind"][]);
 

@@ -6,6 +6,7 @@
  * confirmed by "serialConsumed", input by "inputTaken". "ended" is the child's last message.
  */
 
+import { MiB } from "../base/index.ts";
 import type { OperatorError } from "../base/index.ts";
 import type {
   CodeProfileFinding,
@@ -40,6 +41,8 @@ export type ToVmMessage =
   | { readonly kind: "observe"; readonly observation: Observation }
   /** Keys of the PC's keyboard. */
   | { readonly kind: "keys"; readonly inputs: readonly KeyInput[] }
+  /** Asks for one "screenshot". */
+  | { readonly kind: "takeScreenshot" }
   /** Asks for one "sample". */
   | { readonly kind: "measure" };
 
@@ -83,9 +86,13 @@ export type FromVmMessage =
   | { readonly kind: "inputTaken"; readonly byteCount: number }
   | { readonly kind: "sample"; readonly sample: VmSample }
   | { readonly kind: "screen"; readonly screen: TextScreen | undefined }
+  /** A PNG file; undefined when the machine has no display. */
+  | { readonly kind: "screenshot"; readonly png: Uint8Array | undefined }
   /** At most once. */
   | { readonly kind: "codeProfile"; readonly found: CodeProfileFinding }
   | { readonly kind: "ended"; readonly outcome: VmOutcome; readonly sample: VmSample };
 
+/** More than the largest picture takes that a display can show, even if nothing of it can be compressed. */
+export const SCREENSHOT_MAX_BYTES = 32 * MiB;
 /** Shorter would only heat the room. */
 export const MIN_OBSERVATION_MS = 20;

@@ -68,6 +68,7 @@ export class VmHandle {
   readonly samples = new Listeners<VmSample>();
   /** The text screen whenever it has changed; undefined when there is none to show. */
   readonly screens = new Listeners<TextScreen | undefined>();
+  readonly #screenshots = new Listeners<Uint8Array | undefined>();
   /** What the VM has to say about the code of its kernel, once. */
   readonly codeProfiles = new Listeners<CodeProfileFinding>();
   readonly #link: VmProcessLink;
@@ -192,6 +193,22 @@ export class VmHandle {
     });
   }
 
+  /** What the monitor shows now, as a PNG file; undefined without a display, and when the VM has ended. */
+  async screenshot(): Promise<Uint8Array | undefined> {
+    if (this.#state === "ended") return undefined;
+    return await this.#answer((resolve) => {
+      const listening = this.#screenshots.add((png) => {
+        listening.release();
+        resolve(png);
+      });
+      void this.ended.then(() => {
+        listening.release();
+        resolve(undefined);
+      });
+      this.#link.send({ kind: "takeScreenshot" });
+    });
+  }
+
   async #command(command: VmProcessCommand): Promise<void> {
     const error = await this.#answer<OperatorError | undefined>((settle) => {
       if (this.#state === "ended") {
@@ -269,6 +286,9 @@ export class VmHandle {
       case "screen":
         this.#screen = message.screen;
         this.screens.emit(message.screen);
+        break;
+      case "screenshot":
+        this.#screenshots.emit(message.png);
         break;
       case "codeProfile":
         this.#codeProfile(message.found);

@@ -7,6 +7,7 @@ import { NS_PER_MS, OperatorFault } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
 import type {
   CodeProfileTask,
+  Frame,
   HostTimer,
   Scheduling,
   TextScreen,
@@ -39,6 +40,7 @@ export interface VmRequest extends Pick<
 export interface VmServerParts {
   readonly send: (message: FromVmMessage) => void;
   readonly createVm: (request: VmRequest) => Promise<Result<VirtualMachine>>;
+  readonly encodePng: (frame: Frame) => Promise<Uint8Array>;
   readonly resources: () => ProcessResources;
   /** Of this process, whose guest has so much RAM. */
   readonly memory: (ramBytes: number) => ProcessMemory | undefined;
@@ -81,10 +83,21 @@ export class VmServer {
       case "keys":
         this.#vm?.typeKeys(message.inputs);
         break;
+      case "takeScreenshot":
+        await this.#takeScreenshot();
+        break;
       case "measure":
         if (this.#vm !== undefined) this.#parts.send({ kind: "sample", sample: this.#fullSample(this.#vm) });
         break;
     }
+  }
+
+  async #takeScreenshot(): Promise<void> {
+    const { send, encodePng } = this.#parts;
+    const frame = this.#vm?.frame();
+    const png = frame === undefined ? undefined : await encodePng(frame);
+    // The end is the last that is said.
+    if (this.#vm?.state !== "ended") send({ kind: "screenshot", png });
   }
 
   /** A bug of ours that was noticed outside the VM; false when there is no VM that could end with a report. */

@@ -93,6 +93,16 @@ test("the text screen can be waited for", async () => {
   assert.equal(await vm.waitForScreen("Testing", { timeoutMs: 5000 }), "Testing");
 });
 
+test("a screenshot is a PNG file, and that of a VM that has ended an error", async () => {
+  await using vm = await startScript("say:up| shell");
+  await vm.waitFor("up");
+  const [first, second] = await Promise.all([vm.screenshot(), vm.screenshot()]);
+  assert.deepEqual([...first.subarray(0, 4)], [0x89, 0x50, 0x4e, 0x47]);
+  assert.deepEqual(second, first);
+  await vm.stop();
+  await assert.rejects(vm.screenshot(), { name: "VmError" });
+});
+
 test("leaving the scope ends the VM's process", async () => {
   let pid = 0;
   {

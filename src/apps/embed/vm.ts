@@ -99,6 +99,13 @@ export class Vm implements AsyncDisposable {
     return unwrapped(found);
   }
 
+  /** What the monitor shows now, text or graphics, as a PNG file. */
+  async screenshot(): Promise<Uint8Array> {
+    const png = await this.#handle.screenshot();
+    if (png === undefined) throw new VmError("ended", `The VM ${this.name} has ended: its screen is off.`);
+    return png;
+  }
+
   /** Stops guest code and the guest's clock. */
   async pause(): Promise<void> {
     await withVmErrors(this.#handle.pause());

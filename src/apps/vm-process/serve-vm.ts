@@ -4,6 +4,7 @@ import { WASM_ACCELERATOR_PREFIX_BYTES } from "../../accel/wasm/index.ts";
 import { VmServer, decodeToVm } from "../../host/index.ts";
 import type { FromVmMessage, VmServerParts } from "../../host/index.ts";
 import {
+  encodePng,
   nameProcess,
   nodeScheduling,
   ownMemoryUse,
@@ -30,6 +31,7 @@ export function serveVm(createVm: VmServerParts["createVm"]): void {
       nameProcess(request.definition.name);
       return createVm(request);
     },
+    encodePng,
     resources: processResources,
     memory: (ramBytes) => ownMemoryUse({ prefixBytes: WASM_ACCELERATOR_PREFIX_BYTES, ramBytes }),
     scheduling: nodeScheduling,

@@ -7,6 +7,8 @@ export type { KeptFilesLimits } from "./kept-files.ts";
 export { loadCore } from "./load-core.ts";
 export { memoryUse, ownMemoryUse } from "./memory-use.ts";
 export type { GuestMemory, MemoryParts, MemoryUse } from "./memory-use.ts";
+export { encodePng } from "./png.ts";
+export type { Picture } from "./png.ts";
 export { openRawDisk } from "./raw-disk.ts";
 export type { RawDiskSpec } from "./raw-disk.ts";
 export { readBootFile } from "./read-boot-file.ts";
