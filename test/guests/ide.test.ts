@@ -1,4 +1,7 @@
-/** IDE drives as Linux uses them: a disk and a CD-ROM drive by DMA and by PIO, partitions, writing, the tray. */
+/**
+ * IDE drives as guests use them: Linux a disk and a CD-ROM drive by DMA and by PIO, with partitions, writing and the tray;
+ * GNU Mach finds both.
+ */
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -8,9 +11,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 
+import { startVm } from "../../src/apps/embed/index.ts";
 import { MiB } from "../../src/base/index.ts";
 import { Unavailable } from "../programs/run-tool.ts";
-import { guestOptions, LIMIT, linuxShell } from "./guests.ts";
+import { BOOT_TIMEOUT_MS, guestOptions, LIMIT, linuxShell } from "./guests.ts";
 import { IDE_MODULES, modularLinux } from "./modular-linux.ts";
 
 const NAME = "linux-amd64";
@@ -129,4 +133,24 @@ test("Linux reads and writes IDE drives by DMA and by PIO", LIMIT, async (t) => 
     });
   }
   assert.equal(sha256(await readFile(diskPath)), sha256(disk));
+});
+
+test("GNU Mach finds both drives, the bus master and the partition", LIMIT, async (t) => {
+  const options = await guestOptions(t, "gnumach");
+  if (options === undefined) return;
+  await using folder = await mkdtempDisposable(join(tmpdir(), "typevisor-ide-"));
+  const disk = join(folder.path, "disk.img");
+  const disc = join(folder.path, "disc.iso");
+  await writeFile(disk, partitioned());
+  await writeFile(disc, noise(DISC_BYTES, 2));
+  const vm = await startVm({ ...options, disk: `${disk},bus=ide`, cdrom: disc, profile: "off" });
+  try {
+    const timeoutMs = BOOT_TIMEOUT_MS;
+    await vm.waitFor("ide: Intel 82371 PIIX3 (dual FIFO) DMA Bus Mastering IDE", { timeoutMs });
+    await vm.waitFor(/hd0: Typevisor disk, 4MB w\/256kB Cache, CHS=8\/16\/63/, { timeoutMs });
+    await vm.waitFor("hd2: TYPEVISR CD-ROM, ATAPI CDROM drive", { timeoutMs });
+    await vm.waitFor("hd0: hd0s1", { timeoutMs });
+  } finally {
+    await vm.stop();
+  }
 });
