@@ -19,7 +19,11 @@ export type { ExitCounts } from "./machine-loop.ts";
 export { debugExitStatus } from "./outcome.ts";
 export type { FailureReport, VmOutcome } from "./outcome.ts";
 export type { HostTimer, Scheduling } from "./scheduling.ts";
-export { SERIAL_INPUT_MAX_BYTES, SERIAL_OUTPUT_WINDOW_BYTES } from "./serial-channel.ts";
+export {
+  SERIAL_INPUT_MAX_BYTES,
+  SERIAL_OUTPUT_SLACK_BYTES,
+  SERIAL_OUTPUT_WINDOW_BYTES,
+} from "./serial-channel.ts";
 export type { SerialConsumer } from "./serial-channel.ts";
 export type { Setting, SettingError } from "./settings.ts";
 export type { VmStatistics } from "./statistics.ts";

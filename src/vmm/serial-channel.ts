@@ -9,6 +9,11 @@ import { assert } from "../base/index.ts";
 
 /** Bytes of output that are collected or handed over but not confirmed as consumed. */
 export const SERIAL_OUTPUT_WINDOW_BYTES = 256 * 1024;
+/**
+ * Room that is left in the window when the port is asked to wait: what shares it, as a serial port and a virtio console,
+ * hears of that only by its own next byte.
+ */
+export const SERIAL_OUTPUT_SLACK_BYTES = 256;
 /** Bytes of input that wait for room in the port. */
 export const SERIAL_INPUT_MAX_BYTES = 64 * 1024;
 
@@ -46,8 +51,10 @@ export class SerialChannel {
 
   /** A byte from the guest; false asks the port to wait for its serialReady(). */
   transmit(byte: number): boolean {
-    if (this.#collectedCount < this.#collected.length) this.#collected[this.#collectedCount++] = byte;
-    this.#isPortWaiting = this.#collectedCount + this.#unconfirmedCount >= SERIAL_OUTPUT_WINDOW_BYTES;
+    const occupiedCount = this.#collectedCount + this.#unconfirmedCount;
+    // Only a port that does not wait although it was asked to comes to the end of the window; what it sends is lost.
+    if (occupiedCount < SERIAL_OUTPUT_WINDOW_BYTES) this.#collected[this.#collectedCount++] = byte;
+    this.#isPortWaiting = occupiedCount + 1 >= SERIAL_OUTPUT_WINDOW_BYTES - SERIAL_OUTPUT_SLACK_BYTES;
     return !this.#isPortWaiting;
   }
 
