@@ -2,8 +2,7 @@
  * INT 10h, video services: modes, cursor, pages, scrolling, characters, teletype, strings, pixels, palette, information. IBM
  * PS/2 and PC BIOS Interface Technical Reference; Ralf Brown's interrupt list.
  *
- * Deliberately missing: VBE (AH = 4Fh is answered as an unknown function), fonts loaded by programs, reading characters back
- * from pixels (they read as 0), the light pen (never triggered), saving and restoring of the video state.
+ * VBE is in vbe-services.ts. Deliberately missing: fonts loaded by programs, reading characters back from pixels (they read as 0), the light pen (never triggered), saving and restoring of the video state.
  */
 
 import type { MmioBus, PortBus } from "../../hw/index.ts";
@@ -12,6 +11,7 @@ import type { BiosData } from "./bios-data.ts";
 import { loadFont } from "./font-loader.ts";
 import { PixelScreen } from "./pixel-screen.ts";
 import type { ServiceCall } from "./service-call.ts";
+import { VbeServices } from "./vbe-services.ts";
 import { dacColors, RESET_MODE, videoMode } from "./video-modes.ts";
 import type { VideoMode } from "./video-modes.ts";
 
@@ -59,6 +59,7 @@ export class VideoServices {
   readonly #mmio: MmioBus;
   readonly #data: BiosData;
   readonly #pixels: PixelScreen;
+  readonly #vbe: VbeServices;
 
   constructor(ram: GuestRam, ports: PortBus, mmio: MmioBus, data: BiosData) {
     this.#ram = ram;
@@ -66,6 +67,12 @@ export class VideoServices {
     this.#mmio = mmio;
     this.#data = data;
     this.#pixels = new PixelScreen(ports, mmio);
+    this.#vbe = new VbeServices({
+      ram,
+      ports,
+      setBiosMode: (numberAndFlag) => this.setMode(numberAndFlag),
+      biosMode: () => data.get("videoMode"),
+    });
   }
 
   call(call: ServiceCall): void {
@@ -130,6 +137,9 @@ export class VideoServices {
         return;
       case 0x1a:
         this.#displayCombination(call);
+        return;
+      case 0x4f:
+        this.#vbe.call(call);
         return;
       default:
     }
@@ -232,6 +242,7 @@ export class VideoServices {
 
   #program(mode: VideoMode): void {
     const ports = this.#ports;
+    this.#vbe.disable();
     ports.writePort(VGA.miscellaneousWrite, 1, mode.miscellaneous);
     this.#write(VGA.sequencer, 0, 1);
     mode.sequencer.forEach((value, index) => this.#write(VGA.sequencer, index + 1, value));
