@@ -3,6 +3,7 @@
 export { BLOCK_OK, SECTOR_BYTES } from "./block-device.ts";
 export type { BlockDevice, BlockError, BlockErrorCode, BlockResult } from "./block-device.ts";
 export { MemoryDisk } from "./memory-disk.ts";
+export { PaddedDisk } from "./padded-disk.ts";
 export { OverlayDisk, OVERLAY_MAX_BYTES } from "./overlay.ts";
 export { TransferBuffers } from "./transfer-buffers.ts";
 export { WatchedDisk } from "./watched-disk.ts";

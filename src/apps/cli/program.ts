@@ -16,7 +16,8 @@ import { DEMO_GUESTS, DEMO_TIMEOUT_SECONDS } from "./demo-defaults.ts";
 import { EXIT } from "./exit-status.ts";
 import type { ListFormat } from "./guests/index.ts";
 import { packageVersion } from "./package-version.ts";
-import { runVm, settingsAmong } from "./run-command.ts";
+import { DISPLAYS, runVm, settingsAmong } from "./run-command.ts";
+import type { DisplayKind } from "./run-command.ts";
 import { SERIAL_HELP } from "./serial-target.ts";
 import { STATS_FORMATS } from "./stats-report.ts";
 import type { StatsFormat } from "./stats-report.ts";
@@ -73,6 +74,7 @@ function settingOption(setting: Setting<unknown, unknown>): Option {
 interface RunFlags {
   readonly cpu?: string;
   readonly serial: string;
+  readonly display: DisplayKind;
   readonly stats?: true;
   readonly format: StatsFormat;
 }
@@ -83,12 +85,21 @@ function addRun(program: Command, parts: CliParts, finish: Finish): void {
     .summary("run one VM in the foreground")
     .description(
       "Runs one VM in the foreground, with its first serial port on the terminal.\n" +
-        "Ctrl-] and then q ends it; Ctrl-] twice sends one Ctrl-] to the guest.",
+        "Ctrl-] and then q ends it; Ctrl-] twice sends one Ctrl-] to the guest. With --display text the terminal shows\n" +
+        "the screen that a guest without a serial console writes to.",
     )
-    .usage("--kernel FILE [options]");
+    .usage("(--kernel FILE | --disk FILE | --cdrom FILE | --floppy FILE) [options]");
   for (const setting of Object.values(VM_SETTINGS)) command.addOption(settingOption(setting));
   command
     .addOption(new Option("--serial <TARGET>", SERIAL_HELP).default("stdio", "stdio"))
+    .addOption(
+      new Option(
+        "--display <KIND>",
+        "text: the VM's text screen on the terminal, in the place of its serial port, and keys for its keyboard",
+      )
+        .choices(DISPLAYS)
+        .default("none"),
+    )
     .option("--stats", "print what the VM has done, on standard error, when it has ended")
     .addOption(new Option("--format <FORMAT>", "format of --stats").choices(STATS_FORMATS).default("text"))
     .addHelpText(
@@ -101,8 +112,8 @@ function addRun(program: Command, parts: CliParts, finish: Finish): void {
         process.stdout.write(cpuModelHelp());
         return;
       }
-      const { serial, stats = false, format } = flags;
-      finish(await runVm({ settings: settingsAmong({ ...flags }), serial, stats, format }, parts));
+      const { serial, display, stats = false, format } = flags;
+      finish(await runVm({ settings: settingsAmong({ ...flags }), serial, display, stats, format }, parts));
     });
 }
 

@@ -18,11 +18,17 @@ import type { SerialTarget } from "./serial-target.ts";
 import { statsReport } from "./stats-report.ts";
 import type { StatsFormat } from "./stats-report.ts";
 import { attachStdio, outputTo } from "./stdio-console.ts";
+import { attachTextDisplay } from "./text-display.ts";
+
+/** Whether the terminal shows the VM's text screen instead of its serial port. */
+export const DISPLAYS = ["none", "text"] as const;
+export type DisplayKind = (typeof DISPLAYS)[number];
 
 export interface RunOptions {
   /** The options that VM_SETTINGS declares, as text. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly serial: string;
+  readonly display: DisplayKind;
   readonly stats: boolean;
   readonly format: StatsFormat;
 }
@@ -36,10 +42,13 @@ export async function runVm(options: RunOptions, { spawn }: CliParts): Promise<n
   if (!created.ok) return refuse(created.error.message);
   const vm = created.value;
   const console = await connectSerial(vm, serial);
+  const display =
+    options.display === "text" ? attachTextDisplay(vm, () => void vm.stop()) : releasable(() => undefined);
   const signals = stopOnSignals(vm);
   await vm.start();
   const end = await vm.ended;
   console.release();
+  display.release();
   const signalStatus = signals.status();
   signals.release();
   await reportEnd(vm, end);
@@ -59,7 +68,7 @@ interface Prepared {
 }
 
 /** Everything that can be said about the options before a process is started. */
-async function prepare({ settings, serial }: RunOptions): Promise<Result<Prepared>> {
+async function prepare({ settings, serial, display }: RunOptions): Promise<Result<Prepared>> {
   const definition = parseVmDefinition(settings);
   if (!definition.ok) {
     const { option, problem } = definition.error;
@@ -67,6 +76,10 @@ async function prepare({ settings, serial }: RunOptions): Promise<Result<Prepare
   }
   const target = parseSerialTarget(serial);
   if (!target.ok) return target;
+  if (display === "text" && !(process.stdin.isTTY && process.stdout.isTTY))
+    return err("bad-option", "The option --display text needs a terminal for input and output.");
+  if (display === "text" && target.value.kind === "stdio")
+    return ok({ definition: definition.value, serial: { kind: "none" } });
   if (target.value.kind === "file") {
     const { path } = target.value;
     try {

@@ -15,4 +15,4 @@ export type { VmOptions, WaitOptions } from "./vm.ts";
 export { VmError } from "./vm-error.ts";
 export type { VmErrorCode } from "./vm-error.ts";
 export type { VmEnding, VmSample } from "../../host/index.ts";
-export type { TextScreen, VmState, VmStatistics } from "../../vmm/index.ts";
+export type { KeyInput, TextScreen, VmState, VmStatistics } from "../../vmm/index.ts";

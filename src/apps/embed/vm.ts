@@ -4,14 +4,14 @@ import { SERIAL_HISTORY_BYTES, waitForScreen, waitForSerial } from "../../host/i
 import type { VmEnding, VmHandle, VmSample } from "../../host/index.ts";
 import { nodeScheduling } from "../../platform/node/index.ts";
 import { parseVmDefinition } from "../../vmm/index.ts";
-import type { VmDefinitionInput, VmState } from "../../vmm/index.ts";
+import type { KeyInput, VmDefinitionInput, VmState } from "../../vmm/index.ts";
 import { createVmHandle } from "../code-profiles.ts";
 import { spawnVm } from "../spawn-vm.ts";
 import { VmError, vmErrorOf, withVmErrors } from "./vm-error.ts";
 
 /**
- * What to start. Only `kernel` is needed; the others default as on the command line: `name`, `initrd`, `module`,
- * `append`, `memory` (a number is bytes, a text may be "256M"), `disk` ("FILE,readonly" or `{ file, readonly: true }`),
+ * What to start. A `kernel` or a drive is needed; the others default as on the command line: `name`, `initrd`, `module`,
+ * `append`, `memory` (a number is bytes, a text may be "256M"), `disk` ("FILE,readonly" or `{ file, readonly: true }`), `boot` ("cdrom,disk"),
  * `cpu` ("v2,-sse4_2"), `tier`, `profile`, `timeout` (seconds), `device`.
  */
 export type VmOptions = VmDefinitionInput;
@@ -118,6 +118,13 @@ export class Vm implements AsyncDisposable {
   /** As the reset button does: the kernel is loaded and entered anew. */
   async reset(): Promise<void> {
     await withVmErrors(this.#handle.reset());
+  }
+
+  /** Types on the PC's keyboard; what its buffer has no room for is lost, as on a real one. */
+  typeKeys(inputs: readonly KeyInput[]): void {
+    if (this.state === "ended")
+      throw new VmError("ended", `The VM ${this.name} has ended: it takes no input.`);
+    this.#handle.typeKeys(inputs);
   }
 
   /** Ends the VM without asking the guest; does nothing when it has ended. */

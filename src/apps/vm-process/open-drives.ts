@@ -1,13 +1,14 @@
 /** Opens the files of a VM's disks, CD-ROMs and diskettes; of several, all or none. */
 
-import { err, ok } from "../../base/index.ts";
+import { err, KiB, ok } from "../../base/index.ts";
 import type { Result } from "../../base/index.ts";
-import { OverlayDisk } from "../../block/index.ts";
+import { OverlayDisk, PaddedDisk } from "../../block/index.ts";
 import type { BlockDevice } from "../../block/index.ts";
-import { FLOPPY_FORMATS, floppyFormatOf } from "../../devices/index.ts";
+import { FLOPPY_FORMATS, floppyFormatOf, formatSizeBytes } from "../../devices/index.ts";
 import { openRawDisk } from "../../platform/node/index.ts";
 import type { Drive, DriveDefinition } from "../../vmm/index.ts";
 
+const USUAL_FLOPPY_BYTES = 1440 * KiB;
 const NAMES = { disk: "disk", cdrom: "CD-ROM image", floppy: "diskette image" } as const;
 
 export async function openDrives(definitions: readonly DriveDefinition[]): Promise<Result<readonly Drive[]>> {
@@ -31,10 +32,22 @@ export async function closeDrives(drives: readonly Drive[]): Promise<void> {
 async function openDevice(definition: DriveDefinition): Promise<Result<BlockDevice>> {
   const { file: path, medium, isReadOnly, isTemporary } = definition;
   const file = await openRawDisk({ path, isReadOnly: isReadOnly || isTemporary, what: NAMES[medium] });
-  if (file.ok && medium === "floppy" && floppyFormatOf(file.value.sizeBytes) === undefined) {
+  if (!file.ok) return file;
+  const device = medium === "floppy" ? floppyOf(file.value) : file.value;
+  if (device === undefined) {
     await file.value.close();
-    const known = FLOPPY_FORMATS.map(({ name }) => name).join(", ");
-    return err("floppy-format", `The ${NAMES[medium]} ${path} has the size of none of ${known}.`);
+    return err("floppy-format", `The ${NAMES[medium]} ${path} is larger than a diskette of 2.88M.`);
   }
-  return file.ok && isTemporary ? ok(new OverlayDisk(file.value)) : file;
+  return ok(isTemporary ? new OverlayDisk(device) : device);
+}
+
+/** Images often lack the empty end of their diskette: 1.44M is meant as a rule. */
+function floppyOf(image: BlockDevice): BlockDevice | undefined {
+  const { sizeBytes } = image;
+  if (floppyFormatOf(sizeBytes) !== undefined) return image;
+  const sizes = FLOPPY_FORMATS.map(formatSizeBytes).filter(
+    (size) => size >= Math.max(sizeBytes, USUAL_FLOPPY_BYTES),
+  );
+  const [size] = sizes;
+  return size === undefined ? undefined : new PaddedDisk(image, size);
 }

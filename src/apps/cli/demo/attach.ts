@@ -3,11 +3,9 @@
  * screen is painted with its colours, and keys go to the PC's keyboard. Ctrl-] returns to the dashboard.
  */
 
-import { textLines } from "../../../vmm/index.ts";
-import type { TextScreen } from "../../../vmm/index.ts";
 import { ESCAPE_BYTE } from "../escape-keys.ts";
+import { ScreenPainter } from "../screen-painter.ts";
 import type { DemoVm } from "./demo-vm.ts";
-import { Frame, Painter } from "./frame.ts";
 import { keyInputs } from "./key-strokes.ts";
 import type { Look } from "./look.ts";
 
@@ -60,17 +58,8 @@ function attachSerial(vm: DemoVm, detached: () => void): Attachment {
 }
 
 function attachScreen(vm: DemoVm, look: Look, detached: () => void): Attachment {
-  const { stdout } = process;
-  const painter = new Painter();
-  const paint = (): void => {
-    const { screen } = vm;
-    const frame = new Frame(stdout.columns, stdout.rows);
-    if (screen === undefined) frame.put(0, 0, "The screen is off, or in a graphics mode that is not shown.");
-    else drawScreen(frame, screen, look);
-    const hint = `${vm.name}: Ctrl-] returns to the dashboard`;
-    if (frame.rows > (screen?.rows ?? 0)) frame.put(0, frame.rows - 1, hint, look.styles.help, frame.columns);
-    stdout.write(painter.paint(frame) + cursorOf(screen, frame));
-  };
+  const painter = new ScreenPainter(look, `${vm.name}: Ctrl-] returns to the dashboard`);
+  const paint = (): void => painter.paint(vm.screen);
   const listening = vm.changes.add(paint);
   paint();
   return {
@@ -87,36 +76,4 @@ function attachScreen(vm: DemoVm, look: Look, detached: () => void): Attachment 
     },
     release: () => listening.release(),
   };
-}
-
-function drawScreen(frame: Frame, screen: TextScreen, look: Look): void {
-  for (const [row, line] of textLines(screen).entries()) {
-    const characters = [...line.padEnd(screen.columns)];
-    for (const [column, character] of characters.entries()) {
-      const attribute = screen.cells[2 * (row * screen.columns + column) + 1] ?? 7;
-      const isShowable = look.isUnicode || /^[\x20-\x7e]$/.test(character);
-      frame.put(
-        column,
-        row,
-        isShowable ? character : "?",
-        look.hasColors ? attributeStyle(screen, attribute) : "",
-      );
-    }
-  }
-}
-
-/** The attribute's colours, as the guest's palette has them. */
-function attributeStyle({ colors, blinks }: TextScreen, attribute: number): string {
-  const background = (attribute >> 4) & (blinks ? 7 : 15);
-  const rgb = (index: number): string => {
-    const color = colors[index] ?? 0;
-    return `${(color >> 16) & 0xff};${(color >> 8) & 0xff};${color & 0xff}`;
-  };
-  return `38;2;${rgb(attribute & 15)};48;2;${rgb(background)}`;
-}
-
-function cursorOf(screen: TextScreen | undefined, frame: Frame): string {
-  const cursor = screen?.cursor;
-  if (cursor === undefined || cursor.row >= frame.rows || cursor.column >= frame.columns) return "\x1b[?25l";
-  return `\x1b[${cursor.row + 1};${cursor.column + 1}H\x1b[?25h`;
 }

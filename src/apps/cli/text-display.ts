@@ -1,0 +1,50 @@
+/**
+ * `--display text`: the VM's text screen on the whole terminal, and the terminal's keys on the PC's keyboard. Ctrl-] and then
+ * a letter is for Typevisor, as on the serial console.
+ */
+
+import { ReleaseStack } from "../../base/index.ts";
+import type { Releasable } from "../../base/index.ts";
+import type { VmHandle } from "../../host/index.ts";
+import { keyInputs } from "./demo/key-strokes.ts";
+import { lookFor } from "./demo/look.ts";
+import { EscapeKeys } from "./escape-keys.ts";
+import { ScreenPainter } from "./screen-painter.ts";
+import { rawTerminal } from "./terminal.ts";
+
+const SCREEN_EVERY_MS = 50;
+/** The alternate screen, empty. */
+const TAKE_OVER = "\x1b[?1049h\x1b[2J\x1b[H";
+
+/** Shows the screen until released or until the VM has ended. `quit` is called for Ctrl-] q. */
+export function attachTextDisplay(vm: VmHandle, quit: () => void): Releasable {
+  const { stdin, stdout } = process;
+  const attached = new ReleaseStack();
+  const painter = new ScreenPainter(lookFor(process.env), `${vm.name}: Ctrl-] and then q ends it`);
+  const keys = new EscapeKeys({
+    input: (bytes) => vm.typeKeys(keyInputs(bytes)),
+    command: (letter) => {
+      if (letter === "q") quit();
+    },
+  });
+  const onData = (chunk: Buffer): void => keys.receive(chunk);
+  const onResize = (): void => {
+    painter.invalidate();
+    painter.paint(vm.screen);
+  };
+  stdout.write(TAKE_OVER);
+  attached.adopt(rawTerminal());
+  attached.adopt(vm.screens.add(() => painter.paint(vm.screen)));
+  stdin.on("data", onData);
+  stdout.on("resize", onResize);
+  attached.adopt({
+    release() {
+      stdin.off("data", onData);
+      stdout.off("resize", onResize);
+      stdin.pause();
+    },
+  });
+  vm.observe({ sampleEveryMs: undefined, screenEveryMs: SCREEN_EVERY_MS });
+  void vm.ended.then(() => attached.release());
+  return attached;
+}
