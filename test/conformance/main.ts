@@ -92,5 +92,6 @@ for (const group of groupNames) {
 for (const tier of tiers)
   print(`${tier.name}: ${String(tier.caseCount)} cases, ${String(tier.casesInRegions)} in compiled regions`);
 const hasLooked = tiers.length > 0 && tiers.every(({ caseCount }) => caseCount > 0);
-if (!hasLooked) print("no case was run: --group, --row, --case and --tier leave none (names of rows are lower case)");
+if (!hasLooked)
+  print("no case was run: --group, --row, --case and --tier leave none (names of rows are lower case)");
 process.exitCode = failed === 0 && hasLooked ? 0 : 1;
