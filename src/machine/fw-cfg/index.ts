@@ -1,0 +1,10 @@
+/** The firmware configuration device. */
+
+export {
+  FW_CFG_FILES_MAX,
+  FW_CFG_ITEM,
+  FW_CFG_PORT_BASE,
+  FW_CFG_PORT_BYTES,
+  FwCfg,
+  littleEndian,
+} from "./fw-cfg.ts";
