@@ -34,6 +34,13 @@ export function structBytes(layout: StructLayout): number {
   return layout.reduce((sum, [, type]) => sum + FIELD_BYTES[type], 0);
 }
 
+/** Where a field begins. */
+export function fieldOffset<const L extends StructLayout>(layout: L, field: L[number][0]): number {
+  const index = layout.findIndex(([name]) => name === field);
+  assert(index >= 0, `${field} is a field`);
+  return structBytes(layout.slice(0, index));
+}
+
 export function encodeStruct<const L extends StructLayout>(layout: L, values: StructValues<L>): Uint8Array {
   const bytes = new Uint8Array(structBytes(layout));
   const view = new DataView(bytes.buffer);

@@ -10,7 +10,7 @@ import { alignUp, assert } from "../../base/index.ts";
 import { ACPI_DISABLE, ACPI_ENABLE } from "../pci/index.ts";
 import { dsdtTerms } from "./dsdt.ts";
 import type { IsaInterruptOverride, PlatformDescription } from "./platform.ts";
-import { checksum, concatBytes, defineStruct, encodeStruct } from "./struct.ts";
+import { checksum, concatBytes, defineStruct, encodeStruct, fieldOffset } from "./struct.ts";
 import type { GenericAddress } from "./struct.ts";
 
 const ascii = (text: string, length: number): Uint8Array =>
@@ -19,8 +19,9 @@ const ascii = (text: string, length: number): Uint8Array =>
 const OEM_ID = ascii("TYPEV", 6);
 const OEM_TABLE_ID = ascii("TYPEVPC", 8);
 const CREATOR_ID = ascii("TYPV", 4);
+const HEADER_BYTES = 36;
 const LENGTH_AT = 4;
-const CHECKSUM_AT = 9;
+export const CHECKSUM_AT = 9;
 
 /** The System Description Table Header (section 5.2.6) around `body`, with its checksum. */
 function table(signature: string, revision: number, body: Uint8Array): Uint8Array {
@@ -164,7 +165,7 @@ function fadt(platform: PlatformDescription, facsGpa: number, dsdtGpa: number): 
 }
 
 const FACS_BYTES = 64;
-const FACS_ALIGNMENT = 64;
+export const FACS_ALIGNMENT = 64;
 
 /** Section 5.2.10: no standard header, no checksum. */
 function facs(): Uint8Array {
@@ -266,8 +267,10 @@ function hpet(gpa: number, blockId: number): Uint8Array {
   );
 }
 
-const RSDP_V1_BYTES = 20;
-const RSDP_BYTES = 36;
+export const RSDP_V1_BYTES = 20;
+export const RSDP_BYTES = 36;
+/** Where the RSDP has its two pointers and its two checksums, of the first 20 bytes and of all. */
+export const RSDP_AT = { checksum: 8, rsdt: 16, xsdt: 24, extendedChecksum: 32 } as const;
 
 /** Section 5.2.5.3: found by its signature on a 16-byte boundary between E0000 and FFFFF. */
 function rsdp(rsdtGpa: number, xsdtGpa: number): Uint8Array {
@@ -276,11 +279,11 @@ function rsdp(rsdtGpa: number, xsdtGpa: number): Uint8Array {
   bytes.set(ascii("RSD PTR", 8));
   bytes.set(OEM_ID, 9);
   view.setUint8(15, 2);
-  view.setUint32(16, rsdtGpa, true);
+  view.setUint32(RSDP_AT.rsdt, rsdtGpa, true);
   view.setUint32(20, RSDP_BYTES, true);
-  view.setBigUint64(24, BigInt(xsdtGpa), true);
-  bytes[8] = checksum(bytes.subarray(0, RSDP_V1_BYTES));
-  bytes[32] = checksum(bytes);
+  view.setBigUint64(RSDP_AT.xsdt, BigInt(xsdtGpa), true);
+  bytes[RSDP_AT.checksum] = checksum(bytes.subarray(0, RSDP_V1_BYTES));
+  bytes[RSDP_AT.extendedChecksum] = checksum(bytes);
   return bytes;
 }
 
@@ -298,7 +301,24 @@ export interface AcpiTable {
   readonly signature: string;
   readonly gpa: number;
   readonly bytes: Uint8Array;
+  /** Where in `bytes` it has addresses of other tables. */
+  readonly pointers: readonly AcpiPointer[];
 }
+
+export interface AcpiPointer {
+  readonly at: number;
+  readonly sizeBytes: 4 | 8;
+}
+
+const fadtPointer = (field: (typeof FADT)[number][0], sizeBytes: 4 | 8): AcpiPointer => ({
+  at: HEADER_BYTES + fieldOffset(FADT, field),
+  sizeBytes,
+});
+const FADT_POINTERS = [fadtPointer("firmwareCtrl", 4), fadtPointer("dsdt", 4), fadtPointer("xDsdt", 8)];
+
+/** Of an RSDT or XSDT with this many tables. */
+const listPointers = (sizeBytes: 4 | 8, count: number): AcpiPointer[] =>
+  Array.from({ length: count }, (_, index) => ({ at: HEADER_BYTES + index * sizeBytes, sizeBytes }));
 
 export interface AcpiTables {
   /** Where `bytes` belong. */
@@ -322,22 +342,27 @@ export function buildAcpiTables(platform: PlatformDescription, gpa: number): Acp
   );
   let next = gpa + FACS_ALIGNMENT;
   const tables: AcpiTable[] = [];
-  const add = (signature: string, bytes: Uint8Array, alignment = 16): number => {
+  const add = (
+    signature: string,
+    bytes: Uint8Array,
+    tablePointers: readonly AcpiPointer[] = [],
+    alignment = 16,
+  ): number => {
     const at = alignUp(next, alignment);
-    tables.push({ signature, gpa: at, bytes });
+    tables.push({ signature, gpa: at, bytes, pointers: tablePointers });
     next = at + bytes.length;
     return at;
   };
 
-  const facsGpa = add("FACS", facs(), FACS_ALIGNMENT);
+  const facsGpa = add("FACS", facs(), [], FACS_ALIGNMENT);
   const dsdtGpa = add("DSDT", table("DSDT", 2, dsdtTerms(platform)));
   const listed = [
-    add("FACP", fadt(platform, facsGpa, dsdtGpa)),
+    add("FACP", fadt(platform, facsGpa, dsdtGpa), FADT_POINTERS),
     add("APIC", madt(platform)),
     ...(platform.hpet === undefined ? [] : [add("HPET", hpet(platform.hpet.gpa, platform.hpet.blockId))]),
   ];
-  const rsdtGpa = add("RSDT", table("RSDT", 1, pointers(32, listed)));
-  const xsdtGpa = add("XSDT", table("XSDT", 1, pointers(64, listed)));
+  const rsdtGpa = add("RSDT", table("RSDT", 1, pointers(32, listed)), listPointers(4, listed.length));
+  const xsdtGpa = add("XSDT", table("XSDT", 1, pointers(64, listed)), listPointers(8, listed.length));
 
   const bytes = new Uint8Array(next - gpa);
   assert(bytes.length <= MAX_ACPI_BYTES, "the ACPI tables fit their area");

@@ -1,4 +1,4 @@
 /** Tables by which firmware describes the machine, beside ACPI's. */
 
 export { buildMpTable, MP_TABLE_BYTES_MAX } from "./mp-table.ts";
-export { buildSmbios, SMBIOS_BYTES_MAX } from "./smbios.ts";
+export { buildSmbios, ENTRY_POINT_BYTES, SMBIOS_BYTES_MAX, SMBIOS_ENTRY_BYTES } from "./smbios.ts";

@@ -15,9 +15,11 @@ const RELEASE_DATE = "11/22/2026";
 /** The size of DIMMs that a machine is said to have, at most. */
 const DIMM_MIB_MAX = 0x7fff;
 
-const ENTRY_POINT_BYTES = 0x1f;
+export const ENTRY_POINT_BYTES = 0x1f;
 const INTERMEDIATE_OFFSET = 0x10;
 const ENTRY_ALIGNMENT = 16;
+/** The entry point with its padding. */
+export const SMBIOS_ENTRY_BYTES = 32;
 const FIRST_HANDLE = 0x100;
 /** Everything fits, with room to spare; a test says how much is used. */
 export const SMBIOS_BYTES_MAX = 1 * KiB;
@@ -275,7 +277,7 @@ export function buildSmbios(description: SmbiosDescription, gpa: number): Uint8A
   structures.add(127, [], {});
 
   const table = concatBytes(...structures.parts);
-  const entry = new Uint8Array(ENTRY_ALIGNMENT * 2);
+  const entry = new Uint8Array(SMBIOS_ENTRY_BYTES);
   const view = new DataView(entry.buffer);
   entry.set(new TextEncoder().encode("_SM_"));
   entry.set(Uint8Array.of(0, ENTRY_POINT_BYTES, 2, 8), 4);
