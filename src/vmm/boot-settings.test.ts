@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { unwrap } from "../base/index.ts";
-import { bootDefinition, bootOrderSetting } from "./boot-settings.ts";
+import { KiB, MiB, unwrap } from "../base/index.ts";
+import { bootDefinition, bootOrderSetting, firmwareProblem, vgaBiosProblem } from "./boot-settings.ts";
 import type { BootSettings } from "./boot-settings.ts";
 import type { DriveDefinition } from "./drive-settings.ts";
 
 const NOTHING: BootSettings = {
+  firmware: undefined,
+  vgaBios: undefined,
   kernel: undefined,
   initrd: undefined,
   modules: [],
@@ -50,6 +52,41 @@ test("what belongs to the other way to start is refused by name", () => {
   assert.match(problemOf({ ...NOTHING, initrd: "initrd" }), /^The setting initrd is for a kernel/);
   assert.match(problemOf({ ...NOTHING, modules: ["m"] }), /^The setting module is for a kernel/);
   assert.match(problemOf(NOTHING, []), /^The setting kernel is missing, and there is no drive/);
+});
+
+test("firmware starts with drives and without, and excludes a kernel", () => {
+  const firmware = "bios.bin";
+  const order = ["floppy", "disk", "cdrom"];
+  for (const drives of [[], [DISK]]) {
+    const definition = unwrap(bootDefinition({ ...NOTHING, firmware }, drives));
+    assert.deepEqual(definition, { kind: "firmware", firmware, vgaBios: undefined, order });
+  }
+  const message = problemOf({ ...NOTHING, firmware, kernel: "k" });
+  assert.match(message, /^The setting firmware is not for a kernel/);
+  assert.match(problemOf({ ...NOTHING, firmware, initrd: "i" }), /^The setting initrd is for a kernel/);
+  assert.match(problemOf({ ...NOTHING, vgaBios: "v" }), /^The setting vga-bios is for firmware/);
+});
+
+test("firmware has a size that a ROM can have", () => {
+  const sizes = [64 * KiB, 128 * KiB, 1966080, 16 * MiB];
+  assert.deepEqual(
+    sizes.map((size) => firmwareProblem(size)),
+    [undefined, undefined, undefined, undefined],
+  );
+  const problem = /^has (0|61440|66048|16781312) bytes; firmware has 64 KiB to 16 MiB, in steps of 4 KiB$/;
+  for (const size of [0, 60 * KiB, 64 * KiB + 512, 16 * MiB + 4 * KiB])
+    assert.match(firmwareProblem(size) ?? "", problem);
+});
+
+test("a VGA BIOS is an option ROM", () => {
+  const rom = new Uint8Array(1024);
+  rom.set([0x55, 0xaa, 2]);
+  assert.equal(vgaBiosProblem(rom), undefined);
+  const large = new Uint8Array(64 * KiB + 512);
+  large.set(rom);
+  const wrongOnes = [rom.subarray(0, 512), rom.with(0, 0), rom.with(2, 0), large, new Uint8Array(0)];
+  const said = new Set(wrongOnes.map((image) => vgaBiosProblem(image)));
+  assert.deepEqual([...said], ["is no option ROM of at most 64 KiB"]);
 });
 
 test("an order has each kind of drive at most once, and no other words", () => {

@@ -1,8 +1,9 @@
 /**
- * What a VM starts with: a kernel that is loaded directly, or the built-in BIOS, which looks for a system on the drives.
+ * What a VM starts with: a kernel that is loaded directly, the built-in BIOS, which looks for a system on the drives, or
+ * firmware of the user's, which does what it does.
  */
 
-import { ok } from "../base/index.ts";
+import { KiB, MiB, ok, PAGE_SIZE_BYTES } from "../base/index.ts";
 import type { Result } from "../base/index.ts";
 import { BOOT_ORDER } from "../machine/index.ts";
 import type { BootSource } from "../machine/index.ts";
@@ -18,7 +19,31 @@ export type BootDefinition =
       readonly modules: readonly string[];
       readonly commandLine: string;
     }
-  | { readonly kind: "bios"; readonly order: readonly BootSource[] };
+  | { readonly kind: "bios"; readonly order: readonly BootSource[] }
+  | {
+      readonly kind: "firmware";
+      readonly firmware: string;
+      readonly vgaBios: string | undefined;
+      readonly order: readonly BootSource[];
+    };
+
+const FIRMWARE_BYTES_MIN = 64 * KiB;
+const FIRMWARE_BYTES_MAX = 16 * MiB;
+const VGA_BIOS_BYTES_MAX = 64 * KiB;
+
+/** What is wrong with a firmware image of this size, as the end of a sentence. */
+export function firmwareProblem(sizeBytes: number): string | undefined {
+  const isPossible = sizeBytes >= FIRMWARE_BYTES_MIN && sizeBytes <= FIRMWARE_BYTES_MAX;
+  if (isPossible && sizeBytes % PAGE_SIZE_BYTES === 0) return undefined;
+  return `has ${sizeBytes} bytes; firmware has ${FIRMWARE_BYTES_MIN / KiB} KiB to ${FIRMWARE_BYTES_MAX / MiB} MiB, in steps of 4 KiB`;
+}
+
+/** What is wrong with a VGA BIOS: 55h AAh, then its size in 512 bytes (PC Firmware Specification, expansion ROM header). */
+export function vgaBiosProblem(image: Uint8Array): string | undefined {
+  const [first, second, blocks = 0] = image;
+  const isRom = first === 0x55 && second === 0xaa && blocks > 0 && blocks * 512 <= image.length;
+  return isRom && image.length <= VGA_BIOS_BYTES_MAX ? undefined : "is no option ROM of at most 64 KiB";
+}
 
 /** The kinds of drives on which a system is looked for, in this order. */
 export const bootOrderSetting: Setting<readonly BootSource[] | undefined, string, "boot"> = {
@@ -36,8 +61,10 @@ export const bootOrderSetting: Setting<readonly BootSource[] | undefined, string
   },
 };
 
-/** The settings of both ways to start as they were given. */
+/** The settings of all ways to start as they were given. */
 export interface BootSettings {
+  readonly firmware: string | undefined;
+  readonly vgaBios: string | undefined;
   readonly kernel: string | undefined;
   readonly initrd: string | undefined;
   readonly modules: readonly string[];
@@ -45,21 +72,26 @@ export interface BootSettings {
   readonly order: readonly BootSource[] | undefined;
 }
 
-/** The one way to start that the settings describe; those of the other one are refused. */
+/** The one way to start that the settings describe; those of the others are refused. */
 export function bootDefinition(
-  { kernel, initrd, modules, commandLine, order }: BootSettings,
+  { firmware, vgaBios, kernel, initrd, modules, commandLine, order }: BootSettings,
   drives: readonly DriveDefinition[],
 ): Result<BootDefinition, SettingError> {
+  if (firmware === undefined && vgaBios !== undefined)
+    return wrong("vga-bios", "is for firmware, and none is given");
   if (kernel !== undefined) {
+    if (firmware !== undefined) return wrong("firmware", "is not for a kernel that is loaded directly");
     if (order !== undefined) return wrong("boot", "is for drives, and a kernel is to be started");
     return ok({ kind: "kernel", kernel, initrd, modules, commandLine });
   }
-  if (drives.length === 0) return wrong("kernel", "is missing, and there is no drive to start a system from");
+  if (firmware === undefined && drives.length === 0)
+    return wrong("kernel", "is missing, and there is no drive to start a system from");
   const [unused] = [
     ...(initrd === undefined ? [] : ["initrd"]),
     ...(modules.length === 0 ? [] : ["module"]),
     ...(commandLine === "" ? [] : ["append"]),
   ];
   if (unused !== undefined) return wrong(unused, "is for a kernel, and none is given");
+  if (firmware !== undefined) return ok({ kind: "firmware", firmware, vgaBios, order: order ?? BOOT_ORDER });
   return ok({ kind: "bios", order: order ?? BOOT_ORDER });
 }

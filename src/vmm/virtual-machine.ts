@@ -50,6 +50,13 @@ export interface BootImages {
   readonly commandLine: string;
 }
 
+/** Of firmware that the user brings. */
+export interface FirmwareImages {
+  /** Of a size that {@link firmwareProblem} has nothing against. */
+  readonly image: Uint8Array;
+  readonly vgaBios: Uint8Array | undefined;
+}
+
 export interface VirtualMachineParts {
   readonly definition: VmDefinition;
   /**
@@ -57,6 +64,8 @@ export interface VirtualMachineParts {
    * memory.
    */
   readonly readImages: () => Promise<Result<BootImages | undefined>>;
+  /** Present if the definition has it. */
+  readonly firmware?: FirmwareImages | undefined;
   /** They belong to the VM once it is created: it closes them when it has ended. */
   readonly drives: readonly Drive[];
   readonly decompressors: Decompressors;
@@ -118,7 +127,7 @@ export class VirtualMachine {
     const ram = createGuestRam({
       sizeBytes: parts.definition.memorySizeBytes,
       reservedPrefixBytes: parts.accelerator.reservedPrefixBytes,
-      slotMemoryBytes: SLOT_MEMORY_BYTES,
+      slotMemoryBytes: SLOT_MEMORY_BYTES + (parts.firmware?.image.length ?? 0),
     });
     if (!ram.ok) return ram;
     const machine = new VirtualMachine(parts, ram.value);
@@ -172,10 +181,14 @@ export class VirtualMachine {
         serialOutput: (byte) => this.#serial.transmit(byte),
       },
       wallClockNs: parts.wallClockNs,
+      hasDebugConsole: parts.definition.devices.includes("isa-debugcon"),
       hasDebugExit: parts.definition.devices.includes("isa-debug-exit"),
       drives: this.#drives.drives,
       ...(parts.definition.boot.kind === "bios"
         ? { bios: biosDrives(this.#drives.drives, parts.definition.boot.order) }
+        : {}),
+      ...(parts.definition.boot.kind === "firmware" && parts.firmware !== undefined
+        ? { firmware: { ...parts.firmware, bootOrder: parts.definition.boot.order } }
         : {}),
       virtio: {
         devices: VIRTIO_DEVICES.filter((name) => parts.definition.devices.includes(name)),

@@ -77,6 +77,18 @@ export const VM_SETTINGS = {
     maxBytes: MAX_GUEST_RAM_BYTES,
     multipleOfBytes: 4 * KiB,
   }),
+  firmware: optionalTextSetting({
+    option: "firmware",
+    placeholder: "FILE",
+    help: "firmware to start in the place of the built-in BIOS: an image like SeaBIOS's, of 64 KiB to 16 MiB",
+    problem: (text) => (text === "" ? "must name a file" : undefined),
+  }),
+  vgaBios: optionalTextSetting({
+    option: "vga-bios",
+    placeholder: "FILE",
+    help: "with --firmware: BIOS of the VGA, like SeaBIOS's vgabios-stdvga.bin; without one nothing is on the screen",
+    problem: (text) => (text === "" ? "must name a file" : undefined),
+  }),
   disks: diskSetting(),
   cdroms: cdromSetting(),
   floppies: floppySetting(),
@@ -113,10 +125,11 @@ export const VM_SETTINGS = {
     placeholder: "DEVICE",
     help:
       "add a device: isa-debug-exit, through which a guest ends the VM with a status (port 0xf4), " +
+      "isa-debugcon, whose output (port 0x402), firmware's log, goes where that of the serial port goes, " +
       "virtio-rng, which gives random bytes of the host, virtio-console (hvc0 in Linux), whose output goes where that of the " +
       "serial port goes, and which takes its input once the guest has a driver for it; may be repeated",
     maxCount: 16,
-    choices: ["isa-debug-exit", ...VIRTIO_DEVICES],
+    choices: ["isa-debug-exit", "isa-debugcon", ...VIRTIO_DEVICES],
   }),
   virtioRing: choiceSetting({
     option: "virtio-ring",
@@ -135,6 +148,8 @@ export type VmDefinition = ReturnType<typeof readEach>["others"] & { readonly bo
 function readEach(read: SettingReader) {
   return {
     boot: {
+      firmware: read(VM_SETTINGS.firmware),
+      vgaBios: read(VM_SETTINGS.vgaBios),
       kernel: read(VM_SETTINGS.kernel),
       initrd: read(VM_SETTINGS.initrd),
       modules: read(VM_SETTINGS.modules),

@@ -32,7 +32,12 @@ test("bash completes commands, options and their values", () => {
   assert.deepEqual(offered("typevisor run --profile "), ["auto", "off"]);
   assert.deepEqual(offered("typevisor demo --profile "), ["auto", "off"]);
   assert.deepEqual(offered("typevisor run --cpu v"), ["v1", "v2"]);
-  assert.deepEqual(offered("typevisor run --device "), ["isa-debug-exit", "virtio-rng", "virtio-console"]);
+  assert.deepEqual(offered("typevisor run --device "), [
+    "isa-debug-exit",
+    "isa-debugcon",
+    "virtio-rng",
+    "virtio-console",
+  ]);
   assert.deepEqual(offered("typevisor run --kernel package.jso"), ["package.json"]);
   assert.deepEqual(offered("typevisor guests fe"), ["fetch"]);
   assert.deepEqual(offered("typevisor guests fetch gnu"), ["gnumach"]);

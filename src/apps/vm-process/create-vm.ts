@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { WASM_ACCELERATOR_PREFIX_BYTES, WasmAccelerator } from "../../accel/wasm/index.ts";
-import { ok } from "../../base/index.ts";
+import { err, ok } from "../../base/index.ts";
 import type { Result } from "../../base/index.ts";
 import {
   collectGarbage,
@@ -15,8 +15,14 @@ import {
 } from "../../platform/node/index.ts";
 import type { VmRequest } from "../../host/index.ts";
 import { closeDrives, openDrives } from "./open-drives.ts";
-import { createBoard, VirtualMachine } from "../../vmm/index.ts";
-import type { AcceleratorChoice, BootImages, VirtualMachineParts, VmDefinition } from "../../vmm/index.ts";
+import { createBoard, firmwareProblem, vgaBiosProblem, VirtualMachine } from "../../vmm/index.ts";
+import type {
+  AcceleratorChoice,
+  BootImages,
+  FirmwareImages,
+  VirtualMachineParts,
+  VmDefinition,
+} from "../../vmm/index.ts";
 
 /** What a VM's code runs on; by default the engine and the PC. */
 export type Hardware = Pick<VirtualMachineParts, "accelerator" | "createBoard">;
@@ -29,6 +35,8 @@ export async function createVm(
   // Wrong files are the likeliest mistake, so they are looked at before the engine is prepared.
   const firstImages = await readImages(definition);
   if (!firstImages.ok) return firstImages;
+  const firmware = await readFirmware(definition);
+  if (!firmware.ok) return firmware;
   const drives = await openDrives(definition.drives);
   if (!drives.ok) return drives;
   const runsOn = await hardware();
@@ -44,6 +52,7 @@ export async function createVm(
       readAhead = undefined;
       return images === undefined ? readImages(definition) : Promise.resolve(images);
     },
+    firmware: firmware.value,
     drives: drives.value,
     decompressors: nodeDecompressors,
     ...runsOn.value,
@@ -72,7 +81,7 @@ async function enginePc(): Promise<Result<Hardware>> {
 
 /** The files of a kernel that is loaded directly; the initial RAM disk is the first module. */
 async function readImages({ boot }: VmDefinition): Promise<Result<BootImages | undefined>> {
-  if (boot.kind === "bios") return ok(undefined);
+  if (boot.kind !== "kernel") return ok(undefined);
   const kernel = await readBootFile("kernel", boot.kernel);
   if (!kernel.ok) return kernel;
   const named = [
@@ -86,4 +95,22 @@ async function readImages({ boot }: VmDefinition): Promise<Result<BootImages | u
     modules.push(file.value);
   }
   return ok({ kernel: kernel.value, modules, commandLine: boot.commandLine });
+}
+
+/** It lasts as long as the VM: unlike a kernel, nothing that the guest does changes it. */
+async function readFirmware({ boot }: VmDefinition): Promise<Result<FirmwareImages | undefined>> {
+  if (boot.kind !== "firmware") return ok(undefined);
+  const file = await readBootFile("firmware", boot.firmware);
+  if (!file.ok) return file;
+  const image = file.value.bytes;
+  const problem = firmwareProblem(image.length);
+  if (problem !== undefined) return err("firmware", `The firmware ${boot.firmware} ${problem}.`);
+  if (boot.vgaBios === undefined) return ok({ image, vgaBios: undefined });
+  const vgaFile = await readBootFile("VGA BIOS", boot.vgaBios);
+  if (!vgaFile.ok) return vgaFile;
+  const vgaBios = vgaFile.value.bytes;
+  const vgaProblem = vgaBiosProblem(vgaBios);
+  return vgaProblem === undefined
+    ? ok({ image, vgaBios })
+    : err("firmware", `The VGA BIOS ${boot.vgaBios} ${vgaProblem}.`);
 }

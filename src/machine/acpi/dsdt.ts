@@ -26,6 +26,7 @@ import {
 } from "./aml.ts";
 import type { Term } from "./aml.ts";
 import { PCI_PIN } from "../../hw/index.ts";
+import { FW_CFG_PORT_BASE, FW_CFG_PORT_BYTES } from "../fw-cfg/index.ts";
 import { pciLink } from "../pci/index.ts";
 import type { PlatformDescription } from "./platform.ts";
 import {
@@ -126,6 +127,10 @@ function isaBridge(platform: PlatformDescription): Term {
     // The port between the two ranges is the fixed disk controller's.
     const ports = [io(ioBase, 6), io(ioBase + 7, 1)];
     devices.push(isaDevice("FDC0", "PNP0700", ...ports, isaIrq(irq), isaDma(dmaChannel)));
+  }
+  if (platform.hasFirmwareConfiguration) {
+    const ports = resourceTemplate(io(FW_CFG_PORT_BASE, FW_CFG_PORT_BYTES));
+    devices.push(device("FWCF", name("_HID", text("QEMU0002")), name("_CRS", ports)));
   }
   platform.serialPorts.forEach((port, index) => {
     devices.push(

@@ -49,6 +49,8 @@ export interface PlatformDescription {
   readonly serialPorts: readonly SerialPortDescription[];
   /** Undefined on a PC without diskette drives. */
   readonly floppyController: FloppyControllerDescription | undefined;
+  /** The firmware configuration device, which guests may look for too. */
+  readonly hasFirmwareConfiguration: boolean;
   readonly hasKeyboardController: boolean;
   readonly hasVga: boolean;
 }
@@ -77,6 +79,7 @@ export const PC_PLATFORM: PlatformDescription = {
   pci: { holeGpa: 0xc0000000, holeEndGpa: IO_APIC_GPA, linkIrqs: [5, 10, 11] },
   serialPorts: [{ ioBase: 0x3f8, irq: 4 }],
   floppyController: undefined,
+  hasFirmwareConfiguration: false,
   hasKeyboardController: true,
   hasVga: true,
 };

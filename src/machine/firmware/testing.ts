@@ -91,7 +91,7 @@ export class FirmwareBench {
   private constructor({ diskettes = [], disks = [], cds = [], bootOrder = BOOT_ORDER }: Partial<BiosDrives>) {
     this.board.reset();
     const pci = new PciBus([0, 1, 2, 3].map(() => ({ set: () => undefined })));
-    pci.attach(0, 0, new I440fx());
+    pci.attach(0, 0, new I440fx({ onAttributes: () => undefined }));
     pci.functionAt(0, 0)?.reset();
     this.bios = new Bios({
       ram: this.ram,

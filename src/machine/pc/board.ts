@@ -25,6 +25,8 @@ import { asPorts, MmioBus, PCI_PIN, PortBus, StateReader } from "../../hw/index.
 import { MiB } from "../../base/index.ts";
 import { TransferBuffers } from "../../block/index.ts";
 import {
+  DEBUG_CONSOLE_PORT,
+  DebugConsole,
   DebugExitPort,
   Fdc82077aa,
   FDC_PORTS,
@@ -56,6 +58,7 @@ import type { PlatformDescription } from "../acpi/index.ts";
 import { pcMemoryMap } from "../boot/index.ts";
 import type { MemoryRange } from "../boot/index.ts";
 import { DmaPair } from "../dma/index.ts";
+import { FW_CFG_PORT_BASE, FW_CFG_PORT_BYTES, FwCfg } from "../fw-cfg/index.ts";
 import { IO_APIC_BYTES, IoApic } from "../irq/ioapic.ts";
 import { ApicBus } from "../irq/lapic-bus.ts";
 import { LOCAL_APIC_BYTES, LocalApic } from "../irq/lapic.ts";
@@ -72,7 +75,7 @@ import {
   Piix4Pm,
 } from "../pci/index.ts";
 import { Bios, loadFont, RESET_ROM_GPA, ROM_BYTES, TRAP_PORT } from "../firmware/index.ts";
-import type { BiosDrives } from "../firmware/index.ts";
+import type { BiosDrives, BootSource } from "../firmware/index.ts";
 import { Hpet, HPET_BYTES } from "../timer/hpet.ts";
 import { Pit8254 } from "../timer/pit-8254.ts";
 import { Rtc } from "../timer/rtc.ts";
@@ -80,11 +83,13 @@ import { cmosImage } from "./cmos.ts";
 import { attachNvme } from "./nvme-controllers.ts";
 import { TRANSFER_BYTES_MAX } from "./drive.ts";
 import type { Drive } from "./drive.ts";
+import { addFirmwareItems } from "./firmware-items.ts";
 import { floppyDrives } from "./floppy-drives.ts";
 import { cdromUnits, ideDrives } from "./ide-drives.ts";
 import { IsaInterrupts } from "./isa-interrupts.ts";
 import { writeFirmwareData } from "./power-on-self-test.ts";
-import { SLOT_MEMORY } from "./slot-memory.ts";
+import { ShadowedMemory } from "./shadowed-memory.ts";
+import { SLOT_MEMORY, SLOT_MEMORY_BYTES } from "./slot-memory.ts";
 import { SystemControlPortA, SystemControlPortB } from "./system-control-ports.ts";
 import { virtioDevices } from "./virtio-devices.ts";
 import type { VirtioDeviceName } from "./virtio-devices.ts";
@@ -102,6 +107,15 @@ export interface ProcessorPins {
   setMemorySlot(gpa: number, lengthBytes: number, slot: MemorySlot): void;
 }
 
+/** Firmware that a user brings, in the place of the built-in BIOS. */
+export interface FirmwareConfig {
+  /** 64 KiB to 16 MiB, whole pages; the first instruction is 16 bytes before the end. */
+  readonly image: Uint8Array;
+  /** For firmware that runs one. */
+  readonly vgaBios: Uint8Array | undefined;
+  readonly bootOrder: readonly BootSource[];
+}
+
 /** What the guest asks of the world outside. Called from within its port writes, to be acted on after the slice. */
 export interface BoardEvents {
   powerOff(): void;
@@ -115,7 +129,7 @@ export interface BoardEvents {
 }
 
 export interface BoardConfig {
-  /** With SLOT_MEMORY_BYTES behind it. */
+  /** With SLOT_MEMORY_BYTES behind it, and then room for firmware. */
   readonly ram: GuestRam;
   /** For devices that reach guest RAM by themselves. */
   readonly dma: Dma;
@@ -126,10 +140,14 @@ export interface BoardConfig {
   /** Nanoseconds since 1970, UTC: the real-time clock's source. */
   readonly wallClockNs: () => bigint;
   readonly hasDebugExit: boolean;
+  /** Whether firmware's log goes where the first serial port's output goes. */
+  readonly hasDebugConsole?: boolean;
   /** In the order of their places on each bus; at most DRIVES_MAX. They outlive resets, and their owner closes them. */
   readonly drives: readonly Drive[];
   /** The drives of the built-in BIOS; absent where a kernel is loaded directly, which finds no BIOS. */
   readonly bios?: BiosDrives;
+  /** Absent where a kernel is loaded directly or the built-in BIOS starts a system. */
+  readonly firmware?: FirmwareConfig;
   readonly virtio: {
     /** Besides the disks on this bus. */
     readonly devices: readonly VirtioDeviceName[];
@@ -157,6 +175,9 @@ const PC_PORTS = {
   elcr: { base: 0x4d0, lengthBytes: 2 },
 } as const;
 const UART_PORTS = 8;
+
+/** "QEMU virtual machine": on others SeaBIOS asks no firmware configuration device. */
+const FIRMWARE_SUBSYSTEM = { vendorId: 0x1af4, deviceId: 0x1100 } as const;
 
 const IRQ = { pit: 0, keyboard: 1, rtc: 8, aux: 12 } as const;
 /** I/O APIC inputs above the ISA lines, which HPET timers may be routed to. */
@@ -200,9 +221,12 @@ export class PcBoard {
   readonly #pic: PicPair;
   readonly #localApic: LocalApic;
   readonly #pci: PciBus;
+  readonly #hostBridge: I440fx;
+  readonly #shadowedMemory: ShadowedMemory;
   readonly #bios: Bios | undefined;
   readonly #power: Piix4Pm;
   readonly #virtioConsole: VirtioConsole | undefined;
+  readonly #debugConsole: DebugConsole | undefined;
   /** In the order of reset and restore: interrupt controllers before what drives them. */
   readonly #devices: readonly Device[];
 
@@ -218,7 +242,9 @@ export class PcBoard {
     const { ram, clock, timers, events, wallClockNs } = config;
     const drives = floppyDrives(config.drives);
     const floppyController = drives.length === 0 ? undefined : PC_FLOPPY_CONTROLLER;
-    const platform = config.platform ?? { ...PC_PLATFORM, floppyController };
+    const { firmware } = config;
+    const hasFirmwareConfiguration = firmware !== undefined;
+    const platform = config.platform ?? { ...PC_PLATFORM, floppyController, hasFirmwareConfiguration };
     this.#config = config;
     this.platform = platform;
     this.memoryMap = pcMemoryMap(ram.sizeBytes);
@@ -255,6 +281,7 @@ export class PcBoard {
     const cmos = cmosImage(
       ram.sizeBytes,
       drives.map(({ type }) => type.cmosType),
+      config.firmware?.bootOrder,
     );
     const rtc = new Rtc({ clock, timers, irq: hpet.rtcOutput, wallClockNs, cmos });
     const portB = new SystemControlPortB(clock, pit);
@@ -316,7 +343,17 @@ export class PcBoard {
       irqs: [isa.driver(primary.irq), isa.driver(secondary.irq)],
       drives: places,
     });
-    const hostBridge = new I440fx();
+    if (firmware !== undefined) ram.slotMemory.set(firmware.image, SLOT_MEMORY_BYTES);
+    this.#shadowedMemory = new ShadowedMemory({
+      ...{ ram, dma: config.dma, mmio: this.mmio },
+      setMemorySlot: (gpa, lengthBytes, slot) => config.pins.setMemorySlot(gpa, lengthBytes, slot),
+      rom: firmware && { offset: SLOT_MEMORY_BYTES, sizeBytes: firmware.image.length },
+    });
+    this.#hostBridge = new I440fx({
+      onAttributes: (gpa, lengthBytes, attributes) =>
+        this.#shadowedMemory.setAttributes(gpa, lengthBytes, attributes),
+      ...(hasFirmwareConfiguration ? { subsystem: FIRMWARE_SUBSYSTEM } : {}),
+    });
     this.#power = new Piix4Pm({
       clock,
       timers,
@@ -325,7 +362,7 @@ export class PcBoard {
       onPowerOff: () => events.powerOff(),
     });
     this.#pci = new PciBus(piix3.links);
-    this.#pci.attach(HOST_BRIDGE_SLOT, 0, hostBridge);
+    this.#pci.attach(HOST_BRIDGE_SLOT, 0, this.#hostBridge);
     this.#pci.attach(PIIX_SLOT, 0, piix3);
     this.#pci.attach(PIIX_SLOT, PIIX_IDE_FUNCTION, ide);
     this.#pci.attach(PIIX_SLOT, PIIX_PM_FUNCTION, this.#power);
@@ -368,6 +405,16 @@ export class PcBoard {
     );
     virtio.forEach((pciFunction, index) => this.#pci.attach(virtioSlot + index, 0, pciFunction));
 
+    const fwCfg = firmware && new FwCfg(config.dma);
+    if (fwCfg !== undefined) {
+      addFirmwareItems(fwCfg, { ram, platform, vgaBios: firmware?.vgaBios });
+      this.ports.claim(fwCfg.name, FW_CFG_PORT_BASE, FW_CFG_PORT_BYTES, asPorts(fwCfg.registers));
+    }
+    if (config.hasDebugConsole === true) {
+      this.#debugConsole = new DebugConsole({ transmit: (byte) => events.serialOutput(byte) });
+      this.ports.claim(this.#debugConsole.name, DEBUG_CONSOLE_PORT, 1, this.#debugConsole);
+    }
+
     const kvmClock = new KvmClock({
       ram,
       clock,
@@ -396,11 +443,13 @@ export class PcBoard {
       piix3,
       ide,
       ...virtio,
-      hostBridge,
+      this.#hostBridge,
       this.#power,
       ...nvme,
       this.#pci,
       kvmClock,
+      ...(fwCfg === undefined ? [] : [fwCfg]),
+      ...(this.#debugConsole === undefined ? [] : [this.#debugConsole]),
     ];
 
     this.#claim("pic1", asPorts(this.#pic.first.registers));
@@ -458,11 +507,16 @@ export class PcBoard {
 
   // Lifecycle.
 
-  /** The hardware reset of every device, then what firmware would do before it starts an operating system. */
+  /**
+   * The hardware reset of every device; then, unless firmware in ROM does so itself, what firmware would do before it starts
+   * an operating system.
+   */
   reset(): void {
     this.#isPowered = true;
     for (const device of this.#devices) device.reset();
     this.#drivePins();
+    this.#shadowedMemory.showRom();
+    if (this.#config.firmware !== undefined) return;
     this.#localApic.enterVirtualWireMode();
     this.#dma.openCascade();
     const { pci, pm } = this.platform;
@@ -472,6 +526,7 @@ export class PcBoard {
       pmIoBase: pm.ioBase,
       sciIrq: pm.sciIrq,
     });
+    this.#hostBridge.openShadowRam();
     this.#rsdpGpa = writeFirmwareData(this.#config.ram, this.platform);
     if (this.platform.hasVga) loadFont(this.ports, this.mmio);
     this.#bios?.reset();
@@ -487,6 +542,7 @@ export class PcBoard {
     this.#isPowered = true;
     const reader = new StateReader("board", state);
     for (const device of this.#devices) device.restore(reader.object(device.name));
+    this.#shadowedMemory.showRom();
     this.#drivePins();
   }
 
@@ -515,6 +571,7 @@ export class PcBoard {
   serialReady(): void {
     this.serialPorts[0]?.transmitReady();
     this.#virtioConsole?.transmitReady();
+    this.#debugConsole?.transmitReady();
   }
 
   /** The text screen as it is now; undefined while the VGA shows graphics or nothing. */

@@ -1,9 +1,11 @@
 /**
  * What firmware keeps in CMOS memory (the indices of Ralf Brown's CMOS list that operating systems and firmware
- * read): memory sizes, installed equipment, types of diskette drives. Hard disks are found by asking them.
+ * read): memory sizes, installed equipment, types of diskette drives. Hard disks are found by asking them. For firmware that a
+ * user brings also what SeaBIOS reads on virtual PCs: the order of drives to boot from, and how disks are translated.
  */
 
 import { KiB, MiB } from "../../base/index.ts";
+import type { BootSource } from "../firmware/index.ts";
 
 const INDEX = {
   diskettes: 0x10,
@@ -13,7 +15,16 @@ const INDEX = {
   checksum: 0x2e,
   extendedMemoryFound: 0x30,
   memoryAbove16MiB: 0x34,
+  /** Bits 7–4: the third kind of drive to boot from; 0: whether a diskette may have no boot signature. */
+  bootThird: 0x38,
+  /** Two bits for each of four disks. */
+  diskTranslation: 0x39,
+  /** Bits 3–0 the first kind of drive, 7–4 the second. */
+  bootFirst: 0x3d,
 } as const;
+const BOOT_NIBBLE: Readonly<Record<BootSource, number>> = { floppy: 1, disk: 2, cdrom: 3 };
+/** Logical blocks with 255 heads or fewer, for all four: where the limits of CHS end, not at 504 MiB. */
+const TRANSLATE_LBA = 0x55;
 /** The checksum covers 10h–2Dh, high byte first. */
 const CHECKED = { first: 0x10, last: 0x2d } as const;
 
@@ -25,10 +36,14 @@ const MORE_DISKETTES_BIT = 6;
 const BASE_MEMORY_BYTES = 640 * KiB;
 const U16_MAX = 0xffff;
 
-/** CMOS memory at power-on of a PC with `ramBytes` of RAM and diskette drives of these types (at most two), by index. */
+/**
+ * CMOS memory at power-on of a PC with `ramBytes` of RAM and diskette drives of these types (at most two), by index; the boot
+ * order is for firmware that a user brings.
+ */
 export function cmosImage(
   ramBytes: number,
   [first = 0, second = 0]: readonly number[] = [],
+  bootOrder?: readonly BootSource[],
 ): Map<number, number> {
   const diskettes = first === 0 ? 0 : DISKETTE_INSTALLED | ((second === 0 ? 0 : 1) << MORE_DISKETTES_BIT);
   const image = new Map<number, number>([
@@ -44,6 +59,12 @@ export function cmosImage(
   set16(INDEX.extendedMemory, extendedKib);
   set16(INDEX.extendedMemoryFound, extendedKib);
   set16(INDEX.memoryAbove16MiB, Math.min(Math.floor(Math.max(0, ramBytes - 16 * MiB) / (64 * KiB)), U16_MAX));
+  if (bootOrder !== undefined) {
+    const [one = 0, two = 0, three = 0] = bootOrder.map((source) => BOOT_NIBBLE[source]);
+    image.set(INDEX.bootFirst, one | (two << 4));
+    image.set(INDEX.bootThird, three << 4);
+    image.set(INDEX.diskTranslation, TRANSLATE_LBA);
+  }
   let sum = 0;
   for (let index: number = CHECKED.first; index <= CHECKED.last; index++) sum += image.get(index) ?? 0;
   image.set(INDEX.checksum, sum >> 8);

@@ -2,7 +2,7 @@
 
 import { VIDEO_MEMORY_BYTES } from "../../devices/index.ts";
 
-/** Offsets count from the end of RAM. */
+/** Offsets count from the end of RAM. Behind all of it is the ROM with firmware that a user brings. */
 export const SLOT_MEMORY = {
   video: { offset: 0, sizeBytes: VIDEO_MEMORY_BYTES },
 } as const;

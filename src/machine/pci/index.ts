@@ -2,6 +2,7 @@
 
 export { bios32Header } from "./bios32.ts";
 export { I440fx } from "./i440fx.ts";
+export type { I440fxConfig, MemoryAttributes } from "./i440fx.ts";
 export { PCI_DEVICES, PCI_FUNCTIONS, PCI_PORT_BASE, PCI_PORT_BYTES, PciBus, pciLink } from "./pci-bus.ts";
 export type { ResetControl } from "./pci-bus.ts";
 export { Piix3 } from "./piix3.ts";

@@ -91,7 +91,7 @@ beforeEach(() => {
   pm = new Piix4Pm({ clock, timers, ports, sci, onPowerOff: () => powerOffs++ });
   card = new TestCard(ports, mmio);
   bus = new PciBus(piix3.links);
-  bus.attach(0, 0, new I440fx());
+  bus.attach(0, 0, new I440fx({ onAttributes: () => undefined }));
   bus.attach(1, 0, piix3);
   bus.attach(1, 3, pm);
   bus.attach(3, 0, card);

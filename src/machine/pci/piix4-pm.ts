@@ -4,7 +4,8 @@
  *
  * On a real PC, writing to the APM port calls the firmware, which switches to ACPI mode; here the function does that
  * itself. PIIX4 proper would raise the SCI as IRQ 9; the board connects it. Missing on purpose: the SMBus, sleep
- * states other than soft-off, device idle timers, GPIO pins and throttling (reserved).
+ * states other than soft-off, device idle timers, GPIO pins and throttling (reserved). There are no SMIs; SeaBIOS would
+ * wait for one for ever, if DEVACTB did not say that they have been seen to.
  */
 
 import { ticksAtNs, nsAtTicks } from "../../base/index.ts";
@@ -33,6 +34,8 @@ import type {
 
 const CONFIG_REGISTERS = definePciRegisters({
   pmba: { at: 0x40, size: 4, reset: 0x01, writable: 0xffc0, write: "blockMoved" },
+  /** DEVACTB, without effect but that it says that writes to the APM port are acted upon (bit 25, APMC_EN). */
+  devactb: { at: 0x58, size: 4, reset: 0x0200_0000 },
   pmregmisc: { at: 0x80, reset: 0, writable: 0x01, write: "blockMoved" },
 });
 const PMREGMISC_ENABLE = 1 << 0;
