@@ -220,6 +220,11 @@ const refusals: readonly [what: string, args: readonly string[], stderr: RegExp]
     ["run"],
     /^typevisor: The option --kernel is missing, and there is no drive to start a system from\.$/,
   ],
+  [
+    "a ring that there is not",
+    ["run", "--kernel", folder.kernel, "--virtio-ring", "token"],
+    /^typevisor: The option --virtio-ring must be one of split, packed; "token" is not\.$/,
+  ],
   ["a missing kernel", ["run", "--kernel", missing], /^typevisor: The kernel .*missing does not exist\.$/],
   [
     "a folder as kernel",

@@ -92,10 +92,13 @@ async function prepare({ settings, serial, display }: RunOptions): Promise<Resul
   return ok({ definition: definition.value, serial: target.value });
 }
 
-/** The settings among commander's options, by the names that they declare. */
+/** The settings among commander's options, by the names that they declare; commander has "vga-bios" as vgaBios. */
 export function settingsAmong(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const names = Object.values(VM_SETTINGS).map(({ option }) => option);
-  return Object.fromEntries(names.filter((name) => name in options).map((name) => [name, options[name]]));
+  const given = Object.values(VM_SETTINGS).flatMap(({ option }) => {
+    const attribute = option.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    return attribute in options ? [[option, options[attribute]] as const] : [];
+  });
+  return Object.fromEntries(given);
 }
 
 async function connectSerial(vm: VmHandle, target: SerialTarget): Promise<Releasable> {

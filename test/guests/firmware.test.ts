@@ -1,0 +1,60 @@
+/** SeaBIOS as Debian has it in the place of the built-in BIOS: what it says in its log, and GRUB started from a diskette. */
+
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { startVm } from "../../src/apps/embed/index.ts";
+import { BOOT_TIMEOUT_MS, LIMIT } from "./guests.ts";
+import type { Skippable } from "./guests.ts";
+import { packageFiles } from "./package-files.ts";
+
+const DISKETTE_BYTES = 1440 * 1024;
+const timeoutMs = BOOT_TIMEOUT_MS;
+
+const SEABIOS = ["bios.bin", "bios-256k.bin", "vgabios-stdvga.bin"].map(
+  (name) => `usr/share/seabios/${name}`,
+);
+const GRUB = "usr/lib/grub-rescue/grub-rescue-floppy.img";
+
+const seaBios = (t: Skippable) => packageFiles(t, "seabios", SEABIOS);
+
+test("SeaBIOS of 128 KiB finds the machine, places its tables, and finds no system", LIMIT, async (t) => {
+  const images = await seaBios(t);
+  if (images === undefined) return;
+  await using vm = await startVm({ firmware: images("bios.bin"), device: ["isa-debugcon"], memory: "64M" });
+  const log = await vm.waitFor(/Found QEMU[\s\S]*No bootable device\./, { timeoutMs });
+  for (const line of [
+    /^QEMU fw_cfg DMA interface supported/m,
+    /^qemu\/e820: addr 0x0000000000000000 len 0x0000000004000000 \[RAM\]/m,
+    /^Found 1 cpu\(s\) max supported 1 cpu\(s\)/m,
+    /^Copying SMBIOS from /m,
+    /^PS2 keyboard initialized/m,
+  ]) {
+    assert.match(log, line);
+  }
+});
+
+test("SeaBIOS of 256 KiB starts GRUB from a diskette, on the screen of its VGA BIOS", LIMIT, async (t) => {
+  const images = await seaBios(t);
+  const grub = await packageFiles(t, "grub-rescue-pc", [GRUB]);
+  if (images === undefined || grub === undefined) return;
+  const folder = await mkdtemp(join(tmpdir(), "typevisor-firmware-"));
+  try {
+    // The package's image ends with the last sector that is used.
+    const diskette = new Uint8Array(DISKETTE_BYTES);
+    diskette.set(await readFile(grub("grub-rescue-floppy.img")));
+    const floppy = join(folder, "grub.img");
+    await writeFile(floppy, diskette);
+    await using vm = await startVm({
+      ...{ firmware: images("bios-256k.bin"), "vga-bios": images("vgabios-stdvga.bin"), floppy: [floppy] },
+      ...{ device: ["isa-debugcon"], profile: "off" },
+    });
+    await vm.waitFor(/ACPI: parse DSDT at [\s\S]*Booting from Floppy\.\.\./, { timeoutMs });
+    await vm.waitForScreen(/GNU GRUB +version 2/, { timeoutMs });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
