@@ -4,7 +4,7 @@
  * another one's saved state saves the same.
  */
 import assert from "node:assert/strict";
-import { ManualClock, MiB, TimerQueue, unwrap } from "../../src/base/index.ts";
+import { KiB, ManualClock, MiB, TimerQueue, unwrap } from "../../src/base/index.ts";
 import { RamDma } from "../../src/hw/index.ts";
 import { createGuestRam } from "../../src/memory/index.ts";
 import { createBoard, SLOT_MEMORY_BYTES } from "../../src/machine/pc/index.ts";
@@ -13,18 +13,19 @@ import { Random } from "../oracle/index.ts";
 const STEPS = 20_000;
 const STEP_MAX_MS = 2000;
 const TIMERS_MAX = 64;
+const ROM = new Uint8Array(64 * KiB).fill(0x90);
 const SIZES = [1, 2, 4] as const;
-const PORTS = [0x00, 0x08, 0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x80, 0x88, 0x92, 0xa0, 0xa1, 0xb2, 0xc0, 0xd0, 0x170, 0x1ce, 0x1cf, 0x1f0, 0x2f8, 0x376, 0x3c0, 0x3c4, 0x3ce, 0x3d4, 0x3f0, 0x3f8, 0x4d0, 0x510, 0x600, 0xcf8, 0xcfc, 0xc000, 0xc020, 0xc028, 0xc030, 0xc040, 0xc050] as const; // prettier-ignore
+const PORTS = [0x00, 0x08, 0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x80, 0x88, 0x92, 0xa0, 0xa1, 0xb2, 0xc0, 0xd0, 0x170, 0x1ce, 0x1cf, 0x1f0, 0x2f8, 0x376, 0x3c0, 0x3c4, 0x3ce, 0x3d4, 0x3f0, 0x3f8, 0x402, 0x4d0, 0x510, 0x600, 0xcf8, 0xcfc, 0xc000, 0xc020, 0xc028, 0xc030, 0xc040, 0xc050] as const; // prettier-ignore
 const MMIO = [
-  0xa0000, 0xb8000, 0xc1000400, 0xc1000500, 0xc1004000, 0xc1008000, 0xc100b000, 0xc1010000, 0xc1013000,
-  0xfec00000, 0xfec00010, 0xfed00000, 0xfed00100, 0xfee00000, 0xfee00300,
+  0xa0000, 0xb8000, 0xc0000, 0xd4000, 0xeff00, 0xffff0, 0xc1000400, 0xc1000500, 0xc1004000, 0xc1008000,
+  0xc100b000, 0xc1010000, 0xc1013000, 0xfec00000, 0xfec00010, 0xfed00000, 0xfed00100, 0xfee00000, 0xfee00300,
 ] as const;
 const MSRS = [0x1b, 0x6e0, 0x11, 0x12, 0x4b564d00, 0x4b564d01, 0x800, 0x40000000] as const;
 
-function build() {
-  const ram = unwrap(
-    createGuestRam({ sizeBytes: 4 * MiB, reservedPrefixBytes: 0, slotMemoryBytes: SLOT_MEMORY_BYTES }),
-  );
+/** With the machine as a POST leaves it, or as firmware in ROM finds it. */
+function build(hasFirmware: boolean) {
+  const slotMemoryBytes = SLOT_MEMORY_BYTES + ROM.length;
+  const ram = unwrap(createGuestRam({ sizeBytes: 4 * MiB, reservedPrefixBytes: 0, slotMemoryBytes }));
   const clock = new ManualClock();
   const timers = new TimerQueue();
   const board = createBoard({
@@ -48,6 +49,8 @@ function build() {
     },
     wallClockNs: () => 1_800_000_000_000_000_000n + BigInt(Math.floor(clock.nowNs())),
     hasDebugExit: true,
+    hasDebugConsole: true,
+    ...(hasFirmware ? { firmware: { image: ROM, vgaBios: undefined, bootOrder: ["disk"] } } : {}),
     drives: [],
     virtio: { devices: ["virtio-rng", "virtio-console"], offersPacked: true },
     entropy: (byteCount) => new Uint8Array(byteCount),
@@ -116,7 +119,8 @@ function step({ board, clock, timers }: Machine, random: Random): void {
 export function fuzzBoard(seed: number, count: number): number {
   for (let next = seed; next < seed + count; next++) {
     const random = new Random(next);
-    const machine = build();
+    const hasFirmware = next % 2 === 1;
+    const machine = build(hasFirmware);
     try {
       for (let i = 0; i < STEPS; i++) {
         const start = performance.now();
@@ -125,7 +129,7 @@ export function fuzzBoard(seed: number, count: number): number {
         assert.ok(tookMs < STEP_MAX_MS, `an access took ${tookMs.toFixed(0)} ms`);
       }
       const saved = machine.board.save();
-      const other = build();
+      const other = build(hasFirmware);
       other.clock.advance(machine.clock.nowNs());
       other.board.restore(saved);
       assert.deepEqual(other.board.save(), saved);
