@@ -1,4 +1,4 @@
-/** SeaBIOS as Debian has it in the place of the built-in BIOS: what it says in its log, and GRUB started from a diskette. */
+/** SeaBIOS and OVMF, as Debian has them, in the place of the built-in BIOS. */
 
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -57,4 +57,11 @@ test("SeaBIOS of 256 KiB starts GRUB from a diskette, on the screen of its VGA B
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test("OVMF starts its shell, with variables that it keeps in RAM", LIMIT, async (t) => {
+  const images = await packageFiles(t, "ovmf", ["usr/share/ovmf/OVMF.fd"]);
+  if (images === undefined) return;
+  await using vm = await startVm({ firmware: images("OVMF.fd"), profile: "off" });
+  await vm.waitFor(/UEFI Interactive Shell[^]*Shell> /, { timeoutMs });
 });

@@ -94,7 +94,7 @@ for (const tier of ["auto", "interpreter"]) {
     code.push(...setConfig(PAM.f0000, 0x00), ...tell(MARK_OFFSET));
     code.push(...call(code.length), ...exit);
     // mov dx, 3F8h; mov al, 'u'; out dx, al; ret
-    const whole = [...code, ...new Array<number>(subroutine - code.length).fill(0x90)];
+    const whole = [...code, ...Array.from({ length: subroutine - code.length }, () => 0x90)];
     whole.push(0xba, ...word(SERIAL), 0xb0, letter("u"), 0xee, 0xc3);
     assert.deepEqual(run(whole, "--tier", tier), { status: 0x2b, stdout: "SSTPSu", stderr: "" });
   });

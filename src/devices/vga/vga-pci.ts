@@ -8,7 +8,7 @@
  */
 
 import { allOnes } from "../../base/index.ts";
-import { PciConfigSpace, StateReader } from "../../hw/index.ts";
+import { PCI_COMMAND, PciConfigSpace, StateReader } from "../../hw/index.ts";
 import type {
   AccessSize,
   DeviceState,
@@ -42,7 +42,15 @@ export class VgaPci implements PciFunction {
     this.#config = new PciConfigSpace({
       name: this.name,
       buses,
-      identity: { vendorId: 0x1234, deviceId: 0x1111, revisionId: 2, baseClass: 0x03, subClass: 0x00 },
+      identity: {
+        vendorId: 0x1234,
+        deviceId: 0x1111,
+        revisionId: 2,
+        baseClass: 0x03,
+        subClass: 0x00,
+        // Its ports are the VGA's and need no BAR; SeaBIOS takes a function for a VGA only with them enabled.
+        commandWritable: PCI_COMMAND.io | PCI_COMMAND.memory,
+      },
       bars: [
         {
           kind: "memory",

@@ -66,6 +66,7 @@ import { PicPair } from "../irq/pic-pair.ts";
 import { KvmClock } from "../paravirt/index.ts";
 import {
   APM_PORT_BYTES,
+  enableIdeChannels,
   I440fx,
   initializePci,
   PCI_PORT_BASE,
@@ -222,6 +223,7 @@ export class PcBoard {
   readonly #localApic: LocalApic;
   readonly #pci: PciBus;
   readonly #hostBridge: I440fx;
+  readonly #ide: Piix3Ide;
   readonly #shadowedMemory: ShadowedMemory;
   readonly #bios: Bios | undefined;
   readonly #power: Piix4Pm;
@@ -337,7 +339,7 @@ export class PcBoard {
     const places = ideDrives(config.drives);
     this.cdroms = cdromUnits(places);
     const [primary, secondary] = IDE_CHANNELS;
-    const ide = new Piix3Ide({
+    this.#ide = new Piix3Ide({
       buses: { ports: this.ports, mmio: this.mmio },
       dma: config.dma,
       irqs: [isa.driver(primary.irq), isa.driver(secondary.irq)],
@@ -364,7 +366,7 @@ export class PcBoard {
     this.#pci = new PciBus(piix3.links);
     this.#pci.attach(HOST_BRIDGE_SLOT, 0, this.#hostBridge);
     this.#pci.attach(PIIX_SLOT, 0, piix3);
-    this.#pci.attach(PIIX_SLOT, PIIX_IDE_FUNCTION, ide);
+    this.#pci.attach(PIIX_SLOT, PIIX_IDE_FUNCTION, this.#ide);
     this.#pci.attach(PIIX_SLOT, PIIX_PM_FUNCTION, this.#power);
     if (platform.hasVga) this.#pci.attach(DISPLAY_SLOT, 0, vgaPci);
     this.#pci.attachResetControl(piix3);
@@ -441,7 +443,7 @@ export class PcBoard {
       vgaPci,
       this.postCode,
       piix3,
-      ide,
+      this.#ide,
       ...virtio,
       this.#hostBridge,
       this.#power,
@@ -516,7 +518,11 @@ export class PcBoard {
     for (const device of this.#devices) device.reset();
     this.#drivePins();
     this.#shadowedMemory.showRom();
-    if (this.#config.firmware !== undefined) return;
+    if (this.#config.firmware !== undefined) {
+      // OVMF takes for granted that they are decoded, and else waits half a minute for each.
+      enableIdeChannels(this.#ide);
+      return;
+    }
     this.#localApic.enterVirtualWireMode();
     this.#dma.openCascade();
     const { pci, pm } = this.platform;

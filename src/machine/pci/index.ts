@@ -16,5 +16,5 @@ export {
   PM_TIMER_HZ,
 } from "./piix4-pm.ts";
 export type { Piix4PmConfig } from "./piix4-pm.ts";
-export { initializePci, PIRQ_ROUTES } from "./post.ts";
+export { enableIdeChannels, initializePci, PIRQ_ROUTES } from "./post.ts";
 export type { PciResources } from "./post.ts";

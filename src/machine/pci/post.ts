@@ -102,9 +102,14 @@ function routeLinks(piix3: PciFunction, ports: PortBus): void {
   ELCR_PORTS.forEach((port, index) => ports.writePort(port, 1, (levels >>> (8 * index)) & 0xff));
 }
 
-/** Both channels at their ports, and bus mastering, which Linux 2.0 leaves to the firmware. */
-function enableIde(ide: PciFunction): void {
+/** Both channels at their ports. */
+export function enableIdeChannels(ide: PciFunction): void {
   for (const timing of PIIX3_IDETIM) ide.writeConfig(timing, 2, IDETIM_DECODE_ENABLE);
+}
+
+/** With bus mastering, which Linux 2.0 leaves to the firmware. */
+function enableIde(ide: PciFunction): void {
+  enableIdeChannels(ide);
   const command = ide.readConfig(PCI_HEADER.command, 2);
   ide.writeConfig(PCI_HEADER.command, 2, command | PCI_COMMAND.busMaster);
 }
