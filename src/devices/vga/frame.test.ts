@@ -81,6 +81,8 @@ function vbe(width: number, height: number, depth: number): VgaBench {
   return v;
 }
 
+const vbeRegisters = (v: VgaBench) => v.chip.vbe.registers.save();
+
 test("mode 13h: a byte is a pixel of two by two dots", () => {
   const v = bench(MODE_13);
   setColor(v, 200, 63, 0, 32);
@@ -294,6 +296,17 @@ test("the frame buffer is seen where its range is decoded, and nowhere else", ()
   assert.equal(v.slots.get(0xd0000000 / 4096)?.kind, "memory");
   v.pci.writeConfig(0x04, 2, 0);
   assert.equal(v.slots.has(0xd0000000 / 4096), false);
+});
+
+test("a snapshot of a mode that cannot be shows none, and other bits of a mode that is off stay", () => {
+  const v = new VgaBench();
+  v.vbe(VBE.enable, 0x62);
+  const saved = v.chip.save();
+  const other = new VgaBench();
+  other.chip.restore(saved);
+  assert.deepEqual(other.chip.save(), saved);
+  other.chip.restore({ ...saved, vbe: { index: 4, registers: { ...vbeRegisters(v), enable: ENABLED } } });
+  assert.equal(other.chip.vbe.isEnabled, false);
 });
 
 test("saved state restores the picture and what the processor sees, with video memory", () => {

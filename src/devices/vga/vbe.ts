@@ -121,8 +121,9 @@ export class Vbe implements PortHandler, RegisterHooks<typeof VBE_REGISTERS> {
     // What a snapshot says must not lead out of video memory either.
     const { values } = this.registers;
     values.windowBank = Math.min(values.windowBank, BANKS - 1);
-    if (!this.#fits(values.width, values.height, values.depth)) values.enable = 0;
-    else if (this.isEnabled) this.#setVirtualWidth(values.virtualWidth);
+    if (!this.isEnabled) return;
+    if (this.#fits(values.width, values.height, values.depth)) this.#setVirtualWidth(values.virtualWidth);
+    else values.enable &= ~ENABLE.enabled;
   }
 
   // Register hooks. Values that are not possible leave the registers as they were.

@@ -443,6 +443,10 @@ test("PCI shows the chipset, and the power management block where the tables say
 test("firmware leaves a font, so that text is seen, and the frame buffer behind the display's first range", () => {
   const m = pc();
   m.ram.writeU16(0xb8000, 0x0741);
+  m.board.reset();
+  const windows = m.log.filter((line) => line.startsWith("slot a0000"));
+  assert.equal(windows.at(-1), "slot a0000+131072 none", "RAM is where it was, at its full speed");
+  m.ram.writeU16(0xb8000, 0x0741);
   const frame = m.board.frame();
   assert.deepEqual([frame?.width, frame?.height], [720, 400]);
   const isLit = (pixel: number): boolean => frame?.pixels[4 * pixel] === 0xaa;
