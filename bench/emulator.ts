@@ -2,6 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { WASM_ACCELERATOR_PREFIX_BYTES } from "../src/accel/wasm/index.ts";
+import { SLOT_MEMORY_MAX_BYTES } from "../src/base/index.ts";
 import type { Command, ContestantName } from "./contestant.ts";
 import { processTree } from "./proc.ts";
 
@@ -27,6 +28,8 @@ export interface Emulator {
   vmProcess(pid: number): number;
   /** What lies before guest RAM in the mapping that holds it. */
   readonly memoryPrefixBytes: number;
+  /** Bytes that may lie behind guest RAM there. */
+  readonly memoryBehindMaxBytes: number;
 }
 
 const TYPEVISOR = fileURLToPath(new URL("../src/apps/cli/main.ts", import.meta.url));
@@ -57,6 +60,7 @@ const typevisor: Emulator = {
     return vm;
   },
   memoryPrefixBytes: WASM_ACCELERATOR_PREFIX_BYTES,
+  memoryBehindMaxBytes: SLOT_MEMORY_MAX_BYTES,
 };
 
 /** Without a network card, which we do not have and whose option ROM would cost QEMU time. */
@@ -74,6 +78,7 @@ const qemuTcg: Emulator = {
   }),
   vmProcess: (pid) => pid,
   memoryPrefixBytes: 0,
+  memoryBehindMaxBytes: 0,
 };
 
 const qemuDisk = (path: string): readonly string[] => [
@@ -90,6 +95,7 @@ const v86: Emulator = {
   }),
   vmProcess: (pid) => pid,
   memoryPrefixBytes: 0,
+  memoryBehindMaxBytes: 0,
 };
 
 export const EMULATORS = { typevisor, qemuTcg, v86 } as const;

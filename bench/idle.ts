@@ -34,6 +34,7 @@ export async function measureIdle(emulator: Emulator, guest: FetchedGuest): Prom
       processorPercent: (100 * usedSeconds) / watchedSeconds,
       memory: memoryUse(vm, {
         prefixBytes: emulator.memoryPrefixBytes,
+        behindMaxBytes: emulator.memoryBehindMaxBytes,
         ramBytes: guest.memorySizeBytes,
       }),
     };

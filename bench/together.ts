@@ -61,7 +61,11 @@ export async function workTogether(
     const before = { ms: performance.now(), processor: processorSeconds(), units: unitsSoFar() };
     await sleep(WATCH_MS);
     const units = unitsSoFar() - before.units;
-    const memory = { prefixBytes: emulator.memoryPrefixBytes, ramBytes: machine.memorySizeBytes };
+    const memory = {
+      prefixBytes: emulator.memoryPrefixBytes,
+      behindMaxBytes: emulator.memoryBehindMaxBytes,
+      ramBytes: machine.memorySizeBytes,
+    };
     return {
       perSecond: (1000 * units) / (performance.now() - before.ms),
       perProcessorSecond: units / (processorSeconds() - before.processor),

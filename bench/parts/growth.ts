@@ -64,7 +64,11 @@ async function grow(
     const overheadBytes: number[] = [];
     for (const [index, task] of tasks.entries()) {
       taskSeconds.push((await timeTask(session, task, index)).wallSeconds);
-      const memory = { prefixBytes: emulator.memoryPrefixBytes, ramBytes };
+      const memory = {
+        prefixBytes: emulator.memoryPrefixBytes,
+        behindMaxBytes: emulator.memoryBehindMaxBytes,
+        ramBytes,
+      };
       overheadBytes.push(memoryUse(emulator.vmProcess(session.pid), memory).overhead);
     }
     return { startSeconds: startMs / 1000, taskSeconds, overheadBytes };

@@ -24,7 +24,13 @@ export type { Clock } from "./clock.ts";
 export { releasable, ReleaseStack } from "./disposable.ts";
 export type { Releasable } from "./disposable.ts";
 export { editDistance } from "./edit-distance.ts";
-export { MAX_GUEST_RAM_BYTES, MAX_TIMERS, MAX_WASM_MEMORY_BYTES, MIN_GUEST_RAM_BYTES } from "./limits.ts";
+export {
+  MAX_GUEST_RAM_BYTES,
+  MAX_TIMERS,
+  MAX_WASM_MEMORY_BYTES,
+  MIN_GUEST_RAM_BYTES,
+  SLOT_MEMORY_MAX_BYTES,
+} from "./limits.ts";
 export { err, ok, OperatorFault, unwrap } from "./result.ts";
 export type { OperatorError, Result } from "./result.ts";
 export { TimerQueue } from "./timers.ts";

@@ -19,6 +19,7 @@ import {
   ok,
   OperatorFault,
   PAGE_SIZE_BYTES,
+  SLOT_MEMORY_MAX_BYTES,
 } from "../base/index.ts";
 import type { Result } from "../base/index.ts";
 
@@ -49,7 +50,10 @@ export function createGuestRam(config: GuestRamConfig): Result<GuestRam> {
     return err("ram-size", `The guest's memory must be a multiple of 4 KiB; ${sizeBytes} bytes is not.`);
   }
   const { slotMemoryBytes = 0 } = config;
-  assert(slotMemoryBytes % PAGE_SIZE_BYTES === 0, "slots have whole pages");
+  assert(
+    slotMemoryBytes % PAGE_SIZE_BYTES === 0 && slotMemoryBytes <= SLOT_MEMORY_MAX_BYTES,
+    "slots have whole pages, and a limit",
+  );
   const base = alignUp(config.reservedPrefixBytes, WASM_PAGE_BYTES);
   const pages = alignUp(base + sizeBytes + slotMemoryBytes, WASM_PAGE_BYTES) / WASM_PAGE_BYTES;
   if (pages * WASM_PAGE_BYTES > MAX_WASM_MEMORY_BYTES) {

@@ -1,5 +1,6 @@
 /** The life of a VM's process: what arrives from the parent goes to the server, and what goes wrong is reported. */
 
+import { SLOT_MEMORY_MAX_BYTES } from "../../base/index.ts";
 import { WASM_ACCELERATOR_PREFIX_BYTES } from "../../accel/wasm/index.ts";
 import { VmServer, decodeToVm } from "../../host/index.ts";
 import type { FromVmMessage, VmServerParts } from "../../host/index.ts";
@@ -33,7 +34,12 @@ export function serveVm(createVm: VmServerParts["createVm"]): void {
     },
     encodePng,
     resources: processResources,
-    memory: (ramBytes) => ownMemoryUse({ prefixBytes: WASM_ACCELERATOR_PREFIX_BYTES, ramBytes }),
+    memory: (ramBytes) =>
+      ownMemoryUse({
+        prefixBytes: WASM_ACCELERATOR_PREFIX_BYTES,
+        ramBytes,
+        behindMaxBytes: SLOT_MEMORY_MAX_BYTES,
+      }),
     scheduling: nodeScheduling,
     // The channel empties itself before it closes; with it nothing keeps the process alive.
     finished: () => channel.close(),

@@ -13,6 +13,8 @@ export interface GuestMemory {
   /** Bytes before guest RAM in its mapping that belong to the emulator. */
   readonly prefixBytes: number;
   readonly ramBytes: number;
+  /** Bytes that may lie behind guest RAM in its mapping: video memory, ROM. They count as the guest's. */
+  readonly behindMaxBytes: number;
 }
 
 /** Of one process, in bytes; the parts of the overhead add up to it. */
@@ -75,9 +77,10 @@ export function ownMemoryUse(guest: GuestMemory): MemoryUse | undefined {
 
 function guestMapping(mappings: readonly Mapping[], guest: GuestMemory): Mapping {
   const sizeBytes = guest.prefixBytes + guest.ramBytes;
+  const isGuests = (bytes: number): boolean =>
+    bytes >= sizeBytes && bytes <= sizeBytes + guest.behindMaxBytes;
   const candidates = mappings.filter(
-    (mapping) =>
-      mapping.path === "" && mapping.permissions === "rw-p" && mappingSizeBytes(mapping) === sizeBytes,
+    (mapping) => mapping.path === "" && mapping.permissions === "rw-p" && isGuests(mappingSizeBytes(mapping)),
   );
   const [ram] = candidates;
   if (ram === undefined || candidates.length > 1) {
