@@ -23,7 +23,7 @@ test("every option of typevisor run that the README names exists", () => {
     encoding: "utf8",
   }).stdout;
   const lines = readme.split("\n").filter((line) => line.includes("typevisor run") || /^\s+--/.test(line));
-  const options = lines.join(" ").match(/--[a-z]+/g) ?? [];
+  const options = lines.join(" ").match(/--[a-z]+(?:-[a-z]+)*/g) ?? [];
   assert.ok(options.length >= 4);
   for (const option of options) assert.ok(help.includes(` ${option} `), option);
 });

@@ -65,7 +65,7 @@ test("what is wrong is said with the setting's name", () => {
   );
   assert.equal(
     problemOf({ kernel: "k", device: ["laser"] }),
-    'The setting device must be one of isa-debug-exit, virtio-rng, virtio-console; "laser" is not.',
+    'The setting device must be one of isa-debug-exit, isa-debugcon, virtio-rng, virtio-console; "laser" is not.',
   );
   assert.match(
     problemOf({ kernel: "k", timeout: "soon" }),

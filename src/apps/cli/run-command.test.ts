@@ -271,7 +271,7 @@ const refusals: readonly [what: string, args: readonly string[], stderr: RegExp]
   [
     "an unknown device",
     ["run", "--kernel", folder.kernel, "--device", "laser"],
-    /^typevisor: The option --device must be one of isa-debug-exit, virtio-rng, virtio-console; "laser" is not\.$/,
+    /^typevisor: The option --device must be one of isa-debug-exit, isa-debugcon, virtio-rng, virtio-console; "laser" is not\.$/,
   ],
   [
     "a missing disk",
