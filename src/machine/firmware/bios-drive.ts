@@ -5,7 +5,8 @@
 
 import type { BlockDevice, BlockResult } from "../../block/index.ts";
 import { SECTOR_BYTES } from "../../block/index.ts";
-import { KiB } from "../../base/index.ts";
+import { assert } from "../../base/index.ts";
+import { FLOPPY_DRIVE_TYPES, FLOPPY_FORMATS, formatSizeBytes } from "../../devices/index.ts";
 
 export interface Geometry {
   readonly cylinders: number;
@@ -36,19 +37,6 @@ const CYLINDERS_MAX = 1024;
 /** The least number of heads with which a disk has at most 1,024 cylinders: LBA-assisted translation. */
 const HEADS = [16, 32, 64, 128, 255] as const;
 
-/** Diskettes by size: cylinders, heads, sectors of a track, and the type that the BIOS calls it. */
-const DISKETTES: readonly (readonly [sizeKib: number, geometry: Geometry, type: number])[] = [
-  [160, { cylinders: 40, heads: 1, sectorsPerTrack: 8 }, 1],
-  [180, { cylinders: 40, heads: 1, sectorsPerTrack: 9 }, 1],
-  [320, { cylinders: 40, heads: 2, sectorsPerTrack: 8 }, 1],
-  [360, { cylinders: 40, heads: 2, sectorsPerTrack: 9 }, 1],
-  [720, { cylinders: 80, heads: 2, sectorsPerTrack: 9 }, 3],
-  [1200, { cylinders: 80, heads: 2, sectorsPerTrack: 15 }, 2],
-  [1440, { cylinders: 80, heads: 2, sectorsPerTrack: 18 }, 4],
-  [2880, { cylinders: 80, heads: 2, sectorsPerTrack: 36 }, 6],
-];
-const DISKETTE_1440 = 1440;
-
 export function diskGeometry(sectorCount: number): Geometry {
   const cylindersWith = (heads: number): number => Math.floor(sectorCount / (heads * SECTORS_PER_TRACK_MAX));
   const heads =
@@ -60,13 +48,12 @@ export function diskGeometry(sectorCount: number): Geometry {
   };
 }
 
-/** By the size of the medium; others are taken for the next larger one, 1.44 M when there is none. */
+/** By the size of the medium, which has that of a format or, as a part of a CD, less. */
 export function disketteGeometry(sizeBytes: number): { readonly geometry: Geometry; readonly type: number } {
-  const found =
-    DISKETTES.find(([sizeKib]) => sizeKib * KiB >= sizeBytes) ??
-    DISKETTES.find(([sizeKib]) => sizeKib === DISKETTE_1440);
-  const [, geometry, type] = found ?? [0, { cylinders: 80, heads: 2, sectorsPerTrack: 18 }, 4];
-  return { geometry, type };
+  const format = FLOPPY_FORMATS.find((candidate) => formatSizeBytes(candidate) >= sizeBytes);
+  assert(format !== undefined, "a diskette is not larger than the largest format");
+  const { cylinders, heads, sectorsPerTrack, drive } = format;
+  return { geometry: { cylinders, heads, sectorsPerTrack }, type: FLOPPY_DRIVE_TYPES[drive].cmosType };
 }
 
 export function hardDisk(number: number, device: BlockDevice): BiosDrive {
