@@ -7,7 +7,7 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs
 import { basename, join } from "node:path";
 import { buildCpio } from "../../src/host/index.ts";
 import { programCacheFolder } from "../programs/debian-archives.ts";
-import { runTool, Unavailable } from "../programs/run-tool.ts";
+import { kernelPackage, unpackPackage } from "./debian-package.ts";
 
 /** What depends on the kernel of the day. */
 const META_PACKAGE = "linux-image-amd64";
@@ -21,9 +21,7 @@ export interface KernelWithModules {
 
 /** `paths` lie below kernel/ in the package's folder of modules. Throws Unavailable where they cannot be had. */
 export async function kernelWithModules(paths: readonly string[]): Promise<KernelWithModules> {
-  const depends = await runTool("apt-cache", ["depends", META_PACKAGE]);
-  const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
-  if (name === undefined) throw new Unavailable(`apt-cache knows no ${META_PACKAGE}; run apt-get update`);
+  const name = await kernelPackage(META_PACKAGE);
   const names = paths.map((path) => basename(path));
   const folder = join(programCacheFolder(), `${name}-${names.join("-")}`);
   const kept = await readdir(folder).catch(() => undefined);
@@ -42,16 +40,13 @@ async function download(name: string, paths: readonly string[], folder: string):
   await mkdir(programCacheFolder(), { recursive: true });
   const work = await mkdtemp(`${folder}-`);
   try {
-    await runTool("apt-get", ["-q", "-o", "APT::Sandbox::User=root", "download", name], { cwd: work });
-    const deb = (await readdir(work)).find((file) => file.endsWith(".deb"));
-    if (deb === undefined) throw new Unavailable(`apt-get downloaded no ${name}`);
-    await runTool("dpkg-deb", ["-x", deb, "root"], { cwd: work });
+    const root = await unpackPackage(name, work);
     const version = name.slice("linux-image-".length);
     const kept = join(work, "kept");
     await mkdir(kept);
-    await copyFile(join(work, "root/boot", `vmlinuz-${version}`), join(kept, "vmlinuz"));
+    await copyFile(join(root, "boot", `vmlinuz-${version}`), join(kept, "vmlinuz"));
     for (const path of paths) {
-      const modules = join(work, "root/lib/modules", version, "kernel");
+      const modules = join(root, "lib/modules", version, "kernel");
       await copyFile(join(modules, path), join(kept, basename(path)));
     }
     await rename(kept, folder);

@@ -4,13 +4,13 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, mkdtempDisposable, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtempDisposable, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { buildCpio } from "../../src/host/index.ts";
 import type { CpioEntry } from "../../src/host/index.ts";
 import { programCacheFolder } from "../programs/debian-archives.ts";
-import { runTool, Unavailable } from "../programs/run-tool.ts";
+import { kernelPackage, unpackPackage } from "./debian-package.ts";
 
 const META_PACKAGE = "linux-image-cloud-amd64";
 /** In the order in which they can be loaded. */
@@ -41,21 +41,16 @@ export interface ModularLinux {
   readonly modulesPath: string;
 }
 
-/** `modules` are paths below the package's kernel/ folder. Throws {@link Unavailable} where the package cannot be had. */
+/** `modules` are paths below the package's kernel/ folder. Throws Unavailable where the package cannot be had. */
 export async function modularLinux(modules: readonly string[]): Promise<ModularLinux> {
-  const depends = await runTool("apt-cache", ["depends", META_PACKAGE]);
-  const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
-  if (name === undefined) throw new Unavailable(`apt-cache knows no ${META_PACKAGE}; run apt-get update`);
+  const name = await kernelPackage(META_PACKAGE);
   const home = join(programCacheFolder(), `${name}-${digestOf(modules)}`);
   const files = { kernelPath: join(home, "kernel"), modulesPath: join(home, "modules.cpio") };
   if (existsSync(home)) return files;
   await mkdir(programCacheFolder(), { recursive: true });
   await using work = await mkdtempDisposable(join(programCacheFolder(), ".work-"));
-  await runTool("apt-get", ["-q", "download", name], { cwd: work.path });
-  const deb = (await readdir(work.path)).find((file) => file.endsWith(".deb")) ?? "";
-  await runTool("dpkg-deb", ["-x", deb, "tree"], { cwd: work.path });
+  const tree = await unpackPackage(name, work.path);
   const version = name.replace("linux-image-", "");
-  const tree = join(work.path, "tree");
   await mkdir(join(work.path, "home"));
   await copyFile(join(tree, "boot", `vmlinuz-${version}`), join(work.path, "home", "kernel"));
   const entries: CpioEntry[] = [{ kind: "directory", path: "modules" }];

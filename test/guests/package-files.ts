@@ -4,7 +4,8 @@ import { copyFile, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises"
 import { basename, join } from "node:path";
 
 import { programCacheFolder } from "../programs/debian-archives.ts";
-import { runTool, Unavailable } from "../programs/run-tool.ts";
+import { Unavailable } from "../programs/run-tool.ts";
+import { unpackPackage } from "./debian-package.ts";
 import type { Skippable } from "./guests.ts";
 
 /** Gives the copy of each file by its base name; undefined, after telling why, where the package cannot be had. */
@@ -29,14 +30,10 @@ async function download(packageName: string, paths: readonly string[], folder: s
   await mkdir(folder, { recursive: true });
   const work = await mkdtemp(`${folder}-`);
   try {
-    const options = ["-q", "-o", "APT::Sandbox::User=root"];
-    await runTool("apt-get", [...options, "download", packageName], { cwd: work });
-    const deb = (await readdir(work)).find((file) => file.endsWith(".deb"));
-    if (deb === undefined) throw new Unavailable(`apt-get downloaded no ${packageName}`);
-    await runTool("dpkg-deb", ["-x", deb, "root"], { cwd: work });
+    const root = await unpackPackage(packageName, work);
     for (const path of paths) {
       const file = basename(path);
-      await copyFile(join(work, "root", path), join(work, file));
+      await copyFile(join(root, path), join(work, file));
       await rename(join(work, file), join(folder, file));
     }
   } finally {
