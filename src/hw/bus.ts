@@ -38,3 +38,10 @@ export interface MachineBus {
   /** The TSC is guest time plus this signed number of nanoseconds from now on. */
   tscOffsetChanged(offsetNs: bigint): void;
 }
+
+/** The value of an access that is served byte by byte: each byte is read once, the low one first. */
+export function readBytes(size: AccessSize, readByte: (index: number) => number): number {
+  let value = 0;
+  for (let index = 0; index < size; index++) value |= readByte(index) << (8 * index);
+  return value >>> 0;
+}

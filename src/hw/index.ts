@@ -6,6 +6,7 @@
 export type { Clock, Timer, Timers } from "../base/index.ts";
 export { asMmio, asPorts } from "./attach.ts";
 export type { RegisterBlock } from "./attach.ts";
+export { readBytes } from "./bus.ts";
 export type { AccessSize, MachineBus, MmioHandler, PortHandler } from "./bus.ts";
 export { CODE_PROFILE_BLOCKS_MAX } from "./code-profile.ts";
 export type { CodeProfile, CodeProfileFinding, CodeProfileTask } from "./code-profile.ts";

@@ -17,7 +17,7 @@ import type {
   RegisterBlock,
   RegisterHooks,
 } from "../../hw/index.ts";
-import { defineRegisters, RegisterFile, StateReader } from "../../hw/index.ts";
+import { defineRegisters, readBytes, RegisterFile, StateReader } from "../../hw/index.ts";
 import { CHANNEL_REGISTERS, DmaChannel } from "./dma-channel.ts";
 
 export interface Dma8237Config {
@@ -119,9 +119,7 @@ export class Dma8237 implements RegisterBlock, RegisterHooks<typeof REGISTERS> {
   // Registers.
 
   read(offset: number, size: AccessSize): number {
-    let value = 0;
-    for (let i = 0; i < size; i++) value |= this.#readByte(offset + i) << (8 * i);
-    return value >>> 0;
+    return readBytes(size, (index) => this.#readByte(offset + index));
   }
 
   write(offset: number, size: AccessSize, value: number): void {

@@ -20,7 +20,7 @@ import type {
   PortHandler,
   RegisterBlock,
 } from "../../hw/index.ts";
-import { asPorts, StateReader } from "../../hw/index.ts";
+import { asPorts, readBytes, StateReader } from "../../hw/index.ts";
 import { CHANNELS, Dma8237 } from "./dma-8237.ts";
 
 const FIRST_PORT = 0x00;
@@ -102,9 +102,7 @@ export class DmaPair implements Device {
 
   readonly #pagePorts: PortHandler = {
     readPort: (offset, size) => {
-      let value = 0;
-      for (let i = 0; i < size; i++) value |= this.#readPage(offset + i) << (8 * i);
-      return value >>> 0;
+      return readBytes(size, (index) => this.#readPage(offset + index));
     },
     writePort: (offset, size, value) => {
       for (let i = 0; i < size; i++) this.#writePage(offset + i, (value >>> (8 * i)) & 0xff);
@@ -128,9 +126,7 @@ export class DmaPair implements Device {
 function everySecond(block: RegisterBlock): RegisterBlock {
   return {
     read(offset: number, size: AccessSize) {
-      let value = 0;
-      for (let i = 0; i < size; i++) value |= block.read((offset + i) >> 1, 1) << (8 * i);
-      return value >>> 0;
+      return readBytes(size, (index) => block.read((offset + index) >> 1, 1));
     },
     write(offset: number, size: AccessSize, value: number) {
       for (let i = 0; i < size; i++) block.write((offset + i) >> 1, 1, (value >>> (8 * i)) & 0xff);

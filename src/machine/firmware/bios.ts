@@ -9,6 +9,7 @@
 
 import type { BlockDevice } from "../../block/index.ts";
 import { SECTOR_BYTES } from "../../block/index.ts";
+import { readBytes } from "../../hw/index.ts";
 import type { Clock, CpuState, Dma, MmioBus, MmioHandler, PortBus } from "../../hw/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 import type { MemoryRange } from "../boot/index.ts";
@@ -103,11 +104,7 @@ export class Bios {
   readonly #parts: BiosParts;
   readonly #rom = buildRom(RELEASE_DATE);
   readonly #romBelow4GiB: MmioHandler = {
-    readMmio: (offset, size) => {
-      let value = 0;
-      for (let index = 0; index < size; index++) value |= (this.#rom[offset + index] ?? 0xff) << (8 * index);
-      return value >>> 0;
-    },
+    readMmio: (offset, size) => readBytes(size, (index) => this.#rom[offset + index] ?? 0xff),
     writeMmio() {},
   };
   readonly #data: BiosData;

@@ -9,6 +9,7 @@
  */
 
 import { allOnes, assert, KiB, MiB, PAGE_SIZE_BYTES } from "../../base/index.ts";
+import { readBytes } from "../../hw/index.ts";
 import type { AccessSize, Dma, MemorySlot, MmioBus, MmioHandler } from "../../hw/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 import type { MemoryAttributes } from "../pci/index.ts";
@@ -71,9 +72,7 @@ export class ShadowedMemory implements MmioHandler {
   }
 
   readMmio(offset: number, size: AccessSize): number {
-    let value = 0;
-    for (let byte = 0; byte < size; byte++) value |= this.#readByte(START_GPA + offset + byte) << (8 * byte);
-    return value >>> 0;
+    return readBytes(size, (index) => this.#readByte(START_GPA + offset + index));
   }
 
   /** To RAM that only writes reach, or, at ROM, nowhere. */
