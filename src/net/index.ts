@@ -1,0 +1,10 @@
+/** Networks: the contract of what network cards are plugged into. */
+
+export {
+  ETHERNET_HEADER_BYTES,
+  ETHERNET_MTU_BYTES,
+  FRAME_BYTES_MAX,
+  FRAME_BYTES_MIN,
+  MAC_ADDRESS_BYTES,
+} from "./network-link.ts";
+export type { FrameReceiver, NetworkLink } from "./network-link.ts";
