@@ -1,28 +1,11 @@
 /**
  * The PC: builds every device of the i440FX/PIIX-style machine that the platform description declares, wires their
- * interrupts and address ranges, and is what an accelerator's vCPU runs against (MachineBus). One processor.
- *
- * Interrupts: ISA lines reach the 8259s and the I/O APIC; the 8259s' INTR is the local APIC's LINT0, which passes it
- * on as ExtINT, or directly while the APIC is disabled; the local APIC drives the processor's pin.
- *
+ * interrupts and address ranges, and is what an accelerator's vCPU runs against (MachineBus). One processor. *
  * Deliberately missing: a speaker.
  */
 
-import type {
-  Clock,
-  CpuState,
-  Device,
-  DeviceState,
-  Dma,
-  IrqLine,
-  MachineBus,
-  MemorySlot,
-  PortHandler,
-  SendMessage,
-  Timers,
-} from "../../hw/index.ts";
-import { asPorts, MmioBus, PCI_PIN, PortBus, StateReader } from "../../hw/index.ts";
-import { MiB } from "../../base/index.ts";
+import type { CpuState, Device, DeviceState, MachineBus, PortHandler } from "../../hw/index.ts";
+import { asPorts, MmioBus, PortBus, StateReader } from "../../hw/index.ts";
 import { TransferBuffers } from "../../block/index.ts";
 import {
   DEBUG_CONSOLE_PORT,
@@ -38,31 +21,19 @@ import {
   PostCodePort,
   Ps2Keyboard,
   Ps2Mouse,
-  Uart16550,
-  VBE_PORT_BASE,
-  VBE_PORT_BYTES,
-  Vga,
-  VGA_PORT_BASE,
-  VGA_PORT_RANGES,
-  VgaPci,
-  VIDEO_WINDOW_BYTES,
-  VIDEO_WINDOW_GPA,
   VirtioConsole,
-  VirtioPci,
   VirtioRng,
 } from "../../devices/index.ts";
-import type { CdromUnit, Frame, TextScreen } from "../../devices/index.ts";
-import type { GuestRam } from "../../memory/index.ts";
+import type { CdromUnit, Frame, TextScreen, Uart16550, Vga } from "../../devices/index.ts";
 import { PC_FLOPPY_CONTROLLER, PC_PLATFORM } from "../acpi/index.ts";
 import type { PlatformDescription } from "../acpi/index.ts";
 import { pcMemoryMap } from "../boot/index.ts";
 import type { MemoryRange } from "../boot/index.ts";
 import { DmaPair } from "../dma/index.ts";
 import { FW_CFG_PORT_BASE, FW_CFG_PORT_BYTES, FwCfg } from "../fw-cfg/index.ts";
-import { IO_APIC_BYTES, IoApic } from "../irq/ioapic.ts";
-import { ApicBus } from "../irq/lapic-bus.ts";
-import { LOCAL_APIC_BYTES, LocalApic } from "../irq/lapic.ts";
-import { PicPair } from "../irq/pic-pair.ts";
+import { IO_APIC_BYTES } from "../irq/ioapic.ts";
+import { LOCAL_APIC_BYTES } from "../irq/lapic.ts";
+import type { LocalApic } from "../irq/lapic.ts";
 import { KvmClock } from "../paravirt/index.ts";
 import {
   APM_PORT_BYTES,
@@ -76,90 +47,26 @@ import {
   Piix4Pm,
 } from "../pci/index.ts";
 import { Bios, loadFont, RESET_ROM_GPA, ROM_BYTES, TRAP_PORT } from "../firmware/index.ts";
-import type { BiosDrives, BootSource } from "../firmware/index.ts";
 import { Hpet, HPET_BYTES } from "../timer/hpet.ts";
 import { Pit8254 } from "../timer/pit-8254.ts";
 import { Rtc } from "../timer/rtc.ts";
+import type { BoardConfig } from "./board-config.ts";
 import { cmosImage } from "./cmos.ts";
-import { attachNvme } from "./nvme-controllers.ts";
 import { TRANSFER_BYTES_MAX } from "./drive.ts";
-import type { Drive } from "./drive.ts";
+import { Display } from "./display.ts";
+import { ExpansionSlots } from "./expansion-slots.ts";
 import { addFirmwareItems } from "./firmware-items.ts";
 import { floppyDrives } from "./floppy-drives.ts";
 import { cdromUnits, ideDrives } from "./ide-drives.ts";
-import { IsaInterrupts } from "./isa-interrupts.ts";
+import { InterruptControllers } from "./interrupt-controllers.ts";
+import { PoweredPins } from "./powered-pins.ts";
 import { writeFirmwareData } from "./power-on-self-test.ts";
+import { serialPorts } from "./serial-ports.ts";
 import { ShadowedMemory } from "./shadowed-memory.ts";
-import { SLOT_MEMORY, SLOT_MEMORY_BYTES } from "./slot-memory.ts";
+import { SLOT_MEMORY_BYTES } from "./slot-memory.ts";
 import { SystemControlPortA, SystemControlPortB } from "./system-control-ports.ts";
 import { virtioDevices } from "./virtio-devices.ts";
 import type { VirtioDeviceName } from "./virtio-devices.ts";
-
-/** The processor's pins, which the board drives. */
-export interface ProcessorPins {
-  /** INTR. */
-  readonly interrupt: IrqLine;
-  raiseNmi(): void;
-  /** A20M#. */
-  setA20(enabled: boolean): void;
-  /** CR8, as the local APIC's task priority has it. */
-  setTaskPriority(priorityClass: number): void;
-  /** No pin of any processor: as Vcpu.setMemorySlot(). */
-  setMemorySlot(gpa: number, lengthBytes: number, slot: MemorySlot): void;
-}
-
-/** Firmware that a user brings, in the place of the built-in BIOS. */
-export interface FirmwareConfig {
-  /** 64 KiB to 16 MiB, whole pages; the first instruction is 16 bytes before the end. */
-  readonly image: Uint8Array;
-  /** For firmware that runs one. */
-  readonly vgaBios: Uint8Array | undefined;
-  readonly bootOrder: readonly BootSource[];
-}
-
-/** What the guest asks of the world outside. Called from within its port writes, to be acted on after the slice. */
-export interface BoardEvents {
-  powerOff(): void;
-  reset(): void;
-  /** isa-debug-exit was written. */
-  debugExit(value: number): void;
-  /** A stub of the built-in BIOS wants its service: serveFirmware() is to be called with the processor's state. */
-  firmwareCall(): void;
-  /** A byte of the first serial port or of the virtio console; false asks it to wait for serialReady(). */
-  serialOutput(byte: number): boolean;
-}
-
-export interface BoardConfig {
-  /** With SLOT_MEMORY_BYTES behind it, and then room for firmware. */
-  readonly ram: GuestRam;
-  /** For devices that reach guest RAM by themselves. */
-  readonly dma: Dma;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly pins: ProcessorPins;
-  readonly events: BoardEvents;
-  /** Nanoseconds since 1970, UTC: the real-time clock's source. */
-  readonly wallClockNs: () => bigint;
-  readonly hasDebugExit: boolean;
-  /** Whether firmware's log goes where the first serial port's output goes. */
-  readonly hasDebugConsole?: boolean;
-  /** In the order of their places on each bus; at most DRIVES_MAX. They outlive resets, and their owner closes them. */
-  readonly drives: readonly Drive[];
-  /** The drives of the built-in BIOS; absent where a kernel is loaded directly, which finds no BIOS. */
-  readonly bios?: BiosDrives;
-  /** Absent where a kernel is loaded directly or the built-in BIOS starts a system. */
-  readonly firmware?: FirmwareConfig;
-  readonly virtio: {
-    /** Besides the disks on this bus. */
-    readonly devices: readonly VirtioDeviceName[];
-    /** Whether drivers are offered packed rings. */
-    readonly offersPacked: boolean;
-  };
-  /** Random bytes of the host. */
-  readonly entropy: (byteCount: number) => Uint8Array;
-  /** Absent: the standard PC. */
-  readonly platform?: PlatformDescription;
-}
 
 /** Ports at which every PC has these parts; what the platform description places is not among them. */
 const PC_PORTS = {
@@ -175,7 +82,6 @@ const PC_PORTS = {
   debugExit: { base: 0xf4, lengthBytes: 4 },
   elcr: { base: 0x4d0, lengthBytes: 2 },
 } as const;
-const UART_PORTS = 8;
 
 /** "QEMU virtual machine": on others SeaBIOS asks no firmware configuration device. */
 const FIRMWARE_SUBSYSTEM = { vendorId: 0x1af4, deviceId: 0x1100 } as const;
@@ -189,10 +95,6 @@ const PIIX_SLOT = 1;
 const PIIX_IDE_FUNCTION = 1;
 const PIIX_PM_FUNCTION = 3;
 const DISPLAY_SLOT = 2;
-/** 3 is kept for a network card. */
-const FIRST_FREE_SLOT = 4;
-/** Interrupt messages are writes to FEEx_xxxx. */
-const MESSAGE_ADDRESS = 0xfee;
 
 /** Builds the board; the guest sees it from the first reset() on. */
 export function createBoard(config: BoardConfig): PcBoard {
@@ -218,8 +120,8 @@ export class PcBoard {
   readonly floppyController: Fdc82077aa | undefined;
 
   readonly #config: BoardConfig;
+  readonly #pins: PoweredPins;
   readonly #dma: DmaPair;
-  readonly #pic: PicPair;
   readonly #localApic: LocalApic;
   readonly #pci: PciBus;
   readonly #hostBridge: I440fx;
@@ -232,10 +134,6 @@ export class PcBoard {
   /** In the order of reset and restore: interrupt controllers before what drives them. */
   readonly #devices: readonly Device[];
 
-  /** Pins are not driven while the board is being built: the processor may be built after it. */
-  #isPowered = false;
-  #interrupt = false;
-  #a20 = { i8042: true, port92: false };
   /** What the processor adds to guest time to give the TSC. */
   #tscOffsetNs = 0n;
   #rsdpGpa: number | undefined;
@@ -251,25 +149,13 @@ export class PcBoard {
     this.platform = platform;
     this.memoryMap = pcMemoryMap(ram.sizeBytes);
 
-    const apicBus = new ApicBus();
-    this.#localApic = new LocalApic({
-      apicId: platform.apicIds[0] ?? 0,
-      clock,
-      timers,
-      bus: apicBus,
-      cpu: {
-        setInterruptLine: (level) => this.#setInterrupt(level),
-        raiseNmi: () => config.pins.raiseNmi(),
-        setTaskPriority: (priorityClass) => {
-          if (this.#isPowered) config.pins.setTaskPriority(priorityClass);
-        },
-      },
-      tsc: { nsAtTsc: (tsc) => Number(tsc - this.#tscOffsetNs) },
-      acknowledgeExternal: () => this.#pic.acknowledge(),
+    this.#pins = new PoweredPins(config.pins, ram.sizeBytes);
+    const { localApic, pic, ioApic, isa, sendMessage } = new InterruptControllers({
+      ...{ platform, clock, timers },
+      pins: this.#pins,
+      nsAtTsc: (tsc) => Number(tsc - this.#tscOffsetNs),
     });
-    this.#pic = new PicPair(this.#localApic.lint0);
-    const ioApic = new IoApic(apicBus, platform.ioApic.id);
-    const isa = new IsaInterrupts(platform, this.#pic, ioApic.inputs);
+    this.#localApic = localApic;
     const hpet = new Hpet({
       clock,
       timers,
@@ -288,7 +174,7 @@ export class PcBoard {
     const rtc = new Rtc({ clock, timers, irq: hpet.rtcOutput, wallClockNs, cmos });
     const portB = new SystemControlPortB(clock, pit);
     const portA = new SystemControlPortA(
-      (on) => this.#setA20("port92", on),
+      (on) => this.#pins.setA20("port92", on),
       () => events.reset(),
     );
     const i8042 = new I8042({
@@ -298,20 +184,14 @@ export class PcBoard {
       auxIrq: isa.driver(IRQ.aux),
       keyboard: this.keyboard,
       aux: this.mouse,
-      onA20: (on) => this.#setA20("i8042", on),
+      onA20: (on) => this.#pins.setA20("i8042", on),
       onReset: () => events.reset(),
     });
-    this.serialPorts = platform.serialPorts.map(
-      (port, index) =>
-        new Uart16550({
-          name: `com${index + 1}`,
-          clock,
-          timers,
-          irq: isa.driver(port.irq),
-          // Only the first port leads somewhere; the others send into the void, as unplugged ones do.
-          sink: { transmit: index === 0 ? (byte) => events.serialOutput(byte) : () => true },
-        }),
-    );
+    this.serialPorts = serialPorts({
+      ...{ platform, clock, timers, isa },
+      ports: this.ports,
+      output: (byte) => events.serialOutput(byte),
+    });
     if (platform.floppyController !== undefined) {
       const { ioBase, irq, dmaChannel } = platform.floppyController;
       const fdc = new Fdc82077aa({
@@ -324,16 +204,8 @@ export class PcBoard {
         this.ports.claim(fdc.name, ioBase + at, lengthBytes, asPorts(fdc.registers, at));
       }
     }
-    const { video } = SLOT_MEMORY;
-    const setVideoSlot = (gpa: number, lengthBytes: number, slot: MemorySlot): void =>
-      this.#setMemorySlot(gpa, lengthBytes, video.offset, slot);
-    this.vga = new Vga({
-      memory: ram.slotMemory.subarray(video.offset, video.offset + video.sizeBytes),
-      dma: config.dma,
-      clock,
-      setSlot: setVideoSlot,
-    });
-    const vgaPci = new VgaPci({ vga: this.vga, buses: this, setSlot: setVideoSlot });
+    const display = new Display({ ram, clock, dma: config.dma, buses: this, pins: this.#pins });
+    this.vga = display.vga;
 
     const piix3 = new Piix3({ isaIrqs: isa.drivers(), onReset: () => events.reset() });
     const places = ideDrives(config.drives);
@@ -368,24 +240,15 @@ export class PcBoard {
     this.#pci.attach(PIIX_SLOT, 0, piix3);
     this.#pci.attach(PIIX_SLOT, PIIX_IDE_FUNCTION, this.#ide);
     this.#pci.attach(PIIX_SLOT, PIIX_PM_FUNCTION, this.#power);
-    if (platform.hasVga) this.#pci.attach(DISPLAY_SLOT, 0, vgaPci);
+    if (platform.hasVga) this.#pci.attach(DISPLAY_SLOT, 0, display.pci);
     this.#pci.attachResetControl(piix3);
     const hasVirtio = (name: VirtioDeviceName): boolean => config.virtio.devices.includes(name);
     this.#virtioConsole = hasVirtio("virtio-console")
       ? new VirtioConsole({ transmit: (byte) => events.serialOutput(byte) })
       : undefined;
     const buffers = new TransferBuffers(TRANSFER_BYTES_MAX);
-    const sendMessage: SendMessage = (address, data) => {
-      if (address >>> 20 === MESSAGE_ADDRESS) apicBus.deliverMsi(address, data);
-    };
-    const nvme = attachNvme(config.drives, FIRST_FREE_SLOT, {
-      pci: this.#pci,
-      buses: this,
-      dma: config.dma,
-      buffers,
-      sendMessage,
-    });
-    const virtioSlot = FIRST_FREE_SLOT + nvme.length;
+    const slots = new ExpansionSlots(this.#pci, { buses: this, dma: config.dma, sendMessage });
+    slots.attachNvme(config.drives, buffers);
     const virtio = virtioDevices({
       drives: config.drives,
       buffers,
@@ -393,19 +256,8 @@ export class PcBoard {
         "virtio-rng": hasVirtio("virtio-rng") ? new VirtioRng(config.entropy) : undefined,
         "virtio-console": this.#virtioConsole,
       },
-    }).map(
-      ({ name, device }, index) =>
-        new VirtioPci({
-          name,
-          device,
-          dma: config.dma,
-          buses: { ports: this.ports, mmio: this.mmio },
-          sendMessage,
-          pin: this.#pci.interruptLine(virtioSlot + index, PCI_PIN.inta),
-          offersPacked: config.virtio.offersPacked,
-        }),
-    );
-    virtio.forEach((pciFunction, index) => this.#pci.attach(virtioSlot + index, 0, pciFunction));
+    });
+    slots.attachVirtio(virtio, config.virtio.offersPacked);
 
     const fwCfg = firmware && new FwCfg(config.dma);
     if (fwCfg !== undefined) {
@@ -425,9 +277,9 @@ export class PcBoard {
     });
     this.bus = this.#createBus(kvmClock);
     this.#devices = [
-      this.#localApic,
+      localApic,
       ioApic,
-      this.#pic,
+      pic,
       this.#dma,
       hpet,
       pit,
@@ -440,23 +292,22 @@ export class PcBoard {
       ...this.serialPorts,
       ...(this.floppyController === undefined ? [] : [this.floppyController]),
       this.vga,
-      vgaPci,
+      display.pci,
       this.postCode,
       piix3,
       this.#ide,
-      ...virtio,
       this.#hostBridge,
       this.#power,
-      ...nvme,
+      ...slots.functions,
       this.#pci,
       kvmClock,
       ...(fwCfg === undefined ? [] : [fwCfg]),
       ...(this.#debugConsole === undefined ? [] : [this.#debugConsole]),
     ];
 
-    this.#claim("pic1", asPorts(this.#pic.first.registers));
-    this.#claim("pic2", asPorts(this.#pic.second.registers));
-    this.#claim("elcr", asPorts(this.#pic.elcr));
+    this.#claim("pic1", asPorts(pic.first.registers));
+    this.#claim("pic2", asPorts(pic.second.registers));
+    this.#claim("elcr", asPorts(pic.elcr));
     this.#dma.claimPorts(this.ports);
     this.#claim("pit", asPorts(pit.registers));
     this.#claim("rtc", asPorts(rtc.registers));
@@ -468,17 +319,7 @@ export class PcBoard {
       this.#claim("i8042Data", asPorts(i8042.registers, I8042_DATA_OFFSET));
       this.#claim("i8042Command", asPorts(i8042.registers, I8042_COMMAND_OFFSET));
     }
-    platform.serialPorts.forEach((port, index) => {
-      const uart = this.serialPorts[index];
-      if (uart !== undefined) this.ports.claim(uart.name, port.ioBase, UART_PORTS, asPorts(uart.registers));
-    });
-    if (platform.hasVga) {
-      for (const [base, lengthBytes] of VGA_PORT_RANGES) {
-        this.ports.claim("vga", base, lengthBytes, asPorts(this.vga.registers, base - VGA_PORT_BASE));
-      }
-      this.ports.claim("vbe", VBE_PORT_BASE, VBE_PORT_BYTES, this.vga.vbe);
-      this.mmio.claim("vga", VIDEO_WINDOW_GPA, VIDEO_WINDOW_BYTES, this.vga.window);
-    }
+    if (platform.hasVga) display.claim(this);
     if (config.bios !== undefined) {
       this.#bios = new Bios({
         ...{
@@ -502,7 +343,7 @@ export class PcBoard {
     }
     this.ports.claim("pci", PCI_PORT_BASE, PCI_PORT_BYTES, this.#pci);
     this.ports.claim("apm", platform.pm.apmPort, APM_PORT_BYTES, this.#power.apmPorts);
-    this.mmio.claim("lapic", platform.localApicGpa, LOCAL_APIC_BYTES, this.#localApic);
+    this.mmio.claim("lapic", platform.localApicGpa, LOCAL_APIC_BYTES, localApic);
     this.mmio.claim("ioapic", platform.ioApic.gpa, IO_APIC_BYTES, ioApic);
     if (platform.hpet !== undefined) this.mmio.claim("hpet", platform.hpet.gpa, HPET_BYTES, hpet);
   }
@@ -514,9 +355,9 @@ export class PcBoard {
    * an operating system.
    */
   reset(): void {
-    this.#isPowered = true;
+    this.#pins.powerOn();
     for (const device of this.#devices) device.reset();
-    this.#drivePins();
+    this.#pins.drive();
     this.#shadowedMemory.showRom();
     if (this.#config.firmware !== undefined) {
       // OVMF takes for granted that they are decoded, and else waits half a minute for each.
@@ -545,11 +386,11 @@ export class PcBoard {
 
   /** Puts back what a board of the same configuration saved; guest RAM and the processor come from their owners. */
   restore(state: DeviceState): void {
-    this.#isPowered = true;
+    this.#pins.powerOn();
     const reader = new StateReader("board", state);
     for (const device of this.#devices) device.restore(reader.object(device.name));
     this.#shadowedMemory.showRom();
-    this.#drivePins();
+    this.#pins.drive();
   }
 
   /** The ACPI root pointer, once reset() has written the tables. */
@@ -622,31 +463,5 @@ export class PcBoard {
         kvmClock.tscChanged();
       },
     };
-  }
-
-  #setInterrupt(level: boolean): void {
-    if (level === this.#interrupt) return;
-    this.#interrupt = level;
-    if (this.#isPowered) this.#config.pins.interrupt.set(level);
-  }
-
-  /** `slotMemoryOffset` is where the bytes begin from which the slot counts. RAM stays where somebody places memory over it. */
-  #setMemorySlot(gpa: number, lengthBytes: number, slotMemoryOffset: number, slot: MemorySlot): void {
-    const ramBytes = this.#config.ram.sizeBytes;
-    if (!this.#isPowered || (gpa >= MiB && gpa < ramBytes)) return;
-    const offset = slot.kind === "memory" ? ramBytes + slotMemoryOffset + slot.offset : 0;
-    const placed = slot.kind === "memory" ? { ...slot, offset } : slot;
-    this.#config.pins.setMemorySlot(gpa, lengthBytes, placed);
-  }
-
-  /** The address line is open while either of its two gates is. */
-  #setA20(gate: "i8042" | "port92", enabled: boolean): void {
-    this.#a20 = { ...this.#a20, [gate]: enabled };
-    if (this.#isPowered) this.#config.pins.setA20(this.#a20.i8042 || this.#a20.port92);
-  }
-
-  #drivePins(): void {
-    this.#config.pins.interrupt.set(this.#interrupt);
-    this.#config.pins.setA20(this.#a20.i8042 || this.#a20.port92);
   }
 }

@@ -1,7 +1,7 @@
 /** The PC. */
 
 export { createBoard, PcBoard } from "./board.ts";
-export type { BoardConfig, BoardEvents, FirmwareConfig, ProcessorPins } from "./board.ts";
+export type { BoardConfig, BoardEvents, FirmwareConfig, ProcessorPins } from "./board-config.ts";
 export { DRIVES_MAX, DRIVES_PER_BUS } from "./drive.ts";
 export type { Drive, DriveBus } from "./drive.ts";
 export { SLOT_MEMORY_BYTES } from "./slot-memory.ts";

@@ -16,8 +16,13 @@ export interface VirtioDevicesParts {
   readonly others: Readonly<Record<VirtioDeviceName, VirtioDevice | undefined>>;
 }
 
+export interface NamedVirtioDevice {
+  readonly name: string;
+  readonly device: VirtioDevice;
+}
+
 /** In the order of their PCI device numbers: which disk is the first does not depend on what else there is. */
-export function virtioDevices(parts: VirtioDevicesParts): { name: string; device: VirtioDevice }[] {
+export function virtioDevices(parts: VirtioDevicesParts): NamedVirtioDevice[] {
   const { drives, buffers, others } = parts;
   const disks = drives
     .filter(({ bus }) => bus === "virtio")

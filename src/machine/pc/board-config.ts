@@ -1,0 +1,74 @@
+/** What a board is built from: the processor's pins, the world outside, and what is plugged in. */
+
+import type { Clock, Dma, IrqLine, MemorySlot, Timers } from "../../hw/index.ts";
+import type { GuestRam } from "../../memory/index.ts";
+import type { PlatformDescription } from "../acpi/index.ts";
+import type { BiosDrives, BootSource } from "../firmware/index.ts";
+import type { Drive } from "./drive.ts";
+import type { VirtioDeviceName } from "./virtio-devices.ts";
+
+/** The processor's pins, which the board drives. */
+export interface ProcessorPins {
+  /** INTR. */
+  readonly interrupt: IrqLine;
+  raiseNmi(): void;
+  /** A20M#. */
+  setA20(enabled: boolean): void;
+  /** CR8, as the local APIC's task priority has it. */
+  setTaskPriority(priorityClass: number): void;
+  /** No pin of any processor: as Vcpu.setMemorySlot(). */
+  setMemorySlot(gpa: number, lengthBytes: number, slot: MemorySlot): void;
+}
+
+/** Firmware that a user brings, in the place of the built-in BIOS. */
+export interface FirmwareConfig {
+  /** 64 KiB to 16 MiB, whole pages; the first instruction is 16 bytes before the end. */
+  readonly image: Uint8Array;
+  /** For firmware that runs one. */
+  readonly vgaBios: Uint8Array | undefined;
+  readonly bootOrder: readonly BootSource[];
+}
+
+/** What the guest asks of the world outside. Called from within its port writes, to be acted on after the slice. */
+export interface BoardEvents {
+  powerOff(): void;
+  reset(): void;
+  /** isa-debug-exit was written. */
+  debugExit(value: number): void;
+  /** A stub of the built-in BIOS wants its service: serveFirmware() is to be called with the processor's state. */
+  firmwareCall(): void;
+  /** A byte of the first serial port or of the virtio console; false asks it to wait for serialReady(). */
+  serialOutput(byte: number): boolean;
+}
+
+export interface BoardConfig {
+  /** With SLOT_MEMORY_BYTES behind it, and then room for firmware. */
+  readonly ram: GuestRam;
+  /** For devices that reach guest RAM by themselves. */
+  readonly dma: Dma;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly pins: ProcessorPins;
+  readonly events: BoardEvents;
+  /** Nanoseconds since 1970, UTC: the real-time clock's source. */
+  readonly wallClockNs: () => bigint;
+  readonly hasDebugExit: boolean;
+  /** Whether firmware's log goes where the first serial port's output goes. */
+  readonly hasDebugConsole?: boolean;
+  /** In the order of their places on each bus; at most DRIVES_MAX. They outlive resets, and their owner closes them. */
+  readonly drives: readonly Drive[];
+  /** The drives of the built-in BIOS; absent where a kernel is loaded directly, which finds no BIOS. */
+  readonly bios?: BiosDrives;
+  /** Absent where a kernel is loaded directly or the built-in BIOS starts a system. */
+  readonly firmware?: FirmwareConfig;
+  readonly virtio: {
+    /** Besides the disks on this bus. */
+    readonly devices: readonly VirtioDeviceName[];
+    /** Whether drivers are offered packed rings. */
+    readonly offersPacked: boolean;
+  };
+  /** Random bytes of the host. */
+  readonly entropy: (byteCount: number) => Uint8Array;
+  /** Absent: the standard PC. */
+  readonly platform?: PlatformDescription;
+}

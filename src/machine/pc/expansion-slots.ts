@@ -1,0 +1,64 @@
+/** The slots of the PCI bus for what a VM has besides the chipset: each takes the next free one, in the order of attaching. */
+
+import type { TransferBuffers } from "../../block/index.ts";
+import { NvmeController, VirtioPci } from "../../devices/index.ts";
+import { PCI_PIN } from "../../hw/index.ts";
+import type { Dma, IrqLine, PciBuses, PciFunction, SendMessage } from "../../hw/index.ts";
+import type { PciBus } from "../pci/index.ts";
+import type { Drive } from "./drive.ts";
+import type { NamedVirtioDevice } from "./virtio-devices.ts";
+
+/** 3 is kept for a network card. */
+const FIRST_FREE_SLOT = 4;
+
+/** What every function is given. */
+interface Surroundings {
+  readonly buses: PciBuses;
+  readonly dma: Dma;
+  readonly sendMessage: SendMessage;
+}
+
+export class ExpansionSlots {
+  readonly #pci: PciBus;
+  readonly #surroundings: Surroundings;
+  readonly #functions: PciFunction[] = [];
+
+  constructor(pci: PciBus, surroundings: Surroundings) {
+    this.#pci = pci;
+    this.#surroundings = surroundings;
+  }
+
+  /** In the order of their slots. */
+  get functions(): readonly PciFunction[] {
+    return this.#functions;
+  }
+
+  /** An NVMe controller for each drive on that bus. */
+  attachNvme(drives: readonly Drive[], buffers: TransferBuffers): void {
+    const disks = drives.filter(({ bus }) => bus === "nvme");
+    for (const [index, { device, serialNumber }] of disks.entries()) {
+      this.#attach(
+        (pin) =>
+          new NvmeController({
+            ...this.#surroundings,
+            ...{ buffers, serialNumber, pin },
+            name: `nvme${index}`,
+            disk: device,
+          }),
+      );
+    }
+  }
+
+  attachVirtio(devices: readonly NamedVirtioDevice[], offersPacked: boolean): void {
+    for (const named of devices) {
+      this.#attach((pin) => new VirtioPci({ ...this.#surroundings, ...named, pin, offersPacked }));
+    }
+  }
+
+  #attach(build: (pin: IrqLine) => PciFunction): void {
+    const slot = FIRST_FREE_SLOT + this.#functions.length;
+    const pciFunction = build(this.#pci.interruptLine(slot, PCI_PIN.inta));
+    this.#functions.push(pciFunction);
+    this.#pci.attach(slot, 0, pciFunction);
+  }
+}
