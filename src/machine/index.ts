@@ -8,4 +8,6 @@ export type { BiosDrives, BootSource } from "./firmware/index.ts";
 export { KVM_CPUID } from "./paravirt/index.ts";
 export type { CpuidLeaf } from "./paravirt/index.ts";
 export { createBoard, DRIVES_MAX, DRIVES_PER_BUS, SLOT_MEMORY_BYTES, VIRTIO_DEVICES } from "./pc/index.ts";
+export { NETWORK_CARD_MODELS, NETWORK_CARDS_MAX } from "./pc/index.ts";
 export type { BoardConfig, Drive, DriveBus, FirmwareConfig, PcBoard, VirtioDeviceName } from "./pc/index.ts";
+export type { NetworkCard, NetworkCardModel } from "./pc/index.ts";

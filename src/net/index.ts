@@ -5,6 +5,7 @@ export {
   ETHERNET_MTU_BYTES,
   FRAME_BYTES_MAX,
   FRAME_BYTES_MIN,
+  LARGE_FRAME_BYTES_MAX,
   MAC_ADDRESS_BYTES,
 } from "./network-link.ts";
-export type { FrameReceiver, NetworkLink } from "./network-link.ts";
+export type { FrameReceiver, NetworkLink, ReceiveOffload, SendOffload } from "./network-link.ts";

@@ -5,6 +5,7 @@ import type { GuestRam } from "../../memory/index.ts";
 import type { PlatformDescription } from "../acpi/index.ts";
 import type { BiosDrives, BootSource } from "../firmware/index.ts";
 import type { Drive } from "./drive.ts";
+import type { NetworkCard } from "./network-cards.ts";
 import type { VirtioDeviceName } from "./virtio-devices.ts";
 
 /** The processor's pins, which the board drives. */
@@ -67,6 +68,8 @@ export interface BoardConfig {
     /** Whether drivers are offered packed rings. */
     readonly offersPacked: boolean;
   };
+  /** In the order of their places; at most NETWORK_CARDS_MAX. Absent: none. */
+  readonly networkCards?: readonly NetworkCard[];
   /** Random bytes of the host. */
   readonly entropy: (byteCount: number) => Uint8Array;
   /** Absent: the standard PC. */

@@ -4,6 +4,8 @@ export { createBoard, PcBoard } from "./board.ts";
 export type { BoardConfig, BoardEvents, FirmwareConfig, ProcessorPins } from "./board-config.ts";
 export { DRIVES_MAX, DRIVES_PER_BUS } from "./drive.ts";
 export type { Drive, DriveBus } from "./drive.ts";
+export { NETWORK_CARD_MODELS, NETWORK_CARDS_MAX } from "./network-cards.ts";
+export type { NetworkCard, NetworkCardModel } from "./network-cards.ts";
 export { SLOT_MEMORY_BYTES } from "./slot-memory.ts";
 export { VIRTIO_DEVICES } from "./virtio-devices.ts";
 export type { VirtioDeviceName } from "./virtio-devices.ts";
