@@ -6,5 +6,7 @@ export * from "./floppy/index.ts";
 export * from "./nvme/index.ts";
 export * from "./ps2/index.ts";
 export * from "./serial/index.ts";
+export * from "./smbus/index.ts";
 export * from "./vga/index.ts";
 export * from "./virtio/index.ts";
+export * from "./watchdog/index.ts";

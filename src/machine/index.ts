@@ -11,3 +11,5 @@ export { createBoard, DRIVES_MAX, DRIVES_PER_BUS, SLOT_MEMORY_BYTES, VIRTIO_DEVI
 export { NETWORK_CARD_MODELS, NETWORK_CARDS_MAX } from "./pc/index.ts";
 export type { BoardConfig, Drive, DriveBus, FirmwareConfig, PcBoard, VirtioDeviceName } from "./pc/index.ts";
 export type { NetworkCard, NetworkCardModel } from "./pc/index.ts";
+export { WATCHDOG_ACTIONS } from "./pc/index.ts";
+export type { WatchdogAction } from "./pc/index.ts";

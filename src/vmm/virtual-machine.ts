@@ -194,6 +194,9 @@ export class VirtualMachine {
         devices: VIRTIO_DEVICES.filter((name) => parts.definition.devices.includes(name)),
         offersPacked: parts.definition.virtioRing === "packed",
       },
+      ...(parts.definition.devices.includes("i6300esb")
+        ? { watchdogAction: parts.definition.watchdogAction }
+        : {}),
       entropy: parts.entropy,
     });
     this.#vcpu = parts.accelerator.createVcpu({

@@ -6,7 +6,7 @@
 import { KiB, MAX_GUEST_RAM_BYTES, MIN_GUEST_RAM_BYTES, ok } from "../base/index.ts";
 import type { Result } from "../base/index.ts";
 import { DEFAULT_CPU_MODEL, parseCpuModel } from "../cpu/index.ts";
-import { VIRTIO_DEVICES } from "../machine/index.ts";
+import { VIRTIO_DEVICES, WATCHDOG_ACTIONS } from "../machine/index.ts";
 import { bootDefinition, bootOrderSetting } from "./boot-settings.ts";
 import type { BootDefinition } from "./boot-settings.ts";
 import { cdromSetting, diskSetting, floppySetting, problemOfDrives } from "./drive-settings.ts";
@@ -127,9 +127,16 @@ export const VM_SETTINGS = {
       "add a device: isa-debug-exit, through which a guest ends the VM with a status (port 0xf4), " +
       "isa-debugcon, whose output (port 0x402), firmware's log, goes where that of the serial port goes, " +
       "virtio-rng, which gives random bytes of the host, virtio-console (hvc0 in Linux), whose output goes where that of the " +
-      "serial port goes, and which takes its input once the guest has a driver for it; may be repeated",
+      "serial port goes, and which takes its input once the guest has a driver for it, " +
+      "i6300esb, a watchdog; may be repeated",
     maxCount: 16,
-    choices: ["isa-debug-exit", "isa-debugcon", ...VIRTIO_DEVICES],
+    choices: ["isa-debug-exit", "isa-debugcon", ...VIRTIO_DEVICES, "i6300esb"],
+  }),
+  watchdogAction: choiceSetting({
+    option: "watchdog-action",
+    help: "with --device i6300esb: what happens when the guest stops feeding its watchdog",
+    choices: WATCHDOG_ACTIONS,
+    default: "reset",
   }),
   virtioRing: choiceSetting({
     option: "virtio-ring",
@@ -165,6 +172,7 @@ function readEach(read: SettingReader) {
       profile: read(VM_SETTINGS.profile),
       timeoutSeconds: read(VM_SETTINGS.timeoutSeconds),
       devices: read(VM_SETTINGS.devices),
+      watchdogAction: read(VM_SETTINGS.watchdogAction),
       virtioRing: read(VM_SETTINGS.virtioRing),
     },
   };

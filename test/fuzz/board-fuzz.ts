@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { KiB, ManualClock, MiB, TimerQueue, unwrap } from "../../src/base/index.ts";
 import { RamDma } from "../../src/hw/index.ts";
+import type { MachineBus } from "../../src/hw/index.ts";
 import { createGuestRam } from "../../src/memory/index.ts";
 import { createBoard, SLOT_MEMORY_BYTES } from "../../src/machine/pc/index.ts";
 import { Random } from "../oracle/index.ts";
@@ -15,11 +16,16 @@ const STEP_MAX_MS = 2000;
 const TIMERS_MAX = 64;
 const ROM = new Uint8Array(64 * KiB).fill(0x90);
 const SIZES = [1, 2, 4] as const;
-const PORTS = [0x00, 0x08, 0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x80, 0x88, 0x92, 0xa0, 0xa1, 0xb2, 0xc0, 0xd0, 0x170, 0x1ce, 0x1cf, 0x1f0, 0x2f8, 0x376, 0x3c0, 0x3c4, 0x3ce, 0x3d4, 0x3f0, 0x3f8, 0x402, 0x4d0, 0x510, 0x600, 0xcf8, 0xcfc, 0xc000, 0xc020, 0xc028, 0xc030, 0xc040, 0xc050] as const; // prettier-ignore
+const PORTS = [0x00, 0x08, 0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x80, 0x88, 0x92, 0xa0, 0xa1, 0xb2, 0xc0, 0xd0, 0x170, 0x1ce, 0x1cf, 0x1f0, 0x2f8, 0x376, 0x3c0, 0x3c4, 0x3ce, 0x3d4, 0x3f0, 0x3f8, 0x402, 0x4d0, 0x510, 0x600, 0x700, 0xcf8, 0xcfc, 0xc000, 0xc020, 0xc028, 0xc030, 0xc040, 0xc050] as const; // prettier-ignore
 const MMIO = [
   0xa0000, 0xb8000, 0xc0000, 0xd4000, 0xeff00, 0xffff0, 0xc1000400, 0xc1000500, 0xc1004000, 0xc1008000,
   0xc100b000, 0xc1010000, 0xc1013000, 0xfec00000, 0xfec00010, 0xfed00000, 0xfed00100, 0xfee00000, 0xfee00300,
 ] as const;
+/** Where the power-on self-test puts them, as long as nothing has moved them. */
+const WATCHDOG_GPA = 0xc1010000;
+const SMBUS_PORT = 0x700;
+/** PCI functions that a board has, as CONFIG_ADDRESS counts them. */
+const FUNCTIONS = [0x00, 0x08, 0x09, 0x0b, 0x10, 0x20, 0x28, 0xe8] as const;
 const MSRS = [0x1b, 0x6e0, 0x11, 0x12, 0x4b564d00, 0x4b564d01, 0x800, 0x40000000] as const;
 
 /** With the machine as a POST leaves it, or as firmware in ROM finds it. */
@@ -53,6 +59,7 @@ function build(hasFirmware: boolean) {
     ...(hasFirmware ? { firmware: { image: ROM, vgaBios: undefined, bootOrder: ["disk"] } } : {}),
     drives: [],
     virtio: { devices: ["virtio-rng", "virtio-console"], offersPacked: true },
+    watchdogAction: "reset",
     entropy: (byteCount) => new Uint8Array(byteCount),
   });
   board.reset();
@@ -84,8 +91,8 @@ function step({ board, clock, timers }: Machine, random: Random): void {
   const gpa =
     random.below(20) === 0
       ? value(random)
-      : random.pick(MMIO) + random.below(0x100) * 4 + random.below(2) * random.below(4);
-  switch (random.below(12)) {
+      : random.pick(MMIO) + random.below(random.pick([4, 0x100])) * 4 + random.below(2) * random.below(4);
+  switch (random.below(14)) {
     case 0:
     case 1:
       return void bus.readPort(port, size);
@@ -108,11 +115,34 @@ function step({ board, clock, timers }: Machine, random: Random): void {
     }
     case 10:
       return void bus.readMsr(random.pick(MSRS));
+    case 11: {
+      const register = random.below(0x40) * 4;
+      bus.writePort(0xcf8, 4, (0x8000_0000 | (random.pick(FUNCTIONS) << 8) | register) >>> 0);
+      if (random.below(4) === 0) return void bus.readPort(0xcfc, 4);
+      return bus.writePort(0xcfc + random.below(4), size, narrow(value(random), size));
+    }
+    case 12:
+      return random.below(2) === 0 ? feedWatchdog(bus, random) : useSmbus(bus, random);
     default:
       clock.advance(random.pick([1, 100, 1000, 1_000_000, 1_000_000_000, 100_000_000_000]));
       timers.runDue(clock.nowNs());
       assert.ok(timers.size <= TIMERS_MAX, `${String(timers.size)} timers`);
   }
+}
+
+/** What takes several accesses in their order: the watchdog's unlocked write, or its being enabled. */
+function feedWatchdog(bus: MachineBus, random: Random): void {
+  for (const step of [0x80, 0x86]) bus.writeMmio(WATCHDOG_GPA + 0xc, 2, step);
+  bus.writeMmio(WATCHDOG_GPA + random.pick([0, 4, 0xc]), 4, random.pick([1, 1000, 0x100, value(random)]));
+  bus.writePort(0xcf8, 4, 0x8000e868);
+  bus.writePort(0xcfc, 1, random.pick([0, 2, 2, 4, 6, 6, 7]));
+}
+
+/** A transaction of the SMBus, mostly with a memory module. */
+function useSmbus(bus: MachineBus, random: Random): void {
+  bus.writePort(SMBUS_PORT + 4, 1, random.pick([0xa0, 0xa1, random.below(256)]));
+  for (const at of [3, 5, 6, 7]) bus.writePort(SMBUS_PORT + at, 1, random.below(64));
+  bus.writePort(SMBUS_PORT + 2, 1, 0x40 | random.below(0x20));
 }
 
 /** Fuzzes `count` boards of seeds from `seed` on; throws the first failure with its seed. */

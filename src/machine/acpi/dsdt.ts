@@ -27,7 +27,7 @@ import {
 import type { Term } from "./aml.ts";
 import { PCI_PIN } from "../../hw/index.ts";
 import { FW_CFG_PORT_BASE, FW_CFG_PORT_BYTES } from "../fw-cfg/index.ts";
-import { pciLink } from "../pci/index.ts";
+import { pciLink, SMBUS_BLOCK_BYTES } from "../pci/index.ts";
 import type { PlatformDescription } from "./platform.ts";
 import {
   dwordMemory,
@@ -116,7 +116,13 @@ function isaBridge(platform: PlatformDescription): Term {
     isaDevice("RTC", "PNP0B00", io(0x70, 2), isaIrq(8)),
     isaDevice("SPKR", "PNP0800", io(0x61, 1)),
     // Claimed so that no PCI device is moved there.
-    isaDevice("MBRD", "PNP0C02", io(pm.ioBase, PM_BLOCK_BYTES), io(pm.apmPort, 2)),
+    isaDevice(
+      "MBRD",
+      "PNP0C02",
+      io(pm.ioBase, PM_BLOCK_BYTES),
+      io(pm.smbusIoBase, SMBUS_BLOCK_BYTES),
+      io(pm.apmPort, 2),
+    ),
   ];
   if (platform.hasKeyboardController) {
     devices.push(isaDevice("KBD", "PNP0303", io(0x60, 1), io(0x64, 1), isaIrq(1)));

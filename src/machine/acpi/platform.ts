@@ -35,8 +35,13 @@ export interface PlatformDescription {
   readonly ioApic: { readonly id: number; readonly gpa: number; readonly gsiBase: number };
   readonly overrides: readonly IsaInterruptOverride[];
   readonly hpet: { readonly gpa: number; readonly blockId: number } | undefined;
-  /** PIIX4 power management: `ioBase` is PMBASE, the SCI is an ISA IRQ. */
-  readonly pm: { readonly ioBase: number; readonly sciIrq: number; readonly apmPort: number };
+  /** PIIX4 power management: `ioBase` is PMBA, `smbusIoBase` SMBBA, the SCI is an ISA IRQ. */
+  readonly pm: {
+    readonly ioBase: number;
+    readonly smbusIoBase: number;
+    readonly sciIrq: number;
+    readonly apmPort: number;
+  };
   /** PIIX3's reset control register. */
   readonly reset: { readonly port: number; readonly value: number };
   readonly pci: {
@@ -74,7 +79,7 @@ export const PC_PLATFORM: PlatformDescription = {
   ioApic: { id: 1, gpa: IO_APIC_GPA, gsiBase: 0 },
   overrides: PIIX_OVERRIDES,
   hpet: { gpa: HPET_GPA, blockId: HPET_BLOCK_ID },
-  pm: { ioBase: 0x600, sciIrq: 9, apmPort: 0xb2 },
+  pm: { ioBase: 0x600, smbusIoBase: 0x700, sciIrq: 9, apmPort: 0xb2 },
   reset: { port: 0xcf9, value: 0x06 },
   pci: { holeGpa: 0xc0000000, holeEndGpa: IO_APIC_GPA, linkIrqs: [5, 10, 11] },
   serialPorts: [{ ioBase: 0x3f8, irq: 4 }],

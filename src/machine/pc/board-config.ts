@@ -7,6 +7,7 @@ import type { BiosDrives, BootSource } from "../firmware/index.ts";
 import type { Drive } from "./drive.ts";
 import type { NetworkCard } from "./network-cards.ts";
 import type { VirtioDeviceName } from "./virtio-devices.ts";
+import type { WatchdogAction } from "./watchdog.ts";
 
 /** The processor's pins, which the board drives. */
 export interface ProcessorPins {
@@ -70,6 +71,8 @@ export interface BoardConfig {
   };
   /** In the order of their places; at most NETWORK_CARDS_MAX. Absent: none. */
   readonly networkCards?: readonly NetworkCard[];
+  /** Of the i6300ESB watchdog; without one there is none. */
+  readonly watchdogAction?: WatchdogAction;
   /** Random bytes of the host. */
   readonly entropy: (byteCount: number) => Uint8Array;
   /** Absent: the standard PC. */

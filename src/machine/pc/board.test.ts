@@ -8,7 +8,7 @@ import type { AccessSize } from "../../hw/index.ts";
 import { textLines } from "../../devices/index.ts";
 import { createGuestRam } from "../../memory/index.ts";
 import { createBoard, SLOT_MEMORY_BYTES } from "./index.ts";
-import type { Drive, VirtioDeviceName } from "./index.ts";
+import type { Drive, VirtioDeviceName, WatchdogAction } from "./index.ts";
 
 const RAM_BYTES = 32 * MiB;
 const LAPIC_SVR = 0xfee000f0;
@@ -23,9 +23,11 @@ interface PcOptions {
   readonly isReset?: boolean;
   readonly drives?: readonly Drive[];
   readonly devices?: readonly VirtioDeviceName[];
+  readonly watchdogAction?: WatchdogAction;
 }
 
-function pc({ hasDebugExit = false, isReset = true, drives = [], devices = ["virtio-rng"] }: PcOptions = {}) {
+function pc(options: PcOptions = {}) {
+  const { hasDebugExit = false, isReset = true, drives = [], devices = ["virtio-rng"] } = options;
   const ram = unwrap(
     createGuestRam({ sizeBytes: RAM_BYTES, reservedPrefixBytes: 0, slotMemoryBytes: SLOT_MEMORY_BYTES }),
   );
@@ -59,6 +61,7 @@ function pc({ hasDebugExit = false, isReset = true, drives = [], devices = ["vir
     drives,
     virtio: { devices, offersPacked: false },
     entropy: (byteCount) => new Uint8Array(byteCount).fill(0x5a),
+    ...(options.watchdogAction === undefined ? {} : { watchdogAction: options.watchdogAction }),
   });
   if (isReset) board.reset();
   log.length = 0;
@@ -618,4 +621,44 @@ test("the terminal's input goes to the serial port until a driver uses the virti
   m.bus.writePort(io + 16, 2, 1);
   m.out(0x3f8, 0x21);
   assert.deepEqual(m.serial, [0x68, 0x69, 0x21]);
+});
+
+test("the SMBus is where the power-on self-test puts it, with a module for each power of two of the memory", () => {
+  const m = pc();
+  m.out(0x704, 0x50 << 1);
+  m.out(0x702, 0x40);
+  m.pass(NS_PER_MS);
+  assert.equal(m.in(0x700), 0x02);
+  m.out(0x700, 0x02);
+  m.out(0x704, 0x51 << 1);
+  m.out(0x702, 0x40);
+  m.pass(NS_PER_MS);
+  assert.equal(m.in(0x700), 0x04);
+});
+
+/** A guest enables its watchdog with the shortest stages, and then does nothing. */
+function starve(m: ReturnType<typeof pc>): void {
+  const SLOT = 29;
+  const readBar = (): number => {
+    m.out(0xcf8, 0x8000_0000 | (SLOT << 11) | 0x10, 4);
+    return m.in(0xcfc, 4);
+  };
+  const base = (readBar() & ~0xf) >>> 0;
+  for (const preload of [0, 4]) {
+    m.bus.writeMmio(base + 0xc, 2, 0x80);
+    m.bus.writeMmio(base + 0xc, 2, 0x86);
+    m.bus.writeMmio(base + preload, 4, 1);
+  }
+  m.out(0xcf8, 0x8000_0000 | (SLOT << 11) | 0x68, 4);
+  m.out(0xcfc, 0x02);
+  m.pass(10 * NS_PER_MS);
+}
+
+test("a watchdog that is not fed resets the machine, switches it off or does nothing, as its user wants", () => {
+  const logs = (["reset", "power-off", "none"] as const).map((watchdogAction) => {
+    const m = pc({ watchdogAction });
+    starve(m);
+    return m.log;
+  });
+  assert.deepEqual(logs, [["reset"], ["power off"], []]);
 });

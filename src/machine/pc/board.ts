@@ -17,10 +17,12 @@ import {
   I8042_COMMAND_OFFSET,
   I8042_DATA_OFFSET,
   IDE_CHANNELS,
+  memoryModules,
   Piix3Ide,
   PostCodePort,
   Ps2Keyboard,
   Ps2Mouse,
+  SpdEeprom,
   VirtioConsole,
   VirtioRng,
 } from "../../devices/index.ts";
@@ -45,6 +47,7 @@ import {
   PciBus,
   Piix3,
   Piix4Pm,
+  Piix4Smbus,
 } from "../pci/index.ts";
 import { Bios, loadFont, RESET_ROM_GPA, ROM_BYTES, TRAP_PORT } from "../firmware/index.ts";
 import { Hpet, HPET_BYTES } from "../timer/hpet.ts";
@@ -67,6 +70,7 @@ import { SLOT_MEMORY_BYTES } from "./slot-memory.ts";
 import { SystemControlPortA, SystemControlPortB } from "./system-control-ports.ts";
 import { virtioDevices } from "./virtio-devices.ts";
 import type { VirtioDeviceName } from "./virtio-devices.ts";
+import { attachWatchdog } from "./watchdog.ts";
 
 /** Ports at which every PC has these parts; what the platform description places is not among them. */
 const PC_PORTS = {
@@ -228,7 +232,13 @@ export class PcBoard {
         this.#shadowedMemory.setAttributes(gpa, lengthBytes, attributes),
       ...(hasFirmwareConfiguration ? { subsystem: FIRMWARE_SUBSYSTEM } : {}),
     });
+    const smbus = new Piix4Smbus({
+      ...{ clock, timers, ports: this.ports },
+      irq: isa.driver(platform.pm.sciIrq),
+      targets: memoryModules(ram.sizeBytes).map((content, socket) => new SpdEeprom(socket, content)),
+    });
     this.#power = new Piix4Pm({
+      smbus,
       clock,
       timers,
       ports: this.ports,
@@ -258,6 +268,9 @@ export class PcBoard {
       },
     });
     slots.attachVirtio(virtio, config.virtio.offersPacked);
+    const watchdogs = attachWatchdog(config.watchdogAction, {
+      ...{ pci: this.#pci, buses: this, clock, timers, events },
+    });
 
     const fwCfg = firmware && new FwCfg(config.dma);
     if (fwCfg !== undefined) {
@@ -298,7 +311,9 @@ export class PcBoard {
       this.#ide,
       this.#hostBridge,
       this.#power,
+      smbus,
       ...slots.functions,
+      ...watchdogs,
       this.#pci,
       kvmClock,
       ...(fwCfg === undefined ? [] : [fwCfg]),
@@ -371,6 +386,7 @@ export class PcBoard {
       memoryStartGpa: pci.holeGpa,
       memoryEndGpa: pci.holeEndGpa,
       pmIoBase: pm.ioBase,
+      smbusIoBase: pm.smbusIoBase,
       sciIrq: pm.sciIrq,
     });
     this.#hostBridge.openShadowRam();

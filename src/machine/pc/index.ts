@@ -9,3 +9,5 @@ export type { NetworkCard, NetworkCardModel } from "./network-cards.ts";
 export { SLOT_MEMORY_BYTES } from "./slot-memory.ts";
 export { VIRTIO_DEVICES } from "./virtio-devices.ts";
 export type { VirtioDeviceName } from "./virtio-devices.ts";
+export { WATCHDOG_ACTIONS } from "./watchdog.ts";
+export type { WatchdogAction } from "./watchdog.ts";

@@ -16,5 +16,6 @@ export {
   PM_TIMER_HZ,
 } from "./piix4-pm.ts";
 export type { Piix4PmConfig } from "./piix4-pm.ts";
+export { Piix4Smbus, SMBUS_BLOCK_BYTES, SMBUS_BLOCK_DATA_BYTES } from "./piix4-smbus.ts";
 export { enableIdeChannels, initializePci, PIRQ_ROUTES } from "./post.ts";
 export type { PciResources } from "./post.ts";

@@ -15,6 +15,7 @@ import {
   pciLink,
   Piix3,
   Piix4Pm,
+  Piix4Smbus,
 } from "./index.ts";
 
 class ProbeLine implements IrqLine {
@@ -63,7 +64,10 @@ class TestCard implements PciFunction {
   }
 }
 
-const RESOURCES = { memoryStartGpa: 0xc0000000, memoryEndGpa: 0xfec00000, pmIoBase: 0x600, sciIrq: 9 };
+const RESOURCES = {
+  ...{ memoryStartGpa: 0xc0000000, memoryEndGpa: 0xfec00000 },
+  ...{ pmIoBase: 0x600, smbusIoBase: 0x700, sciIrq: 9 },
+};
 
 let ports: PortBus;
 let mmio: MmioBus;
@@ -88,7 +92,8 @@ beforeEach(() => {
   resets = 0;
   powerOffs = 0;
   piix3 = new Piix3({ isaIrqs, onReset: () => resets++ });
-  pm = new Piix4Pm({ clock, timers, ports, sci, onPowerOff: () => powerOffs++ });
+  const smbus = new Piix4Smbus({ clock, timers, ports, irq: new ProbeLine(), targets: [] });
+  pm = new Piix4Pm({ clock, timers, ports, sci, smbus, onPowerOff: () => powerOffs++ });
   card = new TestCard(ports, mmio);
   bus = new PciBus(piix3.links);
   bus.attach(0, 0, new I440fx({ onAttributes: () => undefined }));

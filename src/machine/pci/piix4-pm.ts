@@ -3,9 +3,9 @@
  * control, timer and general purpose registers — and the APM control ports B2h and B3h.
  *
  * On a real PC, writing to the APM port calls the firmware, which switches to ACPI mode; here the function does that
- * itself. PIIX4 proper would raise the SCI as IRQ 9; the board connects it. Missing on purpose: the SMBus, sleep
- * states other than soft-off, device idle timers, GPIO pins and throttling (reserved). There are no SMIs; SeaBIOS would
- * wait for one for ever, if DEVACTB did not say that they have been seen to.
+ * itself. PIIX4 proper would raise the SCI as IRQ 9; the board connects it. The SMBus, which this function places, is a
+ * device of its own. Missing on purpose: sleep states other than soft-off, device idle timers, GPIO pins and throttling
+ * (reserved). There are no SMIs; SeaBIOS would wait for one for ever, if DEVACTB did not say that they have been seen to.
  */
 
 import { ticksAtNs, nsAtTicks } from "../../base/index.ts";
@@ -31,14 +31,22 @@ import type {
   Timer,
   Timers,
 } from "../../hw/index.ts";
+import type { Piix4Smbus } from "./piix4-smbus.ts";
 
 const CONFIG_REGISTERS = definePciRegisters({
   pmba: { at: 0x40, size: 4, reset: 0x01, writable: 0xffc0, write: "blockMoved" },
   /** DEVACTB, without effect but that it says that writes to the APM port are acted upon (bit 25, APMC_EN). */
   devactb: { at: 0x58, size: 4, reset: 0x0200_0000 },
   pmregmisc: { at: 0x80, reset: 0, writable: 0x01, write: "blockMoved" },
+  smbba: { at: 0x90, size: 4, reset: 0x01, writable: 0xfff0, write: "smbusMoved" },
+  smbhstcfg: { at: 0xd2, reset: 0, writable: 0x0f, write: "smbusMoved" },
+  smbslvc: { at: 0xd3, reset: 0 },
+  smbshdw1: { at: 0xd4, reset: 0 },
+  smbshdw2: { at: 0xd5, reset: 0 },
 });
 const PMREGMISC_ENABLE = 1 << 0;
+/** Host controller enable, and where its interrupt goes: 000 SMI#, 100 IRQ 9. */
+const SMBHSTCFG = { enable: 1 << 0, interruptSelect: 7 << 1, irq9: 4 << 1 } as const;
 
 const DECLARED_BLOCK_REGISTERS = defineRegisters({
   pmsts: {
@@ -90,6 +98,7 @@ export interface Piix4PmConfig {
   readonly timers: Timers;
   readonly ports: PortBus;
   readonly sci: IrqLine;
+  readonly smbus: Piix4Smbus;
   /** The guest entered the soft-off state; called from within its port write. */
   readonly onPowerOff: () => void;
 }
@@ -132,6 +141,7 @@ export class Piix4Pm
   readonly #timers: Timers;
   readonly #ports: PortBus;
   readonly #sci: IrqLine;
+  readonly #smbus: Piix4Smbus;
   readonly #onPowerOff: () => void;
   #mapped: { base: number; claim: Releasable } | undefined;
   /** Half turns of the timer that have been acknowledged by clearing the overflow status. */
@@ -144,6 +154,7 @@ export class Piix4Pm
     this.#timers = config.timers;
     this.#ports = config.ports;
     this.#sci = config.sci;
+    this.#smbus = config.smbus;
     this.#onPowerOff = config.onPowerOff;
   }
 
@@ -172,6 +183,7 @@ export class Piix4Pm
     this.#apm.reset();
     this.#acknowledgedHalfTurns = this.#halfTurns();
     this.blockMoved();
+    this.smbusMoved();
     this.update();
   }
 
@@ -191,6 +203,7 @@ export class Piix4Pm
     this.#apm.restore(reader.object("apm"), `${this.name}.apm`);
     this.#acknowledgedHalfTurns = reader.integer("acknowledgedHalfTurns", Number.MAX_SAFE_INTEGER);
     this.blockMoved();
+    this.smbusMoved();
     this.update();
   }
 
@@ -211,6 +224,14 @@ export class Piix4Pm
     if (wanted === undefined) return;
     const claim = this.#ports.tryClaim(this.name, wanted, BLOCK_BYTES, this.#blockPorts);
     if (claim !== undefined) this.#mapped = { base: wanted, claim };
+  }
+
+  smbusMoved(): void {
+    const { smbba, smbhstcfg } = this.#registers.values;
+    const base = smbba & 0xfff0;
+    const isDecoded = (smbhstcfg & SMBHSTCFG.enable) !== 0 && base !== 0;
+    const interrupts = (smbhstcfg & SMBHSTCFG.interruptSelect) === SMBHSTCFG.irq9;
+    this.#smbus.place(isDecoded ? base : undefined, interrupts);
   }
 
   readStatus(stored: number): number {

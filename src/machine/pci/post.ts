@@ -17,6 +17,8 @@ export interface PciResources {
   readonly memoryEndGpa: number;
   /** PIIX4's PMBA. */
   readonly pmIoBase: number;
+  /** PIIX4's SMBBA. */
+  readonly smbusIoBase: number;
   readonly sciIrq: number;
 }
 
@@ -34,6 +36,10 @@ const IDETIM_DECODE_ENABLE = 0x8000;
 const PIIX4_PM_ID = 0x7113_8086;
 const PIIX4_PMBA = 0x40;
 const PIIX4_PMREGMISC = 0x80;
+const PIIX4_SMBBA = 0x90;
+const PIIX4_SMBHSTCFG = 0xd2;
+/** The host controller, with its interrupt as IRQ 9. */
+const SMBUS_ENABLE = 0x09;
 /** Edge/level control registers of the two PICs. */
 const ELCR_PORTS = [0x4d0, 0x4d1] as const;
 
@@ -117,5 +123,7 @@ function enableIde(ide: PciFunction): void {
 function enablePowerManagement(pm: PciFunction, resources: PciResources): void {
   pm.writeConfig(PIIX4_PMBA, 4, resources.pmIoBase | 1);
   pm.writeConfig(PIIX4_PMREGMISC, 1, 1);
+  pm.writeConfig(PIIX4_SMBBA, 4, resources.smbusIoBase | 1);
+  pm.writeConfig(PIIX4_SMBHSTCFG, 1, SMBUS_ENABLE);
   pm.writeConfig(PCI_HEADER.interruptLine, 1, resources.sciIrq);
 }
