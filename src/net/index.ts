@@ -1,5 +1,6 @@
 /** Networks: the contract of what network cards are plugged into. */
 
+export { checksumAdd, checksumOf, folded } from "./internet-checksum.ts";
 export {
   ETHERNET_HEADER_BYTES,
   ETHERNET_MTU_BYTES,
