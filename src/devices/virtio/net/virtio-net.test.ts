@@ -1,0 +1,574 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { checksumAdd, folded, FRAME_BYTES_MAX } from "../../../net/index.ts";
+import { frameOf, RecordedLink } from "../../../net/testing.ts";
+import { tcpFrame } from "../../ethernet/testing.ts";
+import { bench, LegacyDriver, ModernDriver, readable, writable } from "../testing.ts";
+import type { VirtioDriver } from "../testing.ts";
+import { VIRTIO_FEATURE, VIRTIO_STATUS } from "../virtio-device.ts";
+import { GSO, NET_FEATURE, NET_QUEUE_SIZE } from "./net-config.ts";
+import { TABLE_ADDRESSES_MAX } from "./receive-filter.ts";
+import { TRANSMIT_FRAME_BYTES_MAX } from "./transmit-offload.ts";
+import { VirtioNet } from "./virtio-net.ts";
+
+const MAC = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+const OTHER = [0x52, 0x54, 0, 0x12, 0x34, 0x57];
+const GROUP = [0x33, 0x33, 0, 0, 0, 1];
+const RECEIVE = 0;
+const TRANSMIT = 1;
+const CONTROL = 2;
+const BUFFERS_GPA = 0x10_0000;
+const BUFFER_SPACING = 0x1000;
+const FRAME_GPA = 0x20_0000;
+const COMMAND_GPA = 0x38_0000;
+const NEEDS_RESET = VIRTIO_STATUS.needsReset;
+const NOTHING: readonly number[] = [];
+const ALL = undefined;
+
+interface Options {
+  readonly wanted?: readonly number[] | undefined;
+  readonly isLegacy?: boolean;
+  readonly offersPacked?: boolean;
+  readonly link?: RecordedLink;
+}
+
+function connect({ wanted = ALL, isLegacy = false, offersPacked = false, link }: Options = {}) {
+  const network = link ?? new RecordedLink();
+  const device = new VirtioNet({ macAddress: Uint8Array.from(MAC), link: network });
+  const on = bench(device, { offersPacked });
+  const driver: VirtioDriver = isLegacy ? new LegacyDriver(on) : new ModernDriver(on);
+  driver.negotiate(wanted);
+  const [receive, transmit, control] = [RECEIVE, TRANSMIT, CONTROL].map((index) =>
+    driver.queue(index, { size: 64 }),
+  );
+  driver.ready();
+  assert.ok(receive !== undefined && transmit !== undefined && control !== undefined);
+  const headerBytes = isLegacy && wanted?.includes(NET_FEATURE.mergeableBuffers) === false ? 10 : 12;
+
+  /** Offers `count` buffers for frames; each has a page of its own, by the order of offering. */
+  let offered = 0;
+  const offerBuffers = (count: number, lengthBytes = 2048): void => {
+    for (let index = 0; index < count; index++) {
+      receive.offer([writable(BUFFERS_GPA + BUFFER_SPACING * offered++, lengthBytes)]);
+    }
+    driver.notify(RECEIVE);
+  };
+  const bufferBytes = (index: number, lengthBytes: number): number[] => [
+    ...on.ram.slice(BUFFERS_GPA + BUFFER_SPACING * index, lengthBytes),
+  ];
+  /** Queues a frame behind a header, without notification. */
+  const queueFrame = (frame: Uint8Array, header: readonly number[] = []): void => {
+    on.ram.fill(FRAME_GPA, headerBytes, 0);
+    on.ram.write(FRAME_GPA, Uint8Array.from(header));
+    on.ram.write(FRAME_GPA + headerBytes, frame);
+    transmit.offer([readable(FRAME_GPA, headerBytes), readable(FRAME_GPA + headerBytes, frame.length)]);
+  };
+  const send = (frame: Uint8Array, header?: readonly number[]): Uint8Array[] => {
+    network.sent.length = 0;
+    queueFrame(frame, header);
+    driver.notify(TRANSMIT);
+    transmit.takeUsed();
+    return network.sent;
+  };
+  const command = (...bytes: readonly number[]): number => {
+    on.ram.write(COMMAND_GPA, Uint8Array.from(bytes));
+    on.ram.writeU8(COMMAND_GPA - 1, 0xff);
+    control.offer([readable(COMMAND_GPA, bytes.length), writable(COMMAND_GPA - 1, 1)]);
+    driver.notify(CONTROL);
+    control.takeUsed();
+    return on.ram.readU8(COMMAND_GPA - 1);
+  };
+  /** Whether the guest gets a frame to this address. */
+  const receives = (to: readonly number[], vlan?: number): boolean => {
+    offerBuffers(1);
+    const before = receive.takeUsed().length;
+    network.deliver(frameOf({ to, ...(vlan === undefined ? {} : { vlan }) }));
+    return receive.takeUsed().length > before;
+  };
+  return { on, device, driver, link: network, receive, transmit, control, headerBytes, offerBuffers, bufferBytes, queueFrame, send, command, receives }; // prettier-ignore
+}
+
+const u16 = (value: number): number[] => [value & 0xff, value >>> 8];
+const u32 = (value: number): number[] => [...u16(value & 0xffff), ...u16(value >>> 16)];
+const status = (driver: VirtioDriver): number => driver.readConfig(6, 2);
+
+const LAYOUTS = [
+  ["the legacy interface", { isLegacy: true }],
+  ["the legacy interface with short headers", { isLegacy: true, wanted: [NET_FEATURE.mac] }],
+  ["split queues", {}],
+  ["packed queues", { offersPacked: true }],
+  ["split queues without event indices", { wanted: [NET_FEATURE.mac] }],
+] as const;
+
+for (const [what, options] of LAYOUTS) {
+  test(`${what}: frames go out in order at one notification, with one interrupt`, () => {
+    const { on, driver, link, transmit, queueFrame } = connect(options);
+    const first = frameOf({ data: new Uint8Array(100).fill(1) });
+    queueFrame(first);
+    driver.notify(TRANSMIT);
+    const interrupts = on.pin.risingEdges;
+    driver.readIsr();
+    queueFrame(first);
+    queueFrame(first);
+    driver.notify(TRANSMIT);
+    assert.deepEqual(link.sent, [first, first, first]);
+    assert.deepEqual(
+      transmit.takeUsed().map(({ writtenBytes }) => writtenBytes),
+      [0, 0, 0],
+    );
+    assert.equal(on.pin.risingEdges, interrupts + (driver.readIsr() & 1));
+  });
+
+  test(`${what}: a frame arrives in a buffer behind its header`, () => {
+    const { on, link, receive, headerBytes, offerBuffers, bufferBytes } = connect(options);
+    offerBuffers(2);
+    const frame = frameOf({ data: new Uint8Array(200).fill(5) });
+    assert.equal(link.deliver(frame), true);
+    assert.equal(on.pin.level, true);
+    assert.deepEqual(
+      receive.takeUsed().map(({ writtenBytes }) => writtenBytes),
+      [headerBytes + frame.length],
+    );
+    const header = headerBytes === 12 ? [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0] : new Array<number>(10).fill(0);
+    assert.deepEqual(bufferBytes(0, headerBytes + frame.length), [...header, ...frame]);
+  });
+
+  test(`${what}: a frame that has no room waits until the driver has offered some`, () => {
+    const { driver, link, receive, offerBuffers } = connect(options);
+    assert.equal(link.deliver(frameOf()), false);
+    assert.equal(driver.readStatus() & NEEDS_RESET, 0);
+    assert.equal(link.timesReady, 0);
+    link.onReady = () => assert.equal(link.deliver(frameOf()), true);
+    receive.offer([writable(BUFFERS_GPA, 2048)]);
+    assert.equal(receive.mustNotify(), true);
+    driver.notify(RECEIVE);
+    assert.equal(link.timesReady, 1);
+    assert.equal(receive.takeUsed().length, 1);
+    offerBuffers(1);
+    assert.equal(link.timesReady, 1);
+  });
+}
+
+test("a driver that has buffers left is not asked to notify", () => {
+  for (const options of [{}, { wanted: [NET_FEATURE.mac] }, { offersPacked: true }]) {
+    const { link, receive, offerBuffers } = connect(options);
+    offerBuffers(2);
+    receive.mustNotify();
+    link.deliver(frameOf());
+    receive.offer([writable(BUFFERS_GPA, 2048)]);
+    assert.equal(receive.mustNotify(), false);
+  }
+});
+
+test("the longest frame arrives in as many merged buffers as it needs, and what is left over waits for the next", () => {
+  const { link, receive, offerBuffers, bufferBytes } = connect();
+  offerBuffers(4, 512);
+  const frame = frameOf({ data: Uint8Array.from({ length: FRAME_BYTES_MAX - 14 }, (_, index) => index) });
+  assert.equal(link.deliver(frame), true);
+  const used = receive.takeUsed();
+  assert.deepEqual(
+    used.map(({ writtenBytes }) => writtenBytes),
+    [512, 512, 506],
+  );
+  assert.deepEqual(bufferBytes(0, 12).slice(10), [3, 0]);
+  const got = [...bufferBytes(0, 512).slice(12), ...bufferBytes(1, 512), ...bufferBytes(2, 506)];
+  assert.deepEqual(got, [...frame]);
+
+  // One buffer is left, which is not enough; it is used as the first when there are others.
+  assert.equal(link.deliver(frame), false);
+  link.onReady = () => assert.equal(link.deliver(frame), true);
+  offerBuffers(2, 512);
+  assert.deepEqual(bufferBytes(3, 512).slice(12), [...frame.subarray(0, 500)]);
+  assert.equal(receive.takeUsed().length, 3);
+});
+
+test("a frame that does not fit the only buffer it may have is lost, and the buffer stays", () => {
+  const { link, receive, offerBuffers } = connect({ wanted: [NET_FEATURE.mac] });
+  offerBuffers(1, 500);
+  assert.equal(link.deliver(frameOf({ data: new Uint8Array(1500) })), true);
+  assert.equal(receive.takeUsed().length, 0);
+  assert.equal(link.deliver(frameOf()), true);
+  assert.equal(receive.takeUsed().length, 1);
+});
+
+test("a buffer too small for a header breaks the device, and a reset mends it", () => {
+  const { driver, link, offerBuffers } = connect();
+  offerBuffers(1, 11);
+  assert.equal(link.deliver(frameOf()), true);
+  assert.equal(driver.readStatus() & NEEDS_RESET, NEEDS_RESET);
+  assert.equal(link.deliver(frameOf()), true);
+  driver.negotiate();
+  const receive = driver.queue(RECEIVE);
+  driver.ready();
+  receive.offer([writable(BUFFERS_GPA, 2048)]);
+  driver.notify(RECEIVE);
+  link.deliver(frameOf());
+  assert.equal(receive.takeUsed().length, 1);
+});
+
+test("a queue full of buffers takes as many frames", () => {
+  const { link, receive, on, driver } = connect({ isLegacy: true });
+  for (let index = 0; index < NET_QUEUE_SIZE; index++) {
+    receive.offer([writable(BUFFERS_GPA + 0x800 * index, 0x800)]);
+  }
+  driver.notify(RECEIVE);
+  for (let index = 0; index < NET_QUEUE_SIZE; index++) assert.equal(link.deliver(frameOf()), true);
+  assert.equal(link.deliver(frameOf()), false);
+  assert.equal(receive.takeUsed().length, NET_QUEUE_SIZE);
+  assert.equal(on.pin.level, true);
+});
+
+test("before there is a driver, and after a reset, frames are lost", () => {
+  const link = new RecordedLink();
+  const on = bench(new VirtioNet({ macAddress: Uint8Array.from(MAC), link }));
+  assert.equal(link.deliver(frameOf()), true);
+  const driver = new ModernDriver(on);
+  driver.negotiate();
+  driver.queue(RECEIVE);
+  driver.ready();
+  assert.equal(link.deliver(frameOf()), false);
+  link.onReady = () => assert.equal(link.deliver(frameOf()), true);
+  driver.writeStatus(0);
+  assert.equal(link.timesReady, 1);
+  assert.equal(link.deliver(frameOf()), true);
+});
+
+test("a receive queue that is reset alone forgets its buffers", () => {
+  const { driver, link, receive, offerBuffers } = connect();
+  offerBuffers(2, 100);
+  assert.equal(link.deliver(frameOf({ data: new Uint8Array(1000) })), false);
+  assert.ok(driver instanceof ModernDriver);
+  driver.write("queueSelect", 2, RECEIVE);
+  driver.write("queueReset", 2, 1);
+  const again = driver.queue(RECEIVE, { baseGpa: 0x5_0000 });
+  again.offer([writable(BUFFERS_GPA + 0x8000, 2048)]);
+  driver.notify(RECEIVE);
+  assert.equal(link.deliver(frameOf()), true);
+  assert.deepEqual([receive.takeUsed().length, again.takeUsed().length], [0, 1]);
+});
+
+test("the configuration: address, link, pairs and MTU", () => {
+  const { driver, on, link } = connect();
+  assert.deepEqual(
+    MAC.map((_, index) => driver.readConfig(index, 1)),
+    MAC,
+  );
+  assert.deepEqual([status(driver), driver.readConfig(8, 2), driver.readConfig(10, 2)], [1, 1, 1500]);
+  driver.readIsr();
+  link.setUp(false);
+  assert.equal(status(driver), 0);
+  assert.equal(driver.readIsr(), 2);
+  assert.equal(on.pin.level, false);
+});
+
+test("nothing is sent or received while the link is down", () => {
+  const { link, send, receive, offerBuffers } = connect();
+  offerBuffers(1);
+  link.setUp(false);
+  assert.deepEqual(send(frameOf()), []);
+  assert.equal(link.deliver(frameOf()), true);
+  assert.equal(receive.takeUsed().length, 0);
+});
+
+test("when the link comes up again the driver is asked to announce itself, until it says that it has", () => {
+  const { driver, link, command } = connect();
+  link.setUp(false);
+  link.setUp(true);
+  assert.equal(status(driver), 3);
+  assert.equal(command(3, 0), 0);
+  assert.equal(status(driver), 1);
+  const plain = connect({ wanted: [NET_FEATURE.status] });
+  plain.link.setUp(false);
+  plain.link.setUp(true);
+  assert.equal(status(plain.driver), 1);
+});
+
+test("a legacy driver writes its address into the configuration, one of version 1 cannot", () => {
+  const legacy = connect({ isLegacy: true, wanted: [NET_FEATURE.controlQueue, NET_FEATURE.controlReceive] });
+  OTHER.forEach((byte, index) => legacy.driver.writeConfig(index, 1, byte));
+  legacy.command(0, 0, 0);
+  assert.deepEqual([legacy.receives(OTHER), legacy.receives(MAC)], [true, false]);
+  legacy.driver.writeStatus(0);
+  assert.equal(legacy.driver.readConfig(5, 1), MAC[5]);
+  const modern = connect();
+  OTHER.forEach((byte, index) => modern.driver.writeConfig(index, 1, byte));
+  assert.equal(modern.driver.readConfig(5, 1), MAC[5]);
+});
+
+test("receive modes", () => {
+  const { command, receives } = connect();
+  const seen = (): boolean[] => [MAC, OTHER, GROUP, [255, 255, 255, 255, 255, 255]].map((to) => receives(to));
+  assert.deepEqual(seen(), [true, true, true, true]);
+  const steps = [
+    [0, 0, [true, false, false, true]],
+    [1, 1, [true, false, true, true]],
+    [1, 0, [true, false, false, true]],
+    [2, 1, [true, true, false, true]],
+    [4, 1, [false, false, false, true]],
+    [5, 1, [false, false, false, false]],
+    [1, 1, [false, false, true, false]],
+    [3, 1, [false, false, false, false]],
+    [0, 1, [true, true, true, true]],
+  ] as const;
+  for (const [mode, isOn, expected] of steps) {
+    assert.equal(command(0, mode, isOn), 0);
+    assert.deepEqual(seen(), expected, `mode ${mode} ${isOn}`);
+  }
+});
+
+test("tables of addresses, and their limit", () => {
+  const { command, receives } = connect();
+  command(0, 0, 0);
+  assert.equal(command(1, 0, ...u32(1), ...OTHER, ...u32(1), ...GROUP), 0);
+  assert.deepEqual([receives(OTHER), receives(GROUP), receives([...GROUP.slice(0, 5), 9])], [true, true, false]); // prettier-ignore
+  const many = (count: number): number[] =>
+    Array.from({ length: count }, (_, index) => [2, 0, 0, 0, 0, index]).flat();
+  const max = TABLE_ADDRESSES_MAX;
+  assert.equal(command(1, 0, ...u32(max), ...many(max), ...u32(0)), 0);
+  assert.deepEqual(
+    [receives([2, 0, 0, 0, 0, max - 1]), receives([2, 0, 0, 0, 0, max]), receives(GROUP)],
+    [true, false, false],
+  );
+  assert.equal(command(1, 0, ...u32(max + 1), ...many(max + 1), ...u32(0)), 0);
+  assert.deepEqual([receives([2, 0, 0, 0, 1, 0]), receives(GROUP)], [true, false]);
+  // Not all there: nothing changes.
+  assert.equal(command(1, 0, ...u32(2), ...OTHER, ...u32(0)), 1);
+  assert.equal(command(1, 0, ...u32(0xffff_ffff)), 1);
+  assert.equal(command(1, 0, ...u32(0), 1, 0), 1);
+  assert.deepEqual([receives([2, 0, 0, 0, 1, 0]), receives(GROUP)], [true, false]);
+});
+
+test("the address can be set by a command", () => {
+  const { driver, command, receives } = connect();
+  command(0, 0, 0);
+  assert.equal(command(1, 1, ...OTHER.slice(0, 5)), 1);
+  assert.equal(command(1, 1, ...OTHER), 0);
+  assert.equal(driver.readConfig(5, 1), OTHER[5]);
+  assert.deepEqual([receives(OTHER), receives(MAC)], [true, false]);
+});
+
+test("VLANs are filtered if that was agreed on", () => {
+  const { command, receives } = connect();
+  command(0, 0, 0);
+  assert.deepEqual([receives(MAC), receives(MAC, 7)], [true, false]);
+  assert.equal(command(2, 0, ...u16(7)), 0);
+  assert.deepEqual([receives(MAC, 7), receives(MAC, 7 | 0xe000), receives(MAC, 39)], [true, true, false]);
+  assert.equal(command(2, 1, ...u16(7)), 0);
+  assert.equal(receives(MAC, 7), false);
+  assert.deepEqual([command(2, 0, ...u16(4095)), command(2, 0, ...u16(4096)), command(2, 2, 0, 0)], [0, 1, 1]); // prettier-ignore
+  const plain = connect({ wanted: [NET_FEATURE.controlQueue, NET_FEATURE.controlReceive] });
+  plain.command(0, 0, 0);
+  assert.equal(plain.receives(MAC, 7), true);
+});
+
+test("commands that do not exist, were not agreed on or lack their data are errors", () => {
+  const { command } = connect();
+  const wrong = [[9, 0], [0, 6, 1], [0, 0], [1, 9], [2, 0, 1], [3, 1], [4, 0, 1, 0], [5, 0, 0, 0]]; // prettier-ignore
+  for (const bytes of wrong) assert.equal(command(...bytes), 1, bytes.join(" "));
+  const plain = connect({ wanted: [NET_FEATURE.controlQueue] });
+  for (const bytes of [
+    [0, 0, 0],
+    [0, 2, 0],
+    [1, 0, ...u32(0), ...u32(0)],
+    [1, 1, ...OTHER],
+    [2, 0, 1, 0],
+    [3, 0],
+  ]) {
+    // prettier-ignore
+    assert.equal(plain.command(...bytes), 1, bytes.join(" "));
+  }
+});
+
+for (const [what, readableBytes, writableBytes] of [
+  ["no command", 1, 1],
+  ["no room for its answer", 3, 0],
+] as const) {
+  test(`${what} breaks the device`, () => {
+    const { driver, control } = connect();
+    const answer = writableBytes === 0 ? [] : [writable(COMMAND_GPA - 1, writableBytes)];
+    control.offer([readable(COMMAND_GPA, readableBytes), ...answer]);
+    driver.notify(CONTROL);
+    assert.equal(driver.readStatus() & NEEDS_RESET, NEEDS_RESET);
+  });
+}
+
+test("a frame without its header breaks the device", () => {
+  const { driver, link, transmit } = connect();
+  transmit.offer([readable(FRAME_GPA, 11)]);
+  driver.notify(TRANSMIT);
+  assert.equal(driver.readStatus() & NEEDS_RESET, NEEDS_RESET);
+  assert.equal(link.sent.length, 0);
+});
+
+test("checksums are completed", () => {
+  const { send } = connect();
+  const { frame, layout } = tcpFrame({ data: Uint8Array.of(1, 2, 3) });
+  // What the driver puts there: the pseudo-header's sum.
+  const addresses = checksumAdd(6 + 23, frame, layout.ipOffset + 12, layout.ipOffset + 20);
+  frame.set([folded(addresses) >>> 8, folded(addresses) & 0xff], layout.tcpOffset + 16);
+  const [sent] = send(frame, [1, 0, 0, 0, 0, 0, ...u16(layout.tcpOffset), ...u16(16)]);
+  assert.ok(sent !== undefined);
+  const sum = checksumAdd(6 + 23, sent, layout.ipOffset + 12, layout.ipOffset + 20);
+  assert.equal(folded(checksumAdd(sum, sent, layout.tcpOffset, frame.length)), 0xffff);
+  // A sum of 0 would mean none.
+  const zero = frameOf({ data: [0, 0, 0xff, 0xff, ...new Uint8Array(46)] });
+  assert.deepEqual([...(send(zero, [1, 0, 0, 0, 0, 0, ...u16(14), ...u16(0)])[0] ?? [])].slice(14, 16), [255, 255]); // prettier-ignore
+});
+
+test("a checksum that is not in the frame: the frame is lost", () => {
+  const { send, driver } = connect();
+  const frame = frameOf();
+  for (const [start, offset, count] of [
+    [58, 0, 1],
+    [59, 0, 0],
+    [0, 59, 0],
+    [0xffff, 0xffff, 0],
+    [20, 38, 1],
+  ] as const) {
+    assert.equal(send(frame, [1, 0, 0, 0, 0, 0, ...u16(start), ...u16(offset)]).length, count);
+  }
+  assert.equal(driver.readStatus() & NEEDS_RESET, 0);
+});
+
+for (const [what, isIpv6, type] of [
+  ["IPv4", false, GSO.tcp4],
+  ["IPv4 with ECN", false, GSO.tcp4 | GSO.ecn],
+  ["IPv6", true, GSO.tcp6],
+] as const) {
+  test(`TCP over ${what} is cut into segments`, () => {
+    const { send } = connect();
+    const { frame, layout } = tcpFrame({ isIpv6, data: new Uint8Array(3000) });
+    const header = [1, type, ...u16(layout.headerBytes), ...u16(1400), ...u16(layout.tcpOffset), ...u16(16)];
+    assert.deepEqual(
+      send(frame, header).map(({ length }) => length - layout.headerBytes),
+      [1400, 1400, 200],
+    );
+  });
+}
+
+test("segmentation that was not agreed on, of another kind, or of something else: the frame is lost", () => {
+  const { frame, layout } = tcpFrame({ data: new Uint8Array(3000) });
+  const header = (type: number, start = layout.tcpOffset): number[] => [1, type, 0, 0, ...u16(1448), ...u16(start), 16, 0]; // prettier-ignore
+  const plain = connect({ wanted: [NET_FEATURE.csum] });
+  for (const type of [GSO.tcp4, GSO.tcp6]) assert.equal(plain.send(frame, header(type)).length, 0);
+  const noEcn = connect({ wanted: [NET_FEATURE.csum, NET_FEATURE.hostTso4] });
+  assert.equal(noEcn.send(frame, header(GSO.tcp4 | GSO.ecn)).length, 0);
+  const { send, driver } = connect();
+  for (const type of [2, 3, 5, 0x7f, GSO.tcp6]) assert.equal(send(frame, header(type)).length, 0);
+  assert.equal(send(frame, header(GSO.tcp4, 33)).length, 0);
+  assert.equal(send(frame, header(GSO.tcp4, 0xfff0)).length, 0);
+  assert.equal(driver.readStatus() & NEEDS_RESET, 0);
+});
+
+test("the longest frame that a driver may hand over, and one that is longer", () => {
+  const { link, driver, transmit, on, send } = connect();
+  const { frame, layout } = tcpFrame({ vlan: 1, data: new Uint8Array(TRANSMIT_FRAME_BYTES_MAX - 58) });
+  assert.equal(frame.length, TRANSMIT_FRAME_BYTES_MAX);
+  const header = [1, GSO.tcp4, 0, 0, ...u16(1400), ...u16(layout.tcpOffset), 16, 0];
+  assert.equal(send(frame, header).length, Math.ceil((TRANSMIT_FRAME_BYTES_MAX - 58) / 1400));
+  link.sent.length = 0;
+  on.ram.write(FRAME_GPA, Uint8Array.from(header));
+  transmit.offer([readable(FRAME_GPA, 12 + TRANSMIT_FRAME_BYTES_MAX + 1)]);
+  driver.notify(TRANSMIT);
+  assert.deepEqual([link.sent.length, driver.readStatus() & NEEDS_RESET], [0, 0]);
+});
+
+test("checksums that were found right are said to be, if that was agreed on", () => {
+  const { frame, layout } = tcpFrame({ data: new Uint8Array(100) });
+  const sender = connect();
+  const header = [1, GSO.tcp4, 0, 0, ...u16(1448), ...u16(layout.tcpOffset), 16, 0];
+  const [right = frame] = sender.send(frame, header);
+  const wrong = Uint8Array.from(right);
+  wrong[60] = 1;
+  const { link, offerBuffers, bufferBytes } = connect();
+  offerBuffers(3);
+  for (const one of [right, wrong, frameOf()]) link.deliver(one);
+  assert.deepEqual(
+    [0, 1, 2].map((index) => bufferBytes(index, 1)),
+    [[2], [0], [0]],
+  );
+  const plain = connect({ wanted: NOTHING });
+  plain.offerBuffers(1);
+  plain.link.deliver(right);
+  assert.deepEqual(plain.bufferBytes(0, 1), [0]);
+});
+
+test("what is sent may be answered before the call returns", () => {
+  const { link, receive, offerBuffers, send } = connect();
+  offerBuffers(1);
+  link.onSend = () => assert.equal(link.deliver(frameOf()), true);
+  send(frameOf());
+  assert.equal(receive.takeUsed().length, 1);
+});
+
+for (const offersPacked of [false, true]) {
+  test(`a saved ${offersPacked ? "packed" : "split"} device goes on with its buffers, filter and address`, () => {
+    const first = connect({ offersPacked });
+    first.command(0, 0, 0);
+    first.command(1, 0, ...u32(0), ...u32(1), ...GROUP);
+    first.command(2, 0, ...u16(7));
+    first.command(1, 1, ...OTHER);
+    first.offerBuffers(2, 500);
+    const long = frameOf({ to: OTHER, data: new Uint8Array(1200) });
+    assert.equal(first.link.deliver(long), false);
+    const saved = first.on.pci.save();
+
+    const link = new RecordedLink();
+    const on = bench(new VirtioNet({ macAddress: Uint8Array.from(MAC), link }), { offersPacked });
+    on.ram.write(0, first.on.ram.bytes);
+    on.pci.restore(saved);
+    assert.deepEqual(on.pci.save(), saved);
+    assert.equal(link.deliver(long), false);
+    assert.equal(link.deliver(frameOf({ to: MAC, data: new Uint8Array(1200) })), true);
+    assert.equal(link.deliver(frameOf({ to: GROUP, vlan: 7, data: new Uint8Array(600) })), true);
+    // The driver's side is the first one's, whose rings were copied.
+    first.on.ram.write(0, on.ram.bytes);
+    assert.deepEqual(
+      first.receive.takeUsed().map(({ writtenBytes }) => writtenBytes),
+      [500, 12 + 618 - 500],
+    );
+  });
+}
+
+test("a restored device shows the link that it is plugged into, and hears nothing of what waited before", () => {
+  const first = connect();
+  const saved = first.on.pci.save();
+  const link = new RecordedLink();
+  const second = connect({ link });
+  assert.equal(link.deliver(frameOf()), false);
+  link.isUp = false;
+  second.on.pci.restore(saved);
+  assert.equal(link.timesReady, 1);
+  assert.equal(status(second.driver), 0);
+});
+
+test("a reset gives everything back its first state", () => {
+  const { command, link, on } = connect();
+  const fresh = connect();
+  command(0, 0, 0);
+  command(1, 1, ...OTHER);
+  link.setUp(false);
+  link.setUp(true);
+  on.pci.reset();
+  fresh.on.pci.reset();
+  const { session, ...others } = on.pci.save();
+  const { session: freshSession, ...freshOthers } = fresh.on.pci.save();
+  assert.deepEqual(others, freshOthers);
+  assert.deepEqual({ ...Object(session), generation: 0 }, { ...Object(freshSession), generation: 0 });
+});
+
+test("what nobody can use is not offered: interrupts of the queues and version 1 are", () => {
+  const { driver } = connect();
+  assert.ok(driver instanceof ModernDriver);
+  const offered = driver.offered();
+  assert.deepEqual(
+    [...offered].toSorted((a, b) => a - b),
+    [
+      ...Object.values(NET_FEATURE),
+      VIRTIO_FEATURE.indirectDescriptors,
+      VIRTIO_FEATURE.eventIndex,
+      VIRTIO_FEATURE.version1,
+      VIRTIO_FEATURE.ringReset,
+    ],
+  );
+});
