@@ -8,6 +8,7 @@ import { KiB, ManualClock, MiB, TimerQueue, unwrap } from "../../src/base/index.
 import { RamDma } from "../../src/hw/index.ts";
 import type { MachineBus } from "../../src/hw/index.ts";
 import { createGuestRam } from "../../src/memory/index.ts";
+import { RecordedLink } from "../../src/net/testing.ts";
 import { createBoard, SLOT_MEMORY_BYTES } from "../../src/machine/pc/index.ts";
 import { Random } from "../oracle/index.ts";
 
@@ -16,16 +17,18 @@ const STEP_MAX_MS = 2000;
 const TIMERS_MAX = 64;
 const ROM = new Uint8Array(64 * KiB).fill(0x90);
 const SIZES = [1, 2, 4] as const;
-const PORTS = [0x00, 0x08, 0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x80, 0x88, 0x92, 0xa0, 0xa1, 0xb2, 0xc0, 0xd0, 0x170, 0x1ce, 0x1cf, 0x1f0, 0x2f8, 0x376, 0x3c0, 0x3c4, 0x3ce, 0x3d4, 0x3f0, 0x3f8, 0x402, 0x4d0, 0x510, 0x600, 0x700, 0xcf8, 0xcfc, 0xc000, 0xc020, 0xc028, 0xc030, 0xc040, 0xc050] as const; // prettier-ignore
+const PORTS = [0x00, 0x08, 0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x80, 0x88, 0x92, 0xa0, 0xa1, 0xb2, 0xc0, 0xd0, 0x170, 0x1ce, 0x1cf, 0x1f0, 0x2f8, 0x376, 0x3c0, 0x3c4, 0x3ce, 0x3d4, 0x3f0, 0x3f8, 0x402, 0x4d0, 0x510, 0x600, 0x700, 0xcf8, 0xcfc, 0xc000, 0xc020, 0xc028, 0xc030, 0xc040, 0xc050, 0xc060, 0xc080, 0xc090, 0xc0a0, 0xc0c0] as const; // prettier-ignore
 const MMIO = [
-  0xa0000, 0xb8000, 0xc0000, 0xd4000, 0xeff00, 0xffff0, 0xc1000400, 0xc1000500, 0xc1004000, 0xc1008000,
-  0xc100b000, 0xc1010000, 0xc1013000, 0xfec00000, 0xfec00010, 0xfed00000, 0xfed00100, 0xfee00000, 0xfee00300,
+  0xa0000, 0xb8000, 0xc0000, 0xd4000, 0xeff00, 0xffff0, 0xc1000000, 0xc1004000, 0xc1007000, 0xc1008000,
+  0xc100b000, 0xc100c000, 0xc100f000, 0xc1010000, 0xc1014000, 0xc1017000, 0xfec00000, 0xfec00010, 0xfed00000,
+  0xfed00100, 0xfee00000, 0xfee00300,
 ] as const;
-/** Where the power-on self-test puts them, as long as nothing has moved them. */
-const WATCHDOG_GPA = 0xc1010000;
+/** Base address register 0 of the watchdog, for CONFIG_ADDRESS. */
+const WATCHDOG_BAR = 0x8000e810;
+/** Where the power-on self-test puts it, as long as nothing has moved it. */
 const SMBUS_PORT = 0x700;
 /** PCI functions that a board has, as CONFIG_ADDRESS counts them. */
-const FUNCTIONS = [0x00, 0x08, 0x09, 0x0b, 0x10, 0x20, 0x28, 0xe8] as const;
+const FUNCTIONS = [0x00, 0x08, 0x09, 0x0b, 0x10, 0x18, 0x20, 0x28, 0xe8] as const;
 const MSRS = [0x1b, 0x6e0, 0x11, 0x12, 0x4b564d00, 0x4b564d01, 0x800, 0x40000000] as const;
 
 /** With the machine as a POST leaves it, or as firmware in ROM finds it. */
@@ -60,6 +63,9 @@ function build(hasFirmware: boolean) {
     drives: [],
     virtio: { devices: ["virtio-rng", "virtio-console"], offersPacked: true },
     watchdogAction: "reset",
+    networkCards: [
+      { model: "virtio", macAddress: Uint8Array.of(2, 0, 0, 0, 0, 1), link: new RecordedLink() },
+    ],
     entropy: (byteCount) => new Uint8Array(byteCount),
   });
   board.reset();
@@ -132,8 +138,10 @@ function step({ board, clock, timers }: Machine, random: Random): void {
 
 /** What takes several accesses in their order: the watchdog's unlocked write, or its being enabled. */
 function feedWatchdog(bus: MachineBus, random: Random): void {
-  for (const step of [0x80, 0x86]) bus.writeMmio(WATCHDOG_GPA + 0xc, 2, step);
-  bus.writeMmio(WATCHDOG_GPA + random.pick([0, 4, 0xc]), 4, random.pick([1, 1000, 0x100, value(random)]));
+  bus.writePort(0xcf8, 4, WATCHDOG_BAR);
+  const gpa = (bus.readPort(0xcfc, 4) & ~15) >>> 0;
+  for (const step of [0x80, 0x86]) bus.writeMmio(gpa + 0xc, 2, step);
+  bus.writeMmio(gpa + random.pick([0, 4, 0xc]), 4, random.pick([1, 1000, 0x100, value(random)]));
   bus.writePort(0xcf8, 4, 0x8000e868);
   bus.writePort(0xcfc, 1, random.pick([0, 2, 2, 4, 6, 6, 7]));
 }

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { MiB } from "../../src/base/index.ts";
 import { MemoryDisk, SECTOR_BYTES, TransferBuffers } from "../../src/block/index.ts";
-import { VirtioBlk, VirtioConsole, VirtioRng } from "../../src/devices/index.ts";
+import { VirtioBlk, VirtioConsole, VirtioNet, VirtioRng } from "../../src/devices/index.ts";
 import { writeDescriptor } from "../../src/devices/virtio/queue/testing.ts";
 import {
   bench,
@@ -22,6 +22,8 @@ import {
   writable,
 } from "../../src/devices/virtio/testing.ts";
 import type { Bench } from "../../src/devices/virtio/testing.ts";
+import type { GuestRam } from "../../src/memory/index.ts";
+import { RecordedLink } from "../../src/net/testing.ts";
 import { Random } from "../oracle/index.ts";
 
 const STEPS = 300;
@@ -39,21 +41,73 @@ const SINK_BYTES = 5000;
 
 type Driver = ModernDriver | LegacyDriver;
 
-const KINDS = ["blk", "blk", "rng", "console"] as const;
+const KINDS = ["blk", "blk", "rng", "console", "net", "net"] as const;
 type Kind = (typeof KINDS)[number];
+/** Before each frame. */
+const NET_HEADER_BYTES = 12;
+const NET_QUEUES = 3;
 
 interface Subject {
   readonly on: Bench;
   readonly disk: MemoryDisk | undefined;
+  /** Queues that drivers use. */
+  readonly queues: number;
+  /** What chains for a queue begin with, in 16 bytes. */
+  readonly writeHeader: (ram: GuestRam, random: Random, queueIndex: number) => void;
+  /** What a buffer has before the data. */
+  readonly headerBytes: number;
   /** What the host does with the device by itself. */
   readonly hostActs: (random: Random) => void;
-  /** Makes the device fill its next buffer of 512 bytes with 77h, if it does not do so by itself. */
+  /** Brings the host back to where another device of the kind finds it. */
+  readonly hostSettles: () => void;
+  /** Makes the device fill its next buffer of 512 bytes with a header and 77h, if it does not do so by itself. */
   readonly feed: () => void;
+}
+
+function writeBlockRequest(ram: GuestRam, random: Random): void {
+  ram.writeU32(HEADER_GPA, random.pick([0, 1, 4, 8, 11, 13, random.below(20)]));
+  ram.writeU64(HEADER_GPA + 8, random.below(5) === 0 ? random.next64() : BigInt(random.below(DISK_SECTORS)));
+}
+
+/** A frame's header with offloads, and headers of TCP where the data lies; or a command. */
+function writeNetHeader(ram: GuestRam, random: Random, queueIndex: number): void {
+  if (queueIndex === NET_QUEUES - 1) {
+    ram.write(
+      HEADER_GPA,
+      Uint8Array.from({ length: 16 }, () => random.below(6)),
+    );
+    return;
+  }
+  const start = random.pick([34, 54, random.below(0x1_0000)]);
+  ram.write(HEADER_GPA, Uint8Array.of(random.below(3), random.pick([0, 0, 1, 4, 0x81, random.below(256)])));
+  ram.writeU16(HEADER_GPA + 2, random.below(100));
+  ram.writeU16(HEADER_GPA + 4, random.pick([0, 1, 100, 1448, random.below(0x1_0000)]));
+  ram.writeU16(HEADER_GPA + 6, start);
+  ram.writeU16(HEADER_GPA + 8, random.pick([16, 6, random.below(0x1_0000)]));
+  ram.writeU32(HEADER_GPA + 10, 0);
+  const frame = DATA_GPA + 0x2000 - (16 - NET_HEADER_BYTES);
+  ram.writeU8(frame + 14, random.pick([0x45, 0x60]));
+  ram.writeU8(frame + Math.min(start, 100) + 12, random.pick([0x50, 0x80, random.below(256)]));
+}
+
+/** Of any length; some say that they are IPv4 and how long. */
+function frameOfNoise(random: Random): Uint8Array {
+  const frame = new Uint8Array(random.pick([14, 60, 500, 1514, 1518, 18 + random.below(2000)]));
+  for (let at = 0; at < Math.min(frame.length, 60); at++) frame[at] = random.below(256);
+  if (frame.length >= 18 && random.below(2) === 0) frame.set([0x08, 0x00, 0x45, 0, 0, frame.length - 14], 12);
+  return frame;
 }
 
 function build(kind: Kind, offersPacked: boolean): Subject {
   const options = { offersPacked, ramBytes: RAM_BYTES };
   const nothing = (): void => undefined;
+  const usual = {
+    queues: 1,
+    headerBytes: 0,
+    writeHeader: writeBlockRequest,
+    disk: undefined,
+    hostSettles: nothing,
+  };
   switch (kind) {
     case "blk": {
       const disk = new MemoryDisk(new Uint8Array(DISK_SECTORS * SECTOR_BYTES));
@@ -63,11 +117,11 @@ function build(kind: Kind, offersPacked: boolean): Subject {
         serial: "fuzz",
         queues: 2,
       });
-      return { on: bench(device, options), disk, hostActs: nothing, feed: nothing };
+      return { ...usual, on: bench(device, options), disk, hostActs: nothing, feed: nothing };
     }
     case "rng": {
       const device = new VirtioRng((count) => new Uint8Array(count).fill(0x77));
-      return { on: bench(device, options), disk: undefined, hostActs: nothing, feed: nothing };
+      return { ...usual, on: bench(device, options), hostActs: nothing, feed: nothing };
     }
     case "console": {
       let room = SINK_BYTES;
@@ -78,7 +132,30 @@ function build(kind: Kind, offersPacked: boolean): Subject {
         device.receive(new Uint8Array(random.below(100)));
       };
       const feed = (): void => void device.receive(new Uint8Array(SECTOR_BYTES).fill(0x77));
-      return { on: bench(device, options), disk: undefined, hostActs, feed };
+      return { ...usual, on: bench(device, options), hostActs, feed };
+    }
+    case "net": {
+      const link = new RecordedLink();
+      const device = new VirtioNet({ macAddress: Uint8Array.of(2, 0, 0, 0, 0, 1), link });
+      link.onSend = (frame) => {
+        link.sent.length = 0;
+        link.deliver(frame);
+      };
+      const hostActs = (random: Random): void => {
+        if (random.below(20) === 0) link.setUp(!link.isUp);
+        for (let count = random.below(4); count > 0; count--) link.deliver(frameOfNoise(random));
+      };
+      const feed = (): void => void link.deliver(new Uint8Array(SECTOR_BYTES - NET_HEADER_BYTES).fill(0x77));
+      return {
+        ...usual,
+        on: bench(device, options),
+        queues: NET_QUEUES,
+        headerBytes: NET_HEADER_BYTES,
+        writeHeader: writeNetHeader,
+        hostActs,
+        hostSettles: () => link.setUp(true),
+        feed,
+      };
     }
   }
 }
@@ -110,6 +187,7 @@ class Chaos {
   #isPacked = false;
   #size = 8;
   #available = 0;
+  #queueIndex = 0;
 
   constructor(random: Random, subject: Subject) {
     this.#random = random;
@@ -135,7 +213,7 @@ class Chaos {
         return this.#subject.hostActs(random);
       default:
         this.#offer();
-        if (random.below(2) === 0) this.#driver.notify(0);
+        if (random.below(2) === 0) this.#driver.notify(this.#queueIndex);
     }
   }
 
@@ -143,10 +221,13 @@ class Chaos {
     const random = this.#random;
     this.#driver = random.below(3) === 0 ? this.#legacy : this.#modern;
     this.#driver.negotiate(
-      random.below(2) === 0 ? undefined : [9, 11, 13, 14, 28, 29, 34].filter(() => random.below(2) === 0),
+      random.below(2) === 0
+        ? undefined
+        : [0, 1, 9, 11, 13, 14, 15, 17, 18, 28, 29, 34].filter(() => random.below(2) === 0),
     );
     if (random.below(3) === 0) enableMsix(this.#subject.on, 3);
-    const { setup } = this.#driver.queue(0, {
+    this.#queueIndex = random.below(this.#subject.queues);
+    const { setup } = this.#driver.queue(this.#queueIndex, {
       size: random.below(3) === 0 ? random.pick(QUEUE_SIZES) : 8,
       baseGpa: random.below(10) === 0 ? RAM_BYTES - 0x1_0000 : QUEUE_GPA,
     });
@@ -160,11 +241,7 @@ class Chaos {
   #offer(): void {
     const random = this.#random;
     const { ram } = this.#subject.on;
-    ram.writeU32(HEADER_GPA, random.pick([0, 1, 4, 8, 11, 13, random.below(20)]));
-    ram.writeU64(
-      HEADER_GPA + 8,
-      random.below(5) === 0 ? random.next64() : BigInt(random.below(DISK_SECTORS)),
-    );
+    this.#subject.writeHeader(ram, random, this.#queueIndex);
     const isGood = random.below(4) !== 0;
     const isTable = random.below(4) === 0;
     const count = 1 + random.below(5);
@@ -258,7 +335,7 @@ class Chaos {
 }
 
 /** A driver that keeps to the rules, on a device that has seen others. */
-async function proveItWorks({ on, disk, feed }: Subject): Promise<void> {
+async function proveItWorks({ on, disk, headerBytes, feed }: Subject): Promise<void> {
   on.pci.reset();
   on.pci.writeConfig(0x10, 4, LEGACY_PORT);
   on.pci.writeConfig(0x14, 4, MSIX_GPA);
@@ -280,7 +357,7 @@ async function proveItWorks({ on, disk, feed }: Subject): Promise<void> {
   feed();
   await settle();
   assert.deepEqual(queue.takeUsed(), [{ id, writtenBytes: SECTOR_BYTES + (disk === undefined ? 0 : 1) }]);
-  assert.ok(on.ram.slice(DATA_GPA, SECTOR_BYTES).every((byte) => byte === 0x77));
+  assert.ok(on.ram.slice(DATA_GPA + headerBytes, SECTOR_BYTES - headerBytes).every((byte) => byte === 0x77));
 }
 
 /** Fuzzes `count` devices of seeds from `seed` on; throws the first failure with its seed. Returns the faults met. */
@@ -300,6 +377,7 @@ export async function fuzzVirtio(seed: number, count: number): Promise<number> {
         assert.ok(tookMs < STEP_MAX_MS, `a step took ${tookMs.toFixed(0)} ms`);
       }
       await settle();
+      subject.hostSettles();
       const saved = subject.on.pci.save();
       const other = build(...shape);
       other.on.ram.write(0, subject.on.ram.bytes);

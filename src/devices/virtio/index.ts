@@ -4,6 +4,8 @@ export { VirtioBlk } from "./blk/virtio-blk.ts";
 export type { VirtioBlkConfig } from "./blk/virtio-blk.ts";
 export { VirtioConsole } from "./console/virtio-console.ts";
 export type { ConsoleSink } from "./console/virtio-console.ts";
+export { VirtioNet } from "./net/virtio-net.ts";
+export type { VirtioNetConfig } from "./net/virtio-net.ts";
 export { VirtioRng } from "./rng/virtio-rng.ts";
 export { VIRTIO_FEATURE, VIRTIO_STATUS } from "./virtio-device.ts";
 export type { VirtioDevice, VirtioHost, VirtioType } from "./virtio-device.ts";

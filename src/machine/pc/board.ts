@@ -271,6 +271,7 @@ export class PcBoard {
     const watchdogs = attachWatchdog(config.watchdogAction, {
       ...{ pci: this.#pci, buses: this, clock, timers, events },
     });
+    slots.attachNetworkCards(config.networkCards ?? [], config.virtio.offersPacked);
 
     const fwCfg = firmware && new FwCfg(config.dma);
     if (fwCfg !== undefined) {

@@ -1,14 +1,18 @@
-/** The slots of the PCI bus for what a VM has besides the chipset: each takes the next free one, in the order of attaching. */
+/**
+ * The slots of the PCI bus for what a VM has besides the chipset: each takes the next free one, in the order of attaching,
+ * but the first network card the one that it has on every PC.
+ */
 
 import type { TransferBuffers } from "../../block/index.ts";
-import { NvmeController, VirtioPci } from "../../devices/index.ts";
+import { NvmeController, VirtioNet, VirtioPci } from "../../devices/index.ts";
 import { PCI_PIN } from "../../hw/index.ts";
 import type { Dma, IrqLine, PciBuses, PciFunction, SendMessage } from "../../hw/index.ts";
 import type { PciBus } from "../pci/index.ts";
 import type { Drive } from "./drive.ts";
+import type { NetworkCard } from "./network-cards.ts";
 import type { NamedVirtioDevice } from "./virtio-devices.ts";
 
-/** 3 is kept for a network card. */
+const NETWORK_SLOT = 3;
 const FIRST_FREE_SLOT = 4;
 
 /** What every function is given. */
@@ -22,13 +26,14 @@ export class ExpansionSlots {
   readonly #pci: PciBus;
   readonly #surroundings: Surroundings;
   readonly #functions: PciFunction[] = [];
+  #nextSlot = FIRST_FREE_SLOT;
 
   constructor(pci: PciBus, surroundings: Surroundings) {
     this.#pci = pci;
     this.#surroundings = surroundings;
   }
 
-  /** In the order of their slots. */
+  /** In the order of attaching. */
   get functions(): readonly PciFunction[] {
     return this.#functions;
   }
@@ -55,8 +60,25 @@ export class ExpansionSlots {
     }
   }
 
-  #attach(build: (pin: IrqLine) => PciFunction): void {
-    const slot = FIRST_FREE_SLOT + this.#functions.length;
+  attachNetworkCards(cards: readonly NetworkCard[], offersPacked: boolean): void {
+    for (const [index, card] of cards.entries()) {
+      const name = `net${index}`;
+      this.#attach(
+        (pin) => this.#networkCard(card, { name, pin, offersPacked }),
+        index === 0 ? NETWORK_SLOT : undefined,
+      );
+    }
+  }
+
+  #networkCard(
+    { macAddress, link }: NetworkCard,
+    { offersPacked, ...place }: { name: string; pin: IrqLine; offersPacked: boolean },
+  ): PciFunction {
+    const device = new VirtioNet({ macAddress, link });
+    return new VirtioPci({ ...this.#surroundings, ...place, device, offersPacked });
+  }
+
+  #attach(build: (pin: IrqLine) => PciFunction, slot = this.#nextSlot++): void {
     const pciFunction = build(this.#pci.interruptLine(slot, PCI_PIN.inta));
     this.#functions.push(pciFunction);
     this.#pci.attach(slot, 0, pciFunction);

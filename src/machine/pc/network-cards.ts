@@ -15,4 +15,4 @@ export interface NetworkCard {
 /** Cards of one VM. */
 export const NETWORK_CARDS_MAX = 4;
 /** Those that boards can be given, the default first. */
-export const NETWORK_CARD_MODELS: readonly NetworkCardModel[] = [];
+export const NETWORK_CARD_MODELS: readonly NetworkCardModel[] = ["virtio"];
