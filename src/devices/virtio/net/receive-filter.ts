@@ -3,8 +3,7 @@
  * to 5.1.6.5.3). Until a driver says something else all of them: one without the control queue could not.
  */
 
-import { StateReader } from "../../../hw/index.ts";
-import type { DeviceState } from "../../../hw/index.ts";
+import type { DeviceState, StateReader } from "../../../hw/index.ts";
 import { MAC_ADDRESS_BYTES } from "../../../net/index.ts";
 
 /** Addresses of each table; with more, everything of the table's kind is received. */

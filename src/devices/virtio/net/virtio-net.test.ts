@@ -129,7 +129,7 @@ for (const [what, options] of LAYOUTS) {
       receive.takeUsed().map(({ writtenBytes }) => writtenBytes),
       [headerBytes + frame.length],
     );
-    const header = headerBytes === 12 ? [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0] : new Array<number>(10).fill(0);
+    const header = headerBytes === 12 ? [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0] : [...new Uint8Array(10)];
     assert.deepEqual(bufferBytes(0, headerBytes + frame.length), [...header, ...frame]);
   });
 
