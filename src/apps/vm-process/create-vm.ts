@@ -7,7 +7,6 @@ import type { Result } from "../../base/index.ts";
 import {
   collectGarbage,
   giveMemoryBack,
-  loadCore,
   nodeDecompressors,
   nodeScheduling,
   readBootFile,
@@ -24,12 +23,12 @@ import type {
   VmDefinition,
 } from "../../vmm/index.ts";
 
-/** What a VM's code runs on; by default the engine and the PC. */
+/** What a VM's code runs on. */
 export type Hardware = Pick<VirtualMachineParts, "accelerator" | "createBoard">;
 
 export async function createVm(
   request: VmRequest,
-  hardware: () => Promise<Result<Hardware>> = enginePc,
+  hardware: () => Promise<Result<Hardware>>,
 ): Promise<Result<VirtualMachine>> {
   const { definition } = request;
   // Wrong files are the likeliest mistake, so they are looked at before the engine is prepared.
@@ -68,8 +67,8 @@ export async function createVm(
   return vm;
 }
 
-async function enginePc(): Promise<Result<Hardware>> {
-  const core = await loadCore();
+/** The engine, if its core could be loaded, and the PC. */
+export function enginePc(core: Result<WebAssembly.Module>): Result<Hardware> {
   if (!core.ok) return core;
   const accelerator: AcceleratorChoice = {
     name: "wasm",

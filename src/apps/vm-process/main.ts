@@ -3,5 +3,12 @@
 import { enableQuickImports } from "../quick-imports.ts";
 
 enableQuickImports();
-const [{ serveVm }, { createVm }] = await Promise.all([import("./serve-vm.ts"), import("./create-vm.ts")]);
-serveVm((request) => createVm(request));
+// While this thread loads the other modules and a kernel, one of V8's optimizes the interpreter.
+const { loadCore, warmUpCore } = await import("../../platform/node/index.ts");
+const core = await loadCore();
+if (core.ok) warmUpCore(core.value);
+const [{ serveVm }, { createVm, enginePc }] = await Promise.all([
+  import("./serve-vm.ts"),
+  import("./create-vm.ts"),
+]);
+serveVm((request) => createVm(request, () => Promise.resolve(enginePc(core))));

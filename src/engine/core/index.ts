@@ -12,6 +12,7 @@ export { floatsAreOrdinary } from "./sse-fast";
 export { updateMode } from "./mode";
 export { resetCpu } from "./reset";
 export { depositBits, extractBits } from "./arithmetic";
+export { warmUp } from "./warm-up";
 export * from "./flags";
 export {
   beginAgain,
