@@ -11,7 +11,7 @@ export interface Machine {
   /** bzImage, or an ELF file with a multiboot 1 header. */
   readonly kernelPath: string;
   readonly initrdPath?: string | undefined;
-  /** A raw image: an NVMe disk. */
+  /** A raw image: a disk on virtio. */
   readonly diskPath?: string;
   readonly commandLine: string;
   readonly memorySizeBytes: number;
@@ -49,7 +49,7 @@ const typevisor: Emulator = {
       ...["--memory", `${memoryMib(machine)}M`],
       ...["--profile", machine.cacheFolder === undefined ? "off" : "auto"],
       ...(machine.initrdPath === undefined ? [] : ["--initrd", machine.initrdPath]),
-      ...(machine.diskPath === undefined ? [] : ["--disk", `${machine.diskPath},bus=nvme`]),
+      ...(machine.diskPath === undefined ? [] : ["--disk", `${machine.diskPath},bus=virtio`]),
     ],
     ...(machine.cacheFolder === undefined ? {} : { environment: { XDG_CACHE_HOME: machine.cacheFolder } }),
   }),
@@ -83,7 +83,7 @@ const qemuTcg: Emulator = {
 
 const qemuDisk = (path: string): readonly string[] => [
   ...["-drive", `file=${path},if=none,id=disk,format=raw`],
-  ...["-device", "nvme,drive=disk,serial=disk"],
+  ...["-device", "virtio-blk-pci,drive=disk"],
 ];
 
 /** Multiboot kernels only: it loads those itself, without a BIOS, which the package does not contain. */

@@ -1,6 +1,6 @@
 /**
- * A disk on an NVMe controller, as Linux' own driver uses it: in sequence and at random places, past the guest's page
- * cache and through it. The image is a raw file in memory (tmpfs), where the host has that: what is compared is the way from
+ * A disk on virtio, as Linux' own driver uses it: in sequence and at random places, past the guest's page cache and
+ * through it. The image is a raw file in memory (tmpfs), where the host has that: what is compared is the way from
  * the guest to the file, not how the host's disk is doing.
  */
 
@@ -14,17 +14,19 @@ import { taskFigures } from "../task-figures.ts";
 import { TaskPlace } from "../task-place.ts";
 import { BUSYBOX_ENTRIES, OUR_FOLDER, taskFiles } from "../tasks.ts";
 import type { Task } from "../tasks.ts";
+import { modularLinux, VIRTIO_MODULES } from "../../test/guests/modular-linux.ts";
 import { PRIMARY_GUEST } from "./start-figures.ts";
 
 const DISK_MIB = 256;
 const MIB = 1024 * 1024;
-const DISK = "/dev/nvme0n1";
+const DISK = "/dev/vda";
 const MEMORY_FOLDER = "/dev/shm";
 const PROGRAM = `/${OUR_FOLDER}/disk-work`;
 const RANDOM_BLOCKS = 10_000;
 
 /** The initramfs has no devices of its own. */
-const prepare = `[ -b ${DISK} ] || mount -t devtmpfs dev /dev; sync; echo 3 >/proc/sys/vm/drop_caches`;
+const attach = "{ mount -t devtmpfs dev /dev; for module in /modules/*; do insmod $module; done; }";
+const prepare = `[ -b ${DISK} ] || ${attach}; sync; echo 3 >/proc/sys/vm/drop_caches`;
 const times = (count: number, command: string): string =>
   `for i in $(seq ${count}); do ${command} 2>&1 | head -n 1; done`;
 const read = (flags: string): string => `dd if=${DISK} of=/dev/null bs=1M count=${DISK_MIB} ${flags}`;
@@ -40,7 +42,7 @@ const TASKS: readonly Task[] = [
 ];
 
 export const disks: Part = {
-  summary: "a disk on NVMe: in sequence and at random",
+  summary: "a disk on virtio: in sequence and at random",
   contestants: ["typevisor", "qemuTcg"],
   needs: ["gcc"],
   workloads: TASKS.map(({ name }) => name),
@@ -51,8 +53,13 @@ export const disks: Part = {
     // The contestants take turns; whichever tasks are chosen, a round leaves the disk as the others do.
     const diskPath = join(scratch.path, "disk.img");
     writeFileSync(diskPath, new Uint8Array(DISK_MIB * MIB));
+    const guest = await bench.guest(PRIMARY_GUEST);
+    const { kernelPath, modulesPath } = await modularLinux(VIRTIO_MODULES);
+    const initrdPath = join(scratch.path, "initrd");
+    for (const path of [guest.initrdPath ?? "", modulesPath])
+      writeFileSync(initrdPath, readFileSync(path), { flag: "a" });
     const place = new TaskPlace({
-      machine: { ...(await bench.guest(PRIMARY_GUEST)), diskPath },
+      machine: { ...guest, kernelPath, initrdPath, diskPath },
       scratch: scratch.path,
       entries: [
         ...BUSYBOX_ENTRIES,

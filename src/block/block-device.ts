@@ -6,10 +6,13 @@
  * Controllers check every range against `sizeBytes` before they ask; a range outside is our own bug.
  */
 
-import { ok } from "../base/index.ts";
+import { MiB, ok } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
 
 export const SECTOR_BYTES = 512;
+/** Pieces, and bytes together, of one request that is to be done at once. */
+export const PIECES_NOW_MAX = 1024;
+export const BYTES_NOW_MAX = 2 * MiB;
 
 export type BlockErrorCode =
   /** The medium could not be read or written. */
@@ -34,6 +37,12 @@ export interface BlockDevice {
   read(offset: number, target: Uint8Array): Promise<BlockResult>;
   /** Writes all of `source` at `offset`; it must not change until this resolves. */
   write(offset: number, source: Uint8Array): Promise<BlockResult>;
+  /**
+   * The same as {@link read} into one piece after the other, done when it returns, for a caller who cannot wait: undefined,
+   * and nothing done, where it might take long. Absent where it always might.
+   */
+  readNow?(offset: number, targets: readonly Uint8Array[]): BlockResult | undefined;
+  writeNow?(offset: number, sources: readonly Uint8Array[]): BlockResult | undefined;
   /** Everything whose write has resolved before is on stable storage when this resolves. */
   flush(): Promise<BlockResult>;
   /** The range is not needed any more and reads as zeros from now on. */

@@ -1,6 +1,6 @@
 /** Disks: the contract of what holds their contents, and what does. */
 
-export { BLOCK_OK, SECTOR_BYTES } from "./block-device.ts";
+export { BLOCK_OK, BYTES_NOW_MAX, PIECES_NOW_MAX, SECTOR_BYTES } from "./block-device.ts";
 export type { BlockDevice, BlockError, BlockErrorCode, BlockResult } from "./block-device.ts";
 export { MemoryDisk } from "./memory-disk.ts";
 export { PaddedDisk } from "./padded-disk.ts";

@@ -72,6 +72,45 @@ export class HeldDisk implements BlockDevice {
     }
     const { failure } = this;
     if (failure === undefined) return await carryOut();
-    return { ok: false, error: { code: failure, message: `The test's disk fails: ${failure}.` } };
+    return failed(failure);
   }
+}
+
+/** The same, which does what it can at once. */
+export class PromptDisk extends HeldDisk {
+  /** From now on nothing is done at once. */
+  isSlow = false;
+
+  readNow(offset: number, targets: readonly Uint8Array[]): BlockResult | undefined {
+    const { bytes } = this.disk;
+    return this.#now("read", offset, targets, (target, at) =>
+      target.set(bytes.subarray(at, at + target.length)),
+    );
+  }
+
+  writeNow(offset: number, sources: readonly Uint8Array[]): BlockResult | undefined {
+    return this.#now("write", offset, sources, (source, at) => this.disk.bytes.set(source, at));
+  }
+
+  #now(
+    what: string,
+    offset: number,
+    pieces: readonly Uint8Array[],
+    move: (piece: Uint8Array, at: number) => void,
+  ): BlockResult | undefined {
+    if (this.isSlow) return undefined;
+    this.log.push(`${what} now ${offset}+${pieces.map(({ length }) => length).join("+")}`);
+    const { failure } = this;
+    if (failure !== undefined) return failed(failure);
+    let at = offset;
+    for (const piece of pieces) {
+      move(piece, at);
+      at += piece.length;
+    }
+    return BLOCK_OK;
+  }
+}
+
+function failed(code: BlockErrorCode): BlockResult {
+  return { ok: false, error: { code, message: `The test's disk fails: ${code}.` } };
 }

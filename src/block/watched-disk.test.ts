@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SECTOR_BYTES, WatchedDisk } from "./index.ts";
-import { HeldDisk } from "./testing.ts";
+import { HeldDisk, PromptDisk } from "./testing.ts";
 
 function watched() {
   const disk = new HeldDisk(2 * SECTOR_BYTES);
@@ -34,4 +34,28 @@ test("what is asked for when the disk is closed fails, and nothing of it reaches
     [false, false, false, false],
   );
   assert.deepEqual([disk.log, told], [["close"], []]);
+});
+
+test("what the disk does at once is never under way, and fails when the disk is closed", async () => {
+  const told: string[] = [];
+  const disk = new PromptDisk(2 * SECTOR_BYTES);
+  const subject = new WatchedDisk(disk, { began: () => told.push("began"), ended: () => told.push("ended") });
+  const sector = new Uint8Array(SECTOR_BYTES).fill(7);
+  assert.equal(subject.writeNow(SECTOR_BYTES, [sector])?.ok, true);
+  const target = new Uint8Array(SECTOR_BYTES);
+  assert.equal(subject.readNow(SECTOR_BYTES, [target])?.ok, true);
+  assert.deepEqual(target, sector);
+  await subject.close();
+  assert.equal(subject.readNow(0, [target])?.ok, false);
+  assert.equal(subject.writeNow(0, [target])?.ok, false);
+  assert.deepEqual(told, []);
+});
+
+test("a disk that does nothing at once stays so", () => {
+  const subject = new WatchedDisk(new HeldDisk(SECTOR_BYTES), {
+    began: () => undefined,
+    ended: () => undefined,
+  });
+  assert.equal(subject.readNow(0, [new Uint8Array(SECTOR_BYTES)]), undefined);
+  assert.equal(subject.writeNow(0, [new Uint8Array(SECTOR_BYTES)]), undefined);
 });

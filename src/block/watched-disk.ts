@@ -45,6 +45,14 @@ export class WatchedDisk implements BlockDevice {
     return this.#watch(() => this.#disk.write(offset, source));
   }
 
+  readNow(offset: number, targets: readonly Uint8Array[]): BlockResult | undefined {
+    return this.#isClosed ? CLOSED : this.#disk.readNow?.(offset, targets);
+  }
+
+  writeNow(offset: number, sources: readonly Uint8Array[]): BlockResult | undefined {
+    return this.#isClosed ? CLOSED : this.#disk.writeNow?.(offset, sources);
+  }
+
   flush(): Promise<BlockResult> {
     return this.#watch(() => this.#disk.flush());
   }

@@ -4,12 +4,12 @@
  * missing; only where trying again cannot help is the guest told not to retry.
  */
 
-import { SECTOR_BYTES } from "../../block/index.ts";
+import { BYTES_NOW_MAX, PIECES_NOW_MAX, SECTOR_BYTES } from "../../block/index.ts";
 import type { BlockError, BlockResult } from "../../block/index.ts";
 import type { Answer, NvmeCommand, Outcome } from "./command.ts";
 import { DONE, failed } from "./command.ts";
 import { ALL_NAMESPACES, NAMESPACE, NVM, STATUS, TRANSFER_BYTES_MAX } from "./protocol.ts";
-import { gather, scatter, walkPrps } from "./prp.ts";
+import { gather, scatter, viewsOf, walkPrps } from "./prp.ts";
 import type { Segment } from "./prp.ts";
 import type { NvmeSession } from "./session.ts";
 
@@ -61,7 +61,7 @@ export class IoCommands {
   /** Checks a command's blocks and finds its data before the host is asked. */
   #transfer(
     command: NvmeCommand,
-    carryOut: (range: DiskRange, segments: readonly Segment[]) => Promise<Outcome>,
+    carryOut: (range: DiskRange, segments: readonly Segment[]) => Answer,
   ): Answer {
     const range = this.#rangeOf(command);
     if (range.lengthBytes > TRANSFER_BYTES_MAX) return failed(STATUS.invalidField);
@@ -71,7 +71,19 @@ export class IoCommands {
     return "status" in found ? failed(found.status) : carryOut(range, found.segments);
   }
 
-  async #read({ offset, lengthBytes }: DiskRange, segments: readonly Segment[]): Promise<Outcome> {
+  #read(range: DiskRange, segments: readonly Segment[]): Answer {
+    const { dma, log } = this.#session.parts;
+    if (!mayBeNow(range, segments)) return this.#readLater(range, segments);
+    const targets = viewsOf(dma, segments, "writable");
+    if (targets === undefined) return failed(STATUS.dataTransferError);
+    const result = this.#disk.readNow?.(range.offset, targets);
+    if (result === undefined) return this.#readLater(range, segments);
+    if (!result.ok) return failed(STATUS.unrecoveredRead);
+    log.countRead(range.lengthBytes / SECTOR_BYTES);
+    return DONE;
+  }
+
+  async #readLater({ offset, lengthBytes }: DiskRange, segments: readonly Segment[]): Promise<Outcome> {
     const { buffers, dma, log } = this.#session.parts;
     const buffer = buffers.tryLend(lengthBytes) ?? (await buffers.lend(lengthBytes));
     const result = await this.#disk.read(offset, buffer);
@@ -83,7 +95,19 @@ export class IoCommands {
     return isDelivered ? DONE : failed(STATUS.dataTransferError);
   }
 
-  async #write(
+  #write(command: NvmeCommand, range: DiskRange, segments: readonly Segment[]): Answer {
+    const { dma, log } = this.#session.parts;
+    if (!mayBeNow(range, segments)) return this.#writeLater(command, range, segments);
+    const sources = viewsOf(dma, segments, "readable");
+    if (sources === undefined) return failed(STATUS.dataTransferError);
+    const result = this.#disk.writeNow?.(range.offset, sources);
+    if (result === undefined) return this.#writeLater(command, range, segments);
+    if (!result.ok) return failed(writeStatus(result.error));
+    log.countWrite(range.lengthBytes / SECTOR_BYTES);
+    return this.#mustFlush(command) ? this.#flush() : DONE;
+  }
+
+  async #writeLater(
     command: NvmeCommand,
     { offset, lengthBytes }: DiskRange,
     segments: readonly Segment[],
@@ -165,9 +189,12 @@ export class IoCommands {
 
   /** What was written goes to stable storage if the command or the guest's setting of the cache wants it. */
   async #settle(command: NvmeCommand): Promise<Outcome> {
+    return this.#mustFlush(command) ? await this.#flush() : DONE;
+  }
+
+  #mustFlush(command: NvmeCommand): boolean {
     const isForced = (command.dword(12) & FORCE_UNIT_ACCESS) !== 0;
-    if (!isForced && this.#session.features.isWriteCacheEnabled) return DONE;
-    return flushOutcome(await this.#disk.flush());
+    return isForced || !this.#session.features.isWriteCacheEnabled;
   }
 
   #rangeOf(command: NvmeCommand): DiskRange {
@@ -180,6 +207,11 @@ export class IoCommands {
   #isOnDisk({ offset, lengthBytes }: DiskRange): boolean {
     return offset + lengthBytes <= this.#disk.sizeBytes;
   }
+}
+
+/** Whether it is small enough for a disk that does it while the guest waits. */
+function mayBeNow({ lengthBytes }: DiskRange, segments: readonly Segment[]): boolean {
+  return lengthBytes <= BYTES_NOW_MAX && segments.length <= PIECES_NOW_MAX;
 }
 
 function flushOutcome(result: BlockResult): Outcome {

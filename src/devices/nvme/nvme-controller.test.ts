@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KiB, MiB } from "../../base/index.ts";
-import { HeldDisk } from "../../block/testing.ts";
+import { HeldDisk, PromptDisk } from "../../block/testing.ts";
 import { PCI_COMMAND } from "../../hw/index.ts";
 import { ADMIN, NVM, STATUS } from "./protocol.ts";
 import { CC_ENABLE, MEMORY, NvmeDriver, REG, settled } from "./testing.ts";
@@ -561,4 +561,35 @@ test("a restored controller goes on where the saved one was, commands under way 
     other.take(0).map(({ result }) => result),
     [0x1_0100],
   );
+});
+
+test("what the disk does at once is done from and to the guest's pages, and completed when the doorbell returns", async () => {
+  const disk = new PromptDisk(DISK_BYTES);
+  const driver = new NvmeDriver(disk);
+  driver.enable();
+  await driver.createQueues();
+  const bytes = pattern(8 * KiB);
+  driver.ram.write(MEMORY.data, bytes);
+  const data = { prp1: MEMORY.data, prp2: MEMORY.data + 16 * KiB };
+  assert.equal(statusOf(await driver.send(1, { ...data, opcode: NVM.write, dwords: blocks(8, 16) })), "0");
+  assert.deepEqual(disk.disk.bytes.slice(4 * KiB, 8 * KiB), bytes.subarray(0, 4 * KiB));
+  assert.equal(statusOf(await driver.send(1, { ...data, opcode: NVM.read, dwords: blocks(4, 16) })), "0");
+  const [first, second] = [memory(driver, MEMORY.data, 4 * KiB), memory(driver, data.prp2, 2 * KiB)];
+  assert.deepEqual(first, Uint8Array.of(...new Uint8Array(2 * KiB), ...bytes.subarray(0, 2 * KiB)));
+  assert.deepEqual(second, bytes.slice(2 * KiB, 4 * KiB));
+  const forced = { ...data, opcode: NVM.write, dwords: blocks(8, 16, 1 << 30) };
+  assert.equal(statusOf(await driver.send(1, forced)), "0");
+  disk.failure = "disk-full";
+  assert.equal(statusOf(await driver.send(1, forced)), STATUS.capacityExceeded.toString(16));
+  disk.isSlow = true;
+  disk.failure = undefined;
+  assert.equal(statusOf(await driver.send(1, { ...data, opcode: NVM.read, dwords: blocks(4, 16) })), "0");
+  assert.deepEqual(disk.log, [
+    "write now 4096+4096+4096",
+    "read now 2048+4096+4096",
+    "write now 4096+4096+4096",
+    "flush",
+    "write now 4096+4096+4096",
+    "read 2048+8192",
+  ]);
 });

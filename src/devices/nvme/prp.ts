@@ -79,6 +79,21 @@ function readList(dma: Dma, gpa: number, count: number): number[] | undefined {
   );
 }
 
+/** The segments' bytes themselves, to be used before control returns to the guest; undefined when one is not the VM's RAM. */
+export function viewsOf(
+  dma: Dma,
+  segments: readonly Segment[],
+  access: "readable" | "writable",
+): Uint8Array[] | undefined {
+  const views: Uint8Array[] = [];
+  for (const { gpa, lengthBytes } of segments) {
+    const view = access === "writable" ? dma.writable(gpa, lengthBytes) : dma.readable(gpa, lengthBytes);
+    if (view === undefined) return undefined;
+    views.push(view);
+  }
+  return views;
+}
+
 /** Copies `source` into the segments, as far as it goes; false when one of them is not the VM's RAM. */
 export function scatter(dma: Dma, segments: readonly Segment[], source: Uint8Array): boolean {
   let at = 0;

@@ -147,3 +147,31 @@ test("a range that is not on the disk is a bug of the controller's", async () =>
   assert.throws(() => disk.read(4 * MiB, new Uint8Array(SECTOR_BYTES)), AssertionError);
   assert.throws(() => disk.write(1, new Uint8Array(SECTOR_BYTES)), AssertionError);
 });
+
+test("what is done at once is in the file and in the pieces, one behind the other", async () => {
+  const disk = await open();
+  const sources = [new Uint8Array(100).fill(1), new Uint8Array(924).fill(2)];
+  assert.equal(disk.writeNow?.(MiB, sources)?.ok, true);
+  const written = new Uint8Array((await readFile(image)).subarray(MiB, MiB + 1024));
+  assert.deepEqual(written, Uint8Array.of(...sources.flatMap((source) => [...source])));
+  const targets = [new Uint8Array(600), new Uint8Array(424)];
+  assert.equal(disk.readNow?.(MiB, targets)?.ok, true);
+  assert.deepEqual(Uint8Array.of(...targets.flatMap((target) => [...target])), written);
+});
+
+test("what cannot be done at once is left to the way that says why", async () => {
+  const disk = await open();
+  await truncate(image, MiB);
+  const target = new Uint8Array(2 * SECTOR_BYTES);
+  assert.equal(disk.readNow?.(MiB - SECTOR_BYTES, [target]), undefined);
+  assert.equal(codeOf(await disk.read(MiB - SECTOR_BYTES, target)), "disk-io");
+});
+
+test("nothing is done at once on a read-only disk's sectors, nor on a closed one's", async () => {
+  const disk = await open(image, { isReadOnly: true });
+  const result = disk.writeNow?.(0, [new Uint8Array(SECTOR_BYTES)]);
+  assert.equal(result && codeOf(result), "disk-read-only");
+  await disk.close();
+  opened = [];
+  assert.equal(disk.readNow?.(0, [new Uint8Array(SECTOR_BYTES)])?.ok, false);
+});

@@ -1,19 +1,20 @@
 /**
  * A disk image as it is: a file or a block device of the host whose bytes are the disk's. Reads and writes go through the
- * host's page cache in libuv's threads; flush() is fdatasync, after which what was written survives a crash of the host.
+ * host's page cache, in libuv's threads or at once (PromptTransfers); flush() is fdatasync, after which what was written survives a crash of the host.
  *
  * Node.js has no way to punch holes, so a discarded range is written with zeros, and the file grows by it. A file that is
  * made shorter while it is in use gives errors behind its end.
  */
 
-import { close, constants, fdatasync, open, read, write } from "node:fs";
+import { close, constants, fdatasync, open, read, readvSync, write, writevSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import type { Stats } from "node:fs";
 import { assert, err, MiB, ok } from "../../base/index.ts";
 import type { Releasable, Result } from "../../base/index.ts";
-import { BLOCK_OK, SECTOR_BYTES } from "../../block/index.ts";
+import { BLOCK_OK, BYTES_NOW_MAX, PIECES_NOW_MAX, SECTOR_BYTES } from "../../block/index.ts";
 import type { BlockDevice, BlockErrorCode, BlockResult } from "../../block/index.ts";
 import { DISK_READERS_MAX, lockDisk } from "./disk-lock.ts";
+import { PromptTransfers } from "./prompt-transfers.ts";
 
 /** Zeros are written in pieces of this size. */
 const ZEROS = new Uint8Array(1 * MiB);
@@ -71,6 +72,9 @@ type Step = (
   done: (error: NodeJS.ErrnoException | null, count: number) => void,
 ) => void;
 
+/** readvSync or writevSync. */
+type StepNow = (fd: number, pieces: readonly Uint8Array[], position: number) => number;
+
 interface RawDiskParts {
   readonly name: string;
   readonly fd: number;
@@ -86,6 +90,7 @@ class RawDisk implements BlockDevice {
   readonly #name: string;
   readonly #fd: number;
   readonly #lock: Releasable;
+  readonly #prompt = new PromptTransfers();
   #isClosed = false;
   #pendingCount = 0;
   #whenIdle: (() => void) | undefined;
@@ -109,6 +114,15 @@ class RawDisk implements BlockDevice {
     if (this.isReadOnly) return Promise.resolve(this.#readOnly());
     if (this.#isClosed) return Promise.resolve(this.#closed());
     return this.#transfer(write, offset, source);
+  }
+
+  readNow(offset: number, targets: readonly Uint8Array[]): BlockResult | undefined {
+    return this.#isClosed ? this.#closed() : this.#transferNow(readvSync, offset, targets);
+  }
+
+  writeNow(offset: number, sources: readonly Uint8Array[]): BlockResult | undefined {
+    if (this.isReadOnly) return this.#readOnly();
+    return this.#isClosed ? this.#closed() : this.#transferNow(writevSync, offset, sources);
   }
 
   flush(): Promise<BlockResult> {
@@ -166,6 +180,21 @@ class RawDisk implements BlockDevice {
         });
       };
       from(0);
+    });
+  }
+
+  /** What the host does only in part, or not at all, is left to the way that says why. */
+  #transferNow(step: StepNow, offset: number, pieces: readonly Uint8Array[]): BlockResult | undefined {
+    const lengthBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    this.#assertRange(offset, lengthBytes);
+    assert(pieces.length <= PIECES_NOW_MAX && lengthBytes <= BYTES_NOW_MAX, "requests at once are small");
+    return this.#prompt.attempt(() => {
+      try {
+        return step(this.#fd, pieces, offset) === lengthBytes ? BLOCK_OK : undefined;
+      } catch (thrown) {
+        if (thrown instanceof Error && "code" in thrown) return undefined;
+        throw thrown;
+      }
     });
   }
 

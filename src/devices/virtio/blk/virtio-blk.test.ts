@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { MiB } from "../../../base/index.ts";
-import { BLOCK_OK, MemoryDisk, SECTOR_BYTES, TransferBuffers } from "../../../block/index.ts";
-import { HeldDisk } from "../../../block/testing.ts";
+import { BLOCK_OK, BYTES_NOW_MAX, MemoryDisk, SECTOR_BYTES, TransferBuffers } from "../../../block/index.ts";
+import { HeldDisk, PromptDisk } from "../../../block/testing.ts";
 import type { BlockDevice } from "../../../block/index.ts";
 import { VIRTIO_FEATURE, VIRTIO_STATUS, VirtioBlk } from "../index.ts";
 import { bench, enableMsix, LegacyDriver, ModernDriver, readable, settle, writable } from "../testing.ts";
@@ -533,4 +533,65 @@ test("with event indices a driver that asks for one interrupt for several reques
     await settle();
     assert.equal(guest.driver.readIsr(), index === 2 ? 1 : 0);
   }
+});
+
+describe("a disk that does things at once", () => {
+  function prompt(features?: readonly number[]) {
+    const on = new PromptDisk(SECTORS * SECTOR_BYTES);
+    on.disk.bytes.set(PATTERN);
+    return { on, guest: modern(on, features) };
+  }
+
+  test("has served the driver's request when the notification returns, from and to its memory", () => {
+    const { on, guest } = prompt();
+    const read = guest.offer(REQUEST_TYPE.in, 5, [writable(DATA_GPA, 100), writable(DATA_GPA + 0x1000, 412)]);
+    const write = guest.offer(REQUEST_TYPE.out, 6, [
+      readable(DATA_GPA, 100),
+      readable(DATA_GPA + 0x1000, 412),
+    ]);
+    guest.driver.notify(0);
+    const { ram } = guest.on;
+    assert.deepEqual([ram.readU8(read), ram.readU8(write)], [ok, ok]);
+    assert.deepEqual(
+      guest.queue.takeUsed().map((one) => one.writtenBytes),
+      [513, 1],
+    );
+    assert.deepEqual(on.disk.bytes.slice(6 * SECTOR_BYTES, 7 * SECTOR_BYTES), pattern(5));
+    assert.deepEqual(on.log, ["read now 2560+100+412", "write now 3072+100+412"]);
+    assert.equal(guest.on.pin.level, true);
+  });
+
+  test("is asked the other way when it takes long", async () => {
+    const { on, guest } = prompt();
+    on.isSlow = true;
+    assert.equal((await guest.request(REQUEST_TYPE.in, 5, [writable(DATA_GPA, 512)])).status, ok);
+    assert.equal((await guest.request(REQUEST_TYPE.out, 6, [readable(DATA_GPA, 512)])).status, ok);
+    assert.deepEqual(on.log, ["read 2560+512", "write 3072+512"]);
+  });
+
+  test("fails at once too, with nothing said to be written", async () => {
+    const { on, guest } = prompt();
+    on.failure = "disk-io";
+    assert.deepEqual(await guest.request(REQUEST_TYPE.in, 5, [writable(DATA_GPA, 512)]), {
+      status: ioError,
+      used: [0],
+    });
+    assert.equal((await guest.request(REQUEST_TYPE.out, 6, [readable(DATA_GPA, 512)])).status, ioError);
+    assert.deepEqual(on.log, ["read now 2560+512", "write now 3072+512"]);
+  });
+
+  test("has flushed a write before it is reported to a driver that cannot flush", async () => {
+    const { on, guest } = prompt([VIRTIO_FEATURE.version1]);
+    assert.equal((await guest.request(REQUEST_TYPE.out, 6, [readable(DATA_GPA, 512)])).status, ok);
+    assert.deepEqual(on.log, ["write 3072+512", "flush"]);
+  });
+
+  test("serves larger requests piece by piece", async () => {
+    const { on, guest } = prompt();
+    const most = await guest.request(REQUEST_TYPE.in, 0, [writable(DATA_GPA, BYTES_NOW_MAX)]);
+    const more = await guest.request(REQUEST_TYPE.in, 0, [writable(DATA_GPA, BYTES_NOW_MAX + 512)]);
+    assert.deepEqual([most.status, more.status], [ok, ok]);
+    assert.deepEqual(on.log[0], `read now 0+${BYTES_NOW_MAX}`);
+    assert.equal(on.log.filter((line) => line.startsWith("read now")).length, 1);
+  });
 });

@@ -1,6 +1,6 @@
 /**
- * The block device: a disk whose requests lie in virtqueues (Virtual I/O Device 1.2, section 5.2). Requests are worked
- * on side by side, as many as REQUESTS_UNDER_WAY_MAX, each in pieces of PIECE_BYTES, so that what a guest asks for at
+ * The block device: a disk whose requests lie in virtqueues (Virtual I/O Device 1.2, section 5.2). What the disk does at
+ * once is done when the driver's notification returns; other requests are worked on side by side, as many as REQUESTS_UNDER_WAY_MAX, each in pieces of PIECE_BYTES, so that what a guest asks for at
  * one time bounds what the host needs for it. Without a negotiated flush each write is on stable storage before it is
  * reported, as such drivers expect.
  *
@@ -8,7 +8,7 @@
  */
 
 import { MiB } from "../../../base/index.ts";
-import { SECTOR_BYTES } from "../../../block/index.ts";
+import { BYTES_NOW_MAX, SECTOR_BYTES } from "../../../block/index.ts";
 import type { BlockDevice, TransferBuffers } from "../../../block/index.ts";
 import { RegisterFile } from "../../../hw/index.ts";
 import type { DeviceState, RegisterHooks } from "../../../hw/index.ts";
@@ -165,21 +165,49 @@ export class VirtioBlk implements VirtioDevice, RegisterHooks<BlockRegisters> {
       return;
     }
     const work: Work = { queue, index, chain, request, writtenBytes: 0 };
+    const status = this.#serveNow(work);
+    if (status !== undefined) {
+      this.#report(work, status);
+      return;
+    }
     this.#underWay.add(work);
     // What rejects here is our own bug, for whoever looks after those of the whole VM.
     void this.#serve(work).then((status) => this.#finish(work, status));
   }
 
   #finish(work: Work, status: number): void {
-    const { queue, index, chain, request } = work;
     this.#underWay.delete(work);
-    if (!queue.isRetired) {
-      chain.writable.write(queue.dma, request.inBytes, Uint8Array.of(status));
-      // The status is behind the data: it is part of the run that was written only if all of that was.
-      queue.push(chain, work.writtenBytes + (work.writtenBytes === request.inBytes ? 1 : 0));
-      this.#host?.interrupt(index);
-    }
+    if (!work.queue.isRetired) this.#report(work, status);
     this.#begin();
+  }
+
+  #report({ queue, index, chain, request, writtenBytes }: Work, status: number): void {
+    chain.writable.write(queue.dma, request.inBytes, Uint8Array.of(status));
+    // The status is behind the data: it is part of the run that was written only if all of that was.
+    queue.push(chain, writtenBytes + (writtenBytes === request.inBytes ? 1 : 0));
+    this.#host?.interrupt(index);
+  }
+
+  /** The status of a request that the disk does at once, straight from or to the guest's memory. */
+  #serveNow(work: Work): number | undefined {
+    const { queue, chain, request } = work;
+    const { type, sector, inBytes, outBytes } = request;
+    if (type === REQUEST_TYPE.in) {
+      if (inBytes > BYTES_NOW_MAX || !this.#isOnDisk(sector, inBytes)) return undefined;
+      const targets = chain.writable.views(queue.dma, "writable", 0, inBytes);
+      const result = targets && this.#disk.readNow?.(sector * SECTOR_BYTES, targets);
+      if (result === undefined) return undefined;
+      work.writtenBytes = result.ok ? inBytes : 0;
+      return result.ok ? REQUEST_STATUS.ok : REQUEST_STATUS.ioError;
+    }
+    if (type === REQUEST_TYPE.out && this.#isWriteback) {
+      if (outBytes > BYTES_NOW_MAX || !this.#isOnDisk(sector, outBytes)) return undefined;
+      const sources = chain.readable.views(queue.dma, "readable", REQUEST_HEADER_BYTES, outBytes);
+      const result = sources && this.#disk.writeNow?.(sector * SECTOR_BYTES, sources);
+      if (result === undefined) return undefined;
+      return result.ok ? REQUEST_STATUS.ok : REQUEST_STATUS.ioError;
+    }
+    return undefined;
   }
 
   #serve(work: Work): Promise<number> {

@@ -77,6 +77,26 @@ export class ElementList {
     });
   }
 
+  /**
+   * The first `lengthBytes` bytes themselves, an array for each element, to be used before control returns to the guest:
+   * to be written where `access` says so. Undefined where not all of it is RAM any more.
+   */
+  views(
+    dma: Dma,
+    access: "readable" | "writable",
+    offset: number,
+    lengthBytes: number,
+  ): Uint8Array[] | undefined {
+    const views: Uint8Array[] = [];
+    let isRam = true;
+    this.#walk(offset, lengthBytes, (gpa, _, pieceBytes) => {
+      const view = access === "writable" ? dma.writable(gpa, pieceBytes) : dma.readable(gpa, pieceBytes);
+      if (view === undefined) isRam = false;
+      else views.push(view);
+    });
+    return isRam ? views : undefined;
+  }
+
   save(): DeviceState {
     return { gpas: [...this.#gpas], lengths: [...this.#lengths] };
   }
