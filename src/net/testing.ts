@@ -1,11 +1,14 @@
 /** A link for the tests of cards: it keeps what the card sends, and gives it frames when the test says so. */
 
-import type { FrameReceiver, NetworkLink } from "./network-link.ts";
+import type { FrameReceiver, NetworkLink, SendOffload } from "./network-link.ts";
 
 export class RecordedLink implements NetworkLink {
   /** What the card has sent, in order. */
   readonly sent: Uint8Array[] = [];
   isUp = true;
+  /** What the card has sent unfinished, which it can after takeUnfinished(). */
+  readonly sentUnfinished: Uint8Array[] = [];
+  offload: SendOffload | undefined;
   /** How often the card said that there is room again. */
   timesReady = 0;
   /** What happens when a frame is sent or there is room again: nothing, unless a test has something to do. */
@@ -33,6 +36,16 @@ export class RecordedLink implements NetworkLink {
     const isTaken = this.#receiver?.receive(lent) ?? true;
     lent.fill(0xdd);
     return isTaken;
+  }
+
+  /** From now on the card need not finish what it sends. */
+  takeUnfinished(): void {
+    this.offload = { send: (frame) => void this.sentUnfinished.push(frame.slice()) };
+  }
+
+  /** As deliver(), for an unfinished frame; undefined if the card takes none. */
+  deliverUnfinished(frame: Uint8Array, segmentBytes: number): boolean | undefined {
+    return this.#receiver?.offload?.receive(frame.slice(), segmentBytes);
   }
 
   setUp(isUp: boolean): void {

@@ -136,14 +136,20 @@ function build(kind: Kind, offersPacked: boolean): Subject {
     }
     case "net": {
       const link = new RecordedLink();
+      if (offersPacked) link.takeUnfinished();
       const device = new VirtioNet({ macAddress: Uint8Array.of(2, 0, 0, 0, 0, 1), link });
       link.onSend = (frame) => {
         link.sent.length = 0;
         link.deliver(frame);
       };
       const hostActs = (random: Random): void => {
+        link.sentUnfinished.length = 0;
         if (random.below(20) === 0) link.setUp(!link.isUp);
-        for (let count = random.below(4); count > 0; count--) link.deliver(frameOfNoise(random));
+        for (let count = random.below(4); count > 0; count--) {
+          const frame = frameOfNoise(random);
+          if (random.below(3) === 0) link.deliverUnfinished(frame, random.below(2000));
+          else link.deliver(frame);
+        }
       };
       const feed = (): void => void link.deliver(new Uint8Array(SECTOR_BYTES - NET_HEADER_BYTES).fill(0x77));
       return {
@@ -223,7 +229,7 @@ class Chaos {
     this.#driver.negotiate(
       random.below(2) === 0
         ? undefined
-        : [0, 1, 9, 11, 13, 14, 15, 17, 18, 28, 29, 34].filter(() => random.below(2) === 0),
+        : [0, 1, 7, 9, 11, 13, 14, 15, 17, 18, 28, 29, 34].filter(() => random.below(2) === 0),
     );
     if (random.below(3) === 0) enableMsix(this.#subject.on, 3);
     this.#queueIndex = random.below(this.#subject.queues);

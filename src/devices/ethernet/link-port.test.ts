@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FRAME_BYTES_MAX, FRAME_BYTES_MIN } from "../../net/index.ts";
+import { FRAME_BYTES_MAX, FRAME_BYTES_MIN, LARGE_FRAME_BYTES_MAX } from "../../net/index.ts";
 import { frameOf, RecordedLink } from "../../net/testing.ts";
 import { LinkPort } from "./link-port.ts";
 
@@ -15,6 +15,13 @@ function connect() {
       return card.hasRoom;
     },
     linkChanged: (isUp: boolean) => void changes.push(isUp),
+    unfinished: {
+      isWanted: true,
+      frameArrived: (frame: Uint8Array, segmentBytes: number) => {
+        if (card.hasRoom) arrived.push(frame.length, segmentBytes);
+        return card.hasRoom;
+      },
+    },
   };
   return { link, arrived, changes, card, port: new LinkPort(link, card) };
 }
@@ -86,4 +93,36 @@ test("what waited for a card that is reset is lost", () => {
   assert.deepEqual([link.timesReady, arrived.length], [1, 0]);
   link.deliver(frameOf());
   assert.equal(arrived.length, 1);
+});
+
+test("unfinished frames go where they are taken, of up to LARGE_FRAME_BYTES_MAX", () => {
+  const { link, port } = connect();
+  port.sendUnfinished(frameOf());
+  assert.equal(port.takesUnfinished, false);
+  link.takeUnfinished();
+  assert.equal(port.takesUnfinished, true);
+  for (const length of [13, 14, LARGE_FRAME_BYTES_MAX, LARGE_FRAME_BYTES_MAX + 1]) {
+    port.sendUnfinished(new Uint8Array(length));
+  }
+  link.setUp(false);
+  port.sendUnfinished(frameOf());
+  assert.deepEqual(
+    link.sentUnfinished.map(({ length }) => length),
+    [14, LARGE_FRAME_BYTES_MAX],
+  );
+  assert.equal(link.sent.length, 0);
+});
+
+test("unfinished frames arrive if the driver wants them, and wait for room as others do", () => {
+  const { link, port, card, arrived } = connect();
+  for (const length of [13, LARGE_FRAME_BYTES_MAX, LARGE_FRAME_BYTES_MAX + 1]) {
+    assert.equal(link.deliverUnfinished(new Uint8Array(length), 1448), true);
+  }
+  assert.deepEqual(arrived, [LARGE_FRAME_BYTES_MAX, 1448]);
+  card.hasRoom = false;
+  assert.equal(link.deliverUnfinished(frameOf(), 1), false);
+  port.roomAgain();
+  assert.equal(link.timesReady, 1);
+  card.unfinished.isWanted = false;
+  assert.equal(link.deliverUnfinished(frameOf(), 1), undefined);
 });

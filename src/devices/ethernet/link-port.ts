@@ -1,16 +1,31 @@
 /**
  * Where a network card meets its link: frames of lengths that Ethernet has, padded where they are short, none while the
- * link is down, and the asking again after the card had no room.
+ * link is down, and the asking again after the card had no room. Between links and cards that can do so there are also
+ * unfinished frames: without a wire in between nobody needs TCP data in segments or the sum of it.
  */
 
-import { FRAME_BYTES_MAX, FRAME_BYTES_MIN, ETHERNET_HEADER_BYTES } from "../../net/index.ts";
-import type { FrameReceiver, NetworkLink } from "../../net/index.ts";
+import {
+  ETHERNET_HEADER_BYTES,
+  FRAME_BYTES_MAX,
+  FRAME_BYTES_MIN,
+  LARGE_FRAME_BYTES_MAX,
+} from "../../net/index.ts";
+import type { FrameReceiver, NetworkLink, ReceiveOffload } from "../../net/index.ts";
 
 /** The card behind the port. */
 export interface LinkedCard {
   /** A frame of at most FRAME_BYTES_MAX bytes, the card's until the call returns. False: there is no room now. */
   frameArrived(frame: Uint8Array): boolean;
   linkChanged(isUp: boolean): void;
+  /** Of cards that can have drivers which take unfinished frames. */
+  readonly unfinished?: UnfinishedReceiver;
+}
+
+export interface UnfinishedReceiver {
+  /** Whether the driver takes them now. */
+  readonly isWanted: boolean;
+  /** As frameArrived(), for what ReceiveOffload describes. */
+  frameArrived(frame: Uint8Array, segmentBytes: number): boolean;
 }
 
 export class LinkPort implements FrameReceiver {
@@ -20,6 +35,11 @@ export class LinkPort implements FrameReceiver {
   /** The link keeps a frame that the card had no room for. */
   #isAwaited = false;
   #isDeaf = false;
+  readonly #offload: ReceiveOffload = {
+    receive: (frame, segmentBytes) =>
+      this.#isLost(frame, LARGE_FRAME_BYTES_MAX) ||
+      this.#remember(this.#card.unfinished?.frameArrived(frame, segmentBytes) ?? true),
+  };
 
   constructor(link: NetworkLink, card: LinkedCard) {
     this.#link = link;
@@ -47,6 +67,18 @@ export class LinkPort implements FrameReceiver {
     this.#link.send(this.#padded);
   }
 
+  /** Whether the link takes unfinished frames. */
+  get takesUnfinished(): boolean {
+    return this.#link.offload !== undefined;
+  }
+
+  /** Sends what SendOffload describes. */
+  sendUnfinished(frame: Uint8Array): void {
+    if (!this.#link.isUp || frame.length < ETHERNET_HEADER_BYTES || frame.length > LARGE_FRAME_BYTES_MAX)
+      return;
+    this.#link.offload?.send(frame);
+  }
+
   /** There may be room again. */
   roomAgain(): void {
     if (!this.#isAwaited) return;
@@ -64,14 +96,26 @@ export class LinkPort implements FrameReceiver {
   // The link's side.
 
   receive(frame: Uint8Array): boolean {
-    if (this.#isDeaf || !this.#link.isUp || frame.length < ETHERNET_HEADER_BYTES) return true;
-    if (frame.length > FRAME_BYTES_MAX) return true;
-    if (this.#card.frameArrived(frame)) return true;
-    this.#isAwaited = true;
-    return false;
+    return this.#isLost(frame, FRAME_BYTES_MAX) || this.#remember(this.#card.frameArrived(frame));
+  }
+
+  get offload(): ReceiveOffload | undefined {
+    return this.#card.unfinished?.isWanted === true ? this.#offload : undefined;
   }
 
   linkChanged(isUp: boolean): void {
     this.#card.linkChanged(isUp);
+  }
+
+  // Workings.
+
+  #isLost(frame: Uint8Array, bytesMax: number): boolean {
+    const isFrame = frame.length >= ETHERNET_HEADER_BYTES && frame.length <= bytesMax;
+    return this.#isDeaf || !this.#link.isUp || !isFrame;
+  }
+
+  #remember(isTaken: boolean): boolean {
+    this.#isAwaited ||= !isTaken;
+    return isTaken;
   }
 }

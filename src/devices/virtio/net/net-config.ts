@@ -8,6 +8,7 @@ export const NET_FEATURE = {
   guestCsum: 1,
   mtu: 3,
   mac: 5,
+  guestTso4: 7,
   hostTso4: 11,
   hostTso6: 12,
   hostEcn: 13,

@@ -1,9 +1,10 @@
 /**
  * What a driver leaves to the device when it sends: the rest of a checksum, and cutting TCP data into segments (Virtual
- * I/O Device 1.2, section 5.1.6.2). A frame whose header does not fit it is lost.
+ * I/O Device 1.2, section 5.1.6.2). Where the network needs neither, it gets IPv4 as it is. A frame whose header does not
+ * fit it is lost.
  */
 
-import { checksumAdd, checksumOf } from "../../../net/index.ts";
+import { checksumAdd, checksumOf, ETHERNET_HEADER_BYTES, LARGE_FRAME_BYTES_MAX } from "../../../net/index.ts";
 import { TcpSegmenter, UNSEGMENTED_BYTES_MAX } from "../../ethernet/tcp-segmentation.ts";
 import { GSO, HEADER_FLAG, NET_FEATURE, NET_HEADER } from "./net-config.ts";
 
@@ -12,17 +13,31 @@ export const TRANSMIT_FRAME_BYTES_MAX = UNSEGMENTED_BYTES_MAX;
 const TYPE_OFFSET = 12;
 const TAG_BYTES = 4;
 const TAG_TYPES: readonly number[] = [0x8100, 0x88a8];
-/** Where a TCP header has its own length, in its upper half in words of 4 bytes. */
-const TCP_LENGTH_OFFSET = 12;
+const TYPE_IPV4 = 0x0800;
+const IPV4_PROTOCOL = 9;
+/** The length is in the upper half of its byte, in words of 4 bytes. */
+const TCP = { length: 12, checksum: 16 } as const;
+/** Of TCP and UDP, by their protocol numbers. */
+const CHECKSUM_OFFSETS: ReadonlyMap<number, number> = new Map([
+  [6, TCP.checksum],
+  [17, 6],
+]);
+
+/** Where frames go; it is done with each when its methods return. */
+export interface FrameSink {
+  send(frame: Uint8Array): void;
+  /** Whether it takes what SendOffload describes. */
+  readonly takesUnfinished: boolean;
+  sendUnfinished(frame: Uint8Array): void;
+}
 
 export class TransmitOffload {
-  readonly #send: (frame: Uint8Array) => void;
+  readonly #sink: FrameSink;
   readonly #segmenter: TcpSegmenter;
 
-  /** `send` is done with each frame when it returns. */
-  constructor(send: (frame: Uint8Array) => void) {
-    this.#send = send;
-    this.#segmenter = new TcpSegmenter(send);
+  constructor(sink: FrameSink) {
+    this.#sink = sink;
+    this.#segmenter = new TcpSegmenter((frame) => sink.send(frame));
   }
 
   /** Sends what is in the bytes [frameAt, end) of `view` with the header at 0; changes those bytes. */
@@ -34,32 +49,51 @@ export class TransmitOffload {
   ): void {
     const frame = new Uint8Array(view.buffer, frameAt, end - frameAt);
     const start = view.getUint16(NET_HEADER.checksumStart, true);
-    const hasEcn = (view.getUint8(NET_HEADER.gsoType) & GSO.ecn) !== 0;
-    switch (view.getUint8(NET_HEADER.gsoType) & ~GSO.ecn) {
-      case GSO.none: {
-        const needsChecksum = (view.getUint8(NET_HEADER.flags) & HEADER_FLAG.needsChecksum) !== 0;
-        const field = start + view.getUint16(NET_HEADER.checksumOffset, true);
-        if (!needsChecksum || completeChecksum(frame, start, field)) this.#send(frame);
+    const gsoType = view.getUint8(NET_HEADER.gsoType);
+    if ((gsoType & GSO.ecn) !== 0 && !hasFeature(NET_FEATURE.hostEcn)) return;
+    switch (gsoType & ~GSO.ecn) {
+      case GSO.none:
+        if ((view.getUint8(NET_HEADER.flags) & HEADER_FLAG.needsChecksum) === 0) this.#sink.send(frame);
+        else this.#finish(frame, start, view.getUint16(NET_HEADER.checksumOffset, true));
         return;
-      }
       case GSO.tcp4:
-        if (!hasFeature(NET_FEATURE.hostTso4)) return;
-        break;
+        if (hasFeature(NET_FEATURE.hostTso4)) this.#segment(frame, start, view, false);
+        return;
       case GSO.tcp6:
-        if (!hasFeature(NET_FEATURE.hostTso6)) return;
-        break;
+        if (hasFeature(NET_FEATURE.hostTso6)) this.#segment(frame, start, view, true);
+        return;
       default:
         return;
     }
-    if (hasEcn && !hasFeature(NET_FEATURE.hostEcn)) return;
-    const isIpv6 = (view.getUint8(NET_HEADER.gsoType) & ~GSO.ecn) === GSO.tcp6;
+  }
+
+  #finish(frame: Uint8Array, start: number, offset: number): void {
+    if (this.#mayStay(frame, start, offset)) this.#sink.sendUnfinished(frame);
+    else if (completeChecksum(frame, start, start + offset)) this.#sink.send(frame);
+  }
+
+  #segment(frame: Uint8Array, start: number, view: DataView, isIpv6: boolean): void {
+    if (!isIpv6 && this.#mayStay(frame, start, TCP.checksum)) {
+      this.#sink.sendUnfinished(frame);
+      return;
+    }
     this.#segmenter.send(frame, {
       isIpv6,
       ipOffset: ipOffsetOf(frame),
       tcpOffset: start,
-      headerBytes: start + ((frame[start + TCP_LENGTH_OFFSET] ?? 0) >>> 4) * 4,
+      headerBytes: start + ((frame[start + TCP.length] ?? 0) >>> 4) * 4,
       segmentBytes: view.getUint16(NET_HEADER.gsoSize, true),
     });
+  }
+
+  /** Whether the sink can do without the checksum at `offset` from `start`. */
+  #mayStay(frame: Uint8Array, start: number, offset: number): boolean {
+    if (!this.#sink.takesUnfinished || frame.length > LARGE_FRAME_BYTES_MAX) return false;
+    const type = ((frame[TYPE_OFFSET] ?? 0) << 8) | (frame[TYPE_OFFSET + 1] ?? 0);
+    const headerBytes = ((frame[ETHERNET_HEADER_BYTES] ?? 0) & 0x0f) * 4;
+    if (type !== TYPE_IPV4 || start !== ETHERNET_HEADER_BYTES + headerBytes) return false;
+    const protocol = frame[ETHERNET_HEADER_BYTES + IPV4_PROTOCOL] ?? 0;
+    return CHECKSUM_OFFSETS.get(protocol) === offset && start + offset + 2 <= frame.length;
   }
 }
 

@@ -493,6 +493,69 @@ test("checksums that were found right are said to be, if that was agreed on", ()
   assert.deepEqual(plain.bufferBytes(0, 1), [0]);
 });
 
+test("a network that needs no checksums gets IPv4's frames as they are, and large ones whole", () => {
+  const link = new RecordedLink();
+  link.takeUnfinished();
+  const { send } = connect({ link });
+  const tcp = tcpFrame({ data: new Uint8Array(5000), ipOptions: 4 });
+  send(tcp.frame, [1, GSO.tcp4, 0, 0, ...u16(1448), ...u16(tcp.layout.tcpOffset), 16, 0]);
+  const udp = Uint8Array.from(tcp.frame.subarray(0, 100));
+  udp[14 + 9] = 17;
+  send(udp, [1, 0, 0, 0, 0, 0, ...u16(tcp.layout.tcpOffset), 6, 0]);
+  assert.deepEqual(link.sentUnfinished, [tcp.frame, udp]);
+  assert.equal(link.sent.length, 0);
+});
+
+test("it gets everything else finished", () => {
+  const link = new RecordedLink();
+  link.takeUnfinished();
+  const { send } = connect({ link });
+  const tcp6 = tcpFrame({ isIpv6: true, data: new Uint8Array(2000) });
+  assert.equal(send(tcp6.frame, [1, GSO.tcp6, 0, 0, ...u16(1000), ...u16(54), 16, 0]).length, 2);
+  assert.equal(send(tcp6.frame.subarray(0, 100), [1, 0, 0, 0, 0, 0, ...u16(54), 16, 0]).length, 1);
+  const tagged = tcpFrame({ vlan: 3, data: new Uint8Array(2000) });
+  assert.equal(send(tagged.frame, [1, GSO.tcp4, 0, 0, ...u16(1000), ...u16(38), 16, 0]).length, 2);
+  const { frame } = tcpFrame({ data: new Uint8Array(10) });
+  assert.equal(send(frame, []).length, 1);
+  // A checksum that is neither TCP's nor UDP's.
+  assert.equal(send(frame, [1, 0, 0, 0, 0, 0, ...u16(34), 6, 0]).length, 1);
+  assert.equal(send(frame, [1, 0, 0, 0, 0, 0, ...u16(14), 16, 0]).length, 1);
+  assert.equal(link.sentUnfinished.length, 0);
+});
+
+test("large frames arrive for drivers that have agreed on it, with what cuts and completes them", () => {
+  const { link, receive, on } = connect();
+  const { frame, layout } = tcpFrame({ tcpOptions: 12, data: new Uint8Array(64_000).fill(9) });
+  for (let index = 0; index < 33; index++) receive.offer([writable(BUFFERS_GPA + 2048 * index, 2048)]);
+  assert.equal(link.deliverUnfinished(frame, 1448), true);
+  const header = [1, GSO.tcp4, ...u16(layout.headerBytes), ...u16(1448), ...u16(34), ...u16(16), ...u16(32)];
+  assert.deepEqual([...on.ram.slice(BUFFERS_GPA, 12)], header);
+  assert.deepEqual(on.ram.slice(BUFFERS_GPA + 12, frame.length), frame);
+  assert.equal(receive.takeUsed().length, 32);
+  // One that is a single segment already is not to be cut.
+  const short = tcpFrame({ data: new Uint8Array(1448) });
+  assert.equal(link.deliverUnfinished(short.frame, 1448), true);
+  const plain = [1, 0, 0, 0, 0, 0, ...u16(34), ...u16(16), ...u16(1)];
+  assert.deepEqual([...on.ram.slice(BUFFERS_GPA + 2048 * 32, 12)], plain);
+
+  const { guestTso4, guestCsum } = NET_FEATURE;
+  for (const wanted of [[guestTso4], [guestCsum]]) {
+    assert.equal(connect({ wanted }).link.deliverUnfinished(frame, 1448), undefined);
+  }
+});
+
+test("a frame for which the queue can never hold enough buffers is lost", () => {
+  const { link, receive, driver } = connect();
+  for (let index = 0; index < 63; index++) receive.offer([writable(BUFFERS_GPA + 16 * index, 16)]);
+  assert.equal(link.deliver(frameOf({ data: new Uint8Array(1500) })), false);
+  receive.offer([writable(BUFFERS_GPA, 16)]);
+  driver.notify(RECEIVE);
+  assert.equal(link.deliver(frameOf({ data: new Uint8Array(1500) })), true);
+  assert.equal(receive.takeUsed().length, 0);
+  assert.equal(link.deliver(frameOf()), true);
+  assert.equal(receive.takeUsed().length, 5);
+});
+
 test("what is sent may be answered before the call returns", () => {
   const { link, receive, offerBuffers, send } = connect();
   offerBuffers(1);

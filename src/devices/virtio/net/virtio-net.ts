@@ -1,16 +1,16 @@
 /**
  * The network device with one pair of queues and the control queue (Virtual I/O Device 1.2, section 5.1). What the driver
- * has queued is sent at its notification, all of it with one interrupt; checksums are completed and TCP data is cut into
- * segments here, so that the network sees ordinary frames. Frames that arrive go into the driver's buffers at once, of which
+ * has queued is sent at its notification, all of it with one interrupt; what it leaves out of checksums and segmentation is
+ * done here for networks that need it. Frames that arrive go into the driver's buffers at once, of which
  * those that one frame left over wait for the next.
  *
  * Missing on purpose: several queue pairs with receive-side scaling and hash reports (VIRTIO_NET_F_MQ, RSS), receiving
- * frames that are longer than the network's (GUEST_TSO and what belongs to it), UDP segmentation, interrupt moderation.
+ * IPv6 in large frames (GUEST_TSO6), VIRTIO_NET_F_CTRL_GUEST_OFFLOADS, UDP segmentation, interrupt moderation.
  */
 
 import { RegisterFile, StateReader } from "../../../hw/index.ts";
 import type { DeviceState, RegisterHooks } from "../../../hw/index.ts";
-import { MAC_ADDRESS_BYTES } from "../../../net/index.ts";
+import { ETHERNET_HEADER_BYTES, MAC_ADDRESS_BYTES } from "../../../net/index.ts";
 import type { NetworkLink } from "../../../net/index.ts";
 import { LinkPort } from "../../ethernet/link-port.ts";
 import { CHECKED, checkReceived } from "../../ethernet/received-checksums.ts";
@@ -25,6 +25,7 @@ import {
 } from "./control-commands.ts";
 import {
   CONTROL_QUEUE_SIZE,
+  GSO,
   HEADER_FLAG,
   LEGACY_NET_HEADER_BYTES,
   MAC_REGISTERS,
@@ -40,6 +41,9 @@ import {
 import type { NetRegisters } from "./net-config.ts";
 import { ReceiveFilter } from "./receive-filter.ts";
 import { TRANSMIT_FRAME_BYTES_MAX, TransmitOffload } from "./transmit-offload.ts";
+
+const TCP_LENGTH_OFFSET = 12;
+const TCP_CHECKSUM_OFFSET = 16;
 
 export interface VirtioNetConfig {
   /** MAC_ADDRESS_BYTES of a single station's address. */
@@ -70,11 +74,19 @@ export class VirtioNet implements VirtioDevice, RegisterHooks<NetRegisters> {
 
   constructor({ macAddress, link }: VirtioNetConfig) {
     this.config = new RegisterFile(netRegisters(macAddress), this);
+    const takesUnfinished = (): boolean =>
+      this.#has(NET_FEATURE.guestCsum) && this.#has(NET_FEATURE.guestTso4);
     this.#port = new LinkPort(link, {
       frameArrived: (frame) => this.#frameArrived(frame),
       linkChanged: (isUp) => this.#linkChanged(isUp),
+      unfinished: {
+        get isWanted() {
+          return takesUnfinished();
+        },
+        frameArrived: (frame, segmentBytes) => this.#unfinishedArrived(frame, segmentBytes),
+      },
     });
-    this.#offload = new TransmitOffload((frame) => this.#port.send(frame));
+    this.#offload = new TransmitOffload(this.#port);
     this.reset();
   }
 
@@ -184,8 +196,31 @@ export class VirtioNet implements VirtioDevice, RegisterHooks<NetRegisters> {
 
   // Workings: receiving.
 
-  /** Without a driver, and in the wrong place, frames are lost. */
   #frameArrived(frame: Uint8Array): boolean {
+    this.#header.fill(0);
+    if (this.#isChecked(frame)) this.#header[NET_HEADER.flags] = HEADER_FLAG.dataValid;
+    return this.#receive(frame);
+  }
+
+  /** TCP over IPv4, whose checksum is the driver's to complete if it passes the frame on, as is cutting it. */
+  #unfinishedArrived(frame: Uint8Array, segmentBytes: number): boolean {
+    const tcpOffset = ETHERNET_HEADER_BYTES + ((frame[ETHERNET_HEADER_BYTES] ?? 0) & 0x0f) * 4;
+    const headerBytes = tcpOffset + ((frame[tcpOffset + TCP_LENGTH_OFFSET] ?? 0) >>> 4) * 4;
+    const view = this.#headerView;
+    this.#header.fill(0);
+    this.#header[NET_HEADER.flags] = HEADER_FLAG.needsChecksum;
+    view.setUint16(NET_HEADER.checksumStart, tcpOffset, true);
+    view.setUint16(NET_HEADER.checksumOffset, TCP_CHECKSUM_OFFSET, true);
+    if (frame.length > headerBytes + segmentBytes) {
+      this.#header[NET_HEADER.gsoType] = GSO.tcp4;
+      view.setUint16(NET_HEADER.headerLength, headerBytes, true);
+      view.setUint16(NET_HEADER.gsoSize, segmentBytes, true);
+    }
+    return this.#receive(frame);
+  }
+
+  /** A frame whose header has been made. Without a driver, and in the wrong place, it is lost. */
+  #receive(frame: Uint8Array): boolean {
     const queue = this.#host?.queue(NET_QUEUE.receive);
     if (queue === undefined) return true;
     if (!this.#filter.accepts(frame, this.#ownAddress, this.#has(NET_FEATURE.controlVlan))) return true;
@@ -212,7 +247,8 @@ export class VirtioNet implements VirtioDevice, RegisterHooks<NetRegisters> {
       if (buffer === undefined) return queue.fault === undefined ? undefined : 0;
       roomBytes += buffer.writable.totalBytes;
       if (roomBytes >= wantedBytes) return index + 1;
-      if (!isMerged) return 0;
+      // Nor can there be more than the queue has room for.
+      if (!isMerged || index + 1 >= queue.setup.size) return 0;
     }
   }
 
@@ -234,7 +270,6 @@ export class VirtioNet implements VirtioDevice, RegisterHooks<NetRegisters> {
 
   #deliver(queue: Virtqueue, frame: Uint8Array, headerBytes: number, count: number): void {
     this.#headerView.setUint16(NET_HEADER.bufferCount, count, true);
-    this.#header[NET_HEADER.flags] = this.#isChecked(frame) ? HEADER_FLAG.dataValid : 0;
     const { dma } = queue;
     const header = headerBytes === NET_HEADER_BYTES ? this.#header : this.#header.subarray(0, headerBytes);
     let done = 0;
