@@ -1,8 +1,8 @@
 /** One PC: its board, how a kernel is entered on it, and what it offers guests that know they are one. */
 
 export { PC_PLATFORM } from "./acpi/index.ts";
-export { loadKernel, pcMemoryMap, readKernel } from "./boot/index.ts";
-export type { BootFile, BootModule, Decompressors } from "./boot/index.ts";
+export { BOOT_PROTOCOLS, loadKernel, pcMemoryMap, readKernel } from "./boot/index.ts";
+export type { BootFile, BootModule, BootProtocol, Decompressors } from "./boot/index.ts";
 export { BOOT_ORDER } from "./firmware/index.ts";
 export type { BiosDrives, BootSource } from "./firmware/index.ts";
 export { KVM_CPUID } from "./paravirt/index.ts";

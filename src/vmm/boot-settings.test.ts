@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KiB, MiB, unwrap } from "../base/index.ts";
-import { bootDefinition, bootOrderSetting, firmwareProblem, vgaBiosProblem } from "./boot-settings.ts";
+import {
+  bootDefinition,
+  bootOrderSetting,
+  firmwareProblem,
+  moduleFile,
+  vgaBiosProblem,
+} from "./boot-settings.ts";
 import type { BootSettings } from "./boot-settings.ts";
 import type { DriveDefinition } from "./drive-settings.ts";
 
@@ -10,6 +16,7 @@ const NOTHING: BootSettings = {
   vgaBios: undefined,
   kernel: undefined,
   initrd: undefined,
+  protocol: "auto",
   modules: [],
   commandLine: "",
   order: undefined,
@@ -51,7 +58,16 @@ test("what belongs to the other way to start is refused by name", () => {
   assert.match(problemOf({ ...NOTHING, commandLine: "quiet" }), /^The setting append is for a kernel/);
   assert.match(problemOf({ ...NOTHING, initrd: "initrd" }), /^The setting initrd is for a kernel/);
   assert.match(problemOf({ ...NOTHING, modules: ["m"] }), /^The setting module is for a kernel/);
+  assert.match(problemOf({ ...NOTHING, protocol: "pvh" }), /^The setting protocol is for a kernel/);
   assert.match(problemOf(NOTHING, []), /^The setting kernel is missing, and there is no drive/);
+});
+
+test("a module's file may be followed by words for its string", () => {
+  assert.deepEqual(moduleFile("dir/vmlinuz"), { path: "dir/vmlinuz" });
+  assert.deepEqual(moduleFile("vmlinuz,args=console=hvc0 a,b"), {
+    path: "vmlinuz",
+    arguments: "console=hvc0 a,b",
+  });
 });
 
 test("firmware starts with drives and without, and excludes a kernel", () => {

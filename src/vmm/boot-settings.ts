@@ -6,7 +6,7 @@
 import { KiB, MiB, ok, PAGE_SIZE_BYTES } from "../base/index.ts";
 import type { Result } from "../base/index.ts";
 import { BOOT_ORDER } from "../machine/index.ts";
-import type { BootSource } from "../machine/index.ts";
+import type { BootProtocol, BootSource } from "../machine/index.ts";
 import type { DriveDefinition } from "./drive-settings.ts";
 import { wrong } from "./settings.ts";
 import type { Setting, SettingError } from "./settings.ts";
@@ -15,7 +15,9 @@ export type BootDefinition =
   | {
       readonly kind: "kernel";
       readonly kernel: string;
+      readonly protocol: BootProtocol;
       readonly initrd: string | undefined;
+      /** Each as {@link moduleFile} reads it. */
       readonly modules: readonly string[];
       readonly commandLine: string;
     }
@@ -61,11 +63,21 @@ export const bootOrderSetting: Setting<readonly BootSource[] | undefined, string
   },
 };
 
+const MODULE_ARGUMENTS = ",args=";
+
+/** A module's file, and the words behind its name in its string, if `--module` gives any: FILE,args=TEXT. */
+export function moduleFile(text: string): { readonly path: string; readonly arguments?: string } {
+  const at = text.indexOf(MODULE_ARGUMENTS);
+  if (at < 0) return { path: text };
+  return { path: text.slice(0, at), arguments: text.slice(at + MODULE_ARGUMENTS.length) };
+}
+
 /** The settings of all ways to start as they were given. */
 export interface BootSettings {
   readonly firmware: string | undefined;
   readonly vgaBios: string | undefined;
   readonly kernel: string | undefined;
+  readonly protocol: BootProtocol;
   readonly initrd: string | undefined;
   readonly modules: readonly string[];
   readonly commandLine: string;
@@ -74,7 +86,7 @@ export interface BootSettings {
 
 /** The one way to start that the settings describe; those of the others are refused. */
 export function bootDefinition(
-  { firmware, vgaBios, kernel, initrd, modules, commandLine, order }: BootSettings,
+  { firmware, vgaBios, kernel, protocol, initrd, modules, commandLine, order }: BootSettings,
   drives: readonly DriveDefinition[],
 ): Result<BootDefinition, SettingError> {
   if (firmware === undefined && vgaBios !== undefined)
@@ -82,7 +94,7 @@ export function bootDefinition(
   if (kernel !== undefined) {
     if (firmware !== undefined) return wrong("firmware", "is not for a kernel that is loaded directly");
     if (order !== undefined) return wrong("boot", "is for drives, and a kernel is to be started");
-    return ok({ kind: "kernel", kernel, initrd, modules, commandLine });
+    return ok({ kind: "kernel", kernel, protocol, initrd, modules, commandLine });
   }
   if (firmware === undefined && drives.length === 0)
     return wrong("kernel", "is missing, and there is no drive to start a system from");
@@ -90,6 +102,7 @@ export function bootDefinition(
     ...(initrd === undefined ? [] : ["initrd"]),
     ...(modules.length === 0 ? [] : ["module"]),
     ...(commandLine === "" ? [] : ["append"]),
+    ...(protocol === "auto" ? [] : ["protocol"]),
   ];
   if (unused !== undefined) return wrong(unused, "is for a kernel, and none is given");
   if (firmware !== undefined) return ok({ kind: "firmware", firmware, vgaBios, order: order ?? BOOT_ORDER });

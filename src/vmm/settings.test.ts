@@ -13,7 +13,14 @@ function problemOf(input: unknown): string {
 test("a kernel is all that is needed", () => {
   assert.deepEqual(unwrap(parseVmDefinition({ kernel: "vmlinuz" })), {
     name: "vm",
-    boot: { kind: "kernel", kernel: "vmlinuz", initrd: undefined, modules: [], commandLine: "" },
+    boot: {
+      kind: "kernel",
+      kernel: "vmlinuz",
+      protocol: "auto",
+      initrd: undefined,
+      modules: [],
+      commandLine: "",
+    },
     memorySizeBytes: 256 * MiB,
     drives: [],
     cpu: "v2",

@@ -333,7 +333,12 @@ export function scriptedParts(program: GuestProgram, input: VmDefinitionInput = 
     definition: definition.value,
     readImages: () =>
       Promise.resolve(
-        ok({ kernel: { name: "kernel", bytes: smallestKernel() }, modules: [], commandLine: "" }),
+        ok({
+          kernel: { name: "kernel", bytes: smallestKernel() },
+          protocol: "auto",
+          modules: [],
+          commandLine: "",
+        }),
       ),
     drives: [],
     decompressors: { gunzip: unused, unzstd: unused, unxz: unused },

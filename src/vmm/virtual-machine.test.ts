@@ -43,7 +43,14 @@ test("a file that is no kernel refuses the VM before it exists", async () => {
   const created = await VirtualMachine.create({
     ...parts,
     readImages: () =>
-      Promise.resolve(ok({ kernel: { name: "x", bytes: new Uint8Array(9) }, modules: [], commandLine: "" })),
+      Promise.resolve(
+        ok({
+          kernel: { name: "x", bytes: new Uint8Array(9) },
+          protocol: "auto",
+          modules: [],
+          commandLine: "",
+        }),
+      ),
   });
   assert.ok(!created.ok);
   assert.match(created.error.message, /x is not a kernel/);

@@ -18,6 +18,7 @@ import type {
   BoardConfig,
   BootFile,
   BootModule,
+  BootProtocol,
   BootSource,
   Decompressors,
   Drive,
@@ -46,6 +47,7 @@ const RNG_SEED_BYTES = 32;
 export interface BootImages {
   readonly kernel: BootFile;
   /** The initial RAM disk first, if there is one. */
+  readonly protocol: BootProtocol;
   readonly modules: readonly BootModule[];
   readonly commandLine: string;
 }
@@ -422,7 +424,7 @@ export class VirtualMachine {
 
   async #loadKernel(images: BootImages): Promise<Result<CpuState, OperatorError>> {
     const { decompressors, entropy } = this.#parts;
-    const kernel = await readKernel(images.kernel, decompressors);
+    const kernel = await readKernel(images.kernel, decompressors, images.protocol);
     if (!kernel.ok) return kernel;
     this.#board.reset();
     const { memoryMap, platform, rsdpGpa } = this.#board;

@@ -6,7 +6,7 @@
 import { KiB, MAX_GUEST_RAM_BYTES, MIN_GUEST_RAM_BYTES, ok } from "../base/index.ts";
 import type { Result } from "../base/index.ts";
 import { DEFAULT_CPU_MODEL, parseCpuModel } from "../cpu/index.ts";
-import { VIRTIO_DEVICES, WATCHDOG_ACTIONS } from "../machine/index.ts";
+import { BOOT_PROTOCOLS, VIRTIO_DEVICES, WATCHDOG_ACTIONS } from "../machine/index.ts";
 import { bootDefinition, bootOrderSetting } from "./boot-settings.ts";
 import type { BootDefinition } from "./boot-settings.ts";
 import { cdromSetting, diskSetting, floppySetting, problemOfDrives } from "./drive-settings.ts";
@@ -48,6 +48,12 @@ export const VM_SETTINGS = {
       "BIOS starts a system from a drive",
     problem: (text) => (text === "" ? "must name a file" : undefined),
   }),
+  protocol: choiceSetting({
+    option: "protocol",
+    help: "with --kernel: how the kernel is loaded and entered; auto: as its file says",
+    choices: BOOT_PROTOCOLS,
+    default: "auto",
+  }),
   initrd: optionalTextSetting({
     option: "initrd",
     placeholder: "FILE",
@@ -55,8 +61,8 @@ export const VM_SETTINGS = {
   }),
   modules: listSetting({
     option: "module",
-    placeholder: "FILE",
-    help: "further multiboot module; may be repeated",
+    placeholder: "FILE[,args=TEXT]",
+    help: "further multiboot module, whose string is its file's name and TEXT; may be repeated",
     maxCount: MAX_MODULES,
   }),
   commandLine: textSetting({
@@ -158,6 +164,7 @@ function readEach(read: SettingReader) {
       firmware: read(VM_SETTINGS.firmware),
       vgaBios: read(VM_SETTINGS.vgaBios),
       kernel: read(VM_SETTINGS.kernel),
+      protocol: read(VM_SETTINGS.protocol),
       initrd: read(VM_SETTINGS.initrd),
       modules: read(VM_SETTINGS.modules),
       commandLine: read(VM_SETTINGS.commandLine),

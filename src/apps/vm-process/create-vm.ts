@@ -14,7 +14,7 @@ import {
 } from "../../platform/node/index.ts";
 import type { VmRequest } from "../../host/index.ts";
 import { closeDrives, openDrives } from "./open-drives.ts";
-import { createBoard, firmwareProblem, vgaBiosProblem, VirtualMachine } from "../../vmm/index.ts";
+import { createBoard, firmwareProblem, moduleFile, vgaBiosProblem, VirtualMachine } from "../../vmm/index.ts";
 import type {
   AcceleratorChoice,
   BootImages,
@@ -85,15 +85,17 @@ async function readImages({ boot }: VmDefinition): Promise<Result<BootImages | u
   if (!kernel.ok) return kernel;
   const named = [
     ...(boot.initrd === undefined ? [] : [{ what: "initrd", path: boot.initrd }]),
-    ...boot.modules.map((path) => ({ what: "module", path })),
+    ...boot.modules.map((module) => ({ what: "module", ...moduleFile(module) })),
   ];
-  const modules = [];
-  for (const { what, path } of named) {
+  const modules: BootImages["modules"][number][] = [];
+  for (const { what, path, arguments: words } of named) {
     const file = await readBootFile(what, path);
     if (!file.ok) return file;
-    modules.push(file.value);
+    const { name } = file.value;
+    modules.push(words === undefined ? file.value : { ...file.value, commandLine: `${name} ${words}` });
   }
-  return ok({ kernel: kernel.value, modules, commandLine: boot.commandLine });
+  const { protocol, commandLine } = boot;
+  return ok({ kernel: kernel.value, protocol, modules, commandLine });
 }
 
 /** It lasts as long as the VM: unlike a kernel, nothing that the guest does changes it. */

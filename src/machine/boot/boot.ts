@@ -17,6 +17,7 @@ import type { BootProtocol, KernelImage } from "./kernel-image.ts";
 import { BootLayout } from "./layout.ts";
 import { loadLinuxCode32, loadLinuxElf } from "./linux.ts";
 import { loadMultiboot } from "./multiboot.ts";
+import { loadMultiboot2 } from "./multiboot2.ts";
 import { loadPvh } from "./pvh.ts";
 
 /**
@@ -61,5 +62,7 @@ function place(ram: GuestRam, image: KernelImage, request: BootRequest): CpuStat
       return loadPvh(layoutFor(image.elf.view.name), image.elf, image.entryGpa, request);
     case "multiboot1":
       return loadMultiboot(layoutFor(image.view.name), image.view, image.header, image.elf, request);
+    case "multiboot2":
+      return loadMultiboot2(layoutFor(image.view.name), image.view, image.header, image.elf, request);
   }
 }

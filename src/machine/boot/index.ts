@@ -1,10 +1,10 @@
-/** Direct kernel boot: Linux, PVH and multiboot 1. */
+/** Direct kernel boot: Linux, PVH and multiboot. */
 
 export { loadKernel, readKernel } from "./boot.ts";
 export type { BootError, BootErrorCode } from "./boot-error.ts";
 export type { BootFile, BootModule, BootRequest, BootScreen } from "./boot-request.ts";
 export type { Decompressors } from "./decompressors.ts";
-export { describeKernel } from "./kernel-image.ts";
+export { BOOT_PROTOCOLS, describeKernel } from "./kernel-image.ts";
 export type { BootProtocol, KernelImage } from "./kernel-image.ts";
 export {
   BIOS_AREA_GPA,

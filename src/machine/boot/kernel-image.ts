@@ -13,10 +13,16 @@ import type { ElfImage } from "./elf.ts";
 import { ImageView } from "./image-view.ts";
 import { findMultibootHeader } from "./multiboot-header.ts";
 import type { MultibootHeader } from "./multiboot-header.ts";
+import { findMultiboot2Header } from "./multiboot2-header.ts";
+import type { Multiboot2Header } from "./multiboot2-header.ts";
 import { pvhEntry } from "./pvh.ts";
 
-/** "auto" prefers multiboot over PVH for an ELF file (Xen carries both), and Linux's own protocol for a bzImage. */
-export type BootProtocol = "auto" | "linux" | "pvh" | "multiboot1";
+/**
+ * "auto" prefers multiboot 1 over 2 and both over PVH for an ELF file (Xen carries all three), and Linux's own protocol for
+ * a bzImage.
+ */
+export const BOOT_PROTOCOLS = ["auto", "linux", "pvh", "multiboot1", "multiboot2"] as const;
+export type BootProtocol = (typeof BOOT_PROTOCOLS)[number];
 
 export type KernelImage =
   /** An unpacked vmlinux, entered as Linux's boot protocol says for its class. */
@@ -33,6 +39,12 @@ export type KernelImage =
       readonly kind: "multiboot1";
       readonly view: ImageView;
       readonly header: MultibootHeader;
+      readonly elf: ElfImage | undefined;
+    }
+  | {
+      readonly kind: "multiboot2";
+      readonly view: ImageView;
+      readonly header: Multiboot2Header;
       readonly elf: ElfImage | undefined;
     };
 
@@ -58,9 +70,15 @@ export async function readKernelImage(
   throw new BootFailure("not-a-kernel", notAKernel(view, protocol));
 }
 
+const MISSING: Partial<Record<BootProtocol, string>> = {
+  pvh: "PVH entry note",
+  multiboot1: "multiboot header",
+  multiboot2: "multiboot 2 header",
+};
+
 function notAKernel(view: ImageView, protocol: BootProtocol): string {
-  if (protocol === "pvh" || protocol === "multiboot1") {
-    const missing = protocol === "pvh" ? "PVH entry note" : "multiboot header";
+  const missing = MISSING[protocol];
+  if (missing !== undefined) {
     return `${view.name} cannot be started by ${protocol}: it has no ${missing}.`;
   }
   if (isElf(view)) return `${view.name} is an ELF file with neither a multiboot header nor a PVH entry note.`;
@@ -72,7 +90,7 @@ async function readBzImage(
   decompressors: Decompressors,
   protocol: BootProtocol,
 ): Promise<KernelImage | undefined> {
-  if (protocol === "multiboot1") return undefined;
+  if (protocol === "multiboot1" || protocol === "multiboot2") return undefined;
   const bzImage = parseBzImage(view);
   const unpacked =
     bzImage.payload === undefined
@@ -90,11 +108,15 @@ function readPlainImage(view: ImageView, protocol: BootProtocol): KernelImage | 
   const elf = isElf(view) ? parseElf(view) : undefined;
   if (protocol === "linux") return elf === undefined ? undefined : { kind: "linux", elf, bzImage: undefined };
 
-  if (protocol !== "pvh") {
+  if (protocol === "auto" || protocol === "multiboot1") {
     const header = findMultibootHeader(view);
     if (header !== undefined) return { kind: "multiboot1", view, header, elf };
-    if (protocol === "multiboot1") return undefined;
   }
+  if (protocol === "auto" || protocol === "multiboot2") {
+    const header = findMultiboot2Header(view);
+    if (header !== undefined) return { kind: "multiboot2", view, header, elf };
+  }
+  if (protocol === "multiboot1" || protocol === "multiboot2") return undefined;
   const entryGpa = elf === undefined ? undefined : pvhEntry(elf);
   return elf === undefined || entryGpa === undefined
     ? undefined
@@ -115,6 +137,8 @@ export function describeKernel(image: KernelImage): string {
       return `${image.bzImage === undefined ? "ELF" : linuxName(image.bzImage)}, PVH`;
     case "multiboot1":
       return image.elf === undefined ? "flat image, multiboot" : `ELF${image.elf.bits}, multiboot`;
+    case "multiboot2":
+      return image.elf === undefined ? "flat image, multiboot 2" : `ELF${image.elf.bits}, multiboot 2`;
   }
 }
 

@@ -20,6 +20,13 @@ interface Reserved extends Span {
   readonly what: string;
 }
 
+/** Where something may lie: from `fromGpa` to before `limitGpa`, at a multiple of `alignment`. */
+export interface PlaceRange {
+  readonly fromGpa: number;
+  readonly limitGpa: number;
+  readonly alignment: number;
+}
+
 /** The interrupt vector table and the BIOS data area below stay free of boot structures. */
 const FIRST_LOW_GPA = 0x1000;
 
@@ -78,19 +85,40 @@ export class BootLayout {
 
   /** The highest free pages that end at or below `limitGpa` and lie above 1 MiB. */
   allocateTop(what: string, sizeBytes: number, limitGpa: number): number {
-    const spans = this.#usable.filter((span) => span.start >= HIGH_MEMORY_GPA).toReversed();
-    for (const span of spans) {
-      let gpa = alignDown(Math.min(span.end, limitGpa) - sizeBytes, PAGE_SIZE_BYTES);
-      while (gpa >= span.start) {
+    const range = { fromGpa: HIGH_MEMORY_GPA, limitGpa, alignment: PAGE_SIZE_BYTES };
+    return this.allocateHighest(what, sizeBytes, range);
+  }
+
+  /** The lowest free place within a range above 1 MiB. */
+  allocateLowest(what: string, sizeBytes: number, range: PlaceRange): number {
+    const from = Math.max(range.fromGpa, HIGH_MEMORY_GPA);
+    return this.#allocateUp(what, sizeBytes, range.alignment, from, range.limitGpa);
+  }
+
+  /** The highest free place within a range above 1 MiB. */
+  allocateHighest(what: string, sizeBytes: number, range: PlaceRange): number {
+    const from = Math.max(range.fromGpa, HIGH_MEMORY_GPA);
+    for (const span of this.#usable.toReversed()) {
+      let gpa = alignDown(Math.min(span.end, range.limitGpa) - sizeBytes, range.alignment);
+      while (gpa >= Math.max(span.start, from)) {
         const other = this.#overlapping(gpa, gpa + sizeBytes);
         if (other === undefined) {
           this.#reserved.push({ what, start: gpa, end: gpa + sizeBytes });
           return gpa;
         }
-        gpa = alignDown(other.start - sizeBytes, PAGE_SIZE_BYTES);
+        gpa = alignDown(other.start - sizeBytes, range.alignment);
       }
     }
     throw this.#noPlace(what, sizeBytes);
+  }
+
+  /** Whether {@link reserve} would take the place. */
+  isFree(gpa: number, sizeBytes: number): boolean {
+    const end = gpa + sizeBytes;
+    return (
+      this.#usable.some((span) => gpa >= span.start && end <= span.end) &&
+      this.#overlapping(gpa, end) === undefined
+    );
   }
 
   /** The end of the highest reservation so far. */

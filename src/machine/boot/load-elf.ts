@@ -1,17 +1,32 @@
 /** Copies an ELF file's segments to their physical addresses. */
 
+import type { GuestRam } from "../../memory/index.ts";
 import type { ElfImage } from "./elf.ts";
 import type { BootLayout } from "./layout.ts";
 
-/** Zeroes what the file does not fill, because RAM keeps its content over a reset. Returns the end of the kernel. */
+/** Reserves each segment's place and writes it. Returns the end of the kernel. */
 export function loadElf(layout: BootLayout, elf: ElfImage): number {
-  let endGpa = 0;
   // Highest first: when memory is too small the first refusal then names all that is needed.
   for (const segment of elf.segments.toSorted((a, b) => b.gpa - a.gpa)) {
-    const target = layout.reserve("ELF segment", segment.gpa, segment.memoryBytes);
+    layout.reserve("ELF segment", segment.gpa, segment.memoryBytes);
+  }
+  writeElfSegments(layout.ram, elf, 0);
+  const { startGpa, sizeBytes } = elfExtent(elf);
+  return startGpa + sizeBytes;
+}
+
+/** From the first segment's begin to the last one's end, as linked. */
+export function elfExtent(elf: ElfImage): { readonly startGpa: number; readonly sizeBytes: number } {
+  const startGpa = elf.segments.reduce((least, { gpa }) => Math.min(least, gpa), Number.MAX_SAFE_INTEGER);
+  const endGpa = elf.segments.reduce((most, { gpa, memoryBytes }) => Math.max(most, gpa + memoryBytes), 0);
+  return { startGpa, sizeBytes: endGpa - startGpa };
+}
+
+/** Zeroes what the file does not fill, because RAM keeps its content over a reset. */
+export function writeElfSegments(ram: GuestRam, elf: ElfImage, displacement: number): void {
+  for (const segment of elf.segments) {
+    const target = ram.slice(segment.gpa + displacement, segment.memoryBytes);
     target.set(elf.view.slice(segment.offset, segment.fileBytes, "ELF segment"));
     target.fill(0, segment.fileBytes);
-    endGpa = Math.max(endGpa, segment.gpa + segment.memoryBytes);
   }
-  return endGpa;
 }

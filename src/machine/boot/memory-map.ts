@@ -61,9 +61,11 @@ export function encodeE820(ranges: readonly MemoryRange[]): Uint8Array {
   });
 }
 
-/** The same with 4 reserved bytes after each entry: PVH's hvm_memmap_table_entry. */
-export function encodePvhMemoryMap(ranges: readonly MemoryRange[]): Uint8Array {
-  return encodeRanges(ranges, 24, (view, at, range) => {
+export const WIDE_MEMORY_ENTRY_BYTES = E820_ENTRY_BYTES + 4;
+
+/** The same with 4 reserved bytes after each entry: PVH's hvm_memmap_table_entry and multiboot 2's memory map. */
+export function encodeWideMemoryMap(ranges: readonly MemoryRange[]): Uint8Array {
+  return encodeRanges(ranges, WIDE_MEMORY_ENTRY_BYTES, (view, at, range) => {
     writeAddressAndSize(view, at, range);
     view.setUint32(at + 16, MEMORY_TYPE[range.type], true);
   });

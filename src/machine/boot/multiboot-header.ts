@@ -2,6 +2,7 @@
 
 import { BootFailure } from "./boot-error.ts";
 import type { ImageView } from "./image-view.ts";
+import type { MultibootAddresses } from "./multiboot-addresses.ts";
 
 const MAGIC = 0x1badb002;
 /** The header lies within the first 8 KiB, aligned to 4 bytes. */
@@ -11,14 +12,8 @@ const FLAG_ADDRESSES = 1 << 16;
 /** Bits 0–15 are demands; these are the ones the specification defines (page alignment, memory, video). */
 const KNOWN_DEMANDS = 0x7;
 
-/** Where to put a file that is no ELF: the "a.out kludge". */
-export interface MultibootAddresses {
-  readonly headerGpa: number;
-  readonly loadGpa: number;
-  /** 0: to the end of the file. */
-  readonly loadEndGpa: number;
-  /** 0: no bss. */
-  readonly bssEndGpa: number;
+/** Where to put a file that is no ELF (the "a.out kludge"), and where it begins. */
+interface AddressesAndEntry extends MultibootAddresses {
   readonly entryGpa: number;
 }
 
@@ -26,7 +21,7 @@ export interface MultibootHeader {
   /** Where it lies in the file. */
   readonly offset: number;
   readonly flags: number;
-  readonly addresses: MultibootAddresses | undefined;
+  readonly addresses: AddressesAndEntry | undefined;
   readonly wantsVideo: boolean;
 }
 
@@ -56,7 +51,7 @@ export function findMultibootHeader(view: ImageView): MultibootHeader | undefine
   return undefined;
 }
 
-function readAddresses(view: ImageView, offset: number): MultibootAddresses {
+function readAddresses(view: ImageView, offset: number): AddressesAndEntry {
   const field = (at: number): number => view.u32(offset + at, "multiboot header");
   return {
     headerGpa: field(12),

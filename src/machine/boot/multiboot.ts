@@ -16,12 +16,15 @@ import type { BootModule, BootRequest } from "./boot-request.ts";
 import { MAX_COMMAND_LINE_BYTES, placeCommandLine } from "./command-line.ts";
 import { physicalEntry } from "./elf.ts";
 import type { ElfImage } from "./elf.ts";
+import { placeElfSections } from "./elf-sections.ts";
 import { enterProtected32, GDT_SIZE_BYTES } from "./entry-state.ts";
 import type { ImageView } from "./image-view.ts";
 import type { BootLayout } from "./layout.ts";
 import { loadElf } from "./load-elf.ts";
 import { EBDA_GPA, encodeMultibootMemoryMap, HIGH_MEMORY_GPA } from "./memory-map.ts";
-import type { MultibootAddresses, MultibootHeader } from "./multiboot-header.ts";
+import { flatImage, writeFlatImage } from "./multiboot-addresses.ts";
+import type { MultibootHeader } from "./multiboot-header.ts";
+import { placeModules } from "./multiboot-modules.ts";
 
 /** EAX at entry. */
 const LOADER_MAGIC = 0x2badb002;
@@ -57,8 +60,6 @@ const HAS = {
 } as const;
 const FRAMEBUFFER_EGA_TEXT = 2;
 const MODULE_ENTRY_BYTES = 16;
-/** As many as anybody boots (the Hurd passes about 10); each string takes low memory. */
-export const MAX_MODULES = 64;
 
 export function loadMultiboot(
   layout: BootLayout,
@@ -92,12 +93,19 @@ export function loadMultiboot(
 
   if (elf?.sections !== undefined) {
     flags |= HAS.elfSections;
-    placeElfSections(layout, elf, info + INFO.syms, kernel.endGpa);
+    const { sections } = elf;
+    const table = placeElfSections(layout, elf, sections, kernel.endGpa);
+    const tableGpa = layout.allocateAbove("ELF section headers", table.length, kernel.endGpa);
+    ram.write(tableGpa, table);
+    ram.writeU32(info + INFO.syms, sections.count);
+    ram.writeU32(info + INFO.syms + 4, sections.entryBytes);
+    ram.writeU32(info + INFO.syms + 8, tableGpa);
+    ram.writeU32(info + INFO.syms + 12, sections.namesIndex);
   }
   if (request.modules.length > 0) {
     flags |= HAS.modules;
     ram.writeU32(info + INFO.modsCount, request.modules.length);
-    ram.writeU32(info + INFO.modsAddr, placeModules(layout, view.name, request.modules, kernel.endGpa));
+    ram.writeU32(info + INFO.modsAddr, placeModuleList(layout, view.name, request.modules, kernel.endGpa));
   }
   if (header.wantsVideo && request.screen === "vga-text") {
     flags |= HAS.framebuffer;
@@ -124,7 +132,11 @@ function loadKernelBytes(
   header: MultibootHeader,
   elf: ElfImage | undefined,
 ): PlacedKernel {
-  if (header.addresses !== undefined) return loadByAddresses(layout, view, header.offset, header.addresses);
+  if (header.addresses !== undefined) {
+    const image = flatImage(view, header.offset, header.addresses, header.addresses.entryGpa);
+    writeFlatImage(image, layout.reserve("multiboot load area", image.loadGpa, image.memoryBytes));
+    return { entryGpa: image.entryGpa, endGpa: image.loadGpa + image.memoryBytes };
+  }
   if (elf !== undefined) return { endGpa: loadElf(layout, elf), entryGpa: physicalEntry(elf) };
   throw new BootFailure(
     "unsupported-image",
@@ -132,102 +144,22 @@ function loadKernelBytes(
   );
 }
 
-function loadByAddresses(
-  layout: BootLayout,
-  view: ImageView,
-  headerOffset: number,
-  addresses: MultibootAddresses,
-): PlacedKernel {
-  const { headerGpa, loadGpa, loadEndGpa, bssEndGpa, entryGpa } = addresses;
-  const offset = headerOffset - (headerGpa - loadGpa);
-  if (headerGpa < loadGpa || offset < 0 || (loadEndGpa !== 0 && loadEndGpa < loadGpa)) {
-    throw new BootFailure(
-      "corrupt-image",
-      `${view.name} is damaged: its multiboot addresses contradict each other.`,
-    );
-  }
-  const fileBytes = loadEndGpa === 0 ? view.sizeBytes - offset : loadEndGpa - loadGpa;
-  const source = view.slice(offset, fileBytes, "multiboot load area");
-  const memoryBytes = bssEndGpa === 0 ? fileBytes : bssEndGpa - loadGpa;
-  if (memoryBytes < fileBytes || entryGpa < loadGpa || entryGpa >= loadGpa + fileBytes) {
-    throw new BootFailure(
-      "corrupt-image",
-      `${view.name} is damaged: its multiboot addresses contradict each other.`,
-    );
-  }
-  const target = layout.reserve("multiboot load area", loadGpa, memoryBytes);
-  target.set(source);
-  target.fill(0, fileBytes);
-  return { entryGpa, endGpa: loadGpa + memoryBytes };
-}
-
-function placeModules(
+/** The module list; its address. */
+function placeModuleList(
   layout: BootLayout,
   kernelName: string,
   modules: readonly BootModule[],
   fromGpa: number,
 ): number {
   const { ram } = layout;
-  if (modules.length > MAX_MODULES) {
-    throw new BootFailure(
-      "unusable-module",
-      `${modules.length} modules were given; the limit is ${MAX_MODULES}.`,
-    );
-  }
-  const list = layout.allocateLow("multiboot module list", modules.length * MODULE_ENTRY_BYTES);
-  modules.forEach((module, index) => {
-    const gpa = layout.allocateAbove(module.name, module.bytes.length, fromGpa);
-    ram.write(gpa, module.bytes);
+  const placed = placeModules(layout, modules, fromGpa);
+  const list = layout.allocateLow("multiboot module list", placed.length * MODULE_ENTRY_BYTES);
+  placed.forEach(({ startGpa, endGpa, text }, index) => {
     const entry = list + index * MODULE_ENTRY_BYTES;
-    ram.writeU32(entry, gpa);
-    ram.writeU32(entry + 4, gpa + module.bytes.length);
-    const text = module.commandLine ?? module.name;
+    ram.writeU32(entry, startGpa);
+    ram.writeU32(entry + 4, endGpa);
     ram.writeU32(entry + 8, placeCommandLine(layout, kernelName, text, MAX_COMMAND_LINE_BYTES));
     ram.writeU32(entry + 12, 0);
   });
   return list;
-}
-
-const SECTION_SYMBOLS = 2;
-const SECTION_STRINGS = 3;
-const SECTION_ALLOCATED = 0x2;
-/** Fields of a section header by ELF class. */
-const SECTION_LAYOUT = {
-  32: { type: 4, flags: 8, addr: 12, offset: 16, size: 20, addressBytes: 4 },
-  64: { type: 4, flags: 8, addr: 16, offset: 24, size: 32, addressBytes: 8 },
-} as const;
-
-/**
- * Symbols for kernel debuggers: a copy of the section header table in which symbol and string tables have the
- * address they were loaded at (section 3.3, `elf_sec`). Debug sections stay in the file.
- */
-function placeElfSections(layout: BootLayout, elf: ElfImage, symsGpa: number, fromGpa: number): void {
-  const { ram } = layout;
-  const { sections, view } = elf;
-  if (sections === undefined) return;
-  const tableBytes = sections.count * sections.entryBytes;
-  const table = layout.allocateAbove("ELF section headers", tableBytes, fromGpa);
-  ram.write(table, view.slice(sections.offset, tableBytes, "ELF section headers"));
-
-  const fields = SECTION_LAYOUT[elf.bits];
-  const place = (at: number): number =>
-    fields.addressBytes === 8
-      ? Number(view.u64(at, "ELF section headers"))
-      : view.u32(at, "ELF section headers");
-  for (let index = 0; index < sections.count; index++) {
-    const at = sections.offset + index * sections.entryBytes;
-    const type = view.u32(at + fields.type, "ELF section headers");
-    const allocated = (view.u32(at + fields.flags, "ELF section headers") & SECTION_ALLOCATED) !== 0;
-    if ((type !== SECTION_SYMBOLS && type !== SECTION_STRINGS) || allocated) continue;
-    const bytes = view.slice(place(at + fields.offset), place(at + fields.size), `ELF section ${index}`);
-    const gpa = layout.allocateAbove("ELF symbols", bytes.length, fromGpa);
-    ram.write(gpa, bytes);
-    const addr = table + index * sections.entryBytes + fields.addr;
-    if (fields.addressBytes === 8) ram.writeU64(addr, BigInt(gpa));
-    else ram.writeU32(addr, gpa);
-  }
-  ram.writeU32(symsGpa, sections.count);
-  ram.writeU32(symsGpa + 4, sections.entryBytes);
-  ram.writeU32(symsGpa + 8, table);
-  ram.writeU32(symsGpa + 12, sections.namesIndex);
 }

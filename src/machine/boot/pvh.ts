@@ -11,7 +11,7 @@ import type { ElfImage } from "./elf.ts";
 import { enterProtected32, GDT_SIZE_BYTES } from "./entry-state.ts";
 import type { BootLayout } from "./layout.ts";
 import { loadElf } from "./load-elf.ts";
-import { encodePvhMemoryMap } from "./memory-map.ts";
+import { encodeWideMemoryMap } from "./memory-map.ts";
 
 const NOTE_NAME = "Xen";
 const NOTE_PHYS32_ENTRY = 18;
@@ -35,7 +35,7 @@ export function loadPvh(layout: BootLayout, elf: ElfImage, entryGpa: number, req
   const kernelEnd = loadElf(layout, elf);
   const gdt = layout.allocateLow("GDT", GDT_SIZE_BYTES);
   const startInfo = layout.allocateLow("PVH start info", START_INFO_BYTES);
-  const memoryMap = encodePvhMemoryMap(request.memoryMap);
+  const memoryMap = encodeWideMemoryMap(request.memoryMap);
   const memoryMapGpa = layout.allocateLow("PVH memory map", memoryMap.length);
   ram.write(memoryMapGpa, memoryMap);
 

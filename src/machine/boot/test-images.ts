@@ -73,6 +73,30 @@ export function multibootHeader(flags: number, addresses: readonly number[] = []
   return header;
 }
 
+/** A tag of a multiboot 2 header, padded to 8 bytes. */
+export function headerTag(type: number, flags: number, data: readonly number[]): Uint8Array {
+  const sizeBytes = 8 + data.length * 4;
+  const tag = new Uint8Array(Math.ceil(sizeBytes / 8) * 8);
+  const view = new DataView(tag.buffer);
+  view.setUint16(0, type, true);
+  view.setUint16(2, flags, true);
+  view.setUint32(4, sizeBytes, true);
+  data.forEach((value, index) => view.setUint32(8 + index * 4, value >>> 0, true));
+  return tag;
+}
+
+/** A multiboot 2 header for x86 with these tags and the one that ends them. */
+export function multiboot2Header(...tags: readonly Uint8Array[]): Uint8Array {
+  const body = [...tags, headerTag(0, 0, [])].flatMap((tag) => [...tag]);
+  const header = new Uint8Array(16 + body.length);
+  const view = new DataView(header.buffer);
+  [0xe85250d6, 0, header.length, -(0xe85250d6 + header.length)].forEach((value, index) =>
+    view.setUint32(index * 4, value >>> 0, true),
+  );
+  header.set(body, 16);
+  return header;
+}
+
 export interface TestBzImage {
   readonly payload?: Uint8Array;
   readonly version?: number;
