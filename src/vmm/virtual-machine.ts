@@ -12,14 +12,20 @@ import type { BlockDevice } from "../block/index.ts";
 import { RamDma } from "../hw/index.ts";
 import type { CodeProfileFinding, CodeProfileTask, CpuState, VcpuExit } from "../hw/index.ts";
 import type { Frame, KeyCode, TextScreen } from "../devices/index.ts";
-import { KVM_CPUID, loadKernel, readKernel, SLOT_MEMORY_BYTES, VIRTIO_DEVICES } from "../machine/index.ts";
+import {
+  BOOT_ORDER,
+  KVM_CPUID,
+  loadKernel,
+  readKernel,
+  SLOT_MEMORY_BYTES,
+  VIRTIO_DEVICES,
+} from "../machine/index.ts";
 import type {
   BiosDrives,
   BoardConfig,
   BootFile,
   BootModule,
   BootProtocol,
-  BootSource,
   Decompressors,
   Drive,
 } from "../machine/index.ts";
@@ -27,6 +33,7 @@ import { createGuestRam } from "../memory/index.ts";
 import type { GuestRam } from "../memory/index.ts";
 import type { AcceleratorChoice, MeasuredVcpu } from "./accelerator.ts";
 import type { Board } from "./board.ts";
+import type { BootDefinition } from "./boot-settings.ts";
 import { crashDump } from "./crash-dump.ts";
 import type { CrashDump } from "./crash-dump.ts";
 import { DrivesInUse } from "./drives-in-use.ts";
@@ -186,9 +193,7 @@ export class VirtualMachine {
       hasDebugConsole: parts.definition.devices.includes("isa-debugcon"),
       hasDebugExit: parts.definition.devices.includes("isa-debug-exit"),
       drives: this.#drives.drives,
-      ...(parts.definition.boot.kind === "bios"
-        ? { bios: biosDrives(this.#drives.drives, parts.definition.boot.order) }
-        : {}),
+      ...biosOf(parts.definition.boot, this.#drives.drives),
       ...(parts.definition.boot.kind === "firmware" && parts.firmware !== undefined
         ? { firmware: { ...parts.firmware, bootOrder: parts.definition.boot.order } }
         : {}),
@@ -427,14 +432,13 @@ export class VirtualMachine {
     const kernel = await readKernel(images.kernel, decompressors, images.protocol);
     if (!kernel.ok) return kernel;
     this.#board.reset();
-    const { memoryMap, platform, rsdpGpa } = this.#board;
+    const { memoryMap, rsdpGpa } = this.#board;
     return loadKernel(this.#ram, kernel.value, {
       commandLine: images.commandLine,
       modules: images.modules,
       memoryMap,
       ...(rsdpGpa === undefined ? {} : { rsdpGpa }),
       screen: "vga-text",
-      serialPorts: platform.serialPorts.map(({ ioBase }) => ioBase),
       rngSeed: entropy(RNG_SEED_BYTES),
     });
   }
@@ -474,8 +478,13 @@ export class VirtualMachine {
   }
 }
 
-function biosDrives(drives: readonly Drive[], bootOrder: readonly BootSource[]): BiosDrives {
+/** The built-in BIOS, which kernels that are loaded directly have, too: some go back to real mode to call it. */
+function biosOf(boot: BootDefinition, drives: readonly Drive[]): { readonly bios?: BiosDrives } {
+  if (boot.kind === "firmware") return {};
+  const bootOrder = boot.kind === "bios" ? boot.order : BOOT_ORDER;
   const devices = (medium: Drive["medium"]): BlockDevice[] =>
     drives.filter((drive) => drive.medium === medium).map(({ device }) => device);
-  return { diskettes: devices("floppy"), disks: devices("disk"), cds: devices("cdrom"), bootOrder };
+  return {
+    bios: { diskettes: devices("floppy"), disks: devices("disk"), cds: devices("cdrom"), bootOrder },
+  };
 }

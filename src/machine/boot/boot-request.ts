@@ -24,8 +24,6 @@ export interface BootRequest {
   /** The ACPI root pointer; absent where the machine has no ACPI. */
   readonly rsdpGpa?: number;
   readonly screen: BootScreen;
-  /** I/O bases of the serial ports for the BIOS data area; none unless said otherwise. */
-  readonly serialPorts?: readonly number[];
   /** Entropy for Linux's random number generator (setup_data type 9, Linux 6.0), so that it starts seeded. */
   readonly rngSeed?: Uint8Array;
 }

@@ -35,7 +35,6 @@ function request(ram: GuestRam, changes: Partial<BootRequest> = {}): BootRequest
     modules: [],
     memoryMap,
     screen: "none",
-    serialPorts: [0x3f8],
     rsdpGpa: 0xe0000,
     ...changes,
   };
@@ -188,14 +187,6 @@ test("a text screen and an entropy seed are described when the machine has them"
   const node = Number(ram.readU64(zeroPage + 0x250));
   assert.deepEqual([ram.readU64(node), ram.readU32(node + 8), ram.readU32(node + 12)], [0n, 9, 3]);
   assert.deepEqual(Array.from(ram.slice(node + 16, 3)), [1, 2, 3]);
-});
-
-test("the BIOS data areas say where conventional memory ends and what is there", async () => {
-  const ram = ramOf(16);
-  await boot(buildBzImage({}), ram, { screen: "vga-text" });
-  assert.deepEqual([ram.readU16(0x40e), ram.readU16(0x413), ram.readU8(0x9fc00)], [0x9fc0, 639, 1]);
-  assert.deepEqual([ram.readU16(0x400), ram.readU16(0x402), ram.readU16(0x410)], [0x3f8, 0, 0x202]);
-  assert.deepEqual([ram.readU8(0x449), ram.readU16(0x44a), ram.readU16(0x463)], [3, 80, 0x3d4]);
 });
 
 test("a PVH kernel gets its start info in EBX", async () => {

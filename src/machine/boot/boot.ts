@@ -7,7 +7,6 @@ import { ok } from "../../base/index.ts";
 import type { Result } from "../../base/index.ts";
 import type { CpuState } from "../../hw/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
-import { writeBiosDataArea } from "./bios-data-area.ts";
 import { toBootError } from "./boot-error.ts";
 import type { BootError } from "./boot-error.ts";
 import type { BootFile, BootRequest } from "./boot-request.ts";
@@ -36,7 +35,7 @@ export async function readKernel(
   }
 }
 
-/** Writes the kernel, its boot structures and the BIOS data area to RAM. On an error RAM may hold parts of them, and must not be run. */
+/** Writes the kernel and its boot structures to RAM. On an error RAM may hold parts of them, and must not be run. */
 export function loadKernel(
   ram: GuestRam,
   image: KernelImage,
@@ -52,7 +51,6 @@ export function loadKernel(
 function place(ram: GuestRam, image: KernelImage, request: BootRequest): CpuState {
   const laterBytes = request.modules.reduce((sum, module) => sum + module.bytes.length, 0);
   const layoutFor = (name: string): BootLayout => new BootLayout(ram, request.memoryMap, name, laterBytes);
-  writeBiosDataArea(ram, request.screen, request.serialPorts ?? []);
   switch (image.kind) {
     case "linux":
       return loadLinuxElf(layoutFor(image.elf.view.name), image.elf, image.bzImage, request);

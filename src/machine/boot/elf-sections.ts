@@ -25,7 +25,8 @@ export function placeElfSections(
   fromGpa: number,
 ): Uint8Array {
   const { view } = elf;
-  const table = view.slice(sections.offset, sections.count * sections.entryBytes, WHAT).slice();
+  // Not slice(), which does not copy what is one of Node's Buffers.
+  const table = Uint8Array.from(view.slice(sections.offset, sections.count * sections.entryBytes, WHAT));
   const words = new DataView(table.buffer);
   const fields = SECTION_LAYOUT[elf.bits];
   const place = (at: number): number =>

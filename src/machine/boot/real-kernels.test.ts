@@ -55,7 +55,6 @@ for (const [pattern, description] of EXPECTED) {
         modules: [],
         memoryMap,
         screen: "vga-text",
-        serialPorts: [],
       }),
     );
     assert.notEqual(ram.readU32(Number(state.rip)), 0);

@@ -26,6 +26,15 @@ test("the self-test points vectors at the ROM, and the ROM is where a processor 
   assert.equal(ram.readU32(4 * 0x60), 0);
 });
 
+test("a kernel that is loaded directly finds what the self-test leaves, without having run it", () => {
+  const bench = FirmwareBench.justReset();
+  assert.equal(bench.ram.readU32(4 * 0x10), 0xf000_c100);
+  assert.deepEqual([bench.ram.readU16(0x40e), bench.ram.readU16(0x413)], [0x9fc0, 639]);
+  assert.deepEqual([bench.ram.readU8(0x9fc00), bench.ram.readU16(0x400)], [1, 0x3f8]);
+  assert.deepEqual([bench.ram.readU8(0x449), bench.ram.readU16(0x44a)], [3, 80]);
+  assert.deepEqual([bench.ram.readU16(0x463), bench.ram.readU8(0x484)], [0x3d4, 24]);
+});
+
 test("equipment and memory size are as the BIOS data area has them", async () => {
   const bench = await FirmwareBench.start({ diskettes: [disk(FLOPPY_BYTES)] });
   // Diskette, coprocessor, pointing device, two serial ports.

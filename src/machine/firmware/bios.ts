@@ -143,10 +143,14 @@ export class Bios {
     return this.#romBelow4GiB;
   }
 
-  /** Copies the ROM to RAM, from where it is executed. */
+  /**
+   * Copies the ROM to RAM, from where it is executed, and tests at once: a kernel that is loaded directly finds what the
+   * self-test leaves, and may go back to real mode and call services.
+   */
   reset(): void {
     this.#parts.dma.write(ROM_GPA + ROM_START_OFFSET, this.#rom.subarray(ROM_START_OFFSET));
     this.#untried = [];
+    this.#selfTest();
   }
 
   /**
@@ -157,7 +161,10 @@ export class Bios {
     const served = romCallAt(Number(state.cs.base + state.rip));
     if (served === undefined) return undefined;
     const call = new ServiceCall(state, this.#parts.ram);
-    return served.kind === "interrupt" ? this.#interrupt(served.vector, call) : this.#selfTest(call);
+    if (served.kind === "interrupt") return this.#interrupt(served.vector, call);
+    this.#selfTest();
+    call.useStack(0, BOOT_GPA);
+    return Promise.resolve(call.result());
   }
 
   async #interrupt(vector: number, call: ServiceCall): Promise<CpuState> {
@@ -222,7 +229,7 @@ export class Bios {
 
   // The power-on self-test.
 
-  #selfTest(call: ServiceCall): Promise<CpuState> {
+  #selfTest(): void {
     const { ports } = this.#parts;
     const { diskettes, disks } = this.#parts.drives;
     programChipset(ports);
@@ -236,8 +243,6 @@ export class Bios {
       ...diskettes.map((device, index) => disketteDrive(index, device)),
       ...disks.map((device, index) => hardDisk(FIRST_DISK + index, device)),
     ]);
-    call.useStack(0, BOOT_GPA);
-    return Promise.resolve(call.result());
   }
 
   #writeVectors(): void {

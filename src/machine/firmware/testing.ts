@@ -108,6 +108,11 @@ export class FirmwareBench {
     this.bios.reset();
   }
 
+  /** Before a processor has run. */
+  static justReset(): FirmwareBench {
+    return new FirmwareBench({});
+  }
+
   /** After the self-test. */
   static async start(drives: Partial<BiosDrives> = {}): Promise<FirmwareBench> {
     const bench = new FirmwareBench(drives);

@@ -59,9 +59,9 @@ export interface BoardConfig {
   readonly hasDebugConsole?: boolean;
   /** In the order of their places on each bus; at most DRIVES_MAX. They outlive resets, and their owner closes them. */
   readonly drives: readonly Drive[];
-  /** The drives of the built-in BIOS; absent where a kernel is loaded directly, which finds no BIOS. */
+  /** The drives of the built-in BIOS, which is absent where firmware is in its place. */
   readonly bios?: BiosDrives;
-  /** Absent where a kernel is loaded directly or the built-in BIOS starts a system. */
+  /** Absent where the built-in BIOS is. */
   readonly firmware?: FirmwareConfig;
   readonly virtio: {
     /** Besides the disks on this bus. */

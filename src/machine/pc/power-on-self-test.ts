@@ -1,7 +1,6 @@
 /**
  * What firmware's power-on self-test leaves in guest RAM for operating systems that are loaded directly: a cleared
- * text screen, the ACPI, SMBIOS and MP tables and a BIOS32 header. The BIOS data area is the boot loader's part. No interrupt
- * vectors: there are no BIOS services to call.
+ * text screen, the ACPI, SMBIOS and MP tables and a BIOS32 header. Interrupt vectors and the BIOS data area are the BIOS's part.
  */
 
 import { alignUp, assert, KiB } from "../../base/index.ts";
