@@ -2,6 +2,7 @@
 
 export * from "./debug/index.ts";
 export * from "./ide/index.ts";
+export * from "./flash/index.ts";
 export * from "./floppy/index.ts";
 export * from "./nvme/index.ts";
 export * from "./ps2/index.ts";

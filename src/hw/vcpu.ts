@@ -72,7 +72,10 @@ export interface Vcpu {
   requestExit(): void;
   /** Level of the A20M# pin: while low, bit 20 of every physical address reads as 0. */
   setA20(enabled: boolean): void;
-  /** Guest RAM [gpa, gpa + lengthBytes) is about to be changed by somebody else (DMA): its translations are dropped. */
+  /**
+   * Guest RAM [gpa, gpa + lengthBytes) is about to be changed by somebody else (DMA): its translations are dropped. Memory
+   * of slots has its addresses as in {@link MemorySlot}.
+   */
   memoryWritten(gpa: number, lengthBytes: number): void;
   /**
    * Puts memory or devices into [gpa, gpa + lengthBytes), whole pages below 1 MiB or above RAM. Between runs, or from a port

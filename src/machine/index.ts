@@ -10,6 +10,6 @@ export type { CpuidLeaf } from "./paravirt/index.ts";
 export { createBoard, DRIVES_MAX, DRIVES_PER_BUS, SLOT_MEMORY_BYTES, VIRTIO_DEVICES } from "./pc/index.ts";
 export { NETWORK_CARD_MODELS, NETWORK_CARDS_MAX } from "./pc/index.ts";
 export type { BoardConfig, Drive, DriveBus, FirmwareConfig, PcBoard, VirtioDeviceName } from "./pc/index.ts";
-export type { NetworkCard, NetworkCardModel } from "./pc/index.ts";
+export type { FlashStore, NetworkCard, NetworkCardModel } from "./pc/index.ts";
 export { WATCHDOG_ACTIONS } from "./pc/index.ts";
 export type { WatchdogAction } from "./pc/index.ts";

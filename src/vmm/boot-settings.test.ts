@@ -5,7 +5,9 @@ import {
   bootDefinition,
   bootOrderSetting,
   firmwareProblem,
+  firmwareVariablesSetting,
   moduleFile,
+  variablesProblem,
   vgaBiosProblem,
 } from "./boot-settings.ts";
 import type { BootSettings } from "./boot-settings.ts";
@@ -13,6 +15,7 @@ import type { DriveDefinition } from "./drive-settings.ts";
 
 const NOTHING: BootSettings = {
   firmware: undefined,
+  variables: undefined,
   vgaBios: undefined,
   kernel: undefined,
   initrd: undefined,
@@ -75,7 +78,10 @@ test("firmware starts with drives and without, and excludes a kernel", () => {
   const order = ["floppy", "disk", "cdrom"];
   for (const drives of [[], [DISK]]) {
     const definition = unwrap(bootDefinition({ ...NOTHING, firmware }, drives));
-    assert.deepEqual(definition, { kind: "firmware", firmware, vgaBios: undefined, order });
+    assert.deepEqual(definition, {
+      kind: "firmware",
+      ...{ firmware, variables: undefined, vgaBios: undefined, order },
+    });
   }
   const message = problemOf({ ...NOTHING, firmware, kernel: "k" });
   assert.match(message, /^The setting firmware is not for a kernel/);
@@ -92,6 +98,31 @@ test("firmware has a size that a ROM can have", () => {
   const problem = /^has (0|61440|66048|16781312) bytes; firmware has 64 KiB to 16 MiB, in steps of 4 KiB$/;
   for (const size of [0, 60 * KiB, 64 * KiB + 512, 16 * MiB + 4 * KiB])
     assert.match(firmwareProblem(size) ?? "", problem);
+});
+
+test("firmware's variables are in a file of their own, which is written unless it is temporary", () => {
+  const parse = (value: unknown) => firmwareVariablesSetting.parse(value);
+  assert.deepEqual(unwrap(parse("VARS,,1.fd")), { file: "VARS,1.fd", isTemporary: false });
+  assert.deepEqual(unwrap(parse("VARS.fd,temporary")), { file: "VARS.fd", isTemporary: true });
+  assert.deepEqual(unwrap(parse({ file: "VARS.fd", temporary: true })), {
+    file: "VARS.fd",
+    isTemporary: true,
+  });
+  const refused = ["", ",temporary", "VARS.fd,readonly", "VARS.fd,temporary=1", 7].map(
+    (value) => parse(value).ok,
+  );
+  assert.deepEqual(refused, [false, false, false, false, false]);
+  const variables = { file: "VARS.fd", isTemporary: false };
+  assert.match(problemOf({ ...NOTHING, variables }), /^The setting firmware-vars is for firmware/);
+});
+
+test("variables have whole blocks, and room below their firmware", () => {
+  assert.equal(variablesProblem(528 * KiB, 3568 * KiB), undefined);
+  assert.equal(variablesProblem(8 * MiB, 8 * MiB), undefined);
+  const problem =
+    /^has \d+ bytes; a store of variables has whole blocks of 4 KiB, and at most 16 MiB together/;
+  for (const size of [0, 4 * KiB + 512, 8 * MiB + 4 * KiB])
+    assert.match(variablesProblem(size, 8 * MiB) ?? "", problem);
 });
 
 test("a VGA BIOS is an option ROM", () => {

@@ -8,6 +8,7 @@ import type { Result } from "../base/index.ts";
 import { BOOT_ORDER } from "../machine/index.ts";
 import type { BootProtocol, BootSource } from "../machine/index.ts";
 import type { DriveDefinition } from "./drive-settings.ts";
+import { parseRecordText } from "./record-text.ts";
 import { wrong } from "./settings.ts";
 import type { Setting, SettingError } from "./settings.ts";
 
@@ -25,9 +26,17 @@ export type BootDefinition =
   | {
       readonly kind: "firmware";
       readonly firmware: string;
+      readonly variables: FirmwareVariables | undefined;
       readonly vgaBios: string | undefined;
       readonly order: readonly BootSource[];
     };
+
+/** Where UEFI firmware keeps its variables. */
+export interface FirmwareVariables {
+  readonly file: string;
+  /** What the firmware changes stays in memory. */
+  readonly isTemporary: boolean;
+}
 
 const FIRMWARE_BYTES_MIN = 64 * KiB;
 const FIRMWARE_BYTES_MAX = 16 * MiB;
@@ -40,12 +49,52 @@ export function firmwareProblem(sizeBytes: number): string | undefined {
   return `has ${sizeBytes} bytes; firmware has ${FIRMWARE_BYTES_MIN / KiB} KiB to ${FIRMWARE_BYTES_MAX / MiB} MiB, in steps of 4 KiB`;
 }
 
+/** What is wrong with a store of variables of this size beside firmware of that one, as the end of a sentence. */
+export function variablesProblem(sizeBytes: number, firmwareBytes: number): string | undefined {
+  const isPossible = sizeBytes > 0 && sizeBytes + firmwareBytes <= FIRMWARE_BYTES_MAX;
+  if (isPossible && sizeBytes % PAGE_SIZE_BYTES === 0) return undefined;
+  return (
+    `has ${sizeBytes} bytes; a store of variables has whole blocks of 4 KiB, and at most ` +
+    `${FIRMWARE_BYTES_MAX / MiB} MiB together with its firmware, which has ${firmwareBytes / KiB} KiB`
+  );
+}
+
 /** What is wrong with a VGA BIOS: 55h AAh, then its size in 512 bytes (PC Firmware Specification, expansion ROM header). */
 export function vgaBiosProblem(image: Uint8Array): string | undefined {
   const [first, second, blocks = 0] = image;
   const isRom = first === 0x55 && second === 0xaa && blocks > 0 && blocks * 512 <= image.length;
   return isRom && image.length <= VGA_BIOS_BYTES_MAX ? undefined : "is no option ROM of at most 64 KiB";
 }
+
+/** `FILE[,temporary]`, or from a program an object with these names. */
+export const firmwareVariablesSetting: Setting<
+  FirmwareVariables | undefined,
+  string | { readonly file: string; readonly temporary?: boolean | undefined },
+  "firmware-vars"
+> = {
+  option: "firmware-vars",
+  placeholder: "FILE[,temporary]",
+  help:
+    "with --firmware: flash with the variables of UEFI firmware that has code and variables in two files, like OVMF_CODE_4M.fd " +
+    "and OVMF_VARS_4M.fd; it is written, so give a copy, or say temporary, and what changes stays in memory; a comma in " +
+    "FILE is written twice",
+  defaultText: undefined,
+  isList: false,
+  parse(value: unknown) {
+    if (value === undefined) return ok(undefined);
+    const given = typeof value === "string" ? parseRecordText(value, "file") : value;
+    const fields = new Map<string, unknown>(Object.entries(given ?? {}));
+    const file = fields.get("file");
+    if (typeof file !== "string" || file === "") return wrong("firmware-vars", "must name a file");
+    const unknown = [...fields.keys()].find((key) => key !== "file" && key !== "temporary");
+    if (unknown !== undefined)
+      return wrong("firmware-vars", `knows no "${unknown}"; there are file, temporary`);
+    const isTemporary = fields.get("temporary") ?? false;
+    if (typeof isTemporary !== "boolean")
+      return wrong("firmware-vars", "has temporary without a value, or as true or false in a program");
+    return ok({ file, isTemporary });
+  },
+};
 
 /** The kinds of drives on which a system is looked for, in this order. */
 export const bootOrderSetting: Setting<readonly BootSource[] | undefined, string, "boot"> = {
@@ -75,6 +124,7 @@ export function moduleFile(text: string): { readonly path: string; readonly argu
 /** The settings of all ways to start as they were given. */
 export interface BootSettings {
   readonly firmware: string | undefined;
+  readonly variables: FirmwareVariables | undefined;
   readonly vgaBios: string | undefined;
   readonly kernel: string | undefined;
   readonly protocol: BootProtocol;
@@ -86,11 +136,13 @@ export interface BootSettings {
 
 /** The one way to start that the settings describe; those of the others are refused. */
 export function bootDefinition(
-  { firmware, vgaBios, kernel, protocol, initrd, modules, commandLine, order }: BootSettings,
+  { firmware, variables, vgaBios, kernel, protocol, initrd, modules, commandLine, order }: BootSettings,
   drives: readonly DriveDefinition[],
 ): Result<BootDefinition, SettingError> {
   if (firmware === undefined && vgaBios !== undefined)
     return wrong("vga-bios", "is for firmware, and none is given");
+  if (firmware === undefined && variables !== undefined)
+    return wrong("firmware-vars", "is for firmware, and none is given");
   if (kernel !== undefined) {
     if (firmware !== undefined) return wrong("firmware", "is not for a kernel that is loaded directly");
     if (order !== undefined) return wrong("boot", "is for drives, and a kernel is to be started");
@@ -105,6 +157,7 @@ export function bootDefinition(
     ...(protocol === "auto" ? [] : ["protocol"]),
   ];
   if (unused !== undefined) return wrong(unused, "is for a kernel, and none is given");
-  if (firmware !== undefined) return ok({ kind: "firmware", firmware, vgaBios, order: order ?? BOOT_ORDER });
+  if (firmware !== undefined)
+    return ok({ kind: "firmware", firmware, variables, vgaBios, order: order ?? BOOT_ORDER });
   return ok({ kind: "bios", order: order ?? BOOT_ORDER });
 }

@@ -8,6 +8,7 @@
 
 import { NS_PER_S, ok } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
+import { WriteBehind } from "../block/index.ts";
 import type { BlockDevice } from "../block/index.ts";
 import { RamDma } from "../hw/index.ts";
 import type { CodeProfileFinding, CodeProfileTask, CpuState, VcpuExit } from "../hw/index.ts";
@@ -64,6 +65,8 @@ export interface FirmwareImages {
   /** Of a size that {@link firmwareProblem} has nothing against. */
   readonly image: Uint8Array;
   readonly vgaBios: Uint8Array | undefined;
+  /** Of its variables, of a size that {@link variablesProblem} has nothing against; the VM closes it when it has ended. */
+  readonly variables?: BlockDevice | undefined;
 }
 
 export interface VirtualMachineParts {
@@ -120,6 +123,7 @@ export class VirtualMachine {
   readonly #board: Board;
   readonly #serial: SerialChannel;
   readonly #drives: DrivesInUse;
+  readonly #variables: WriteBehind | undefined;
   #resolveEnded: (outcome: VmOutcome) => void = () => undefined;
   #state: VmState = "ready";
   #request: GuestRequest | undefined;
@@ -136,15 +140,18 @@ export class VirtualMachine {
     const ram = createGuestRam({
       sizeBytes: parts.definition.memorySizeBytes,
       reservedPrefixBytes: parts.accelerator.reservedPrefixBytes,
-      slotMemoryBytes: SLOT_MEMORY_BYTES + (parts.firmware?.image.length ?? 0),
+      slotMemoryBytes:
+        SLOT_MEMORY_BYTES + (parts.firmware?.image.length ?? 0) + (parts.firmware?.variables?.sizeBytes ?? 0),
     });
     if (!ram.ok) return ram;
-    const machine = new VirtualMachine(parts, ram.value);
+    const variables = await readWhole(parts.firmware?.variables);
+    if (!variables.ok) return variables;
+    const machine = new VirtualMachine(parts, ram.value, variables.value);
     const booted = await machine.#boot();
     return booted.ok ? ok(machine) : booted;
   }
 
-  private constructor(parts: VirtualMachineParts, ram: GuestRam) {
+  private constructor(parts: VirtualMachineParts, ram: GuestRam, variables: Uint8Array | undefined) {
     this.name = parts.definition.name;
     this.#parts = parts;
     this.#ram = ram;
@@ -166,6 +173,9 @@ export class VirtualMachine {
       requested: () => this.#loop.expectHost(true),
       idle: () => this.#loop.expectHost(false),
     });
+    const { firmware } = parts;
+    this.#variables =
+      firmware?.variables && variables && new WriteBehind(firmware.variables, variables.slice());
     // The board needs the processor's pins and the processor the board's bus: the pins find the vCPU when used.
     this.#board = parts.createBoard({
       ram,
@@ -181,6 +191,7 @@ export class VirtualMachine {
         setA20: (enabled) => this.#vcpu.setA20(enabled),
         setTaskPriority: (priorityClass) => this.#vcpu.setTaskPriority(priorityClass),
         setMemorySlot: (gpa, lengthBytes, slot) => this.#vcpu.setMemorySlot(gpa, lengthBytes, slot),
+        memoryWritten: (offset, lengthBytes) => this.#vcpu.memoryWritten(offset, lengthBytes),
       },
       events: {
         powerOff: () => this.#ask({ kind: "power-off" }),
@@ -194,8 +205,18 @@ export class VirtualMachine {
       hasDebugExit: parts.definition.devices.includes("isa-debug-exit"),
       drives: this.#drives.drives,
       ...biosOf(parts.definition.boot, this.#drives.drives),
-      ...(parts.definition.boot.kind === "firmware" && parts.firmware !== undefined
-        ? { firmware: { ...parts.firmware, bootOrder: parts.definition.boot.order } }
+      ...(parts.definition.boot.kind === "firmware" && firmware !== undefined
+        ? {
+            firmware: {
+              image: firmware.image,
+              vgaBios: firmware.vgaBios,
+              variables: variables && {
+                contents: variables,
+                write: (offset, bytes) => this.#variables?.write(offset, bytes),
+              },
+              bootOrder: parts.definition.boot.order,
+            },
+          }
         : {}),
       virtio: {
         devices: VIRTIO_DEVICES.filter((name) => parts.definition.devices.includes(name)),
@@ -401,6 +422,8 @@ export class VirtualMachine {
     this.#resets++;
     // What the guest has asked for before must not happen after what it asks for next.
     await this.#drives.idle();
+    // A failure is told when the VM ends: by then the host may have room again.
+    await this.#variables?.flush();
     const booted = await this.#boot();
     if (this.state === "ended") return;
     if (!booted.ok) {
@@ -457,8 +480,10 @@ export class VirtualMachine {
   /** The outcome, or that what the guest has written may be lost. */
   async #closeDrives(outcome: VmOutcome): Promise<VmOutcome> {
     try {
-      const closed = await this.#drives.close();
-      return closed.ok || outcome.kind === "failed" ? outcome : { kind: "host-error", error: closed.error };
+      const closed = [await this.#drives.close(), (await this.#variables?.close()) ?? ok(undefined)];
+      const lost = closed.find((result) => !result.ok);
+      if (lost === undefined || lost.ok || outcome.kind === "failed") return outcome;
+      return { kind: "host-error", error: lost.error };
     } catch (thrown) {
       return { kind: "failed", report: this.#failureReport(thrown) };
     }
@@ -476,6 +501,13 @@ export class VirtualMachine {
       return { reason, dump: undefined };
     }
   }
+}
+
+async function readWhole(disk: BlockDevice | undefined): Promise<Result<Uint8Array | undefined>> {
+  if (disk === undefined) return ok(undefined);
+  const bytes = new Uint8Array(disk.sizeBytes);
+  const read = await disk.read(0, bytes);
+  return read.ok ? ok(bytes) : read;
 }
 
 /** The built-in BIOS, which kernels that are loaded directly have, too: some go back to real mode to call it. */

@@ -7,7 +7,7 @@ import { KiB, MAX_GUEST_RAM_BYTES, MIN_GUEST_RAM_BYTES, ok } from "../base/index
 import type { Result } from "../base/index.ts";
 import { DEFAULT_CPU_MODEL, parseCpuModel } from "../cpu/index.ts";
 import { BOOT_PROTOCOLS, VIRTIO_DEVICES, WATCHDOG_ACTIONS } from "../machine/index.ts";
-import { bootDefinition, bootOrderSetting } from "./boot-settings.ts";
+import { bootDefinition, bootOrderSetting, firmwareVariablesSetting } from "./boot-settings.ts";
 import type { BootDefinition } from "./boot-settings.ts";
 import { cdromSetting, diskSetting, floppySetting, problemOfDrives } from "./drive-settings.ts";
 import {
@@ -89,6 +89,7 @@ export const VM_SETTINGS = {
     help: "firmware to start in the place of the built-in BIOS: an image like SeaBIOS's, of 64 KiB to 16 MiB",
     problem: (text) => (text === "" ? "must name a file" : undefined),
   }),
+  firmwareVariables: firmwareVariablesSetting,
   vgaBios: optionalTextSetting({
     option: "vga-bios",
     placeholder: "FILE",
@@ -162,6 +163,7 @@ function readEach(read: SettingReader) {
   return {
     boot: {
       firmware: read(VM_SETTINGS.firmware),
+      variables: read(VM_SETTINGS.firmwareVariables),
       vgaBios: read(VM_SETTINGS.vgaBios),
       kernel: read(VM_SETTINGS.kernel),
       protocol: read(VM_SETTINGS.protocol),

@@ -48,6 +48,7 @@ function build(hasFirmware: boolean) {
       setA20: () => undefined,
       setTaskPriority: () => undefined,
       setMemorySlot: () => undefined,
+      memoryWritten: () => undefined,
     },
     events: {
       powerOff: () => undefined,

@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { WASM_ACCELERATOR_PREFIX_BYTES, WasmAccelerator } from "../../accel/wasm/index.ts";
-import { err, ok } from "../../base/index.ts";
+import { ok } from "../../base/index.ts";
 import type { Result } from "../../base/index.ts";
 import {
   collectGarbage,
@@ -14,14 +14,9 @@ import {
 } from "../../platform/node/index.ts";
 import type { VmRequest } from "../../host/index.ts";
 import { closeDrives, openDrives } from "./open-drives.ts";
-import { createBoard, firmwareProblem, moduleFile, vgaBiosProblem, VirtualMachine } from "../../vmm/index.ts";
-import type {
-  AcceleratorChoice,
-  BootImages,
-  FirmwareImages,
-  VirtualMachineParts,
-  VmDefinition,
-} from "../../vmm/index.ts";
+import { openFirmware } from "./open-firmware.ts";
+import { createBoard, moduleFile, VirtualMachine } from "../../vmm/index.ts";
+import type { AcceleratorChoice, BootImages, VirtualMachineParts, VmDefinition } from "../../vmm/index.ts";
 
 /** What a VM's code runs on. */
 export type Hardware = Pick<VirtualMachineParts, "accelerator" | "createBoard">;
@@ -34,13 +29,20 @@ export async function createVm(
   // Wrong files are the likeliest mistake, so they are looked at before the engine is prepared.
   const firstImages = await readImages(definition);
   if (!firstImages.ok) return firstImages;
-  const firmware = await readFirmware(definition);
+  const firmware = await openFirmware(definition);
   if (!firmware.ok) return firmware;
   const drives = await openDrives(definition.drives);
-  if (!drives.ok) return drives;
+  if (!drives.ok) {
+    await firmware.value?.variables?.close();
+    return drives;
+  }
+  const close = async (): Promise<void> => {
+    await firmware.value?.variables?.close();
+    await closeDrives(drives.value);
+  };
   const runsOn = await hardware();
   if (!runsOn.ok) {
-    await closeDrives(drives.value);
+    await close();
     return runsOn;
   }
   let readAhead: typeof firstImages | undefined = firstImages;
@@ -60,7 +62,7 @@ export async function createVm(
     entropy: (byteCount) => randomBytes(byteCount),
     tidyUp: giveMemoryBack,
   });
-  if (!vm.ok) await closeDrives(drives.value);
+  if (!vm.ok) await close();
   // The kernel file and what it unpacked to: many times what the VM itself needs. Whoever waits for the VM hears of it
   // first, and answers meanwhile.
   setImmediate(collectGarbage);
@@ -96,22 +98,4 @@ async function readImages({ boot }: VmDefinition): Promise<Result<BootImages | u
   }
   const { protocol, commandLine } = boot;
   return ok({ kernel: kernel.value, protocol, modules, commandLine });
-}
-
-/** It lasts as long as the VM: unlike a kernel, nothing that the guest does changes it. */
-async function readFirmware({ boot }: VmDefinition): Promise<Result<FirmwareImages | undefined>> {
-  if (boot.kind !== "firmware") return ok(undefined);
-  const file = await readBootFile("firmware", boot.firmware);
-  if (!file.ok) return file;
-  const image = file.value.bytes;
-  const problem = firmwareProblem(image.length);
-  if (problem !== undefined) return err("firmware", `The firmware ${boot.firmware} ${problem}.`);
-  if (boot.vgaBios === undefined) return ok({ image, vgaBios: undefined });
-  const vgaFile = await readBootFile("VGA BIOS", boot.vgaBios);
-  if (!vgaFile.ok) return vgaFile;
-  const vgaBios = vgaFile.value.bytes;
-  const vgaProblem = vgaBiosProblem(vgaBios);
-  return vgaProblem === undefined
-    ? ok({ image, vgaBios })
-    : err("firmware", `The VGA BIOS ${boot.vgaBios} ${vgaProblem}.`);
 }

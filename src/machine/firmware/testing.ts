@@ -70,6 +70,7 @@ export class FirmwareBench {
       setA20: () => undefined,
       setTaskPriority: () => undefined,
       setMemorySlot: () => undefined,
+      memoryWritten: () => undefined,
     },
     events: {
       powerOff: () => undefined,

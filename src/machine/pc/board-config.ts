@@ -5,6 +5,7 @@ import type { GuestRam } from "../../memory/index.ts";
 import type { PlatformDescription } from "../acpi/index.ts";
 import type { BiosDrives, BootSource } from "../firmware/index.ts";
 import type { Drive } from "./drive.ts";
+import type { FlashStore } from "./firmware-flash.ts";
 import type { NetworkCard } from "./network-cards.ts";
 import type { VirtioDeviceName } from "./virtio-devices.ts";
 import type { WatchdogAction } from "./watchdog.ts";
@@ -20,6 +21,8 @@ export interface ProcessorPins {
   setTaskPriority(priorityClass: number): void;
   /** No pin of any processor: as Vcpu.setMemorySlot(). */
   setMemorySlot(gpa: number, lengthBytes: number, slot: MemorySlot): void;
+  /** Nor this: bytes of the VM's memory that slots show, counted from RAM's first, have changed. */
+  memoryWritten(offset: number, lengthBytes: number): void;
 }
 
 /** Firmware that a user brings, in the place of the built-in BIOS. */
@@ -28,6 +31,8 @@ export interface FirmwareConfig {
   readonly image: Uint8Array;
   /** For firmware that runs one. */
   readonly vgaBios: Uint8Array | undefined;
+  /** Of its variables, which it finds right below the image; together at most 16 MiB. Absent: it keeps none. */
+  readonly variables?: FlashStore | undefined;
   readonly bootOrder: readonly BootSource[];
 }
 

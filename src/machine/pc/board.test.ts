@@ -48,6 +48,7 @@ function pc(options: PcOptions = {}) {
       setTaskPriority: (priorityClass) => log.push(`cr8 ${priorityClass}`),
       setMemorySlot: (gpa, lengthBytes, { kind }) =>
         log.push(`slot ${gpa.toString(16)}+${lengthBytes} ${kind}`),
+      memoryWritten: (offset, lengthBytes) => log.push(`memory ${offset}+${lengthBytes}`),
     },
     events: {
       powerOff: () => log.push("power off"),

@@ -58,6 +58,7 @@ import { cmosImage } from "./cmos.ts";
 import { TRANSFER_BYTES_MAX } from "./drive.ts";
 import { Display } from "./display.ts";
 import { ExpansionSlots } from "./expansion-slots.ts";
+import { firmwareFlash } from "./firmware-flash.ts";
 import { addFirmwareItems } from "./firmware-items.ts";
 import { floppyDrives } from "./floppy-drives.ts";
 import { cdromUnits, ideDrives } from "./ide-drives.ts";
@@ -227,6 +228,15 @@ export class PcBoard {
       setMemorySlot: (gpa, lengthBytes, slot) => config.pins.setMemorySlot(gpa, lengthBytes, slot),
       rom: firmware && { offset: SLOT_MEMORY_BYTES, sizeBytes: firmware.image.length },
     });
+    const flash =
+      firmware?.variables &&
+      firmwareFlash({
+        ...{ ram, mmio: this.mmio, store: firmware.variables },
+        setMemorySlot: (gpa, lengthBytes, slot) => config.pins.setMemorySlot(gpa, lengthBytes, slot),
+        memoryWritten: (offset, lengthBytes) => config.pins.memoryWritten(offset, lengthBytes),
+        slotOffset: SLOT_MEMORY_BYTES + firmware.image.length,
+        romBytes: firmware.image.length,
+      });
     this.#hostBridge = new I440fx({
       onAttributes: (gpa, lengthBytes, attributes) =>
         this.#shadowedMemory.setAttributes(gpa, lengthBytes, attributes),
@@ -318,6 +328,7 @@ export class PcBoard {
       this.#pci,
       kvmClock,
       ...(fwCfg === undefined ? [] : [fwCfg]),
+      ...(flash === undefined ? [] : [flash]),
       ...(this.#debugConsole === undefined ? [] : [this.#debugConsole]),
     ];
 

@@ -35,6 +35,7 @@ function pc(models: readonly NetworkCardModel[]) {
       setA20: nothing,
       setTaskPriority: nothing,
       setMemorySlot: nothing,
+      memoryWritten: nothing,
     },
     events: {
       powerOff: nothing,
