@@ -162,7 +162,7 @@ export const FAULT_ERROR_EXACT = 2;
 export const FAULT_ERROR = 920;
 /** Linear address of a page fault, copied to CR2 on delivery. */
 export const FAULT_ADDRESS = 928;
-/** Not an exception: the store would change translated code; its blocks are dropped, execute it alone. */
+/** Not an exception: the store would change translated code, whose blocks are dropped, or slots: execute it alone. */
 export const FAULT_CODE_CHANGED = 256;
 /** Not an exception: triple fault, the processor is in shutdown. */
 export const FAULT_SHUTDOWN = 257;

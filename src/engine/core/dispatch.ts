@@ -7,6 +7,7 @@ import { registerBlock, resetBlocks } from "./blocks";
 import { codeIsGlobal, endsAtLimit, fetchAddress, fetchBytes, fetchCode, linearOf } from "./code-fetch";
 import { cacheBlock, cachedBlock } from "./jump-cache";
 import { deliverInterrupt, deliverNmi, deliverPendingFault, deliverTraps } from "./exceptions";
+import { setAlone } from "./memory";
 import { flushTlb } from "./paging";
 import { DEBUGCTL_BTF, FLAG_IF, FLAG_RF } from "./control-bits";
 import { DR6_BS, breakpointBeforeFetch } from "./debug";
@@ -147,8 +148,8 @@ function singleBlock(rip: u64): u32 {
 }
 
 /**
- * Executes the instruction at RIP in a block of its own: after a store found translated code in its way, and because it
- * lies outside RAM.
+ * Executes the instruction at RIP in a block of its own: after a store found translated code or a chip's memory in its way,
+ * and because it lies outside RAM.
  */
 function runSingle(): u32 {
   set32(L.FAULT_VECTOR, L.FAULT_NONE);
@@ -158,7 +159,9 @@ function runSingle(): u32 {
     return 1;
   }
   grant(1);
+  setAlone(true);
   const faulted = interpret(block + L.BLOCK_OPS);
+  setAlone(false);
   settle();
   return faulted;
 }

@@ -115,6 +115,20 @@ function changesCode(gpa: u64, size: u32): bool {
   return codeWrite(<u32>gpa, size) != 0;
 }
 
+/** The instruction stands alone in its block: nothing that was found out about memory outlives it. */
+let isAlone: bool = false;
+export function setAlone(alone: bool): void {
+  isAlone = alone;
+}
+
+/**
+ * Whether a store there goes to a chip that shows its memory to loads, as flash does: what it makes of the store may change
+ * what they see, and a region keeps where it has found that. Such a store is executed alone.
+ */
+function mayChangeSlots(place: u64): bool {
+  return !isAlone && !isMemory(place) && isMemory(placeToRead(place & ~DEVICE));
+}
+
 /** A locked instruction has met another processor's change between its load and its store: it is executed anew. */
 export function beginAgain(): u32 {
   return codeChanged();
@@ -216,6 +230,7 @@ function slowWrite(va: u64, hva: u32, size: u32, user: u32, how: u32): u32 {
   if (!crossesPage(va, size)) {
     if (isWatched() && !implicit && watchAccess(va, size, true)) return 1;
     if (!isMemory(gpa)) {
+      if (mayChangeSlots(gpa) && !(how & AT_BLOCK_END)) return codeChanged();
       writeDevice(gpa, hva, size);
       return 0;
     }
@@ -228,7 +243,7 @@ function slowWrite(va: u64, hva: u32, size: u32, user: u32, how: u32): u32 {
   if (secondGpa == WALK_FAULT) return 1;
   if (isWatched() && !implicit && watchAccess(va, size, true)) return 1;
   const firstSize = L.PAGE_SIZE - (<u32>va & 0xfff);
-  const changed = changesCode(gpa, firstSize);
+  const changed = changesCode(gpa, firstSize) || mayChangeSlots(gpa) || mayChangeSlots(secondGpa);
   if ((changesCode(secondGpa, size - firstSize) || changed) && !(how & AT_BLOCK_END)) return codeChanged();
   writePiece(gpa, hva, firstSize);
   writePiece(secondGpa, hva + firstSize, size - firstSize);

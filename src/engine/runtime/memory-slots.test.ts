@@ -15,6 +15,8 @@ const RAX = 0;
 const RCX = 1;
 const RDX = 2;
 const RBX = 3;
+const RSI = 6;
+const RDI = 7;
 const HLT = 0xf4;
 const SLOT_BYTES = 0x1_0000;
 const PAGE = 0x1000;
@@ -179,5 +181,36 @@ for (const tier of tiers) {
     assert.equal(machine.run(), "halt");
     assert.equal(machine.gpr(RAX), 0x5a5a5a5an);
     assert.equal(tables.getUint32(0, true), 0xe000_1003);
+  });
+
+  test(`${tier}: a store to a chip may change what the loads around it read`, () => {
+    // mov eax, [rdi]; mov edx, [rdi + 8]; mov [rsi], ecx; mov ebx, [rdi + 4]; mov [rsi], ecx; mov ebp, [rdi + 4];
+    // add r9, rbx; add r10, rbp; dec ecx; jnz; hlt
+    const body = [0x8b, 0x07, 0x8b, 0x57, 0x08, 0x89, 0x0e, 0x8b, 0x5f, 0x04, 0x89, 0x0e, 0x8b, 0x6f, 0x04];
+    body.push(0x49, 0x01, 0xd9, 0x49, 0x01, 0xea, 0xff, 0xc9);
+    const code = [...body, 0x0f, 0x85, ...u32(-(body.length + 6)), HLT];
+    let showsArray = true;
+    const { host } = bus();
+    const machine: TestMachine = new TestMachine({
+      ...{ core, tier, mode: "long", code, slotMemoryBytes: SLOT_BYTES, compiledAtExecution: 10 },
+      host: {
+        ...host,
+        writeMmio: () => {
+          showsArray = !showsArray;
+          machine.engine.setMemorySlot(TOP, PAGE, showsArray ? rom : { kind: "device" });
+        },
+      },
+    });
+    machine.slotMemory[4] = 7;
+    machine.setGpr(RCX, ROUNDS);
+    machine.setGpr(RSI, TOP);
+    machine.setGpr(RDI, TOP);
+    machine.map(BigInt(TOP), TOP);
+    machine.engine.setMemorySlot(TOP, PAGE, rom);
+    // Each access of a device counts as many instructions.
+    while (machine.run() === "slice");
+    assert.equal(machine.gpr(9), BigInt(0xc5c5c5c5) * BigInt(ROUNDS));
+    assert.equal(machine.gpr(10), BigInt(7 * ROUNDS));
+    assert.equal(machine.engine.statistics.regionsCompiled > 0, tier === "regions");
   });
 }
