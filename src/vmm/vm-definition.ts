@@ -86,7 +86,7 @@ export const VM_SETTINGS = {
   firmware: optionalTextSetting({
     option: "firmware",
     placeholder: "FILE",
-    help: "firmware to start in the place of the built-in BIOS: an image like SeaBIOS's, of 64 KiB to 16 MiB",
+    help: "firmware to start in the place of the built-in BIOS: an image like SeaBIOS's or OVMF's, of 64 KiB to 16 MiB",
     problem: (text) => (text === "" ? "must name a file" : undefined),
   }),
   firmwareVariables: firmwareVariablesSetting,

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -123,6 +123,66 @@ test("firmware's log goes to the terminal with isa-debugcon, and nowhere without
   const code = [...outb(0x402, letter("l")), ...outb(0x402, letter("g")), ...exit];
   assert.equal(run(code, "--device", "isa-debugcon").stdout, "lg");
   assert.equal(run(code).stdout, "");
+});
+
+const VARIABLES_BYTES = 8 * KiB;
+/** Right below the ROM. */
+const FLASH = 2 ** 32 - ROM_BYTES - VARIABLES_BYTES;
+const AT_GDT = 0x4000;
+const address = (gpa: number): number[] => [...word(gpa & 0xffff), ...word(gpa >>> 16)];
+/** DS reaches all of 4 GiB from here on: a descriptor loaded in protected mode outlives it. */
+const openDs = [
+  // lgdt cs:[GDT]; mov eax, cr0; or al, 1; mov cr0, eax; mov bx, 8; mov ds, bx; and al, FEh; mov cr0, eax
+  ...[0x2e, 0x0f, 0x01, 0x16, ...word(AT_GDT), 0x0f, 0x20, 0xc0, 0x0c, 0x01, 0x0f, 0x22, 0xc0],
+  ...[0xbb, 0x08, 0x00, 0x8e, 0xdb, 0x24, 0xfe, 0x0f, 0x22, 0xc0],
+];
+/** GDTR, the null descriptor, and a flat data segment. */
+const gdt = [
+  ...[...word(15), ...address(0xf0000 + AT_GDT + 6), 0, 0, 0, 0, 0, 0, 0, 0],
+  ...[0xff, 0xff, 0, 0, 0, 0x93, 0xcf, 0],
+];
+/** mov byte [FLASH + offset], value, for each */
+const pokeFlash = (offset: number, ...values: readonly number[]): number[] =>
+  values.flatMap((value) => [0x67, 0xc6, 0x05, ...address(FLASH + offset), value]);
+/** mov al, [FLASH + offset]; mov dx, 3F8h; out dx, al */
+const tellFlash = (offset: number): number[] => [
+  ...[0x67, 0xa0, ...address(FLASH + offset), 0xba, ...word(SERIAL), 0xee],
+];
+
+/** Programs a byte and resets; when it finds the byte there, erases the block behind it and ends. */
+function keepVariables(tier: string, variables: string) {
+  const first = [...pokeFlash(1, 0x10, letter("k"), 0xff), ...outb(0xcf9, 0x06), 0xf4];
+  const second = [...tellFlash(1), ...pokeFlash(4 * KiB, 0x20, 0xd0, 0xff), ...tellFlash(4 * KiB), ...exit];
+  // cmp byte [FLASH + 1], 'k'; je behind
+  const isSecond = [0x67, 0x80, 0x3d, ...address(FLASH + 1), letter("k"), 0x74, first.length];
+  const code = [...openDs, ...tellFlash(0), ...isSecond, ...first, ...second];
+  const padding = Array.from({ length: AT_GDT - code.length }, () => 0);
+  return run([...code, ...padding, ...gdt], "--tier", tier, "--firmware-vars", variables);
+}
+
+test("firmware finds what it has put into its flash after a reset, and so does the host unless it is temporary", () => {
+  const file = join(folder, "variables.fd");
+  const contents = new Uint8Array(VARIABLES_BYTES).fill(0xff, 0, 4 * KiB);
+  contents[0] = letter("v");
+  writeFileSync(file, contents);
+  const output = { status: 0x2b, stdout: "vvkÿ", stderr: "" };
+  assert.deepEqual(keepVariables("interpreter", `${file},temporary`), output);
+  assert.deepEqual(new Uint8Array(readFileSync(file)), contents);
+  assert.deepEqual(keepVariables("auto", file), output);
+  const changed = contents.fill(0xff, 4 * KiB);
+  changed[1] = letter("k");
+  assert.deepEqual(new Uint8Array(readFileSync(file)), changed);
+});
+
+test("what cannot be a store of variables is refused in one sentence", () => {
+  const image = new Uint8Array(64 * KiB);
+  const file = join(folder, "wrong.fd");
+  const refusal = (...args: readonly string[]): string =>
+    runImage(image, "--firmware-vars", file, ...args).stderr;
+  writeFileSync(file, new Uint8Array(512));
+  assert.match(refusal(), /^typevisor: The variable store \S+ has 512 bytes; a store of variables has whole/);
+  writeFileSync(file, new Uint8Array(4 * KiB));
+  assert.match(refusal("--disk", file), /is used by another VM, or given twice\.$/m);
 });
 
 test("what cannot be firmware is refused in one sentence", () => {
