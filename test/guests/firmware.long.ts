@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import { startVm } from "../../src/apps/embed/index.ts";
+import type { VmOptions } from "../../src/apps/embed/index.ts";
 import { BOOT_TIMEOUT_MS, LIMIT } from "./guests.ts";
 import { packageFiles } from "./package-files.ts";
 import { uefiShell } from "./uefi-shell.ts";
@@ -28,9 +29,10 @@ test("OVMF finds its variable after a reset, and in another VM", LIMIT, async (t
   await using folder = await mkdtempDisposable(join(tmpdir(), "typevisor-firmware-"));
   const variables = join(folder.path, "variables.fd");
   await copyFile(images("OVMF_VARS_4M.fd"), variables);
-  const options = {
-    ...{ firmware: images("OVMF_CODE_4M.fd"), "firmware-vars": variables, profile: "off" },
-  } as const;
+  const options: VmOptions = {
+    ...{ firmware: images("OVMF_CODE_4M.fd"), "firmware-vars": variables },
+    profile: "off",
+  };
   const found = /Typevisor - 0008 Bytes\s+6B 00 65 00 70 00 74 00/;
   {
     await using vm = await startVm(options);
