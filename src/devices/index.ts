@@ -5,6 +5,7 @@ export * from "./ide/index.ts";
 export * from "./flash/index.ts";
 export * from "./floppy/index.ts";
 export * from "./nvme/index.ts";
+export * from "./parallel/index.ts";
 export * from "./ps2/index.ts";
 export * from "./serial/index.ts";
 export * from "./smbus/index.ts";

@@ -6,6 +6,7 @@
 
 import {
   CODE_PROFILE_BLOCKS_MAX,
+  CONNECTORS,
   MAX_TEXT_COLUMNS,
   MAX_TEXT_ROWS,
   SERIAL_INPUT_MAX_BYTES,
@@ -182,6 +183,8 @@ const screen: Check = (value) => {
   );
 };
 
+const connector = oneOf(...CONNECTORS);
+
 const blocks: Check = (value) => value instanceof Uint32Array && value.length <= CODE_PROFILE_BLOCKS_MAX;
 const codeProfile = shape({ hot: blocks, lukewarm: blocks });
 
@@ -190,8 +193,11 @@ const messagesFromVm: Readonly<Record<FromVmMessage["kind"], Check>> = {
   refused: shape({ error }),
   reply: shape({ id: isCount, error: either(isUndefined, error) }),
   state: shape({ state: oneOf("ready", "running", "paused", "ended") }),
-  serialOutput: shape({ bytes: isBytes(SERIAL_OUTPUT_WINDOW_BYTES) }),
-  inputTaken: shape({ byteCount: (value) => isCount(value) && Number(value) <= SERIAL_INPUT_MAX_BYTES }),
+  serialOutput: shape({ connector, bytes: isBytes(SERIAL_OUTPUT_WINDOW_BYTES) }),
+  inputTaken: shape({
+    connector,
+    byteCount: (value) => isCount(value) && Number(value) <= SERIAL_INPUT_MAX_BYTES,
+  }),
   sample: shape({ sample }),
   screen: shape({ screen: either(isUndefined, screen) }),
   screenshot: shape({ png: either(isUndefined, isBytes(SCREENSHOT_MAX_BYTES)) }),

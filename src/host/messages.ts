@@ -2,7 +2,7 @@
  * The protocol between a VM's process and whoever started it: typed messages over a channel that keeps their order.
  *
  * The parent sends "create" first and gets "created" or "refused"; then commands, each answered by "reply" with its
- * id. Serial bytes flow both ways under windows that both sides keep, so that neither can flood the other: output is
+ * id. Bytes of each connector flow both ways under windows that both sides keep, so that neither can flood the other: output is
  * confirmed by "serialConsumed", input by "inputTaken". "ended" is the child's last message.
  */
 
@@ -11,6 +11,7 @@ import type { OperatorError } from "../base/index.ts";
 import type {
   CodeProfileFinding,
   CodeProfileTask,
+  Connector,
   KeyInput,
   TextScreen,
   VmDefinition,
@@ -36,8 +37,8 @@ export type ToVmMessage =
       readonly codeProfile: CodeProfileTask | undefined;
     }
   | { readonly kind: "command"; readonly id: number; readonly command: VmProcessCommand }
-  | { readonly kind: "serialInput"; readonly bytes: Uint8Array }
-  | { readonly kind: "serialConsumed"; readonly byteCount: number }
+  | { readonly kind: "serialInput"; readonly connector: Connector; readonly bytes: Uint8Array }
+  | { readonly kind: "serialConsumed"; readonly connector: Connector; readonly byteCount: number }
   | { readonly kind: "observe"; readonly observation: Observation }
   /** Keys of the PC's keyboard. */
   | { readonly kind: "keys"; readonly inputs: readonly KeyInput[] }
@@ -82,8 +83,8 @@ export type FromVmMessage =
   | { readonly kind: "refused"; readonly error: OperatorError }
   | { readonly kind: "reply"; readonly id: number; readonly error: OperatorError | undefined }
   | { readonly kind: "state"; readonly state: VmState }
-  | { readonly kind: "serialOutput"; readonly bytes: Uint8Array }
-  | { readonly kind: "inputTaken"; readonly byteCount: number }
+  | { readonly kind: "serialOutput"; readonly connector: Connector; readonly bytes: Uint8Array }
+  | { readonly kind: "inputTaken"; readonly connector: Connector; readonly byteCount: number }
   | { readonly kind: "sample"; readonly sample: VmSample }
   | { readonly kind: "screen"; readonly screen: TextScreen | undefined }
   /** A PNG file; undefined when the machine has no display. */

@@ -1,5 +1,5 @@
 /**
- * The first serial port of a VM as its users see it: several listeners to the output, of which each may ask for time,
+ * A serial port of a VM, or its printer's connector, as users see it: several listeners to the output, of which each may ask for time,
  * the last of what was said for those who come later, and input that waits for room.
  */
 

@@ -183,7 +183,7 @@ test("a process that dies ends the VM, and settles everything that waited for it
 
 test("what is no message of the protocol kills the process", async () => {
   const { vm, link } = await handleOf();
-  link.says({ kind: "serialOutput", bytes: 7 });
+  link.says({ kind: "serialOutput", connector: "com1", bytes: 7 });
   assert.equal(link.isKilled, true);
   assert.deepEqual((await vm.ended).outcome, { kind: "process-hostile" });
 });
@@ -204,9 +204,16 @@ test("what the VM says about its kernel's code is heard once; who says it again 
 test("output beyond its window kills the process", async () => {
   const { vm, link } = await handleOf();
   vm.serial.listen(() => new Promise<void>(() => {}));
-  link.says({ kind: "serialOutput", bytes: new Uint8Array(SERIAL_OUTPUT_WINDOW_BYTES) });
+  link.says({ kind: "serialOutput", connector: "com1", bytes: new Uint8Array(SERIAL_OUTPUT_WINDOW_BYTES) });
   assert.equal(link.isKilled, false);
-  link.says({ kind: "serialOutput", bytes: new Uint8Array(1) });
+  link.says({ kind: "serialOutput", connector: "com1", bytes: new Uint8Array(1) });
+  assert.deepEqual((await vm.ended).outcome, { kind: "process-hostile" });
+});
+
+test("output at a connector that the VM does not have kills the process", async () => {
+  const { vm, link } = await handleOf();
+  assert.equal(vm.console("com2"), undefined);
+  link.says({ kind: "serialOutput", connector: "com2", bytes: new Uint8Array(1) });
   assert.deepEqual((await vm.ended).outcome, { kind: "process-hostile" });
 });
 
@@ -240,15 +247,23 @@ test("output is confirmed when the slowest listener has taken it, and remembered
         taken = resolve;
       }),
   );
-  link.says({ kind: "serialOutput", bytes: new TextEncoder().encode(confirmedTogether) });
+  link.says({ kind: "serialOutput", connector: "com1", bytes: new TextEncoder().encode(confirmedTogether) });
   await turn();
   assert.ok(!link.sent.some((message) => message.kind === "serialConsumed"));
   taken();
   await turn();
-  assert.deepEqual(link.sent.at(-1), { kind: "serialConsumed", byteCount: SERIAL_CONFIRMED_TOGETHER_BYTES });
+  assert.deepEqual(link.sent.at(-1), {
+    kind: "serialConsumed",
+    connector: "com1",
+    byteCount: SERIAL_CONFIRMED_TOGETHER_BYTES,
+  });
   listening.release();
-  link.says({ kind: "serialOutput", bytes: new Uint8Array(SERIAL_HISTORY_BYTES).fill(0x78) });
-  link.says({ kind: "serialOutput", bytes: new TextEncoder().encode("end") });
+  link.says({
+    kind: "serialOutput",
+    connector: "com1",
+    bytes: new Uint8Array(SERIAL_HISTORY_BYTES).fill(0x78),
+  });
+  link.says({ kind: "serialOutput", connector: "com1", bytes: new TextEncoder().encode("end") });
   await turn();
   const history = new TextDecoder().decode(vm.serial.history());
   assert.equal(history.length, SERIAL_HISTORY_BYTES);
@@ -261,12 +276,12 @@ test("small pieces of output are confirmed together, and count as not confirmed 
     link.sent.filter((message) => message.kind === "serialConsumed").map(({ byteCount }) => byteCount);
   const piece = new Uint8Array(SERIAL_CONFIRMED_TOGETHER_BYTES / 4 + 1);
   for (let i = 0; i < 3; i++) {
-    link.says({ kind: "serialOutput", bytes: piece });
+    link.says({ kind: "serialOutput", connector: "com1", bytes: piece });
     await turn();
   }
   assert.deepEqual(confirmed(), []);
   assert.equal(vm.serial.unconfirmedCount, 3 * piece.length);
-  link.says({ kind: "serialOutput", bytes: piece });
+  link.says({ kind: "serialOutput", connector: "com1", bytes: piece });
   await turn();
   assert.deepEqual(confirmed(), [4 * piece.length]);
   assert.equal(vm.serial.unconfirmedCount, 0);
@@ -279,10 +294,10 @@ test("input beyond the window waits until the guest has taken some, in order", a
   const writing = vm.serial.write(new Uint8Array(SERIAL_INPUT_MAX_BYTES + 10));
   await turn();
   assert.deepEqual(inputs(), [SERIAL_INPUT_MAX_BYTES]);
-  link.says({ kind: "inputTaken", byteCount: 9 });
+  link.says({ kind: "inputTaken", connector: "com1", byteCount: 9 });
   await turn();
   assert.deepEqual(inputs(), [SERIAL_INPUT_MAX_BYTES]);
-  link.says({ kind: "inputTaken", byteCount: 1 });
+  link.says({ kind: "inputTaken", connector: "com1", byteCount: 1 });
   await writing;
   assert.deepEqual(inputs(), [SERIAL_INPUT_MAX_BYTES, 10]);
 });

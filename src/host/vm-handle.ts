@@ -8,6 +8,7 @@ import type { OperatorError, Result } from "../base/index.ts";
 import type {
   CodeProfileFinding,
   CodeProfileTask,
+  Connector,
   HostTimer,
   KeyInput,
   Scheduling,
@@ -16,7 +17,7 @@ import type {
   VmOutcome,
   VmState,
 } from "../vmm/index.ts";
-import { SERIAL_OUTPUT_WINDOW_BYTES } from "../vmm/index.ts";
+import { connectorsOf, SERIAL_OUTPUT_WINDOW_BYTES } from "../vmm/index.ts";
 import { decodeFromVm } from "./decode-messages.ts";
 import { Listeners } from "./listeners.ts";
 import type { FromVmMessage, Observation, VmProcessCommand, VmSample } from "./messages.ts";
@@ -61,8 +62,9 @@ export interface VmHandleParts {
 
 export class VmHandle {
   readonly definition: VmDefinition;
+  /** The first serial port. */
   readonly serial: SerialConsole;
-  /** Resolves once, never rejects. All output of the serial port has been given to its listeners before. */
+  /** Resolves once, never rejects. All output has been given to its listeners before. */
   readonly ended: Promise<VmEnd>;
   readonly states = new Listeners<VmState>();
   readonly samples = new Listeners<VmSample>();
@@ -71,6 +73,7 @@ export class VmHandle {
   readonly #screenshots = new Listeners<Uint8Array | undefined>();
   /** What the VM has to say about the code of its kernel, once. */
   readonly codeProfiles = new Listeners<CodeProfileFinding>();
+  readonly #consoles: ReadonlyMap<Connector, SerialConsole>;
   readonly #link: VmProcessLink;
   readonly #scheduling: Scheduling;
   readonly #pending = new Map<number, PendingCommand>();
@@ -102,10 +105,17 @@ export class VmHandle {
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
-    this.serial = new SerialConsole({
-      input: (bytes) => link.send({ kind: "serialInput", bytes }),
-      consumed: (byteCount) => link.send({ kind: "serialConsumed", byteCount }),
-    });
+    const console = (connector: Connector): SerialConsole =>
+      new SerialConsole({
+        input: (bytes) => link.send({ kind: "serialInput", connector, bytes }),
+        consumed: (byteCount) => link.send({ kind: "serialConsumed", connector, byteCount }),
+      });
+    this.serial = console("com1");
+    const others = connectorsOf(definition).filter((name) => name !== "com1");
+    this.#consoles = new Map([
+      ["com1", this.serial],
+      ...others.map((name) => [name, console(name)] as const),
+    ]);
     link.listen({
       message: (message) => this.#receive(message),
       ended: (ending) => this.#processEnded(ending),
@@ -122,6 +132,11 @@ export class VmHandle {
 
   get pid(): number | undefined {
     return this.#link.pid;
+  }
+
+  /** What is connected there; undefined when the VM has no such connector. */
+  console(connector: Connector): SerialConsole | undefined {
+    return this.#consoles.get(connector);
   }
 
   // Commands. Each rejects with an OperatorFault when the VM's state does not know it, or when it is not answered.
@@ -275,10 +290,10 @@ export class VmHandle {
         if (message.state !== "ended") this.#become(message.state);
         break;
       case "serialOutput":
-        this.#serialOutput(message.bytes);
+        this.#serialOutput(message.connector, message.bytes);
         break;
       case "inputTaken":
-        this.serial.inputTaken(message.byteCount);
+        this.console(message.connector)?.inputTaken(message.byteCount);
         break;
       case "sample":
         this.samples.emit(message.sample);
@@ -301,12 +316,12 @@ export class VmHandle {
   }
 
   /** A child that sends more than the window allows means to fill this process's memory. */
-  #serialOutput(bytes: Uint8Array): void {
-    if (this.serial.unconfirmedCount + bytes.length > SERIAL_OUTPUT_WINDOW_BYTES) {
-      this.#killFor({ kind: "process-hostile" });
-    } else {
-      void this.serial.output(bytes);
-    }
+  #serialOutput(connector: Connector, bytes: Uint8Array): void {
+    const console = this.console(connector);
+    const fits =
+      console !== undefined && console.unconfirmedCount + bytes.length <= SERIAL_OUTPUT_WINDOW_BYTES;
+    if (fits) void console.output(bytes);
+    else this.#killFor({ kind: "process-hostile" });
   }
 
   /** It is kept in a file each time: once is enough. */
@@ -341,7 +356,7 @@ export class VmHandle {
     if (this.#state === "ended") return;
     this.#timeout?.cancel();
     this.#become("ended");
-    this.serial.close();
+    for (const console of this.#consoles.values()) console.close();
     for (const { command, settle } of this.#pending.values()) settle(this.#unanswered(command, end.outcome));
     this.#pending.clear();
     this.#created?.({ ok: false, error: diedAtStart(this.name, end.outcome) });

@@ -72,10 +72,10 @@ export class VmServer {
         break;
       case "serialInput":
         // The parent keeps to the window, so a refusal could only be its bug; the bytes would be lost.
-        this.#vm?.writeSerial(message.bytes);
+        this.#vm?.writeSerial(message.bytes, message.connector);
         break;
       case "serialConsumed":
-        this.#vm?.confirmSerial(message.byteCount);
+        this.#vm?.confirmSerial(message.byteCount, message.connector);
         break;
       case "observe":
         this.#observe(message.observation);
@@ -111,8 +111,8 @@ export class VmServer {
     const created = await createVm({
       definition,
       serial: {
-        output: (bytes) => send({ kind: "serialOutput", bytes }),
-        inputTaken: (byteCount) => send({ kind: "inputTaken", byteCount }),
+        output: (bytes, connector) => send({ kind: "serialOutput", connector, bytes }),
+        inputTaken: (byteCount, connector) => send({ kind: "inputTaken", connector, byteCount }),
       },
       codeProfile,
       codeProfileFound: (found) => send({ kind: "codeProfile", found }),

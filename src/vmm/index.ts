@@ -4,8 +4,8 @@ export { CODE_PAGE_437, MAX_TEXT_COLUMNS, MAX_TEXT_ROWS, textLines } from "../de
 export type { Frame, TextScreen } from "../devices/index.ts";
 export { CODE_PROFILE_BLOCKS_MAX } from "../hw/index.ts";
 export type { CodeProfile, CodeProfileFinding, CodeProfileTask } from "../hw/index.ts";
-export { createBoard } from "../machine/index.ts";
-export type { Drive } from "../machine/index.ts";
+export { CONNECTORS, createBoard, PRINTER_CONNECTOR, SERIAL_CONNECTORS } from "../machine/index.ts";
+export type { Connector, Drive, SerialConnector } from "../machine/index.ts";
 export type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu } from "./accelerator.ts";
 export type { Board } from "./board.ts";
 export type { DriveDefinition, DriveInput } from "./drive-settings.ts";
@@ -30,5 +30,5 @@ export type { Setting, SettingError } from "./settings.ts";
 export type { VmStatistics } from "./statistics.ts";
 export { VirtualMachine } from "./virtual-machine.ts";
 export type { BootImages, FirmwareImages, KeyInput, VirtualMachineParts } from "./virtual-machine.ts";
-export { MAX_MODULES, parseVmDefinition, VM_SETTINGS } from "./vm-definition.ts";
+export { connectorsOf, MAX_MODULES, parseVmDefinition, VM_SETTINGS } from "./vm-definition.ts";
 export type { VmDefinition, VmDefinitionInput } from "./vm-definition.ts";

@@ -4,10 +4,11 @@ import { SERIAL_OUTPUT_SLACK_BYTES, SERIAL_OUTPUT_WINDOW_BYTES, SerialChannel } 
 
 function channel() {
   const output: number[] = [];
-  const subject = new SerialChannel({
-    output: (chunk) => output.push(chunk.length),
+  const consumer = {
+    output: (chunk: Uint8Array) => output.push(chunk.length),
     inputTaken: () => undefined,
-  });
+  };
+  const subject = new SerialChannel(consumer, "com1");
   return { subject, output };
 }
 

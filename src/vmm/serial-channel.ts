@@ -1,11 +1,12 @@
 /**
- * A serial port's bytes on their way between the machine and whoever uses it, with back-pressure both ways and
+ * A connector's bytes on their way between the machine and whoever uses it, with back-pressure both ways and
  * bounded buffers. Output is collected during a slice and handed over in chunks; while the consumer has not confirmed
  * enough of them, the port is asked to hold further bytes back, and the guest sees a busy transmitter. Input waits
  * here when the port is full.
  */
 
 import { assert } from "../base/index.ts";
+import type { Connector } from "../machine/index.ts";
 
 /** Bytes of output that are collected or handed over but not confirmed as consumed. */
 export const SERIAL_OUTPUT_WINDOW_BYTES = 256 * 1024;
@@ -19,19 +20,20 @@ export const SERIAL_INPUT_MAX_BYTES = 64 * 1024;
 
 export interface SerialPort {
   /** Takes as many bytes as there is room for and returns how many. */
-  serialInput(bytes: Uint8Array): number;
-  serialReady(): void;
+  serialInput(bytes: Uint8Array, connector: Connector): number;
+  serialReady(connector: Connector): void;
 }
 
 export interface SerialConsumer {
   /** The chunk is the consumer's; it must be confirmed with confirm(chunk.length), now or later. */
-  output(chunk: Uint8Array): void;
+  output(chunk: Uint8Array, connector: Connector): void;
   /** The guest's port took this many bytes of the input. */
-  inputTaken(byteCount: number): void;
+  inputTaken(byteCount: number, connector: Connector): void;
 }
 
 export class SerialChannel {
   readonly #consumer: SerialConsumer;
+  readonly #connector: Connector;
   readonly #collected = new Uint8Array(SERIAL_OUTPUT_WINDOW_BYTES);
   #collectedCount = 0;
   #unconfirmedCount = 0;
@@ -41,8 +43,9 @@ export class SerialChannel {
   readonly #input: Uint8Array[] = [];
   #inputCount = 0;
 
-  constructor(consumer: SerialConsumer) {
+  constructor(consumer: SerialConsumer, connector: Connector) {
     this.#consumer = consumer;
+    this.#connector = connector;
   }
 
   connect(port: SerialPort): void {
@@ -64,7 +67,7 @@ export class SerialChannel {
       const chunk = this.#collected.slice(0, this.#collectedCount);
       this.#collectedCount = 0;
       this.#unconfirmedCount += chunk.length;
-      this.#consumer.output(chunk);
+      this.#consumer.output(chunk, this.#connector);
     }
     this.#offerInput();
   }
@@ -78,7 +81,7 @@ export class SerialChannel {
     this.#unconfirmedCount -= byteCount;
     if (this.#isPortWaiting && this.#unconfirmedCount <= SERIAL_OUTPUT_WINDOW_BYTES / 2) {
       this.#isPortWaiting = false;
-      this.#port?.serialReady();
+      this.#port?.serialReady(this.#connector);
     }
   }
 
@@ -97,7 +100,7 @@ export class SerialChannel {
     for (;;) {
       const first = this.#input[0];
       if (first === undefined || this.#port === undefined) break;
-      const taken = this.#port.serialInput(first);
+      const taken = this.#port.serialInput(first, this.#connector);
       takenCount += taken;
       if (taken < first.length) {
         this.#input[0] = first.subarray(taken);
@@ -107,6 +110,6 @@ export class SerialChannel {
     }
     if (takenCount === 0) return;
     this.#inputCount -= takenCount;
-    this.#consumer.inputTaken(takenCount);
+    this.#consumer.inputTaken(takenCount, this.#connector);
   }
 }

@@ -28,6 +28,7 @@ test("a kernel is all that is needed", () => {
     profile: "auto",
     timeoutSeconds: undefined,
     devices: [],
+    serialPorts: 1,
     watchdogAction: "reset",
     virtioRing: "split",
   });
@@ -73,7 +74,7 @@ test("what is wrong is said with the setting's name", () => {
   );
   assert.equal(
     problemOf({ kernel: "k", device: ["laser"] }),
-    'The setting device must be one of isa-debug-exit, isa-debugcon, virtio-rng, virtio-console, i6300esb; "laser" is not.',
+    'The setting device must be one of isa-debug-exit, isa-debugcon, virtio-rng, virtio-console, i6300esb, isa-parallel; "laser" is not.',
   );
   assert.match(
     problemOf({ kernel: "k", timeout: "soon" }),

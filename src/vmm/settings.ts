@@ -139,6 +139,26 @@ export function sizeSetting<const Option extends string>(
   };
 }
 
+/** A whole number of things, as text or as a number. */
+export function countSetting<const Option extends string>(
+  words: Words<Option> & { readonly default: number; readonly minCount: number; readonly maxCount: number },
+): Setting<number, string | number, Option> {
+  const { option, help, default: fallback, minCount, maxCount } = words;
+  return {
+    option,
+    placeholder: "COUNT",
+    help,
+    defaultText: String(fallback),
+    isList: false,
+    parse(value: unknown = fallback) {
+      const count = typeof value === "string" && /^\d{1,9}$/.test(value) ? Number(value) : value;
+      const isCount = typeof count === "number" && Number.isInteger(count);
+      if (isCount && count >= minCount && count <= maxCount) return ok(count);
+      return wrong(option, `must be a number from ${minCount} to ${maxCount}; "${shown(value)}" is not`);
+    },
+  };
+}
+
 /** A positive number of seconds that may be left out. */
 export function secondsSetting<const Option extends string>(
   words: Words<Option> & { readonly maxSeconds: number },

@@ -8,6 +8,7 @@ import { Ps2Keyboard } from "../devices/index.ts";
 import type { Frame, TextScreen } from "../devices/index.ts";
 import type { CodeProfileFinding, CpuState, MachineBus, SegmentState, VcpuExit } from "../hw/index.ts";
 import { PC_PLATFORM, pcMemoryMap } from "../machine/index.ts";
+import type { Connector } from "../machine/index.ts";
 import type { BoardConfig } from "../machine/index.ts";
 import type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu, StopStatistics } from "./accelerator.ts";
 import type { Board } from "./board.ts";
@@ -74,7 +75,10 @@ async function settle(turns: number): Promise<void> {
 export type GuestProgram = (cpu: ScriptedVcpu, maxInstructions: number) => VcpuExit["kind"];
 
 /** Ports of the scripted board. */
-export const SCRIPTED_PORTS = { serial: 0x3f8, powerOff: 0x600, reset: 0xcf9, debugExit: 0xf4 } as const;
+export const SCRIPTED_PORTS = {
+  ...{ serial: 0x3f8, secondSerial: 0x2f8, printer: 0x378 },
+  ...{ powerOff: 0x600, reset: 0xcf9, debugExit: 0xf4 },
+} as const;
 
 const FLAT: SegmentState = { selector: 8, base: 0n, limit: 0xffffffff, attributes: 0xc09b };
 
@@ -208,7 +212,10 @@ const NO_STOPS: StopStatistics = {
   histogram: [],
 };
 
-/** A board whose ports are SCRIPTED_PORTS; serial input raises the interrupt line until it is read. */
+/**
+ * A board whose ports are SCRIPTED_PORTS; serial input raises the interrupt line until it is read. Input of the second
+ * port is sent back to it.
+ */
 export class ScriptedBoard implements Board {
   readonly bus: MachineBus;
   readonly memoryMap;
@@ -241,7 +248,9 @@ export class ScriptedBoard implements Board {
         return byte ?? 0;
       },
       writePort: (port, _size, value) => {
-        if (port === SCRIPTED_PORTS.serial) this.wasRefused = !events.serialOutput(value);
+        if (port === SCRIPTED_PORTS.serial) this.wasRefused = !events.serialOutput(value, "com1");
+        if (port === SCRIPTED_PORTS.secondSerial) events.serialOutput(value, "com2");
+        if (port === SCRIPTED_PORTS.printer) events.serialOutput(value, "lpt1");
         if (port === SCRIPTED_PORTS.powerOff) events.powerOff();
         if (port === SCRIPTED_PORTS.reset) events.reset();
         if (port === SCRIPTED_PORTS.debugExit) events.debugExit(value);
@@ -260,7 +269,11 @@ export class ScriptedBoard implements Board {
     this.resets++;
   }
 
-  serialInput(bytes: Uint8Array): number {
+  serialInput(bytes: Uint8Array, connector: Connector = "com1"): number {
+    if (connector !== "com1") {
+      for (const byte of bytes) this.parts.events.serialOutput(byte, connector);
+      return bytes.length;
+    }
     const taken = bytes.subarray(0, this.inputCapacity - this.input.length);
     this.input.push(...taken);
     if (this.input.length > 0) this.parts.pins.interrupt.set(true);

@@ -27,6 +27,7 @@ import type {
   BootFile,
   BootModule,
   BootProtocol,
+  Connector,
   Decompressors,
   Drive,
 } from "../machine/index.ts";
@@ -47,6 +48,7 @@ import type { HostTimer, Scheduling } from "./scheduling.ts";
 import { SerialChannel } from "./serial-channel.ts";
 import type { SerialConsumer } from "./serial-channel.ts";
 import type { VmStatistics } from "./statistics.ts";
+import { connectorsOf } from "./vm-definition.ts";
 import type { VmDefinition } from "./vm-definition.ts";
 
 /** Seeds Linux's random number generator. */
@@ -121,7 +123,8 @@ export class VirtualMachine {
   readonly #loop: MachineLoop;
   readonly #vcpu: MeasuredVcpu;
   readonly #board: Board;
-  readonly #serial: SerialChannel;
+  /** One for each connector that the machine has. */
+  readonly #serial: ReadonlyMap<Connector, SerialChannel>;
   readonly #drives: DrivesInUse;
   readonly #variables: WriteBehind | undefined;
   #resolveEnded: (outcome: VmOutcome) => void = () => undefined;
@@ -159,7 +162,9 @@ export class VirtualMachine {
       this.#resolveEnded = resolve;
     });
     this.#clock = new GuestClock(parts.scheduling);
-    this.#serial = new SerialChannel(parts.serial);
+    this.#serial = new Map(
+      connectorsOf(parts.definition).map((name) => [name, new SerialChannel(parts.serial, name)]),
+    );
     this.#loop = new MachineLoop({
       clock: this.#clock,
       scheduling: parts.scheduling,
@@ -198,9 +203,11 @@ export class VirtualMachine {
         reset: () => this.#ask({ kind: "reset" }),
         debugExit: (value) => this.#ask({ kind: "debug-exit", value }),
         firmwareCall: () => this.#ask({ kind: "firmware-call" }),
-        serialOutput: (byte) => this.#serial.transmit(byte),
+        serialOutput: (byte, connector) => this.#serial.get(connector)?.transmit(byte) ?? true,
       },
       wallClockNs: parts.wallClockNs,
+      serialPortCount: parts.definition.serialPorts,
+      hasParallelPort: parts.definition.devices.includes("isa-parallel"),
       hasDebugConsole: parts.definition.devices.includes("isa-debugcon"),
       hasDebugExit: parts.definition.devices.includes("isa-debug-exit"),
       drives: this.#drives.drives,
@@ -238,7 +245,7 @@ export class VirtualMachine {
       bus: this.#board.bus,
       hypervisorLeaves: KVM_CPUID,
     });
-    this.#serial.connect(this.#board);
+    for (const channel of this.#serial.values()) channel.connect(this.#board);
   }
 
   get state(): VmState {
@@ -289,16 +296,16 @@ export class VirtualMachine {
     this.#end({ kind: "stopped" });
   }
 
-  // The first serial port.
+  // Connectors: serial ports, of which the first is the console, and the printer's.
 
   /** Input for the guest; false, and nothing is taken, when SERIAL_INPUT_MAX_BYTES would be exceeded. */
-  writeSerial(bytes: Uint8Array): boolean {
-    return this.#state === "ended" || this.#serial.write(bytes);
+  writeSerial(bytes: Uint8Array, connector: Connector = "com1"): boolean {
+    return this.#state === "ended" || (this.#serial.get(connector)?.write(bytes) ?? true);
   }
 
   /** The consumer is done with `byteCount` bytes of the output it was given. */
-  confirmSerial(byteCount: number): void {
-    this.#serial.confirm(byteCount);
+  confirmSerial(byteCount: number, connector: Connector = "com1"): void {
+    this.#serial.get(connector)?.confirm(byteCount);
   }
 
   textScreen(): TextScreen | undefined {
@@ -374,7 +381,7 @@ export class VirtualMachine {
 
   #betweenSlices(exit: VcpuExit): void {
     this.#lastExit = exit.kind;
-    this.#serial.move();
+    for (const channel of this.#serial.values()) channel.move();
     const request = this.#request;
     this.#request = undefined;
     switch (request?.kind) {
@@ -472,7 +479,7 @@ export class VirtualMachine {
     this.#endedAtNs = this.#parts.scheduling.nowNs();
     this.#timeout?.cancel();
     this.#loop.finish();
-    this.#serial.move();
+    for (const channel of this.#serial.values()) channel.move();
     this.#become("ended");
     void this.#closeDrives(outcome).then((final) => this.#resolveEnded(final));
   }

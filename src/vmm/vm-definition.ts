@@ -6,12 +6,20 @@
 import { KiB, MAX_GUEST_RAM_BYTES, MIN_GUEST_RAM_BYTES, ok } from "../base/index.ts";
 import type { Result } from "../base/index.ts";
 import { DEFAULT_CPU_MODEL, parseCpuModel } from "../cpu/index.ts";
-import { BOOT_PROTOCOLS, VIRTIO_DEVICES, WATCHDOG_ACTIONS } from "../machine/index.ts";
+import {
+  BOOT_PROTOCOLS,
+  PRINTER_CONNECTOR,
+  SERIAL_CONNECTORS,
+  VIRTIO_DEVICES,
+  WATCHDOG_ACTIONS,
+} from "../machine/index.ts";
+import type { Connector } from "../machine/index.ts";
 import { bootDefinition, bootOrderSetting, firmwareVariablesSetting } from "./boot-settings.ts";
 import type { BootDefinition } from "./boot-settings.ts";
 import { cdromSetting, diskSetting, floppySetting, problemOfDrives } from "./drive-settings.ts";
 import {
   choiceSetting,
+  countSetting,
   listSetting,
   optionalTextSetting,
   readSettings,
@@ -135,9 +143,16 @@ export const VM_SETTINGS = {
       "isa-debugcon, whose output (port 0x402), firmware's log, goes where that of the serial port goes, " +
       "virtio-rng, which gives random bytes of the host, virtio-console (hvc0 in Linux), whose output goes where that of the " +
       "serial port goes, and which takes its input once the guest has a driver for it, " +
-      "i6300esb, a watchdog; may be repeated",
+      "i6300esb, a watchdog, isa-parallel, a printer on a parallel port; may be repeated",
     maxCount: 16,
-    choices: ["isa-debug-exit", "isa-debugcon", ...VIRTIO_DEVICES, "i6300esb"],
+    choices: ["isa-debug-exit", "isa-debugcon", ...VIRTIO_DEVICES, "i6300esb", "isa-parallel"],
+  }),
+  serialPorts: countSetting({
+    option: "serial-ports",
+    help: "serial ports of the PC, COM1 to COM4",
+    default: 1,
+    minCount: 1,
+    maxCount: SERIAL_CONNECTORS.length,
   }),
   watchdogAction: choiceSetting({
     option: "watchdog-action",
@@ -181,6 +196,7 @@ function readEach(read: SettingReader) {
       profile: read(VM_SETTINGS.profile),
       timeoutSeconds: read(VM_SETTINGS.timeoutSeconds),
       devices: read(VM_SETTINGS.devices),
+      serialPorts: read(VM_SETTINGS.serialPorts),
       watchdogAction: read(VM_SETTINGS.watchdogAction),
       virtioRing: read(VM_SETTINGS.virtioRing),
     },
@@ -196,4 +212,10 @@ export function parseVmDefinition(input: unknown): Result<VmDefinition, SettingE
   if (problem !== undefined) return { ok: false, error: problem };
   const way = bootDefinition(boot, others.drives);
   return way.ok ? ok({ ...others, boot: way.value }) : way;
+}
+
+/** Through which bytes flow to and from a VM. */
+export function connectorsOf({ serialPorts, devices }: VmDefinition): Connector[] {
+  const serial = SERIAL_CONNECTORS.slice(0, serialPorts);
+  return devices.includes("isa-parallel") ? [...serial, PRINTER_CONNECTOR] : serial;
 }

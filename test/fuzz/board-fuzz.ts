@@ -9,7 +9,7 @@ import { RamDma } from "../../src/hw/index.ts";
 import type { MachineBus } from "../../src/hw/index.ts";
 import { createGuestRam } from "../../src/memory/index.ts";
 import { RecordedLink } from "../../src/net/testing.ts";
-import { createBoard, SLOT_MEMORY_BYTES } from "../../src/machine/pc/index.ts";
+import { CONNECTORS, createBoard, SLOT_MEMORY_BYTES } from "../../src/machine/pc/index.ts";
 import { Random } from "../oracle/index.ts";
 
 const STEPS = 20_000;
@@ -17,7 +17,7 @@ const STEP_MAX_MS = 2000;
 const TIMERS_MAX = 64;
 const ROM = new Uint8Array(64 * KiB).fill(0x90);
 const SIZES = [1, 2, 4] as const;
-const PORTS = [0x00, 0x08, 0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x80, 0x88, 0x92, 0xa0, 0xa1, 0xb2, 0xc0, 0xd0, 0x170, 0x1ce, 0x1cf, 0x1f0, 0x2f8, 0x376, 0x3c0, 0x3c4, 0x3ce, 0x3d4, 0x3f0, 0x3f8, 0x402, 0x4d0, 0x510, 0x600, 0x700, 0xcf8, 0xcfc, 0xc000, 0xc020, 0xc028, 0xc030, 0xc040, 0xc050, 0xc060, 0xc080, 0xc090, 0xc0a0, 0xc0c0] as const; // prettier-ignore
+const PORTS = [0x00, 0x08, 0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x80, 0x88, 0x92, 0xa0, 0xa1, 0xb2, 0xc0, 0xd0, 0x170, 0x1ce, 0x1cf, 0x1f0, 0x2e8, 0x2f8, 0x376, 0x378, 0x3e8, 0x3c0, 0x3c4, 0x3ce, 0x3d4, 0x3f0, 0x3f8, 0x402, 0x4d0, 0x510, 0x600, 0x700, 0xcf8, 0xcfc, 0xc000, 0xc020, 0xc028, 0xc030, 0xc040, 0xc050, 0xc060, 0xc080, 0xc090, 0xc0a0, 0xc0c0] as const; // prettier-ignore
 const MMIO = [
   0xa0000, 0xb8000, 0xc0000, 0xd4000, 0xeff00, 0xffff0, 0xc1000000, 0xc1004000, 0xc1007000, 0xc1008000,
   0xc100b000, 0xc100c000, 0xc100f000, 0xc1010000, 0xc1014000, 0xc1017000, 0xfec00000, 0xfec00010, 0xfed00000,
@@ -60,6 +60,8 @@ function build(hasFirmware: boolean) {
     wallClockNs: () => 1_800_000_000_000_000_000n + BigInt(Math.floor(clock.nowNs())),
     hasDebugExit: true,
     hasDebugConsole: true,
+    serialPortCount: 4,
+    hasParallelPort: true,
     ...(hasFirmware ? { firmware: { image: ROM, vgaBios: undefined, bootOrder: ["disk"] } } : {}),
     drives: [],
     virtio: { devices: ["virtio-rng", "virtio-console"], offersPacked: true },
@@ -109,7 +111,10 @@ function step({ board, clock, timers }: Machine, random: Random): void {
       return bus.writePort(port, size, narrow(value(random), size));
     case 5:
       if (random.below(8) === 0)
-        return void board.serialInput(Uint8Array.from({ length: random.below(64) }, () => random.below(256)));
+        return void board.serialInput(
+          Uint8Array.from({ length: random.below(64) }, () => random.below(256)),
+          random.pick(CONNECTORS),
+        );
       return void bus.readMmio(gpa >>> 0, size);
     case 6:
     case 7:

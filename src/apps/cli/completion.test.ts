@@ -37,6 +37,8 @@ test("bash completes commands, options and their values", () => {
     "isa-debugcon",
     "virtio-rng",
     "virtio-console",
+    "i6300esb",
+    "isa-parallel",
   ]);
   assert.deepEqual(offered("typevisor run --kernel package.jso"), ["package.json"]);
   assert.deepEqual(offered("typevisor guests fe"), ["fetch"]);

@@ -18,7 +18,7 @@ import type { ListFormat } from "./guests/index.ts";
 import { packageVersion } from "./package-version.ts";
 import { DISPLAYS, runVm, settingsAmong } from "./run-command.ts";
 import type { DisplayKind } from "./run-command.ts";
-import { SERIAL_HELP } from "./serial-target.ts";
+import { PARALLEL_HELP, SERIAL_HELP } from "./serial-target.ts";
 import { STATS_FORMATS } from "./stats-report.ts";
 import type { StatsFormat } from "./stats-report.ts";
 
@@ -67,13 +67,19 @@ function settingOption(setting: Setting<unknown, unknown>): Option {
   const shownDefault = defaultText === undefined ? "" : ` (default: ${defaultText})`;
   const flag = new Option(`--${option} <${placeholder}>`, `${help}${shownDefault}`);
   flag.hideHelp(isHidden);
-  if (isList) flag.argParser((value: string, previous: string[] | undefined) => [...(previous ?? []), value]);
+  if (isList) flag.argParser(collect);
   return flag;
 }
 
+const collect = (value: string, previous: readonly string[] | undefined): string[] => [
+  ...(previous ?? []),
+  value,
+];
+
 interface RunFlags {
   readonly cpu?: string;
-  readonly serial: string;
+  readonly serial?: readonly string[];
+  readonly parallel?: string;
   readonly display: DisplayKind;
   readonly stats?: true;
   readonly format: StatsFormat;
@@ -91,7 +97,8 @@ function addRun(program: Command, parts: CliParts, finish: Finish): void {
     .usage("(--kernel FILE | --disk FILE | --cdrom FILE | --floppy FILE) [options]");
   for (const setting of Object.values(VM_SETTINGS)) command.addOption(settingOption(setting));
   command
-    .addOption(new Option("--serial <TARGET>", SERIAL_HELP).default("stdio", "stdio"))
+    .addOption(new Option("--serial <TARGET>", SERIAL_HELP).argParser(collect))
+    .addOption(new Option("--parallel <TARGET>", PARALLEL_HELP))
     .addOption(
       new Option(
         "--display <KIND>",
@@ -112,8 +119,9 @@ function addRun(program: Command, parts: CliParts, finish: Finish): void {
         process.stdout.write(cpuModelHelp());
         return;
       }
-      const { serial, display, stats = false, format } = flags;
-      finish(await runVm({ settings: settingsAmong({ ...flags }), serial, display, stats, format }, parts));
+      const { serial = ["stdio"], parallel, display, stats = false, format } = flags;
+      const settings = settingsAmong({ ...flags });
+      finish(await runVm({ settings, serial, parallel, display, stats, format }, parts));
     });
 }
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
@@ -153,6 +154,39 @@ test("the serial port can go to a file, or nowhere", async () => {
   });
 });
 
+test("further serial ports and the printer go where their options say", async () => {
+  const paths = ["com1", "com2", "lpt1"].map((name) => join(folder.path, `${name}.log`));
+  const [first = "", second = "", printer = ""] = paths;
+  const options = [
+    "--serial",
+    `file:${first}`,
+    "--serial",
+    `file:${second}`,
+    "--parallel",
+    `file:${printer}`,
+  ];
+  const ran = await run("say:one second:two print:page poweroff", ...options);
+  assert.deepEqual(ran, { status: 0, stdout: "", stderr: "" });
+  assert.deepEqual(
+    paths.map((path) => readFileSync(path, "utf8")),
+    ["one", "two", "page"],
+  );
+});
+
+test("a serial port waits for connections to a socket", async () => {
+  const path = join(folder.path, "com2.socket");
+  const script = ["run", "--kernel", folder.kernel, "--append", "shell"];
+  const { child, ended } = start([...script, "--serial", "stdio", "--serial", `unix:${path}`]);
+  await until(() => existsSync(path));
+  const socket = connect(path);
+  socket.write("echo");
+  const heard = await once(socket, "data").then(([chunk]: unknown[]) => String(chunk));
+  assert.equal(heard, "echo");
+  socket.destroy();
+  child.stdin.end("poweroff\n");
+  assert.deepEqual(await ended, { status: 0, stdout: "you said poweroff\r\n", stderr: "" });
+});
+
 test("what a VM learns of its kernel's code is there for the next one with that kernel, unless that is not wanted", async () => {
   const kernel = join(folder.path, "learnt");
   writeFileSync(kernel, readFileSync(folder.kernel).with(4095, 1));
@@ -271,7 +305,7 @@ const refusals: readonly [what: string, args: readonly string[], stderr: RegExp]
   [
     "an unknown device",
     ["run", "--kernel", folder.kernel, "--device", "laser"],
-    /^typevisor: The option --device must be one of isa-debug-exit, isa-debugcon, virtio-rng, virtio-console; "laser" is not\.$/,
+    /^typevisor: The option --device must be one of isa-debug-exit, isa-debugcon, virtio-rng, virtio-console, i6300esb, isa-parallel; "laser" is not\.$/,
   ],
   [
     "a missing disk",
@@ -296,7 +330,32 @@ const refusals: readonly [what: string, args: readonly string[], stderr: RegExp]
   [
     "an unknown place for the serial port",
     ["run", "--kernel", folder.kernel, "--serial", "usb"],
-    /^typevisor: The option --serial must be stdio, file:PATH or none; "usb" is not\.$/,
+    /^typevisor: The option --serial must be stdio, file:PATH, tcp:HOST:PORT, unix:PATH or none; "usb" is not\.$/,
+  ],
+  [
+    "a terminal for two serial ports",
+    ["run", "--kernel", folder.kernel, "--serial", "stdio", "--serial", "stdio"],
+    /^typevisor: The option --serial may be stdio for one serial port only\.$/,
+  ],
+  [
+    "a fifth serial port",
+    ["run", "--kernel", folder.kernel, ...["1", "2", "3", "4", "5"].flatMap(() => ["--serial", "none"])],
+    /^typevisor: The option --serial may be given once for each serial port\.$/,
+  ],
+  [
+    "more serial ports than a PC has",
+    ["run", "--kernel", folder.kernel, "--serial-ports", "5"],
+    /^typevisor: The option --serial-ports must be a number from 1 to 4; "5" is not\.$/,
+  ],
+  [
+    "a port that is none",
+    ["run", "--kernel", folder.kernel, "--serial", "tcp:localhost:65536"],
+    /^typevisor: The option --serial must be .*; "tcp:localhost:65536" is not\.$/,
+  ],
+  [
+    "a printer on the terminal",
+    ["run", "--kernel", folder.kernel, "--parallel", "stdio"],
+    /^typevisor: The option --parallel must be file:PATH or none; "stdio" is not\.$/,
   ],
   [
     "a serial file in no folder",

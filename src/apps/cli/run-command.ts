@@ -1,23 +1,20 @@
 /** `typevisor run`: one VM in the foreground. */
 
-import { createWriteStream } from "node:fs";
-import { open } from "node:fs/promises";
 import { constants } from "node:os";
 import { err, ok, releasable } from "../../base/index.ts";
 import type { Releasable, Result } from "../../base/index.ts";
 import type { VmEnd, VmHandle } from "../../host/index.ts";
-import { formatCrashDump, parseVmDefinition, VM_SETTINGS } from "../../vmm/index.ts";
+import { formatCrashDump, parseVmDefinition, SERIAL_CONNECTORS, VM_SETTINGS } from "../../vmm/index.ts";
 import type { VmDefinition } from "../../vmm/index.ts";
 import { createVmHandle } from "../code-profiles.ts";
+import { plugIn, prepareCables, releaseSockets } from "./cables.ts";
+import type { Cable } from "./cables.ts";
 import { printError } from "./cli-parts.ts";
 import type { CliParts } from "./cli-parts.ts";
 import { deservesReport, writeCrashReport } from "./crash-report.ts";
 import { describeEnding, EXIT, exitStatusOf } from "./exit-status.ts";
-import { parseSerialTarget } from "./serial-target.ts";
-import type { SerialTarget } from "./serial-target.ts";
 import { statsReport } from "./stats-report.ts";
 import type { StatsFormat } from "./stats-report.ts";
-import { attachStdio, outputTo } from "./stdio-console.ts";
 import { attachTextDisplay } from "./text-display.ts";
 
 /** Whether the terminal shows the VM's text screen instead of its serial port. */
@@ -27,7 +24,10 @@ export type DisplayKind = (typeof DISPLAYS)[number];
 export interface RunOptions {
   /** The options that VM_SETTINGS declares, as text. */
   readonly settings: Readonly<Record<string, unknown>>;
-  readonly serial: string;
+  /** Where the serial ports lead, COM1 first. */
+  readonly serial: readonly string[];
+  /** Where the printer's output goes; undefined for no printer. */
+  readonly parallel: string | undefined;
   readonly display: DisplayKind;
   readonly stats: boolean;
   readonly format: StatsFormat;
@@ -37,17 +37,20 @@ export interface RunOptions {
 export async function runVm(options: RunOptions, { spawn }: CliParts): Promise<number> {
   const prepared = await prepare(options);
   if (!prepared.ok) return refuse(prepared.error.message);
-  const { definition, serial } = prepared.value;
+  const { definition, cables } = prepared.value;
   const created = await createVmHandle({ definition, link: spawn() });
-  if (!created.ok) return refuse(created.error.message);
+  if (!created.ok) {
+    releaseSockets(cables);
+    return refuse(created.error.message);
+  }
   const vm = created.value;
-  const console = await connectSerial(vm, serial);
+  const connected = cables.map((cable) => plugIn(vm, cable));
   const display =
     options.display === "text" ? attachTextDisplay(vm, () => void vm.stop()) : releasable(() => undefined);
   const signals = stopOnSignals(vm);
   await vm.start();
   const end = await vm.ended;
-  console.release();
+  for (const cable of connected) cable.release();
   display.release();
   const signalStatus = signals.status();
   signals.release();
@@ -64,32 +67,37 @@ function refuse(message: string): number {
 
 interface Prepared {
   readonly definition: VmDefinition;
-  readonly serial: SerialTarget;
+  readonly cables: readonly Cable[];
 }
 
 /** Everything that can be said about the options before a process is started. */
-async function prepare({ settings, serial, display }: RunOptions): Promise<Result<Prepared>> {
-  const definition = parseVmDefinition(settings);
+async function prepare({ settings, serial, parallel, display }: RunOptions): Promise<Result<Prepared>> {
+  const definition = parseVmDefinition(withPorts(settings, serial.length, parallel !== undefined));
   if (!definition.ok) {
     const { option, problem } = definition.error;
     return err("bad-option", `The option --${option} ${problem}.`);
   }
-  const target = parseSerialTarget(serial);
-  if (!target.ok) return target;
+  if (serial.length > definition.value.serialPorts)
+    return err("bad-option", `The option --serial may be given once for each serial port.`);
   if (display === "text" && !(process.stdin.isTTY && process.stdout.isTTY))
     return err("bad-option", "The option --display text needs a terminal for input and output.");
-  if (display === "text" && target.value.kind === "stdio")
-    return ok({ definition: definition.value, serial: { kind: "none" } });
-  if (target.value.kind === "file") {
-    const { path } = target.value;
-    try {
-      await (await open(path, "w")).close();
-    } catch (thrown) {
-      const reason = thrown instanceof Error ? thrown.message : String(thrown);
-      return err("bad-option", `The file ${path} for the serial port cannot be written: ${reason}.`);
-    }
-  }
-  return ok({ definition: definition.value, serial: target.value });
+  const cables = await prepareCables(serial, parallel, display === "text");
+  return cables.ok ? ok({ definition: definition.value, cables: cables.value }) : cables;
+}
+
+/** The settings, with the ports that the targets are for. */
+function withPorts(
+  settings: Readonly<Record<string, unknown>>,
+  serialPorts: number,
+  hasPrinter: boolean,
+): Readonly<Record<string, unknown>> {
+  const { device } = settings;
+  const devices: readonly unknown[] = Array.isArray(device) ? device : [];
+  return {
+    ...settings,
+    "serial-ports": settings["serial-ports"] ?? Math.min(serialPorts, SERIAL_CONNECTORS.length),
+    device: hasPrinter ? [...devices, "isa-parallel"] : devices,
+  };
 }
 
 /** The settings among commander's options, by the names that they declare; commander has "vga-bios" as vgaBios. */
@@ -99,29 +107,6 @@ export function settingsAmong(options: Readonly<Record<string, unknown>>): Recor
     return attribute in options ? [[option, options[attribute]] as const] : [];
   });
   return Object.fromEntries(given);
-}
-
-async function connectSerial(vm: VmHandle, target: SerialTarget): Promise<Releasable> {
-  const stop = (): void => void vm.stop();
-  switch (target.kind) {
-    case "stdio":
-      return attachStdio(vm, stop);
-    case "file": {
-      const stream = createWriteStream(target.path);
-      const output = outputTo(vm, stream, (error) => {
-        printError(`The file ${target.path} for the serial port cannot be written: ${error.message}.`);
-        stop();
-      });
-      return {
-        release() {
-          output.release();
-          stream.end();
-        },
-      };
-    }
-    case "none":
-      return releasable(() => undefined);
-  }
 }
 
 /** A signal stops the VM; the exit status then tells of the signal, as shells expect. */

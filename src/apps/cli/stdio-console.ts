@@ -7,23 +7,26 @@
 import { once } from "node:events";
 import { ReleaseStack } from "../../base/index.ts";
 import type { Releasable } from "../../base/index.ts";
-import type { VmHandle } from "../../host/index.ts";
+import type { SerialConsole } from "../../host/index.ts";
 import { EscapeKeys } from "./escape-keys.ts";
 import { rawTerminal } from "./terminal.ts";
 
-/** Connects until released. `quit` is called for Ctrl-] q, and when nobody reads the output any more. */
-export function attachStdio(vm: VmHandle, quit: () => void): Releasable {
+/**
+ * Connects until released; the terminal is given back as soon as the VM has ended. `quit` is called for Ctrl-] q, and when
+ * nobody reads the output any more.
+ */
+export function attachStdio(console: SerialConsole, ended: Promise<unknown>, quit: () => void): Releasable {
   const attached = new ReleaseStack();
-  attached.adopt(outputTo(vm, process.stdout, quit));
+  attached.adopt(outputTo(console, process.stdout, quit));
   const raw = attached.adopt(rawTerminal());
-  attached.adopt(inputFrom(vm, process.stdin, quit));
-  void vm.ended.then(() => raw.release());
+  attached.adopt(inputFrom(console, process.stdin, quit));
+  void ended.then(() => raw.release());
   return attached;
 }
 
-/** Serial output to a stream, no faster than it takes it. */
+/** A console's output to a stream, no faster than it takes it. */
 export function outputTo(
-  vm: VmHandle,
+  console: SerialConsole,
   stream: NodeJS.WritableStream,
   failed: (error: Error) => void,
 ): Releasable {
@@ -33,7 +36,7 @@ export function outputTo(
     failed(error);
   };
   stream.on("error", onError);
-  const listening = vm.serial.listen((chunk) => {
+  const listening = console.listen((chunk) => {
     if (isBroken || stream.write(chunk)) return undefined;
     return once(stream, "drain").then(
       () => undefined,
@@ -48,11 +51,11 @@ export function outputTo(
   };
 }
 
-function inputFrom(vm: VmHandle, stdin: NodeJS.ReadStream, quit: () => void): Releasable {
+function inputFrom(console: SerialConsole, stdin: NodeJS.ReadStream, quit: () => void): Releasable {
   // The handle keeps the order of writes; the stream waits while the guest does not take what it was given.
   const give = (bytes: Uint8Array): void => {
     stdin.pause();
-    void vm.serial.write(bytes).then(() => stdin.resume());
+    void console.write(bytes).then(() => stdin.resume());
   };
   const keys = new EscapeKeys({
     input: give,

@@ -12,6 +12,7 @@ export { readyMadeGuest } from "./ready-made-guest.ts";
 export type { ReadyMadeGuestOptions } from "./ready-made-guest.ts";
 export { startVm, Vm } from "./vm.ts";
 export type { VmOptions, WaitOptions } from "./vm.ts";
+export { VmPort } from "./vm-port.ts";
 export { VmError } from "./vm-error.ts";
 export type { VmErrorCode } from "./vm-error.ts";
 export type { VmEnding, VmSample } from "../../host/index.ts";

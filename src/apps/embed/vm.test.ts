@@ -62,6 +62,30 @@ test("a stream that is cancelled neither holds the guest nor minds its end", asy
   assert.deepEqual(await vm.ended, { kind: "powered-off" });
 });
 
+test("further serial ports and the printer have streams of their own", async () => {
+  const ports = { "serial-ports": 2, device: ["isa-parallel"] };
+  await using vm = await startScript("second:two print:page say:one shell", ports);
+  await vm.waitFor("one");
+  const second = vm.serialPort(2);
+  const printed = vm.printer;
+  await second.write("+echo");
+  await vm.write("poweroff\n");
+  const textOf = async (stream: ReadableStream<Uint8Array>): Promise<string> => {
+    const chunks = [];
+    for await (const chunk of stream) chunks.push(chunk);
+    return Buffer.concat(chunks).toString();
+  };
+  assert.equal(await textOf(second.output), "two+echo");
+  assert.equal(await textOf(printed), "page");
+  assert.equal(await textOf(vm.serialPort(1).output), "oneyou said poweroff\r\n");
+});
+
+test("a port that the VM does not have is refused", async () => {
+  await using vm = await startScript("shell");
+  assert.throws(() => vm.serialPort(2), { code: "bad-option", message: "The VM vm has no port COM2." });
+  assert.throws(() => vm.printer, { code: "bad-option", message: "The VM vm has no port LPT1." });
+});
+
 test("nothing is said while the VM is paused, and guest time stands", async () => {
   await using vm = await startScript("ticks");
   await vm.waitFor("...");

@@ -1,12 +1,13 @@
 /** One VM as a program sees it. */
 
-import { SERIAL_HISTORY_BYTES, waitForScreen, waitForSerial } from "../../host/index.ts";
+import { waitForScreen, waitForSerial } from "../../host/index.ts";
 import type { VmEnding, VmHandle, VmSample } from "../../host/index.ts";
 import { nodeScheduling } from "../../platform/node/index.ts";
-import { parseVmDefinition } from "../../vmm/index.ts";
-import type { KeyInput, VmDefinitionInput, VmState } from "../../vmm/index.ts";
+import { parseVmDefinition, PRINTER_CONNECTOR } from "../../vmm/index.ts";
+import type { Connector, KeyInput, VmDefinitionInput, VmState } from "../../vmm/index.ts";
 import { createVmHandle } from "../code-profiles.ts";
 import { spawnVm } from "../spawn-vm.ts";
+import { VmPort } from "./vm-port.ts";
 import { VmError, vmErrorOf, withVmErrors } from "./vm-error.ts";
 
 /**
@@ -43,7 +44,7 @@ export async function startVmIn(spawn: typeof spawnVm, options: VmOptions): Prom
 /** Disposing of it (`await using`) stops the VM. */
 export class Vm implements AsyncDisposable {
   readonly #handle: VmHandle;
-  #serial: ReadableStream<Uint8Array> | undefined;
+  readonly #ports = new Map<Connector, VmPort>();
 
   constructor(handle: VmHandle) {
     this.#handle = handle;
@@ -72,15 +73,22 @@ export class Vm implements AsyncDisposable {
    * it closes when the VM ends. From the first use on the guest waits while nobody reads: read it, or leave it alone.
    */
   get serial(): ReadableStream<Uint8Array> {
-    this.#serial ??= this.#createSerial();
-    return this.#serial;
+    return this.#port("com1").output;
+  }
+
+  /** COM1 to COM4 by number; there are as many as `"serial-ports"` says. The first is also {@link serial} and {@link write}. */
+  serialPort(number: 1 | 2 | 3 | 4): VmPort {
+    return this.#port(`com${number}`);
+  }
+
+  /** What the guest prints, with `device: ["isa-parallel"]`. */
+  get printer(): ReadableStream<Uint8Array> {
+    return this.#port(PRINTER_CONNECTOR).output;
   }
 
   /** Resolves when all of `input` is on its way to the guest's first serial port. */
   async write(input: string | Uint8Array): Promise<void> {
-    if (this.state === "ended")
-      throw new VmError("ended", `The VM ${this.name} has ended: it takes no input.`);
-    await this.#handle.serial.write(typeof input === "string" ? new TextEncoder().encode(input) : input);
+    await this.#port("com1").write(input);
   }
 
   /**
@@ -139,45 +147,17 @@ export class Vm implements AsyncDisposable {
     return sample;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
+  #port(connector: Connector): VmPort {
+    const console = this.#handle.console(connector);
+    if (console === undefined)
+      throw new VmError("bad-option", `The VM ${this.name} has no port ${connector.toUpperCase()}.`);
+    const port = this.#ports.get(connector) ?? new VmPort(this.#handle, console);
+    this.#ports.set(connector, port);
+    return port;
   }
 
-  #createSerial(): ReadableStream<Uint8Array> {
-    const { serial, ended } = this.#handle;
-    // One for each chunk that came while the stream was full.
-    const waiting: (() => void)[] = [];
-    const wantMore = (): void => {
-      for (const goOn of waiting.splice(0)) goOn();
-    };
-    let listening: { release(): void } | undefined;
-    let isCancelled = false;
-    return new ReadableStream<Uint8Array>(
-      {
-        start(controller) {
-          const history = serial.history();
-          if (history.length > 0) controller.enqueue(history);
-          listening = serial.listen((chunk) => {
-            controller.enqueue(chunk);
-            if ((controller.desiredSize ?? 0) > 0) return undefined;
-            return new Promise((resolve) => {
-              waiting.push(resolve);
-            });
-          });
-          void ended.then(() => {
-            listening?.release();
-            if (!isCancelled) controller.close();
-          });
-        },
-        pull: wantMore,
-        cancel() {
-          isCancelled = true;
-          listening?.release();
-          wantMore();
-        },
-      },
-      { highWaterMark: SERIAL_HISTORY_BYTES, size: (chunk) => chunk?.length ?? 0 },
-    );
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
   }
 }
 

@@ -3,6 +3,8 @@
  * when it is imported. The script is the kernel's command line, words that are carried out one per slice:
  *
  *     say:TEXT      TEXT on the serial port ("_" is a space, "|" ends the line)
+ *     second:TEXT   the same on the second serial port
+ *     print:TEXT    the same on the printer
  *     screen:TEXT   TEXT on the text screen
  *     shell         from now on answers each line of input with "you said LINE"; the line "poweroff" powers off
  *     ticks         from now on a dot on the serial port every 10 ms of guest time
@@ -68,6 +70,12 @@ class ScriptGuest {
       case "say":
         this.#say(cpu, text);
         return "slice";
+      case "second":
+        this.#say(cpu, text, SCRIPTED_PORTS.secondSerial);
+        return "slice";
+      case "print":
+        this.#say(cpu, text, SCRIPTED_PORTS.printer);
+        return "slice";
       case "screen":
         this.screen = screenOf(text);
         return "slice";
@@ -104,7 +112,7 @@ class ScriptGuest {
         process.kill(process.pid, "SIGKILL");
         return "halt";
       case "nonsense":
-        process.send?.({ kind: "serialOutput", bytes: "not bytes" });
+        process.send?.({ kind: "serialOutput", connector: "com1", bytes: "not bytes" });
         return "halt";
       case "stuck":
         for (;;) burn();
@@ -126,8 +134,8 @@ class ScriptGuest {
     return "slice";
   }
 
-  #say(cpu: ScriptedVcpu, text: string): void {
-    for (const byte of new TextEncoder().encode(text)) cpu.bus.writePort(SCRIPTED_PORTS.serial, 1, byte);
+  #say(cpu: ScriptedVcpu, text: string, port: number = SCRIPTED_PORTS.serial): void {
+    for (const byte of new TextEncoder().encode(text)) cpu.bus.writePort(port, 1, byte);
   }
 
   #sleep(forNs: number): void {

@@ -5,11 +5,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as aml from "./aml.ts";
-import { buildAcpiTables, MAX_PROCESSORS, PC_FLOPPY_CONTROLLER, PC_PLATFORM } from "./index.ts";
+import {
+  buildAcpiTables,
+  MAX_PROCESSORS,
+  PC_FLOPPY_CONTROLLER,
+  PC_PARALLEL_PORT,
+  PC_PLATFORM,
+  PC_SERIAL_PORTS,
+} from "./index.ts";
 import type { AcpiTables, PlatformDescription } from "./index.ts";
 
 const BASE = 0xe0000;
-const ALL_PARTS: PlatformDescription = { ...PC_PLATFORM, floppyController: PC_FLOPPY_CONTROLLER };
+const ALL_PARTS: PlatformDescription = {
+  ...PC_PLATFORM,
+  floppyController: PC_FLOPPY_CONTROLLER,
+  serialPorts: PC_SERIAL_PORTS,
+  parallelPort: PC_PARALLEL_PORT,
+};
 const sum = (bytes: Uint8Array): number => bytes.reduce((total, byte) => total + byte, 0) & 0xff;
 
 function tableOf(tables: AcpiTables, signature: string): DataView {

@@ -25,6 +25,7 @@ import {
   text,
 } from "./aml.ts";
 import type { Term } from "./aml.ts";
+import { PARALLEL_PORT_BYTES } from "../../devices/index.ts";
 import { PCI_PIN } from "../../hw/index.ts";
 import { FW_CFG_PORT_BASE, FW_CFG_PORT_BYTES } from "../fw-cfg/index.ts";
 import { pciLink, SMBUS_BLOCK_BYTES } from "../pci/index.ts";
@@ -148,6 +149,10 @@ function isaBridge(platform: PlatformDescription): Term {
       ),
     );
   });
+  if (platform.parallelPort !== undefined) {
+    const { ioBase, irq } = platform.parallelPort;
+    devices.push(isaDevice("LPT1", "PNP0400", io(ioBase, PARALLEL_PORT_BYTES), isaIrq(irq)));
+  }
   return device(
     "ISA",
     name("_ADR", integer(ISA_BRIDGE_ADDRESS)),

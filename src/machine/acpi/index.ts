@@ -1,7 +1,7 @@
 /** ACPI tables from the platform description. */
 
 export { SLEEP_TYPE_S5 } from "./dsdt.ts";
-export { PC_FLOPPY_CONTROLLER, PC_PLATFORM } from "./platform.ts";
+export { PC_FLOPPY_CONTROLLER, PC_PARALLEL_PORT, PC_PLATFORM, PC_SERIAL_PORTS } from "./platform.ts";
 export type {
   FloppyControllerDescription,
   IsaInterruptOverride,

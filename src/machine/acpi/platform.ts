@@ -22,6 +22,11 @@ export interface SerialPortDescription {
   readonly irq: number;
 }
 
+export interface ParallelPortDescription {
+  readonly ioBase: number;
+  readonly irq: number;
+}
+
 export interface FloppyControllerDescription {
   readonly ioBase: number;
   readonly irq: number;
@@ -51,7 +56,10 @@ export interface PlatformDescription {
     /** ISA IRQs that the four PIRQ links may be routed to. */
     readonly linkIrqs: readonly number[];
   };
+  /** At most four. */
   readonly serialPorts: readonly SerialPortDescription[];
+  /** Undefined on a PC without a printer. */
+  readonly parallelPort: ParallelPortDescription | undefined;
   /** Undefined on a PC without diskette drives. */
   readonly floppyController: FloppyControllerDescription | undefined;
   /** The firmware configuration device, which guests may look for too. */
@@ -69,10 +77,20 @@ const PIIX_OVERRIDES: readonly IsaInterruptOverride[] = [
   { irq: 11, gsi: 11, polarity: "active-high", trigger: "level" },
 ];
 
+/** COM1 to COM4; two share each interrupt, as they always have. */
+export const PC_SERIAL_PORTS: readonly SerialPortDescription[] = [
+  { ioBase: 0x3f8, irq: 4 },
+  { ioBase: 0x2f8, irq: 3 },
+  { ioBase: 0x3e8, irq: 4 },
+  { ioBase: 0x2e8, irq: 3 },
+];
+
+export const PC_PARALLEL_PORT: ParallelPortDescription = { ioBase: 0x378, irq: 7 };
+
 /** Where the primary diskette controller has always been. */
 export const PC_FLOPPY_CONTROLLER: FloppyControllerDescription = { ioBase: 0x3f0, irq: 6, dmaChannel: 2 };
 
-/** One processor, all parts but diskettes, the first serial port. */
+/** One processor, all parts but diskettes and a printer, the first serial port. */
 export const PC_PLATFORM: PlatformDescription = {
   apicIds: [0],
   localApicGpa: LOCAL_APIC_GPA,
@@ -82,7 +100,8 @@ export const PC_PLATFORM: PlatformDescription = {
   pm: { ioBase: 0x600, smbusIoBase: 0x700, sciIrq: 9, apmPort: 0xb2 },
   reset: { port: 0xcf9, value: 0x06 },
   pci: { holeGpa: 0xc0000000, holeEndGpa: IO_APIC_GPA, linkIrqs: [5, 10, 11] },
-  serialPorts: [{ ioBase: 0x3f8, irq: 4 }],
+  serialPorts: PC_SERIAL_PORTS.slice(0, 1),
+  parallelPort: undefined,
   floppyController: undefined,
   hasFirmwareConfiguration: false,
   hasKeyboardController: true,

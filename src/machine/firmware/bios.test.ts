@@ -37,8 +37,8 @@ test("a kernel that is loaded directly finds what the self-test leaves, without 
 
 test("equipment and memory size are as the BIOS data area has them", async () => {
   const bench = await FirmwareBench.start({ diskettes: [disk(FLOPPY_BYTES)] });
-  // Diskette, coprocessor, pointing device, two serial ports.
-  assert.equal((await bench.interrupt(0x11)).eax, 0x0407);
+  // Diskette, coprocessor, pointing device, two serial ports, a printer.
+  assert.equal((await bench.interrupt(0x11)).eax, 0x4407);
   assert.equal((await bench.interrupt(0x12)).eax, 639);
 });
 
@@ -284,8 +284,22 @@ test("characters leave by a serial port, and one that is not there times out", a
   assert.equal(sent.eax & 0x8000, 0);
   bench.clock.advance(10_000_000);
   bench.timers.runDue(bench.clock.nowNs());
-  assert.deepEqual(bench.serial, [0x41]);
+  await bench.interrupt(0x14, { ax: 0x0142, dx: 1 });
+  assert.deepEqual(bench.sent, [
+    ["com1", 0x41],
+    ["com2", 0x42],
+  ]);
   assert.equal((await bench.interrupt(0x14, { ax: 0x0141, dx: 3 })).eax & 0x8000, 0x8000);
+});
+
+test("characters are printed, and a printer that is not there times out", async () => {
+  const bench = await FirmwareBench.start();
+  assert.equal((await bench.interrupt(0x17, { ax: 0x0100, dx: 0 })).eax >>> 8, 0x90);
+  assert.equal((await bench.interrupt(0x17, { ax: 0x0041, dx: 0 })).eax >>> 8, 0x90);
+  assert.deepEqual(bench.sent, [["lpt1", 0x41]]);
+  assert.equal((await bench.interrupt(0x17, { ax: 0x0041, dx: 1 })).eax & 0x0100, 0x0100);
+  const { eax: equipment } = await bench.interrupt(0x11, {});
+  assert.deepEqual([(equipment >>> 9) & 7, (equipment >>> 14) & 3], [2, 1]);
 });
 
 test("control, alt and delete restart the machine", async () => {

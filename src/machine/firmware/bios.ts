@@ -61,6 +61,7 @@ export interface BiosParts {
   readonly pci: PciBus;
   readonly memoryMap: readonly MemoryRange[];
   readonly serialPorts: readonly number[];
+  readonly parallelPorts: readonly number[];
   readonly drives: BiosDrives;
   /** Control, alt and delete were pressed together. */
   readonly onReset: () => void;
@@ -90,6 +91,7 @@ const EQUIPMENT = {
   pointingDevice: 1 << 2,
   serialShift: 9,
   diskettesShift: 6,
+  parallelShift: 14,
 } as const;
 const KEYBOARD_BUFFER = { start: 0x1e, end: 0x3e } as const;
 
@@ -263,10 +265,11 @@ export class Bios {
   }
 
   #writeData(): void {
-    const { ram, serialPorts } = this.#parts;
+    const { ram, serialPorts, parallelPorts } = this.#parts;
     const data = this.#data;
     ram.fill(BDA_GPA, 0x100, 0);
     serialPorts.slice(0, 4).forEach((port, index) => ram.writeU16(BDA_GPA + 2 * index, port));
+    parallelPorts.slice(0, 3).forEach((port, index) => ram.writeU16(BDA_GPA + 8 + 2 * index, port));
     ram.fill(EBDA_GPA, 1024, 0);
     ram.writeU8(EBDA_GPA, 1);
     data.set("ebdaSegment", EBDA_GPA >>> 4);
@@ -278,6 +281,7 @@ export class Bios {
       EQUIPMENT.coprocessor |
         EQUIPMENT.pointingDevice |
         (serialPorts.length << EQUIPMENT.serialShift) |
+        (parallelPorts.length << EQUIPMENT.parallelShift) |
         hasDiskettes,
     );
     data.set("keyboardHead", KEYBOARD_BUFFER.start);

@@ -5,6 +5,7 @@ import { RamDma } from "../../hw/index.ts";
 import type { CpuState, SegmentState } from "../../hw/index.ts";
 import { createGuestRam } from "../../memory/index.ts";
 import { createBoard, SLOT_MEMORY_BYTES } from "../pc/index.ts";
+import type { Connector } from "../pc/index.ts";
 import { I440fx, PciBus } from "../pci/index.ts";
 import { Bios, BOOT_ORDER } from "./bios.ts";
 import type { BiosDrives } from "./bios.ts";
@@ -77,15 +78,18 @@ export class FirmwareBench {
       reset: () => undefined,
       debugExit: () => undefined,
       firmwareCall: () => undefined,
-      serialOutput: (byte) => this.serial.push(byte) > 0,
+      serialOutput: (byte, connector) => this.sent.push([connector, byte]) > 0,
     },
     wallClockNs: () => NOON_AND_SOME_NS,
     hasDebugExit: false,
+    serialPortCount: 2,
+    hasParallelPort: true,
     drives: [],
     virtio: { devices: [], offersPacked: false },
     entropy: (byteCount) => new Uint8Array(byteCount),
   });
-  readonly serial: number[] = [];
+  /** At which connector, and what. */
+  readonly sent: (readonly [Connector, number])[] = [];
   resets = 0;
   readonly bios: Bios;
 
@@ -103,6 +107,7 @@ export class FirmwareBench {
       pci,
       memoryMap: this.board.memoryMap,
       serialPorts: [0x3f8, 0x2f8],
+      parallelPorts: [0x378],
       drives: { diskettes, disks, cds, bootOrder },
       onReset: () => this.resets++,
     });

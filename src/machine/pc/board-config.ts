@@ -4,6 +4,7 @@ import type { Clock, Dma, IrqLine, MemorySlot, Timers } from "../../hw/index.ts"
 import type { GuestRam } from "../../memory/index.ts";
 import type { PlatformDescription } from "../acpi/index.ts";
 import type { BiosDrives, BootSource } from "../firmware/index.ts";
+import type { Connector } from "./connectors.ts";
 import type { Drive } from "./drive.ts";
 import type { FlashStore } from "./firmware-flash.ts";
 import type { NetworkCard } from "./network-cards.ts";
@@ -44,8 +45,11 @@ export interface BoardEvents {
   debugExit(value: number): void;
   /** A stub of the built-in BIOS wants its service: serveFirmware() is to be called with the processor's state. */
   firmwareCall(): void;
-  /** A byte of the first serial port or of the virtio console; false asks it to wait for serialReady(). */
-  serialOutput(byte: number): boolean;
+  /**
+   * A byte at a connector, for the first of which also the virtio console and firmware's log send; false asks to wait for
+   * serialReady() of the same.
+   */
+  serialOutput(byte: number, connector: Connector): boolean;
 }
 
 export interface BoardConfig {
@@ -62,6 +66,9 @@ export interface BoardConfig {
   readonly hasDebugExit: boolean;
   /** Whether firmware's log goes where the first serial port's output goes. */
   readonly hasDebugConsole?: boolean;
+  /** 1 to 4; absent: one. */
+  readonly serialPortCount?: number;
+  readonly hasParallelPort?: boolean;
   /** In the order of their places on each bus; at most DRIVES_MAX. They outlive resets, and their owner closes them. */
   readonly drives: readonly Drive[];
   /** The drives of the built-in BIOS, which is absent where firmware is in its place. */

@@ -24,6 +24,8 @@ interface PcOptions {
   readonly drives?: readonly Drive[];
   readonly devices?: readonly VirtioDeviceName[];
   readonly watchdogAction?: WatchdogAction;
+  readonly serialPortCount?: number;
+  readonly hasParallelPort?: boolean;
 }
 
 function pc(options: PcOptions = {}) {
@@ -55,7 +57,10 @@ function pc(options: PcOptions = {}) {
       reset: () => log.push("reset"),
       debugExit: (value) => log.push(`debug exit ${value}`),
       firmwareCall: () => log.push("firmware call"),
-      serialOutput: (byte) => serial.push(byte) > 0,
+      serialOutput(byte, connector) {
+        if (connector === "com1") return serial.push(byte) > 0;
+        return log.push(`${connector} ${byte}`) > 0;
+      },
     },
     wallClockNs: () => BigInt(Date.UTC(2026, 10, 22, 12)) * 1_000_000n + BigInt(clock.nowNs()),
     hasDebugExit,
@@ -63,6 +68,8 @@ function pc(options: PcOptions = {}) {
     virtio: { devices, offersPacked: false },
     entropy: (byteCount) => new Uint8Array(byteCount).fill(0x5a),
     ...(options.watchdogAction === undefined ? {} : { watchdogAction: options.watchdogAction }),
+    serialPortCount: options.serialPortCount ?? 1,
+    hasParallelPort: options.hasParallelPort ?? false,
   });
   if (isReset) board.reset();
   log.length = 0;
@@ -473,6 +480,36 @@ test("what is not there reads as all ones and is counted", () => {
   assert.equal(m.board.mmio.unclaimedReads, 1);
   assert.equal(m.bus.readMsr(0xc000_0080), undefined);
   assert.equal(m.bus.writeMsr(0xc000_0080, 0n), false);
+});
+
+test("four serial ports share two interrupts, and each has its own connector", () => {
+  const m = pc({ serialPortCount: 4 });
+  m.initializePics(3, 4);
+  const bases = [0x3f8, 0x2f8, 0x3e8, 0x2e8];
+  bases.forEach((base, index) => m.out(base, 0x61 + index));
+  assert.deepEqual([m.serial, m.log], [[0x61], ["com2 98", "com3 99", "com4 100"]]);
+  m.out(0x2e8 + 4, 0x0b);
+  m.out(0x2e8 + 1, 0x01);
+  assert.equal(m.board.serialInput(Uint8Array.of(0x78), "com4"), 1);
+  m.pass(NS_PER_MS);
+  assert.equal(m.bus.acknowledgeInterrupt(), 0x23);
+  m.out(0x20, 0x20);
+  assert.equal(m.in(0x2e8), 0x78);
+  m.out(0x3e8 + 4, 0x0b);
+  m.out(0x3e8 + 1, 0x01);
+  m.board.serialInput(Uint8Array.of(0x79), "com3");
+  m.pass(NS_PER_MS);
+  assert.equal(m.bus.acknowledgeInterrupt(), 0x24);
+});
+
+test("a printer prints and interrupts by IRQ 7; without one nothing answers", () => {
+  const m = pc({ hasParallelPort: true });
+  m.initializePics(7);
+  m.out(0x378, 0x41);
+  for (const control of [0x1c, 0x1d, 0x1c]) m.out(0x37a, control);
+  assert.deepEqual(m.log, ["lpt1 65"]);
+  assert.equal(m.bus.acknowledgeInterrupt(), 0x27);
+  assert.equal(pc().in(0x379), 0xff);
 });
 
 test("a saved board goes on in another one", () => {

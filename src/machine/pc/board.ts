@@ -27,7 +27,7 @@ import {
   VirtioRng,
 } from "../../devices/index.ts";
 import type { CdromUnit, Frame, TextScreen, Uart16550, Vga } from "../../devices/index.ts";
-import { PC_FLOPPY_CONTROLLER, PC_PLATFORM } from "../acpi/index.ts";
+import { PC_FLOPPY_CONTROLLER, PC_PARALLEL_PORT, PC_PLATFORM, PC_SERIAL_PORTS } from "../acpi/index.ts";
 import type { PlatformDescription } from "../acpi/index.ts";
 import { pcMemoryMap } from "../boot/index.ts";
 import type { MemoryRange } from "../boot/index.ts";
@@ -55,6 +55,8 @@ import { Pit8254 } from "../timer/pit-8254.ts";
 import { Rtc } from "../timer/rtc.ts";
 import type { BoardConfig } from "./board-config.ts";
 import { cmosImage } from "./cmos.ts";
+import { Connectors } from "./connectors.ts";
+import type { Connector } from "./connectors.ts";
 import { TRANSFER_BYTES_MAX } from "./drive.ts";
 import { Display } from "./display.ts";
 import { ExpansionSlots } from "./expansion-slots.ts";
@@ -65,7 +67,6 @@ import { cdromUnits, ideDrives } from "./ide-drives.ts";
 import { InterruptControllers } from "./interrupt-controllers.ts";
 import { PoweredPins } from "./powered-pins.ts";
 import { writeFirmwareData } from "./power-on-self-test.ts";
-import { serialPorts } from "./serial-ports.ts";
 import { ShadowedMemory } from "./shadowed-memory.ts";
 import { SLOT_MEMORY_BYTES } from "./slot-memory.ts";
 import { SystemControlPortA, SystemControlPortB } from "./system-control-ports.ts";
@@ -126,6 +127,7 @@ export class PcBoard {
 
   readonly #config: BoardConfig;
   readonly #pins: PoweredPins;
+  readonly #connectors: Connectors;
   readonly #dma: DmaPair;
   readonly #localApic: LocalApic;
   readonly #pci: PciBus;
@@ -149,7 +151,11 @@ export class PcBoard {
     const floppyController = drives.length === 0 ? undefined : PC_FLOPPY_CONTROLLER;
     const { firmware } = config;
     const hasFirmwareConfiguration = firmware !== undefined;
-    const platform = config.platform ?? { ...PC_PLATFORM, floppyController, hasFirmwareConfiguration };
+    const platform = config.platform ?? {
+      ...{ ...PC_PLATFORM, floppyController, hasFirmwareConfiguration },
+      serialPorts: PC_SERIAL_PORTS.slice(0, config.serialPortCount ?? 1),
+      parallelPort: config.hasParallelPort === true ? PC_PARALLEL_PORT : undefined,
+    };
     this.#config = config;
     this.platform = platform;
     this.memoryMap = pcMemoryMap(ram.sizeBytes);
@@ -192,11 +198,12 @@ export class PcBoard {
       onA20: (on) => this.#pins.setA20("i8042", on),
       onReset: () => events.reset(),
     });
-    this.serialPorts = serialPorts({
+    this.#connectors = new Connectors({
       ...{ platform, clock, timers, isa },
       ports: this.ports,
-      output: (byte) => events.serialOutput(byte),
+      output: (byte, connector) => events.serialOutput(byte, connector),
     });
+    this.serialPorts = this.#connectors.serialPorts;
     if (platform.floppyController !== undefined) {
       const { ioBase, irq, dmaChannel } = platform.floppyController;
       const fdc = new Fdc82077aa({
@@ -264,7 +271,7 @@ export class PcBoard {
     this.#pci.attachResetControl(piix3);
     const hasVirtio = (name: VirtioDeviceName): boolean => config.virtio.devices.includes(name);
     this.#virtioConsole = hasVirtio("virtio-console")
-      ? new VirtioConsole({ transmit: (byte) => events.serialOutput(byte) })
+      ? new VirtioConsole({ transmit: (byte) => events.serialOutput(byte, "com1") })
       : undefined;
     const buffers = new TransferBuffers(TRANSFER_BYTES_MAX);
     const slots = new ExpansionSlots(this.#pci, { buses: this, dma: config.dma, sendMessage });
@@ -289,7 +296,7 @@ export class PcBoard {
       this.ports.claim(fwCfg.name, FW_CFG_PORT_BASE, FW_CFG_PORT_BYTES, asPorts(fwCfg.registers));
     }
     if (config.hasDebugConsole === true) {
-      this.#debugConsole = new DebugConsole({ transmit: (byte) => events.serialOutput(byte) });
+      this.#debugConsole = new DebugConsole({ transmit: (byte) => events.serialOutput(byte, "com1") });
       this.ports.claim(this.#debugConsole.name, DEBUG_CONSOLE_PORT, 1, this.#debugConsole);
     }
 
@@ -313,7 +320,7 @@ export class PcBoard {
       this.keyboard,
       this.mouse,
       i8042,
-      ...this.serialPorts,
+      ...this.#connectors.devices,
       ...(this.floppyController === undefined ? [] : [this.floppyController]),
       this.vga,
       display.pci,
@@ -359,6 +366,7 @@ export class PcBoard {
           memoryMap: this.memoryMap,
         },
         serialPorts: platform.serialPorts.map(({ ioBase }) => ioBase),
+        parallelPorts: platform.parallelPort === undefined ? [] : [platform.parallelPort.ioBase],
         drives: config.bios,
         onReset: () => events.reset(),
       });
@@ -436,15 +444,18 @@ export class PcBoard {
     return this.#bios?.serve(state);
   }
 
-  /** Input of the virtio console while a driver uses it, else of the first serial port; returns how many bytes it took. */
-  serialInput(bytes: Uint8Array): number {
-    if (this.#virtioConsole?.isInUse === true) return this.#virtioConsole.receive(bytes);
-    return this.serialPorts[0]?.receive(bytes) ?? 0;
+  /**
+   * Input at a connector; of the first for the virtio console while a driver uses it. Returns how many bytes were taken.
+   */
+  serialInput(bytes: Uint8Array, connector: Connector = "com1"): number {
+    const console = connector === "com1" ? this.#virtioConsole : undefined;
+    return console?.isInUse === true ? console.receive(bytes) : this.#connectors.receive(connector, bytes);
   }
 
-  /** After serialOutput() returned false: bytes are taken again. */
-  serialReady(): void {
-    this.serialPorts[0]?.transmitReady();
+  /** After serialOutput() returned false: bytes of this connector are taken again. */
+  serialReady(connector: Connector = "com1"): void {
+    this.#connectors.transmitReady(connector);
+    if (connector !== "com1") return;
     this.#virtioConsole?.transmitReady();
     this.#debugConsole?.transmitReady();
   }

@@ -2,6 +2,8 @@
 
 export { createBoard, PcBoard } from "./board.ts";
 export type { BoardConfig, BoardEvents, FirmwareConfig, ProcessorPins } from "./board-config.ts";
+export { CONNECTORS, PRINTER_CONNECTOR, SERIAL_CONNECTORS } from "./connectors.ts";
+export type { Connector, SerialConnector } from "./connectors.ts";
 export { DRIVES_MAX, DRIVES_PER_BUS } from "./drive.ts";
 export type { Drive, DriveBus } from "./drive.ts";
 export { NETWORK_CARD_MODELS, NETWORK_CARDS_MAX } from "./network-cards.ts";
