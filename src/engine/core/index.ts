@@ -4,7 +4,7 @@ export { stopSoon } from "./state";
 export { codePagesWritten, findBlock, registerBlock } from "./blocks";
 export { evictBlocks } from "./eviction";
 export { translateGlobal, translateQuickly as translate } from "./code-fetch";
-export { raiseBranchFault, raiseCallFault } from "./near-branches";
+export { noteTarget, raiseBranchFault, raiseCallFault } from "./near-branches";
 export { flushJumpCache, regionAt, uncacheBlock } from "./jump-cache";
 export { flushTlb, pagingRestored, setA20 } from "./paging";
 export { setMemorySlots } from "./memory-slots";

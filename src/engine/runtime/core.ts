@@ -52,6 +52,8 @@ export interface CoreExports {
   translateGlobal(gva: bigint, access: number, user: number): number;
   computeFlags(): number;
   setFlags(bits: number): void;
+  /** Notes among the places of an indirect branch that it has led to the address with this low half. */
+  noteTarget(places: number, target: number): void;
   readonly table: WebAssembly.Table;
 }
 
@@ -129,6 +131,7 @@ export function instantiateCore(
       translateGlobal: exportedFunction(e, "translateGlobal"),
       computeFlags: exportedFunction(e, "computeFlags"),
       setFlags: exportedFunction(e, "setFlags"),
+      noteTarget: exportedFunction(e, "noteTarget"),
       table: exportedTable(e),
     },
     all: e,

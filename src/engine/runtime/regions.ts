@@ -47,10 +47,16 @@ export const regionLimits = {
   inlinedDepth: 2,
   /** How deep calls of the region's own entry may nest: twice as many calls are spared for each level. */
   recursionDepth: 3,
+  /** Callees of one call through a pointer that are inlined. */
+  inlinedCallees: 3,
+  /** How often an entry's region is formed again because its calls lead to other callees than those. */
+  formedAgain: 3,
   /** Failed checks of its mapping after which an entry gets a region within its page only. */
   remapFailures: 2,
 } as const;
 
+/** Calls that guardMissed() has to be told of until a region is formed again: a miss costs some ten nanoseconds more. */
+const MISSES_TO_FORM_AGAIN = 100;
 /** Executions without which a block counts as cold and stays outside. */
 const EXECUTIONS_OF_A_WARM_BLOCK = 100;
 /** Executions until a block is asked for again for which no region was compiled. */
@@ -103,6 +109,7 @@ class Region implements InstalledRegion {
   readonly blocks: number[];
   readonly pages: readonly MappedPage[];
   sizeBytes = 0;
+  missedGuards = 0;
 
   constructor(
     id: number,
@@ -163,8 +170,9 @@ export class Regions {
   readonly #regions = new Map<number, Region>();
   readonly #regionsOfBlock = new Map<number, Set<Region>>();
   readonly #installed: InstalledRegions<Region>;
-  /** By guest-physical address of the entry. */
+  /** Both by guest-physical address of the entry. */
   readonly #remapFailures = new Map<number, number>();
+  readonly #timesFormedAgain = new Map<number, number>();
   readonly #freeSlots: number[] = [];
   #nextId = 0;
   #spentNs = 0;
@@ -183,7 +191,12 @@ export class Regions {
     this.#compiler = new RegionCompiler(core, MEMORY_PAGES_MAX, this.#ops);
     this.#imports = {
       core: core.all,
-      engine: { memory, table: core.exports.table, remap: (id: number) => (this.#remap(id) ? 1 : 0) },
+      engine: {
+        memory,
+        table: core.exports.table,
+        remap: (id: number) => (this.#remap(id) ? 1 : 0),
+        guardMissed: (id: number, offset: number, target: number) => this.#guardMissed(id, offset, target),
+      },
     };
   }
 
@@ -199,6 +212,7 @@ export class Regions {
     this.#installed.clear();
     this.#regionsOfBlock.clear();
     this.#remapFailures.clear();
+    this.#timesFormedAgain.clear();
   }
 
   /**
@@ -236,6 +250,7 @@ export class Regions {
       ),
       ops: this.#ops,
       counter,
+      countsMisses: this.#mayFormAgain(entry),
       isCold: (offset) => cold.has(offset),
     });
     const costNs = COST_PER_REGION_NS + bytes.length * COST_PER_BYTE_NS;
@@ -306,6 +321,7 @@ export class Regions {
     const blocks: RegionBlock[] = [];
     const addresses: number[] = [];
     const cold = new Set<number>();
+    const where: CodeSearch = { baseRip, mode, addressSpace };
     const seen = new Set<BlockKey>([0]);
     const queue: Candidate[] = [{ address: entry, key: 0 }];
     // By context; the first is the region itself.
@@ -335,33 +351,28 @@ export class Regions {
       const leadsOut = context !== 0 && this.#isIndirectJump(end - 1);
       const usual =
         leadsOut || this.#isCall(end - 1)
-          ? this.#usualTarget(seenTargets, baseRip, mode, addressSpace)
-          : undefined;
-      const isTailCall = leadsOut && usual !== undefined;
-      const callee = this.#directCallee(offset, end - 1) ?? usual;
-      const pageCount = addressSpace.pages.length;
-      const inlinesCall =
-        callee !== undefined &&
-        this.#sizeOfCallee(callee, {
-          baseRip,
-          mode,
-          addressSpace,
-          depth: isTailCall ? depth : depth + 1,
-          room,
-        }) !== undefined;
+          ? this.#usualTargets(seenTargets, leadsOut ? 1 : regionLimits.inlinedCallees, where)
+          : [];
+      const isTailCall = leadsOut && usual.length > 0;
+      const direct = this.#directCallee(offset, end - 1);
+      const callees = this.#fittingCallees(direct === undefined ? usual : [direct], {
+        ...where,
+        depth: isTailCall ? depth : depth + 1,
+        room,
+      });
+      const inlinesCall = callees.length > 0;
       this.#ops.count = end;
-      if (!inlinesCall) addressSpace.pages.length = pageCount;
       if (isTailCall) {
         // What it leads to returns to where this callee would.
         successors.length = 0;
-        if (inlinesCall) successors.push(blockKey(callee, context));
+        for (const callee of callees) successors.push(blockKey(callee, context));
         successors.push(back);
       } else if (inlinesCall) {
-        const [behind] = successors;
-        calls.push({ back: defined(behind, "a call has a return address"), depth: depth + 1 });
-        const inlined = blockKey(callee, calls.length - 1);
-        if (isIndirect(this.#ops.op[end - 1] ?? 0)) successors.unshift(inlined);
-        else successors[0] = inlined;
+        const behind = defined(successors[0], "a call has a return address");
+        const inlined = callees.map(
+          (callee) => blockKey(callee, calls.push({ back: behind, depth: depth + 1 }) - 1),
+        );
+        successors.splice(0, direct === undefined ? 0 : 1, ...inlined);
       } else if (context !== 0 && this.#isReturn(end - 1)) {
         successors.push(back);
       }
@@ -402,15 +413,28 @@ export class Regions {
     return isCall ? offset + (this.#ops.target0[last] ?? 0) : undefined;
   }
 
-  /** The only one of the targets that is warm: what filled a linkage table has run once. */
-  #usualTarget(
+  /** Those targets that are warm (what filled a linkage table has run once), none if they are more than `most`. */
+  #usualTargets(
     seenTargets: readonly number[],
-    baseRip: bigint,
-    mode: number,
-    addressSpace: AddressSpace,
-  ): number | undefined {
+    most: number,
+    { baseRip, mode, addressSpace }: CodeSearch,
+  ): readonly number[] {
     const warm = seenTargets.filter((offset) => this.#isWarm(baseRip, offset, mode, addressSpace));
-    return warm.length === 1 ? warm[0] : undefined;
+    return warm.length > most ? [] : warm;
+  }
+
+  /** Those callees that can be inlined, one after the other, until the room is used up; leaves ops behind those in #ops. */
+  #fittingCallees(callees: readonly number[], where: CalleeSearch): readonly number[] {
+    const { pages } = where.addressSpace;
+    let { room } = where;
+    return callees.filter((callee) => {
+      const pageCount = pages.length;
+      const size = this.#sizeOfCallee(callee, { ...where, room });
+      if (size === undefined) pages.length = pageCount;
+      else
+        room = { blocks: room.blocks - size.blocks, instructions: room.instructions - size.instructions };
+      return size !== undefined;
+    });
   }
 
   #isCall(last: number): boolean {
@@ -484,10 +508,9 @@ export class Regions {
   }
 
   /** Does a block of a callee end in an indirect jump that leads to one function only, as from a linkage table? */
-  #isTailCall(address: number, last: number, { baseRip, mode, addressSpace }: CalleeSearch): boolean {
+  #isTailCall(address: number, last: number, where: CodeSearch): boolean {
     if (!this.#isIndirectJump(last)) return false;
-    const seenTargets = this.#seenTargets(address, last, baseRip);
-    return this.#usualTarget(seenTargets, baseRip, mode, addressSpace) !== undefined;
+    return this.#usualTargets(this.#seenTargets(address, last, where.baseRip), 1, where).length > 0;
   }
 
   /** What inlining a call inside an inlined callee adds: nothing if it stays a call. */
@@ -636,6 +659,32 @@ export class Regions {
     }
   }
 
+  // ---- Calls that lead elsewhere ------------------------------------------------------------------------------------
+  #mayFormAgain(entry: number): boolean {
+    return (this.#timesFormedAgain.get(this.#gpa(entry)) ?? 0) < regionLimits.formedAgain;
+  }
+
+  /**
+   * Called by a region for one of many calls through a pointer, in the block at an offset, that did not lead to what was
+   * inlined: notes the callee, as the interpreter does, and after many has the region formed again, now with it. Code of
+   * the old one that still runs goes on.
+   */
+  #guardMissed(id: number, offset: number, target: number): void {
+    const region = this.#regions.get(id);
+    if (region === undefined) return;
+    const rip = BigInt.asUintN(64, region.rip + BigInt(offset));
+    const block = region.blocks.find((address) => this.#rip(address) === rip);
+    if (block === undefined) return;
+    const seen = this.#view.getUint32(block + L.BLOCK_TABLE, true) - 4 * L.SEEN_TARGETS_COUNT;
+    this.#core.exports.noteTarget(seen, target);
+    region.missedGuards++;
+    if (region.missedGuards < MISSES_TO_FORM_AGAIN) return;
+    const gpa = this.#gpa(region.entry);
+    this.#timesFormedAgain.set(gpa, (this.#timesFormedAgain.get(gpa) ?? 0) + 1);
+    this.#uninstall(region);
+    this.#view.setInt32(region.entry + L.BLOCK_HEAT, 1, true);
+  }
+
   // ---- Mapping ----------------------------------------------------------------------------------------------------
   /** Called by a region of several pages that finds one of them elsewhere: are its pages where they were? */
   #remap(id: number): boolean {
@@ -657,11 +706,15 @@ export class Regions {
   }
 }
 
-/** What a function that may be inlined is looked for with. */
-interface CalleeSearch {
+/** What code is looked for with. */
+interface CodeSearch {
   readonly baseRip: bigint;
   readonly mode: number;
   readonly addressSpace: AddressSpace;
+}
+
+/** What a function that may be inlined is looked for with. */
+interface CalleeSearch extends CodeSearch {
   readonly depth: number;
   readonly room: CodeSize;
 }

@@ -60,5 +60,10 @@ export const translate = core("translate", walks);
 export const translateGlobal = core("translateGlobal", walks);
 /** remap(region): after translate() gave something else for one of its pages; 1 if they are mapped as before. */
 export const remap = new ImportedFunction(ENGINE_MODULE, "remap", { parameters: ["i32"], results: ["i32"] });
+/** guardMissed(region, offset, target): a guarded call, so far from the region's entry, has led there once more. */
+export const guardMissed = new ImportedFunction(ENGINE_MODULE, "guardMissed", {
+  parameters: ["i32", "i32", "i32"],
+  results: [],
+});
 /** A compiled region: how deep regions may still call each other, to the next RIP or a REGION_* result. */
 export const regionSignature: Signature = { parameters: ["i32"], results: ["i64"] };

@@ -152,7 +152,7 @@ export class DataFlow {
     // What an indirect branch is compared with may not be where it leads.
     let live = lastFacts(ops, node).isIndirect ? dirtyOut : 0;
     for (let i = 0; i < edges.length; i++) {
-      if (i === GUARDED_CALL_BACK && isGuardedCall(ops, node)) continue;
+      if (i === backOfGuardedCall(node) && isGuardedCall(ops, node)) continue;
       const to = edges[i]?.to ?? OUTSIDE;
       live |= to === OUTSIDE ? dirtyOut : this.#at(to).liveIn;
     }
@@ -215,15 +215,15 @@ function flagsBehind({ flagsIn, flags, onlyIf }: NodeFlow): number {
 }
 
 const lastFacts = (ops: RegionOps, { block }: RegionNode): OpFacts => factsOfOp(ops.op[block.end - 1] ?? 0);
-/** Which edge of a guarded call leads to behind it, after a call of something else than the inlined callee. */
-export const GUARDED_CALL_BACK = 1;
+/** Which edge of a guarded call leads to behind it, after a call of something else than the inlined callees. */
+export const backOfGuardedCall = (node: RegionNode): number => node.edges.length - 1;
 
 /** Does edge `i` lead from a guest call to behind it, where all is in the state block? */
 export function isBehindCall(ops: RegionOps, node: RegionNode, i: number): boolean {
-  return isCall(ops, node) || (i === GUARDED_CALL_BACK && isGuardedCall(ops, node));
+  return isCall(ops, node) || (i === backOfGuardedCall(node) && isGuardedCall(ops, node));
 }
 
-/** Does the node end with an indirect call whose usual callee is inlined? */
+/** Does the node end with an indirect call whose usual callees are inlined? */
 export function isGuardedCall(ops: RegionOps, node: RegionNode): boolean {
   return node.block.inlinesCall && lastFacts(ops, node).isIndirect;
 }

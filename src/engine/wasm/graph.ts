@@ -26,7 +26,7 @@ export interface RegionBlock {
   readonly key: BlockKey;
   /** Offset of the block's first instruction from the region's base. */
   readonly offset: number;
-  /** Its call, or tail call, has its callee inlined: the first successor; an indirect one has what is behind it too. */
+  /** Its call, or tail call, is inlined: the callee is the successor; an indirect one has several, and what is behind it. */
   readonly inlinesCall: boolean;
   /** It ends an inlined callee with an indirect jump into another function, which returns in its place: a call, then. */
   readonly isTailCall: boolean;

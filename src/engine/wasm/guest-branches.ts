@@ -9,8 +9,8 @@
 import { defined } from "../../base/index.ts";
 import * as L from "../layout.ts";
 import { binaryOps, unaryOps } from "../ir/wasm-ops.ts";
-import { raiseBranchFault, raiseCallFault, regionSignature } from "./core-calls.ts";
-import { type DataFlow, GUARDED_CALL_BACK } from "./dataflow.ts";
+import { guardMissed, raiseBranchFault, raiseCallFault, regionSignature } from "./core-calls.ts";
+import { type DataFlow, backOfGuardedCall } from "./dataflow.ts";
 import type { ModuleEncoder } from "./encode.ts";
 import { OUTSIDE, type RegionEdge, type RegionNode } from "./graph.ts";
 import { type JumpHash, jumpHash } from "./jump-hash.ts";
@@ -19,6 +19,9 @@ import type { Lowering } from "./lower.ts";
 import { opcode } from "./opcodes.ts";
 import { NO_REGION, type RegionExits } from "./region-exits.ts";
 import { DEPTH, type RegionFrame } from "./region-frame.ts";
+
+/** One of so many misses is told to guardMissed(). */
+export const MISSES_COUNTED = 1021;
 
 const LIMIT_OF_CODE = L.SEG + L.SEG_CS * L.SEG_STRIDE + L.SEG_LIMIT;
 
@@ -37,6 +40,9 @@ export class GuestBranches {
   readonly #exits: RegionExits;
   readonly #flow: DataFlow;
   readonly #host: BranchHost;
+  /** What guardMissed() is called with, if it is; and the global that counts down to its next call. */
+  #missesOf: number | undefined;
+  #missCounter: number | undefined;
 
   constructor(
     module: ModuleEncoder,
@@ -52,6 +58,12 @@ export class GuestBranches {
     this.#exits = exits;
     this.#flow = flow;
     this.#host = host;
+  }
+
+  /** Before the first branch of a region's function. */
+  begin(missesOf: number | undefined): void {
+    this.#missesOf = missesOf;
+    this.#missCounter = undefined;
   }
 
   // ---- Calls ------------------------------------------------------------------------------------------------------
@@ -70,14 +82,51 @@ export class GuestBranches {
     f.op(opcode.return);
   }
 
-  /** A call through a pointer that usually leads to the callee that is inlined. */
+  /** A call through a pointer that usually leads to one of the callees that are inlined. */
   guardedCall(node: RegionNode, i: number): void {
     const { f, ops } = this.#frame;
-    const callee = defined(node.edges[0], "a guarded call has a callee");
+    const { slots, flags } = this.#lowering;
+    const { dirty } = slots;
+    const { state } = flags;
+    const back = backOfGuardedCall(node);
+    const last = defined(node.edges[back - 1], "a guarded call has a callee");
+    for (const callee of node.edges.slice(0, back - 1)) {
+      this.#lowering.pushIndirectTarget(ops, i);
+      this.#frame.pushRip(callee.offset);
+      f.op(binaryOps["i64.eq"]);
+      f.if("none");
+      this.#host.edge(callee);
+      f.end();
+      slots.dirty = dirty;
+      flags.state = state;
+    }
     this.#lowering.pushIndirectTarget(ops, i);
-    this.#frame.pushRip(callee.offset);
+    this.#frame.pushRip(last.offset);
     f.op(binaryOps["i64.ne"]);
-    this.#host.leaveOrGoOn(() => this.#indirectCallTo(node, i, node.edges[GUARDED_CALL_BACK]), callee);
+    this.#host.leaveOrGoOn(() => {
+      if (this.#missesOf !== undefined) this.#countMiss(node, i, this.#missesOf);
+      this.#indirectCallTo(node, i, node.edges[back]);
+    }, last);
+  }
+
+  #countMiss(node: RegionNode, i: number, missesOf: number): void {
+    const { f, ops } = this.#frame;
+    const counter = (this.#missCounter ??= this.#module.global());
+    f.globalGet(counter);
+    f.op(unaryOps["i32.eqz"]);
+    f.if("unlikely");
+    f.i32Const(missesOf);
+    f.i32Const(node.block.offset);
+    this.#lowering.pushIndirectTarget(ops, i);
+    f.op(unaryOps["i32.wrap_i64"]);
+    f.call(this.#module.import(guardMissed));
+    f.i32Const(MISSES_COUNTED);
+    f.globalSet(counter);
+    f.end();
+    f.globalGet(counter);
+    f.i32Const(1);
+    f.op(binaryOps["i32.sub"]);
+    f.globalSet(counter);
   }
 
   indirectCall(node: RegionNode, i: number): void {

@@ -37,7 +37,7 @@ export interface MappedPage {
 
 /** What is compiled. */
 export interface RegionPlan {
-  /** What remap() is called with. */
+  /** What remap() and guardMissed() are called with. */
   readonly id: number;
   /** RIP of the entry, from which all offsets count, and the translation mode of all blocks. */
   readonly baseRip: bigint;
@@ -48,6 +48,8 @@ export interface RegionPlan {
   readonly ops: RegionOps;
   /** Where the instructions that it executes are counted (u64), if they are. */
   readonly counter?: number | undefined;
+  /** Does guardMissed() want to know of calls that lead elsewhere than to what is inlined? */
+  readonly countsMisses: boolean;
   /** Is the code at an offset outside the region unlikely to be reached? */
   isCold(offset: number): boolean;
 }
@@ -99,6 +101,7 @@ export class RegionCompiler {
     this.#checks.analyze(plan.nodes, plan.ops, plan.mode);
     this.#lowering.begin(f, plan.ops, plan.mode);
     this.#frame.begin(f, plan.ops, this.#flow.written, plan.baseRip, plan.mode);
+    this.#branches.begin(plan.countsMisses ? plan.id : undefined);
 
     if (plan.pages.length > 1) this.#checkMapping(plan);
     this.#lowering.slots.loadAll(this.#flow.liveIn(0));
