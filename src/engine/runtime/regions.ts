@@ -369,8 +369,8 @@ export class Regions {
         successors.push(back);
       } else if (inlinesCall) {
         const behind = defined(successors[0], "a call has a return address");
-        const inlined = callees.map(
-          (callee) => blockKey(callee, calls.push({ back: behind, depth: depth + 1 }) - 1),
+        const inlined = callees.map((callee) =>
+          blockKey(callee, calls.push({ back: behind, depth: depth + 1 }) - 1),
         );
         successors.splice(0, direct === undefined ? 0 : 1, ...inlined);
       } else if (context !== 0 && this.#isReturn(end - 1)) {
@@ -431,8 +431,7 @@ export class Regions {
       const pageCount = pages.length;
       const size = this.#sizeOfCallee(callee, { ...where, room });
       if (size === undefined) pages.length = pageCount;
-      else
-        room = { blocks: room.blocks - size.blocks, instructions: room.instructions - size.instructions };
+      else room = { blocks: room.blocks - size.blocks, instructions: room.instructions - size.instructions };
       return size !== undefined;
     });
   }

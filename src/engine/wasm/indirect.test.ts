@@ -156,22 +156,73 @@ test("a call of the only callee that was seen is inlined", () => {
   assert.equal(machine.timesInterpreted(TARGETS), 100);
 });
 
-test("a call of another callee than the inlined one comes back to behind it, and both do in turn", () => {
-  const target = [
-    { op: "mov64", d: RDX, s: RCX },
-    { op: "and64", d: RDX, s: RSI },
-    { op: "addi64", d: RDX, imm: TARGETS },
-  ];
+/** Where RSI bytes of the loop's count lead: to the first of the places, or to as many as its bits allow. */
+const countedTarget = [
+  { op: "mov64", d: RDX, s: RCX },
+  { op: "and64", d: RDX, s: RSI },
+  { op: "addi64", d: RDX, imm: TARGETS },
+] as const;
+const countedPlaces = (mask: number): Record<number, bigint> => ({ 6: BigInt(mask * TARGET_STRIDE) });
 
+test("a call of another callee than the inlined one comes back to behind it, and both do in turn", () => {
   const [interpreted, compiled] = bothTiers(
-    callLoop(target),
-    { ...gpr(401), 6: 0n },
-    { ...gpr(81), 6: BigInt(3 * TARGET_STRIDE) },
+    callLoop([...countedTarget]),
+    { ...gpr(401), ...countedPlaces(0) },
+    { ...gpr(81), ...countedPlaces(3) },
   );
 
   assert.deepEqual(compiled, interpreted);
   assert.equal(interpreted.exit, L.EXIT_HALT);
   assert.equal(machine.timesInterpreted(TARGETS), 400);
+});
+
+test("calls of the few callees that were seen are inlined", () => {
+  const usual = { ...gpr(401), ...countedPlaces(2) };
+  const measured = { ...gpr(81), ...countedPlaces(2) };
+
+  const [interpreted, compiled] = bothTiers(callLoop([...countedTarget]), usual, measured);
+
+  assert.deepEqual(compiled, interpreted);
+  // Half of the calls before the region was compiled, and never since.
+  assert.deepEqual(
+    [machine.timesInterpreted(TARGETS), machine.timesInterpreted(TARGETS + 2 * TARGET_STRIDE)],
+    [200, 200],
+  );
+});
+
+test("calls of more callees than a region inlines stay calls", () => {
+  const all = countedPlaces(3);
+
+  const [interpreted, compiled] = bothTiers(
+    callLoop([...countedTarget]),
+    { ...gpr(801), ...all },
+    { ...gpr(81), ...all },
+  );
+
+  assert.deepEqual(compiled, interpreted);
+  assert.equal(machine.timesInterpreted(TARGETS), 200 + 20);
+});
+
+test("a region whose calls often lead elsewhere than to what is inlined is to be formed again, with that", () => {
+  const toFirst = { ...gpr(401), ...countedPlaces(0) };
+  const toBoth = (count: number): Record<number, bigint> => ({ ...gpr(count), ...countedPlaces(1) });
+  const other = TARGETS + TARGET_STRIDE;
+  const [interpreted, compiled] = bothTiers(callLoop([...countedTarget]), toFirst, toBoth(81));
+  const missedAtFirst = machine.timesInterpreted(other);
+
+  machine.prepare(CODE, seeded(7), toBoth(215_000));
+  machine.run(10_000_000);
+  const { hotBlock } = machine;
+  machine.regions.blockIsHot(hotBlock);
+  const missed = machine.timesInterpreted(other);
+  machine.prepare(CODE, seeded(7), toBoth(81));
+  const again = machine.run();
+
+  assert.equal(missedAtFirst, 40);
+  assert.equal(hotBlock, machine.blockAt(CODE));
+  assert.equal(machine.timesInterpreted(other), missed);
+  assert.deepEqual(compiled, interpreted);
+  assert.deepEqual(again, interpreted);
 });
 
 // ---- Jumps out of an inlined callee: linkage tables -----------------------------------------------------------------

@@ -66,6 +66,8 @@ export class TierMachine {
   readonly registers: Registers;
   readonly regions: Regions;
   readonly view: DataView;
+  /** The block of which a region was last asked for; none is formed for that. */
+  hotBlock = 0;
   readonly #ram: Uint8Array;
   readonly #codeCache: CodeCache;
   readonly #blocks = new Map<number, TestBlock>();
@@ -99,7 +101,9 @@ export class TierMachine {
         translateBlock: (gpa) => this.#translate(gpa),
         translateSingle: () => this.#codeCache.writeSingle(this.#block),
         translateFetched: () => 0,
-        blockIsHot: () => {},
+        blockIsHot: (block) => {
+          this.hotBlock = block;
+        },
         blockInvalidated: (block) => this.regions.blockInvalidated(block),
         blocksForgotten: () => {
           this.#codeCache.reset();
