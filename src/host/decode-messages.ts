@@ -12,49 +12,26 @@ import {
   SERIAL_INPUT_MAX_BYTES,
   SERIAL_OUTPUT_WINDOW_BYTES,
 } from "../vmm/index.ts";
+import {
+  either,
+  isBigint,
+  isBytes,
+  isCount,
+  isNumber,
+  isObject,
+  isText,
+  isUndefined,
+  listOf,
+  listUpTo,
+  oneOf,
+  shape,
+} from "./checks.ts";
+import type { Check } from "./checks.ts";
 import { SCREENSHOT_MAX_BYTES } from "./messages.ts";
 import type { FromVmMessage, ToVmMessage } from "./messages.ts";
 
-/** Characters of any text from a child. */
-const MAX_TEXT_CHARACTERS = 64 * 1024;
 /** Bytes of code or stack in a dump. */
 const MAX_DUMP_BYTES = 4096;
-
-type Fields = Readonly<Record<string, unknown>>;
-type Check = (value: unknown) => boolean;
-
-const isObject = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !ArrayBuffer.isView(value) && !Array.isArray(value);
-const isText: Check = (value) => typeof value === "string" && value.length <= MAX_TEXT_CHARACTERS;
-const isNumber: Check = (value) => typeof value === "number" && Number.isFinite(value);
-const isCount: Check = (value) => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-const isBigint: Check = (value) => typeof value === "bigint" && value >= 0n && value < 1n << 64n;
-const isBytes =
-  (maxBytes: number): Check =>
-  (value) =>
-    value instanceof Uint8Array && value.length <= maxBytes;
-const isUndefined: Check = (value) => value === undefined;
-const oneOf =
-  (...values: readonly unknown[]): Check =>
-  (value) =>
-    values.includes(value);
-const either =
-  (...checks: readonly Check[]): Check =>
-  (value) =>
-    checks.some((check) => check(value));
-const listOf =
-  (count: number, check: Check): Check =>
-  (value) =>
-    Array.isArray(value) && value.length === count && value.every(check);
-const listUpTo =
-  (mostCount: number, check: Check): Check =>
-  (value) =>
-    Array.isArray(value) && value.length <= mostCount && value.every(check);
-/** An object with (at least) these fields. */
-const shape =
-  (fields: Readonly<Record<string, Check>>): Check =>
-  (value) =>
-    isObject(value) && Object.entries(fields).every(([name, check]) => check(value[name]));
 
 const error = shape({ code: isText, message: isText });
 

@@ -1,5 +1,6 @@
 /** Virtual machines in processes of their own, and the images of ready-made guests. */
 
+export * from "./control/index.ts";
 export * from "./images/index.ts";
 export {
   CODE_PROFILE_FILE_MAX_BYTES,

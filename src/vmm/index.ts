@@ -1,6 +1,6 @@
 /** One virtual machine: its definition, its lifecycle, and the loop that runs it. */
 
-export { CODE_PAGE_437, MAX_TEXT_COLUMNS, MAX_TEXT_ROWS, textLines } from "../devices/index.ts";
+export { CODE_PAGE_437, isKeyCode, MAX_TEXT_COLUMNS, MAX_TEXT_ROWS, textLines } from "../devices/index.ts";
 export type { Frame, TextScreen } from "../devices/index.ts";
 export { CODE_PROFILE_BLOCKS_MAX } from "../hw/index.ts";
 export type { CodeProfile, CodeProfileFinding, CodeProfileTask } from "../hw/index.ts";
@@ -13,6 +13,8 @@ export { firmwareProblem, moduleFile, variablesProblem, vgaBiosProblem } from ".
 export { formatCrashDump } from "./crash-dump.ts";
 export type { CrashDump } from "./crash-dump.ts";
 export { GuestClock } from "./guest-clock.ts";
+export { chordInputs, KEY_INPUTS_MAX, textInput, TYPED_TEXT_MAX_CHARACTERS } from "./key-input.ts";
+export type { KeyInput } from "./key-input.ts";
 export { WrongStateFault } from "./lifecycle.ts";
 export type { VmCommand, VmState } from "./lifecycle.ts";
 export { MachineLoop } from "./machine-loop.ts";
@@ -29,6 +31,6 @@ export type { SerialConsumer } from "./serial-channel.ts";
 export type { Setting, SettingError } from "./settings.ts";
 export type { VmStatistics } from "./statistics.ts";
 export { VirtualMachine } from "./virtual-machine.ts";
-export type { BootImages, FirmwareImages, KeyInput, VirtualMachineParts } from "./virtual-machine.ts";
+export type { BootImages, FirmwareImages, VirtualMachineParts } from "./virtual-machine.ts";
 export { connectorsOf, MAX_MODULES, parseVmDefinition, VM_SETTINGS } from "./vm-definition.ts";
 export type { VmDefinition, VmDefinitionInput } from "./vm-definition.ts";

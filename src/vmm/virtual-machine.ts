@@ -12,7 +12,7 @@ import { WriteBehind } from "../block/index.ts";
 import type { BlockDevice } from "../block/index.ts";
 import { RamDma } from "../hw/index.ts";
 import type { CodeProfileFinding, CodeProfileTask, CpuState, VcpuExit } from "../hw/index.ts";
-import type { Frame, KeyCode, TextScreen } from "../devices/index.ts";
+import type { Frame, TextScreen } from "../devices/index.ts";
 import {
   BOOT_ORDER,
   KVM_CPUID,
@@ -40,6 +40,8 @@ import { crashDump } from "./crash-dump.ts";
 import type { CrashDump } from "./crash-dump.ts";
 import { DrivesInUse } from "./drives-in-use.ts";
 import { GuestClock } from "./guest-clock.ts";
+import { typeOn } from "./key-input.ts";
+import type { KeyInput } from "./key-input.ts";
 import { nextState } from "./lifecycle.ts";
 import type { VmCommand, VmState } from "./lifecycle.ts";
 import { MachineLoop } from "./machine-loop.ts";
@@ -100,10 +102,6 @@ export interface VirtualMachineParts {
    */
   readonly codeProfileFound: (found: CodeProfileFinding) => void;
 }
-
-/** Keys of the PC's keyboard, pressed and released: those that make a text, or one by its name. */
-export type KeyInput =
-  { readonly kind: "text"; readonly text: string } | { readonly kind: "key"; readonly key: KeyCode };
 
 /** What the guest asked for during a slice; the first request counts. */
 type GuestRequest =
@@ -319,15 +317,7 @@ export class VirtualMachine {
 
   /** Somebody types on the PC's keyboard; what its buffer has no room for is lost, as on a real one. */
   typeKeys(inputs: readonly KeyInput[]): void {
-    const { keyboard } = this.#board;
-    for (const input of inputs) {
-      if (input.kind === "text") {
-        keyboard.type(input.text);
-      } else {
-        keyboard.key(input.key, true);
-        keyboard.key(input.key, false);
-      }
-    }
+    typeOn(this.#board.keyboard, inputs);
   }
 
   get statistics(): VmStatistics {

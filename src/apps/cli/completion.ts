@@ -1,9 +1,11 @@
 /**
  * Completion scripts for bash, zsh and fish, made from the commands and options that the program has, so that they
- * cannot disagree. They are static: completing a word starts no process.
+ * cannot disagree. Completing a word starts no process: names of running VMs are those of sockets in the folder of
+ * running-vms/vm-sockets.ts.
  */
 
 import type { Command, Option } from "commander";
+import { RUNNING_VM } from "./add-vm-commands.ts";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof SHELLS)[number];
@@ -16,6 +18,8 @@ interface CompletedCommand {
   readonly options: readonly CompletedOption[];
   /** What may follow the command: names of its commands, or of what it works on. */
   readonly words: readonly string[];
+  /** Names of running VMs may follow, too. */
+  readonly takesVm: boolean;
 }
 
 interface CompletedOption {
@@ -60,6 +64,7 @@ function completedCommands(
     summary: command.summary() || command.description(),
     options,
     words: [...names, ...values],
+    takesVm: command.registeredArguments.some((argument) => argument.name() === RUNNING_VM),
   };
   return [
     own,
@@ -84,8 +89,9 @@ function completedOption(
 
 function bashScript(name: string, commands: readonly CompletedCommand[]): string {
   const cases = commands.map(
-    ({ path, options, words }) =>
-      `    ${bashWord(path.join(" "))}) words=${bashWord([...words, ...options.map(({ flag }) => flag)].join(" "))} ;;`,
+    ({ path, options, words, takesVm }) =>
+      `    ${bashWord(path.join(" "))}) words=${bashWord([...words, ...options.map(({ flag }) => flag)].join(" "))}` +
+      `${takesVm ? `"$(_${name}_vms)"` : ""} ;;`,
   );
   const values = commands.flatMap(({ path, options }) =>
     options
@@ -99,6 +105,12 @@ function bashScript(name: string, commands: readonly CompletedCommand[]): string
   );
   const known = commands.filter(({ path }) => path.length > 0).map(({ path }) => bashWord(path.join(" ")));
   return [
+    `_${name}_vms() {`,
+    `  local socket`,
+    `  for socket in "${SOCKET_FOLDER}"/*.sock; do`,
+    `    if [ -S "$socket" ]; then socket="\${socket##*/}"; printf ' %s' "\${socket%.sock}"; fi`,
+    `  done`,
+    `}`,
     `_${name}() {`,
     `  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" command="" words="" word`,
     `  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do`,
@@ -119,9 +131,22 @@ function bashScript(name: string, commands: readonly CompletedCommand[]): string
   ].join("\n");
 }
 
+/** As vmSocketFolder() has it, for a POSIX shell. */
+const SOCKET_FOLDER = "${XDG_RUNTIME_DIR:-${XDG_STATE_HOME:-$HOME/.local/state}}/typevisor/vms";
+
 function fishScript(name: string, commands: readonly CompletedCommand[]): string {
-  const lines = [`complete -c ${name} -f`];
-  for (const { path, options } of commands) {
+  const lines = [
+    `function __${name}_vms`,
+    `    set -l base $HOME/.local/state`,
+    `    set -q XDG_STATE_HOME; and set base $XDG_STATE_HOME`,
+    `    set -q XDG_RUNTIME_DIR; and set base $XDG_RUNTIME_DIR`,
+    `    for socket in $base/typevisor/vms/*.sock`,
+    `        string replace -r '.*/(.*)\\.sock$' '$1' $socket`,
+    `    end`,
+    `end`,
+    `complete -c ${name} -f`,
+  ];
+  for (const { path, options, takesVm } of commands) {
     const children = commands.filter(
       (other) => other.path.length === path.length + 1 && isUnder(other.path, path),
     );
@@ -138,6 +163,7 @@ function fishScript(name: string, commands: readonly CompletedCommand[]): string
     const values = words.filter((word) => !children.some((child) => child.path.at(-1) === word));
     if (values.length > 0)
       lines.push(`complete -c ${name} -n ${fishWord(here)} -a ${fishWord(values.join(" "))}`);
+    if (takesVm) lines.push(`complete -c ${name} -n ${fishWord(here)} -a '(__${name}_vms)'`);
     for (const { flag, help, value } of options) {
       const takes = value === "flag" ? "" : value === "file" ? " -r -F" : " -x";
       const list = typeof value === "string" ? "" : ` -a ${fishWord(value.join(" "))}`;

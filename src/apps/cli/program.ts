@@ -8,6 +8,7 @@ import { cpuModelHelp, cpuModels } from "../../cpu/index.ts";
 import { GUEST_CATALOGUE } from "../../host/index.ts";
 import { VM_SETTINGS } from "../../vmm/index.ts";
 import type { Setting } from "../../vmm/index.ts";
+import { addVmCommands } from "./add-vm-commands.ts";
 import { printError } from "./cli-parts.ts";
 import type { CliParts } from "./cli-parts.ts";
 import { completionScript, SHELLS } from "./completion.ts";
@@ -57,6 +58,7 @@ export function buildProgram(parts: CliParts, finish: Finish): Command {
   addRun(program, parts, finish);
   addGuests(program, finish);
   addDemo(program, parts, finish);
+  addVmCommands(program, finish);
   addCompletion(program);
   return program;
 }

@@ -14,6 +14,8 @@ import { runCli } from "./program.ts";
 const command = fileURLToPath(new URL("testing.ts", import.meta.url));
 const folder = testFolder();
 after(() => folder[Symbol.dispose]());
+// For what this process runs itself.
+process.env["XDG_RUNTIME_DIR"] = folder.path;
 
 interface Ran {
   readonly status: number | null;
@@ -23,7 +25,12 @@ interface Ran {
 
 function start(args: readonly string[]) {
   const child = spawn(process.execPath, [command, ...args], {
-    env: { ...process.env, XDG_STATE_HOME: folder.path, XDG_CACHE_HOME: folder.path },
+    env: {
+      ...process.env,
+      XDG_STATE_HOME: folder.path,
+      XDG_CACHE_HOME: folder.path,
+      XDG_RUNTIME_DIR: folder.path,
+    },
     stdio: ["pipe", "pipe", "pipe"],
   });
   let stdout = "";

@@ -9,6 +9,8 @@ import type { VmDefinition } from "../../vmm/index.ts";
 import { createVmHandle } from "../code-profiles.ts";
 import { plugIn, prepareCables, releaseSockets } from "./cables.ts";
 import type { Cable } from "./cables.ts";
+import { claimVmName } from "../running-vms/publish-vm.ts";
+import type { ClaimedName } from "../running-vms/publish-vm.ts";
 import { printError } from "./cli-parts.ts";
 import type { CliParts } from "./cli-parts.ts";
 import { deservesReport, writeCrashReport } from "./crash-report.ts";
@@ -37,9 +39,17 @@ export interface RunOptions {
 export async function runVm(options: RunOptions, { spawn }: CliParts): Promise<number> {
   const prepared = await prepare(options);
   if (!prepared.ok) return refuse(prepared.error.message);
-  const { definition, cables } = prepared.value;
+  const { cables } = prepared.value;
+  const claimed = await claimName(prepared.value.definition.name, options.settings["name"] !== undefined);
+  if (!claimed.ok) {
+    releaseSockets(cables);
+    return refuse(claimed.error.message);
+  }
+  const { name } = claimed.value;
+  const definition = { ...prepared.value.definition, name };
   const created = await createVmHandle({ definition, link: spawn() });
   if (!created.ok) {
+    claimed.value.release();
     releaseSockets(cables);
     return refuse(created.error.message);
   }
@@ -49,7 +59,9 @@ export async function runVm(options: RunOptions, { spawn }: CliParts): Promise<n
     options.display === "text" ? attachTextDisplay(vm, () => void vm.stop()) : releasable(() => undefined);
   const signals = stopOnSignals(vm);
   await vm.start();
+  claimed.value.serve(vm);
   const end = await vm.ended;
+  claimed.value.release();
   for (const cable of connected) cable.release();
   display.release();
   const signalStatus = signals.status();
@@ -58,6 +70,17 @@ export async function runVm(options: RunOptions, { spawn }: CliParts): Promise<n
   if (options.stats && end.sample !== undefined)
     process.stderr.write(statsReport(end.sample, options.format));
   return signalStatus ?? exitStatusOf(end.outcome);
+}
+
+/**
+ * The VM's name, by which other commands reach it. A VM that nobody has named takes a free name; one whose name cannot be
+ * used for that, for want of a folder, runs all the same.
+ */
+async function claimName(name: string, isGiven: boolean): Promise<Result<ClaimedName>> {
+  const claimed = await claimVmName(name, isGiven);
+  if (claimed.ok || claimed.error.code === "name-taken") return claimed;
+  if (isGiven) printError(claimed.error.message);
+  return ok({ name, serve: () => undefined, release: () => undefined });
 }
 
 function refuse(message: string): number {

@@ -8,3 +8,4 @@ export { Ps2Mouse } from "./ps2-mouse.ts";
 export type { MouseButtons } from "./ps2-mouse.ts";
 export { isKeyCode, KEY_CODES } from "./scan-codes.ts";
 export type { KeyCode } from "./scan-codes.ts";
+export { isTypeable, usKeyStroke } from "./us-layout.ts";

@@ -61,6 +61,8 @@ function layout(): Map<string, KeyStroke> {
 
 const STROKES = layout();
 
+export const isTypeable = (character: string): boolean => STROKES.has(character);
+
 /** The key stroke for one character, or undefined when a US keyboard has none. */
 export function usKeyStroke(character: string): KeyStroke | undefined {
   return STROKES.get(character);

@@ -27,7 +27,6 @@ export interface DiskLockWish {
  * that of two who come at once at least one sees the other.
  */
 export async function lockDisk({ id, isWriter }: DiskLockWish): Promise<Releasable | undefined> {
-  if (process.platform !== "linux") return releasable(() => undefined);
   const writer = `typevisor-disk-${id}-writer`;
   const readers = Array.from(
     { length: DISK_READERS_MAX },
@@ -43,7 +42,13 @@ export async function lockDisk({ id, isWriter }: DiskLockWish): Promise<Releasab
   return own;
 }
 
+/** A name of Linux's abstract socket namespace, up to 100 characters; undefined when another process, or this one, has it. */
+export async function takeAbstractName(name: string): Promise<Releasable | undefined> {
+  return await takeFirst([name]);
+}
+
 async function takeFirst(names: readonly string[]): Promise<Releasable | undefined> {
+  if (process.platform !== "linux") return releasable(() => undefined);
   for (const name of names) {
     const server = await take(name);
     if (server !== undefined) return releasable(() => void server.close());
@@ -67,6 +72,7 @@ function take(name: string): Promise<Server | undefined> {
 }
 
 function isTaken(name: string): Promise<boolean> {
+  if (process.platform !== "linux") return Promise.resolve(false);
   return new Promise((resolve) => {
     const socket = connect({ path: `\0${name}` });
     socket.once("connect", () => {

@@ -13,6 +13,8 @@ export { openRawDisk } from "./raw-disk.ts";
 export type { RawDiskSpec } from "./raw-disk.ts";
 export { readBootFile } from "./read-boot-file.ts";
 export { nodeScheduling, wallClockNs } from "./scheduling.ts";
+export { hasUnixSockets, isListening, listenAt, privateFolder } from "./unix-socket.ts";
+export type { SocketErrorCode } from "./unix-socket.ts";
 export {
   collectGarbage,
   forkVmProcess,
