@@ -12,6 +12,6 @@ export { CONNECTORS, PRINTER_CONNECTOR, SERIAL_CONNECTORS } from "./pc/index.ts"
 export type { Connector, SerialConnector } from "./pc/index.ts";
 export { NETWORK_CARD_MODELS, NETWORK_CARDS_MAX } from "./pc/index.ts";
 export type { BoardConfig, Drive, DriveBus, FirmwareConfig, PcBoard, VirtioDeviceName } from "./pc/index.ts";
-export type { FlashStore, NetworkCard, NetworkCardModel } from "./pc/index.ts";
+export type { FirmwareKernel, FlashStore, NetworkCard, NetworkCardModel } from "./pc/index.ts";
 export { WATCHDOG_ACTIONS } from "./pc/index.ts";
 export type { WatchdogAction } from "./pc/index.ts";

@@ -4,8 +4,10 @@ import { KiB, MiB, unwrap } from "../base/index.ts";
 import {
   bootDefinition,
   bootOrderSetting,
+  efiKernelProblem,
   firmwareProblem,
   firmwareVariablesSetting,
+  kernelFirmwareProblem,
   moduleFile,
   variablesProblem,
   vgaBiosProblem,
@@ -73,20 +75,47 @@ test("a module's file may be followed by words for its string", () => {
   });
 });
 
-test("firmware starts with drives and without, and excludes a kernel", () => {
+test("firmware starts with drives and without", () => {
   const firmware = "bios.bin";
   const order = ["floppy", "disk", "cdrom"];
   for (const drives of [[], [DISK]]) {
     const definition = unwrap(bootDefinition({ ...NOTHING, firmware }, drives));
     assert.deepEqual(definition, {
       kind: "firmware",
-      ...{ firmware, variables: undefined, vgaBios: undefined, order },
+      ...{ firmware, variables: undefined, vgaBios: undefined, kernel: undefined, order },
     });
   }
-  const message = problemOf({ ...NOTHING, firmware, kernel: "k" });
-  assert.match(message, /^The setting firmware is not for a kernel/);
   assert.match(problemOf({ ...NOTHING, firmware, initrd: "i" }), /^The setting initrd is for a kernel/);
   assert.match(problemOf({ ...NOTHING, vgaBios: "v" }), /^The setting vga-bios is for firmware/);
+});
+
+test("firmware is given a kernel to start, and nothing that it could not pass on", () => {
+  const settings = { ...NOTHING, firmware: "OVMF.fd", kernel: "vmlinuz" };
+  const definition = unwrap(bootDefinition({ ...settings, initrd: "initrd", commandLine: "quiet" }, []));
+  assert.deepEqual(definition, {
+    kind: "firmware",
+    ...{ firmware: "OVMF.fd", variables: undefined, vgaBios: undefined },
+    kernel: { kernel: "vmlinuz", initrd: "initrd", commandLine: "quiet" },
+    order: ["floppy", "disk", "cdrom"],
+  });
+  assert.match(
+    problemOf({ ...settings, modules: ["m"] }),
+    /^The setting module is for a kernel that is loaded/,
+  );
+  assert.match(
+    problemOf({ ...settings, protocol: "linux" }),
+    /^The setting protocol is for a kernel that is/,
+  );
+  assert.match(problemOf({ ...settings, order: ["disk"] }), /^The setting boot is for drives/);
+});
+
+test("UEFI firmware and applications are told by their first bytes", () => {
+  const volume = new Uint8Array(64);
+  volume.set(new TextEncoder().encode("_FVH"), 40);
+  assert.equal(kernelFirmwareProblem(volume), undefined);
+  assert.match(kernelFirmwareProblem(new Uint8Array(64)) ?? "", /^starts no kernels/);
+  assert.equal(efiKernelProblem(new TextEncoder().encode("MZ")), undefined);
+  assert.match(efiKernelProblem(new Uint8Array(0)) ?? "", /^is no application of UEFI/);
 });
 
 test("firmware has a size that a ROM can have", () => {

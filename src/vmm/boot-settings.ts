@@ -28,8 +28,17 @@ export type BootDefinition =
       readonly firmware: string;
       readonly variables: FirmwareVariables | undefined;
       readonly vgaBios: string | undefined;
+      /** Which UEFI firmware starts in the place of what is on drives. */
+      readonly kernel: EfiKernel | undefined;
       readonly order: readonly BootSource[];
     };
+
+/** A kernel that is an application of UEFI, with what it is given. */
+export interface EfiKernel {
+  readonly kernel: string;
+  readonly initrd: string | undefined;
+  readonly commandLine: string;
+}
 
 /** Where UEFI firmware keeps its variables. */
 export interface FirmwareVariables {
@@ -47,6 +56,22 @@ export function firmwareProblem(sizeBytes: number): string | undefined {
   const isPossible = sizeBytes >= FIRMWARE_BYTES_MIN && sizeBytes <= FIRMWARE_BYTES_MAX;
   if (isPossible && sizeBytes % PAGE_SIZE_BYTES === 0) return undefined;
   return `has ${sizeBytes} bytes; firmware has ${FIRMWARE_BYTES_MIN / KiB} KiB to ${FIRMWARE_BYTES_MAX / MiB} MiB, in steps of 4 KiB`;
+}
+
+/** "_FVH" of the firmware volume that UEFI firmware begins with (Platform Initialization Specification, volume 3, 3.2.1). */
+const VOLUME_SIGNATURE = [0x5f, 0x46, 0x56, 0x48] as const;
+const VOLUME_SIGNATURE_AT = 40;
+
+/** What is wrong with firmware that is to start a kernel, as the end of a sentence. */
+export function kernelFirmwareProblem(image: Uint8Array): string | undefined {
+  if (VOLUME_SIGNATURE.every((byte, index) => image[VOLUME_SIGNATURE_AT + index] === byte)) return undefined;
+  return "starts no kernels: only UEFI firmware like OVMF does. Without firmware the kernel is loaded directly";
+}
+
+/** What is wrong with a kernel that UEFI firmware is to start: an application begins with "MZ". */
+export function efiKernelProblem(image: Uint8Array): string | undefined {
+  if (image[0] === 0x4d && image[1] === 0x5a) return undefined;
+  return "is no application of UEFI, as a Linux with EFI stub is; without firmware it is loaded directly";
 }
 
 /** What is wrong with a store of variables of this size beside firmware of that one, as the end of a sentence. */
@@ -144,8 +169,17 @@ export function bootDefinition(
   if (firmware === undefined && variables !== undefined)
     return wrong("firmware-vars", "is for firmware, and none is given");
   if (kernel !== undefined) {
-    if (firmware !== undefined) return wrong("firmware", "is not for a kernel that is loaded directly");
     if (order !== undefined) return wrong("boot", "is for drives, and a kernel is to be started");
+    if (firmware !== undefined) {
+      const [tooMuch] = [
+        ...(modules.length === 0 ? [] : ["module"]),
+        ...(protocol === "auto" ? [] : ["protocol"]),
+      ];
+      if (tooMuch !== undefined)
+        return wrong(tooMuch, "is for a kernel that is loaded directly, without firmware");
+      const efi = { kernel, initrd, commandLine };
+      return ok({ kind: "firmware", firmware, variables, vgaBios, kernel: efi, order: BOOT_ORDER });
+    }
     return ok({ kind: "kernel", kernel, protocol, initrd, modules, commandLine });
   }
   if (firmware === undefined && drives.length === 0)
@@ -158,6 +192,10 @@ export function bootDefinition(
   ];
   if (unused !== undefined) return wrong(unused, "is for a kernel, and none is given");
   if (firmware !== undefined)
-    return ok({ kind: "firmware", firmware, variables, vgaBios, order: order ?? BOOT_ORDER });
+    return ok({
+      kind: "firmware",
+      ...{ firmware, variables, vgaBios, kernel: undefined },
+      order: order ?? BOOT_ORDER,
+    });
   return ok({ kind: "bios", order: order ?? BOOT_ORDER });
 }

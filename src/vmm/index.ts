@@ -9,7 +9,15 @@ export type { Connector, Drive, SerialConnector } from "../machine/index.ts";
 export type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu } from "./accelerator.ts";
 export type { Board } from "./board.ts";
 export type { DriveDefinition, DriveInput } from "./drive-settings.ts";
-export { firmwareProblem, moduleFile, variablesProblem, vgaBiosProblem } from "./boot-settings.ts";
+export type { EfiKernel } from "./boot-settings.ts";
+export {
+  efiKernelProblem,
+  firmwareProblem,
+  kernelFirmwareProblem,
+  moduleFile,
+  variablesProblem,
+  vgaBiosProblem,
+} from "./boot-settings.ts";
 export { formatCrashDump } from "./crash-dump.ts";
 export type { CrashDump } from "./crash-dump.ts";
 export { GuestClock } from "./guest-clock.ts";

@@ -30,6 +30,7 @@ import type {
   Connector,
   Decompressors,
   Drive,
+  FirmwareKernel,
 } from "../machine/index.ts";
 import { createGuestRam } from "../memory/index.ts";
 import type { GuestRam } from "../memory/index.ts";
@@ -69,6 +70,8 @@ export interface FirmwareImages {
   /** Of a size that {@link firmwareProblem} has nothing against. */
   readonly image: Uint8Array;
   readonly vgaBios: Uint8Array | undefined;
+  /** For UEFI firmware to start. */
+  readonly kernel?: FirmwareKernel | undefined;
   /** Of its variables, of a size that {@link variablesProblem} has nothing against; the VM closes it when it has ended. */
   readonly variables?: BlockDevice | undefined;
 }
@@ -215,6 +218,7 @@ export class VirtualMachine {
             firmware: {
               image: firmware.image,
               vgaBios: firmware.vgaBios,
+              kernel: firmware.kernel,
               variables: variables && {
                 contents: variables,
                 write: (offset, bytes) => this.#variables?.write(offset, bytes),

@@ -52,8 +52,8 @@ export const VM_SETTINGS = {
     option: "kernel",
     placeholder: "FILE",
     help:
-      "kernel to start: a Linux bzImage, an ELF file with a PVH entry, or a multiboot image; without one the built-in " +
-      "BIOS starts a system from a drive",
+      "kernel to start: a Linux bzImage, an ELF file with a PVH entry, or a multiboot image; with UEFI firmware one of its " +
+      "applications, as a Linux with EFI stub is; without a kernel the firmware starts a system from a drive",
     problem: (text) => (text === "" ? "must name a file" : undefined),
   }),
   protocol: choiceSetting({

@@ -7,9 +7,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import { startVm } from "../../src/apps/embed/index.ts";
-import { BOOT_TIMEOUT_MS, LIMIT } from "./guests.ts";
+import { BOOT_TIMEOUT_MS, guestOptions, LIMIT, linuxShell } from "./guests.ts";
 import type { Skippable } from "./guests.ts";
-import { uefiShell } from "./uefi-shell.ts";
 import { packageFiles } from "./package-files.ts";
 
 const DISKETTE_BYTES = 1440 * 1024;
@@ -19,7 +18,6 @@ const SEABIOS = ["bios.bin", "bios-256k.bin", "vgabios-stdvga.bin"].map(
   (name) => `usr/share/seabios/${name}`,
 );
 const OVMF = ["OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"].map((name) => `usr/share/OVMF/${name}`);
-const SET_VARIABLE = 'setvar Typevisor -guid 12345678-1234-1234-1234-123456789abc -nv -bs =L"kept"';
 const GRUB = "usr/lib/grub-rescue/grub-rescue-floppy.img";
 
 const seaBios = (t: Skippable) => packageFiles(t, "seabios", SEABIOS);
@@ -58,19 +56,38 @@ test("SeaBIOS of 256 KiB starts GRUB from a diskette, on the screen of its VGA B
   await vm.waitForScreen(/GNU GRUB +version 2/, { timeoutMs });
 });
 
-test("OVMF starts its shell, and a variable that is set there is in the host's file", LIMIT, async (t) => {
+test("OVMF starts Linux by its EFI stub, keeps its variables, and ACPI ends the VM", LIMIT, async (t) => {
+  const guest = await guestOptions(t, "linux-amd64");
   const images = await packageFiles(t, "ovmf", OVMF);
-  if (images === undefined) return;
+  if (guest === undefined || images === undefined) return;
   await using folder = await mkdtempDisposable(join(tmpdir(), "typevisor-firmware-"));
   const variables = join(folder.path, "variables.fd");
   await copyFile(images("OVMF_VARS_4M.fd"), variables);
-  await using vm = await startVm({
-    ...{ firmware: images("OVMF_CODE_4M.fd"), "firmware-vars": variables, profile: "off" },
-  });
-  await uefiShell(vm);
-  await vm.write(`${SET_VARIABLE}\rreset -s\r`);
-  assert.deepEqual(await vm.ended, { kind: "powered-off" });
+  await using linux = await linuxShell(
+    {
+      ...{ kernel: guest.kernel, initrd: guest.initrd, append: "console=ttyS0" },
+      ...{ firmware: images("OVMF_CODE_4M.fd"), "firmware-vars": variables },
+    },
+    "linux-amd64",
+  );
+  assert.match(await linux.answer("dmesg | grep -m1 efi:"), /EFI v2\.70 by EDK II/);
+  // Where OVMF has put power management, not where the built-in BIOS does.
+  assert.match(await linux.answer("dmesg | grep PM-Timer"), /IO Port: 0xb008/);
+  await linux.vm.write("poweroff -f\n");
+  assert.deepEqual(await linux.vm.ended, { kind: "powered-off" });
   const written = Buffer.from(await readFile(variables));
-  assert.ok(written.includes(Buffer.from("Typevisor\0", "utf16le")));
-  assert.ok(written.includes(Buffer.from("kept", "utf16le")));
+  assert.ok(written.includes(Buffer.from("BootOrder\0", "utf16le")));
+  assert.ok(!(await readFile(images("OVMF_VARS_4M.fd"))).includes(Buffer.from("BootOrder\0", "utf16le")));
+});
+
+test("a kernel is for UEFI firmware, and is an application of UEFI", LIMIT, async (t) => {
+  const bios = await seaBios(t);
+  const images = await packageFiles(t, "ovmf", OVMF);
+  if (bios === undefined || images === undefined) return;
+  await assert.rejects(startVm({ firmware: bios("bios.bin"), kernel: images("OVMF_VARS_4M.fd") }), {
+    message: /^The firmware \S+ starts no kernels: only UEFI firmware like OVMF does\./,
+  });
+  await assert.rejects(startVm({ firmware: images("OVMF_CODE_4M.fd"), kernel: bios("bios.bin") }), {
+    message: /^The kernel \S+ is no application of UEFI/,
+  });
 });

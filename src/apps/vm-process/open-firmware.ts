@@ -1,12 +1,21 @@
-/** The files of firmware that a user brings: its image, a BIOS for the VGA, and the flash with its variables. */
+/**
+ * The files of firmware that a user brings: its image, a BIOS for the VGA, a kernel for it to start, and the flash with its
+ * variables.
+ */
 
 import { err, ok } from "../../base/index.ts";
 import type { Result } from "../../base/index.ts";
 import { OverlayDisk } from "../../block/index.ts";
 import type { BlockDevice } from "../../block/index.ts";
 import { openRawDisk, readBootFile } from "../../platform/node/index.ts";
-import { firmwareProblem, variablesProblem, vgaBiosProblem } from "../../vmm/index.ts";
-import type { FirmwareImages, VmDefinition } from "../../vmm/index.ts";
+import {
+  efiKernelProblem,
+  firmwareProblem,
+  kernelFirmwareProblem,
+  variablesProblem,
+  vgaBiosProblem,
+} from "../../vmm/index.ts";
+import type { EfiKernel, FirmwareImages, VmDefinition } from "../../vmm/index.ts";
 
 /** They last as long as the VM: unlike a kernel, nothing that the guest does changes image and VGA BIOS. */
 export async function openFirmware({ boot }: VmDefinition): Promise<Result<FirmwareImages | undefined>> {
@@ -15,7 +24,10 @@ export async function openFirmware({ boot }: VmDefinition): Promise<Result<Firmw
   if (!image.ok) return image;
   const vgaBios = await readVgaBios(boot.vgaBios);
   if (!vgaBios.ok) return vgaBios;
-  if (boot.variables === undefined) return ok({ image: image.value, vgaBios: vgaBios.value });
+  const kernel = await readKernel(boot.firmware, image.value, boot.kernel);
+  if (!kernel.ok) return kernel;
+  const images = { image: image.value, vgaBios: vgaBios.value, kernel: kernel.value };
+  if (boot.variables === undefined) return ok(images);
   const { file: path, isTemporary } = boot.variables;
   const file = await openRawDisk({ path, isReadOnly: isTemporary, what: "variable store" });
   if (!file.ok) return file;
@@ -25,7 +37,7 @@ export async function openFirmware({ boot }: VmDefinition): Promise<Result<Firmw
     return err("firmware", `The variable store ${path} ${problem}.`);
   }
   const variables: BlockDevice = isTemporary ? new OverlayDisk(file.value) : file.value;
-  return ok({ image: image.value, vgaBios: vgaBios.value, variables });
+  return ok({ ...images, variables });
 }
 
 async function readImage(path: string): Promise<Result<Uint8Array>> {
@@ -43,4 +55,23 @@ async function readVgaBios(path: string | undefined): Promise<Result<Uint8Array 
   const { bytes } = file.value;
   const problem = vgaBiosProblem(bytes);
   return problem === undefined ? ok(bytes) : err("firmware", `The VGA BIOS ${path} ${problem}.`);
+}
+
+async function readKernel(
+  firmwarePath: string,
+  firmware: Uint8Array,
+  wanted: EfiKernel | undefined,
+): Promise<Result<FirmwareImages["kernel"]>> {
+  if (wanted === undefined) return ok(undefined);
+  const unfit = kernelFirmwareProblem(firmware);
+  if (unfit !== undefined) return err("firmware", `The firmware ${firmwarePath} ${unfit}.`);
+  const kernel = await readBootFile("kernel", wanted.kernel);
+  if (!kernel.ok) return kernel;
+  const image = kernel.value.bytes;
+  const problem = efiKernelProblem(image);
+  if (problem !== undefined) return err("firmware", `The kernel ${wanted.kernel} ${problem}.`);
+  const { commandLine } = wanted;
+  if (wanted.initrd === undefined) return ok({ image, initrd: undefined, commandLine });
+  const initrd = await readBootFile("initrd", wanted.initrd);
+  return initrd.ok ? ok({ image, initrd: initrd.value.bytes, commandLine }) : initrd;
 }

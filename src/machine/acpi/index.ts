@@ -10,5 +10,5 @@ export type {
 } from "./platform.ts";
 export { buildAcpiTables, MAX_ACPI_BYTES, MAX_PROCESSORS } from "./tables.ts";
 export type { AcpiTable, AcpiTables } from "./tables.ts";
-export { acpiLoaderFiles } from "./table-loader.ts";
-export type { FirmwareFile } from "./table-loader.ts";
+export { ACPI_LOADER_FILES, acpiLoaderFiles } from "./table-loader.ts";
+export type { AcpiLoaderFiles } from "./table-loader.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concatBytes } from "./struct.ts";
-import { acpiLoaderFiles, buildAcpiTables, PC_PLATFORM } from "./index.ts";
-import type { FirmwareFile } from "./index.ts";
+import { ACPI_LOADER_FILES, acpiLoaderFiles, buildAcpiTables, PC_PLATFORM } from "./index.ts";
+import type { AcpiLoaderFiles } from "./index.ts";
 
 const TABLES_GPA = 0x7fe_0000;
 const NAME_BYTES = 56;
@@ -12,9 +12,12 @@ const nameAt = (bytes: Uint8Array, at: number): string =>
   new TextDecoder().decode(bytes.subarray(at, at + NAME_BYTES)).replace(/\0.*$/s, "");
 
 /** Executes the script as firmware does that puts each file at the place that is given for it. */
-function load(files: readonly FirmwareFile[], places: ReadonlyMap<string, number>) {
-  const memory = new Map(files.map(({ name, bytes }) => [name, bytes.slice()]));
-  const script = memory.get("etc/table-loader") ?? new Uint8Array(0);
+function load(files: AcpiLoaderFiles, places: ReadonlyMap<string, number>) {
+  const memory = new Map([
+    [ACPI_LOADER_FILES.rsdp, files.rsdp.slice()],
+    [ACPI_LOADER_FILES.tables, files.tables.slice()],
+  ]);
+  const script = files.loader;
   const view = new DataView(script.buffer);
   const allocations: unknown[] = [];
   const commands: Readonly<Record<number, (at: number, file: Uint8Array, name: string) => void>> = {
@@ -30,7 +33,8 @@ function load(files: readonly FirmwareFile[], places: ReadonlyMap<string, number
     3: (at, file) => {
       const [where = 0, start = 0, length = 0] = [60, 64, 68].map((each) => view.getUint32(at + each, true));
       const sum = file.subarray(start, start + length).reduce((total, byte) => total + byte, 0);
-      file[where] = ((file[where] ?? 0) - sum) & 0xff;
+      // As OVMF has it; SeaBIOS leaves out what stands there, which comes to the same if that is 0.
+      file[where] = -sum & 0xff;
     },
   };
   for (let at = 0; at < script.length; at += COMMAND_BYTES) {
@@ -52,9 +56,22 @@ test("what the loader leaves are the tables as they would have been made for tha
   const rsdp = memory.get("etc/acpi/rsdp") ?? new Uint8Array(0);
   const tables = memory.get("etc/acpi/tables") ?? new Uint8Array(0);
   assert.deepEqual(concatBytes(rsdp, tables.subarray(rsdp.length)), direct);
+  assert.deepEqual([files.rsdp[8], files.rsdp[32]], [0, 0]);
 });
 
 test("memory that the tables' file is copied to has no second root pointer", () => {
-  const tables = acpiLoaderFiles(PC_PLATFORM).find(({ name }) => name === "etc/acpi/tables");
-  assert.doesNotMatch(new TextDecoder("latin1").decode(tables?.bytes), /RSD PTR/);
+  const { tables } = acpiLoaderFiles(PC_PLATFORM);
+  assert.doesNotMatch(new TextDecoder("latin1").decode(tables), /RSD PTR/);
+});
+
+test("ports that firmware has put elsewhere are in the tables, which keep their size and script", () => {
+  const pm = { ...PC_PLATFORM.pm, ioBase: 0xb000, smbusIoBase: 0xb100 };
+  const usual = acpiLoaderFiles(PC_PLATFORM);
+  const moved = acpiLoaderFiles({ ...PC_PLATFORM, pm });
+  assert.deepEqual([moved.rsdp, moved.loader], [usual.rsdp, usual.loader]);
+  assert.equal(moved.tables.length, usual.tables.length);
+  const { memory } = load(moved, new Map([[ACPI_LOADER_FILES.tables, TABLES_GPA]]));
+  const direct = buildAcpiTables({ ...PC_PLATFORM, pm }, TABLES_GPA).bytes;
+  const tables = memory.get(ACPI_LOADER_FILES.tables);
+  assert.deepEqual(tables?.subarray(moved.rsdp.length), direct.subarray(moved.rsdp.length));
 });

@@ -16,14 +16,21 @@ import {
   RSDP_V1_BYTES,
 } from "./tables.ts";
 
-export interface FirmwareFile {
-  readonly name: string;
-  readonly bytes: Uint8Array;
+export interface AcpiLoaderFiles {
+  readonly rsdp: Uint8Array;
+  readonly tables: Uint8Array;
+  readonly loader: Uint8Array;
 }
 
-const TABLES_FILE = "etc/acpi/tables";
-const RSDP_FILE = "etc/acpi/rsdp";
-const LOADER_FILE = "etc/table-loader";
+/** The names by which firmware asks for them. */
+export const ACPI_LOADER_FILES: Readonly<Record<keyof AcpiLoaderFiles, string>> = {
+  rsdp: "etc/acpi/rsdp",
+  tables: "etc/acpi/tables",
+  loader: "etc/table-loader",
+};
+
+const TABLES_FILE = ACPI_LOADER_FILES.tables;
+const RSDP_FILE = ACPI_LOADER_FILES.rsdp;
 
 const COMMAND = { allocate: 1, addPointer: 2, addChecksum: 3 } as const;
 const COMMAND_BYTES = 128;
@@ -64,20 +71,23 @@ const addPointer = (file: string, at: number, sizeBytes: 4 | 8): Uint8Array =>
 const addChecksum = (file: string, at: number, start: number, lengthBytes: number): Uint8Array =>
   command("addChecksum", file, [at, 4], [start, 4], [lengthBytes, 4]);
 
-/** The three files; each is to be made anew when the platform has changed. */
-export function acpiLoaderFiles(platform: PlatformDescription): FirmwareFile[] {
+/** The three files. Other addresses of the same parts change bytes of the tables, never the size or the script. */
+export function acpiLoaderFiles(platform: PlatformDescription): AcpiLoaderFiles {
   // With address 0 for the first byte all addresses are offsets in the file.
   const { bytes, tables } = buildAcpiTables(platform, 0);
   const rsdp = bytes.slice(0, RSDP_BYTES);
   // The RSDP has a file of its own; what is left of it here would be found by guests that search memory.
   const tablesFile = bytes.slice().fill(0, 0, RSDP_BYTES);
-  const corrections = tables
-    .filter(({ pointers }) => pointers.length > 0)
-    .flatMap(({ gpa, bytes: table, pointers }) => [
-      ...pointers.map(({ at, sizeBytes }) => addPointer(TABLES_FILE, gpa + at, sizeBytes)),
-      addChecksum(TABLES_FILE, gpa + CHECKSUM_AT, gpa, table.length),
-    ]);
-  const script = concatBytes(
+  const corrected = tables.filter(({ pointers }) => pointers.length > 0);
+  // OVMF counts the byte itself in, which has to be 0 for that.
+  for (const { gpa } of corrected) tablesFile[gpa + CHECKSUM_AT] = 0;
+  rsdp[RSDP_AT.checksum] = 0;
+  rsdp[RSDP_AT.extendedChecksum] = 0;
+  const corrections = corrected.flatMap(({ gpa, bytes: table, pointers }) => [
+    ...pointers.map(({ at, sizeBytes }) => addPointer(TABLES_FILE, gpa + at, sizeBytes)),
+    addChecksum(TABLES_FILE, gpa + CHECKSUM_AT, gpa, table.length),
+  ]);
+  const loader = concatBytes(
     allocate(TABLES_FILE, FACS_ALIGNMENT, ZONE.high),
     allocate(RSDP_FILE, RSDP_ALIGNMENT, ZONE.fSegment),
     ...corrections,
@@ -86,9 +96,5 @@ export function acpiLoaderFiles(platform: PlatformDescription): FirmwareFile[] {
     addChecksum(RSDP_FILE, RSDP_AT.checksum, 0, RSDP_V1_BYTES),
     addChecksum(RSDP_FILE, RSDP_AT.extendedChecksum, 0, RSDP_BYTES),
   );
-  return [
-    { name: RSDP_FILE, bytes: rsdp },
-    { name: TABLES_FILE, bytes: tablesFile },
-    { name: LOADER_FILE, bytes: script },
-  ];
+  return { rsdp, tables: tablesFile, loader };
 }

@@ -42,6 +42,8 @@ export const HEADER_MAGIC = [0x48, 0x64, 0x72, 0x53] as const; // "HdrS"
 export const BOOT_FLAG = 0xaa55;
 const LOADED_HIGH = 1 << 0;
 const SECTOR_BYTES = 512;
+/** Where the field is 0. */
+const SETUP_SECTORS_USUAL = 4;
 const VERSION_FIRST = 0x0202;
 const VERSION_INITRD_MAX = 0x0203;
 const VERSION_CMDLINE_SIZE = 0x0206;
@@ -55,6 +57,12 @@ const HEADER_END_LIMIT = 0x290;
 
 /** Debian's kernels unpack to 16–60 MiB, distributions' allyesconfigs to 150. */
 export const MAX_PAYLOAD_BYTES = 256 * MiB;
+
+/** Of a bzImage: boot sector and set-up code, in front of the kernel proper; undefined if it is none. */
+export function bzImageSetupBytes(image: Uint8Array): number | undefined {
+  if (!HEADER_MAGIC.every((byte, index) => image[SETUP.magic + index] === byte)) return undefined;
+  return ((image[SETUP.setupSects] || SETUP_SECTORS_USUAL) + 1) * SECTOR_BYTES;
+}
 
 export interface BzImage {
   readonly view: ImageView;

@@ -1,6 +1,7 @@
 /** Direct kernel boot: Linux, PVH and multiboot. */
 
 export { loadKernel, readKernel } from "./boot.ts";
+export { bzImageSetupBytes } from "./bzimage.ts";
 export type { BootError, BootErrorCode } from "./boot-error.ts";
 export type { BootFile, BootModule, BootRequest, BootScreen } from "./boot-request.ts";
 export type { Decompressors } from "./decompressors.ts";

@@ -32,8 +32,8 @@ const swapped = (value: number): number => {
 function guest() {
   const ram = unwrap(createGuestRam({ sizeBytes: 2 * MiB, reservedPrefixBytes: 0 }));
   const device = new FwCfg(new RamDma(ram, () => undefined));
-  device.addFile("etc/e820", Uint8Array.of(1, 2, 3));
-  device.addFile("bootorder", new TextEncoder().encode("/rom\0"));
+  device.addFile({ name: "etc/e820", contents: Uint8Array.of(1, 2, 3) });
+  device.addFile({ name: "bootorder", contents: new TextEncoder().encode("/rom\0") });
   const ports = new PortBus();
   ports.claim("fw-cfg", FW_CFG_PORT_BASE, FW_CFG_PORT_BYTES, asPorts(device.registers));
   const read = (selector: number, lengthBytes: number): number[] => {
@@ -96,11 +96,11 @@ test("a request that is not in RAM is not answered", () => {
 
 test("a file is replaced in its place, and the directory has a limit", () => {
   const { device, read } = guest();
-  device.addFile("etc/e820", Uint8Array.of(9));
+  device.addFile({ name: "etc/e820", contents: Uint8Array.of(9) });
   assert.deepEqual(read(0x20, 2), [9, 0]);
   for (let index = 2; index < FW_CFG_FILES_MAX; index++)
-    device.addFile(`file ${index}`, Uint8Array.of(index));
-  assert.throws(() => device.addFile("one more", new Uint8Array(1)));
+    device.addFile({ name: `file ${index}`, contents: Uint8Array.of(index) });
+  assert.throws(() => device.addFile({ name: "one more", contents: new Uint8Array(1) }));
 });
 
 test("the place in an item survives a snapshot", () => {
@@ -110,4 +110,16 @@ test("the place in an item survives a snapshot", () => {
   read(0x21, 3);
   device.restore(state);
   assert.equal(ports.readPort(DATA, 1), 2);
+});
+
+test("contents that depend on the machine are made when they are selected, and stay while they are read", () => {
+  const { device, read, ports, dma, ram } = guest();
+  let value = 1;
+  device.addFile({ name: "etc/now", contents: () => new Uint8Array(2).fill(value) });
+  value = 2;
+  assert.deepEqual(read(0x22, 1), [2]);
+  value = 3;
+  assert.equal(ports.readPort(DATA, 1), 2);
+  assert.equal(dma((0x22 << 16) | SELECT | READ, 2, TARGET_GPA), 0);
+  assert.deepEqual([...ram.slice(TARGET_GPA, 2)], [3, 3]);
 });

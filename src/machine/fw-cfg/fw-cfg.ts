@@ -20,8 +20,16 @@ export const FW_CFG_ITEM = {
   interfaceVersion: 0x0001,
   ramSize: 0x0003,
   processorCount: 0x0005,
+  kernelSize: 0x0008,
+  initrdSize: 0x000b,
   bootMenu: 0x000e,
   processorCountMax: 0x000f,
+  kernelData: 0x0011,
+  initrdData: 0x0012,
+  commandLineSize: 0x0014,
+  commandLineData: 0x0015,
+  setupSize: 0x0017,
+  setupData: 0x0018,
   fileDirectory: 0x0019,
   /** Files are numbered from here on, in the order of the directory. */
   firstFile: 0x0020,
@@ -38,6 +46,7 @@ const INTERFACE_VERSION = 0x03;
 const DMA_SIGNATURE = { high: 0x554d_4551, low: 0x4746_4320 } as const;
 const CONTROL = { error: 1 << 0, read: 1 << 1, skip: 1 << 2, select: 1 << 3, write: 1 << 4 } as const;
 const REQUEST_BYTES = 16;
+const EMPTY = new Uint8Array(0);
 
 const REGISTERS = defineRegisters({
   selector: { at: 0, size: 2, access: "wo", write: "select" },
@@ -48,13 +57,23 @@ const REGISTERS = defineRegisters({
   dmaSignatureLow: { at: 8, size: 4, access: "ro", reset: DMA_SIGNATURE.low },
 });
 
+/** Bytes, or what makes them anew each time when firmware selects the item, as the machine then is: always as many. */
+export type FwCfgContents = Uint8Array | (() => Uint8Array);
+
+export interface FwCfgFile {
+  readonly name: string;
+  readonly contents: FwCfgContents;
+}
+
 export class FwCfg implements Device, RegisterHooks<typeof REGISTERS> {
   readonly name = "fw-cfg";
   readonly registers = new RegisterFile(REGISTERS, this);
   readonly #dma: Dma;
-  readonly #items = new Map<number, Uint8Array>();
-  readonly #files: { readonly name: string; readonly bytes: Uint8Array }[] = [];
+  readonly #items = new Map<number, FwCfgContents>();
+  readonly #files: FwCfgFile[] = [];
   #selector = 0;
+  /** Of the selected item. */
+  #bytes: Uint8Array = EMPTY;
   /** Of the next byte in the selected item. */
   #offset = 0;
   #addressHigh = 0;
@@ -67,24 +86,23 @@ export class FwCfg implements Device, RegisterHooks<typeof REGISTERS> {
   }
 
   /** Items are described in little-endian numbers; an item of the same number is replaced. */
-  addItem(selector: number, bytes: Uint8Array): void {
-    this.#items.set(selector, bytes);
+  addItem(selector: number, contents: FwCfgContents): void {
+    this.#items.set(selector, contents);
   }
 
   /** A file of this name; one that is there already gets other contents and keeps its number. */
-  addFile(name: string, bytes: Uint8Array): void {
+  addFile({ name, contents }: FwCfgFile): void {
     assert(name.length < FILE_NAME_BYTES, "a file's name fits the directory, with its final zero");
     const index = this.#files.findIndex((file) => file.name === name);
-    if (index >= 0) this.#files[index] = { name, bytes };
-    else this.#files.push({ name, bytes });
+    if (index >= 0) this.#files[index] = { name, contents };
+    else this.#files.push({ name, contents });
     assert(this.#files.length <= FW_CFG_FILES_MAX, "the directory has room");
-    this.#files.forEach((file, at) => this.addItem(FW_CFG_ITEM.firstFile + at, file.bytes));
+    this.#files.forEach((file, at) => this.addItem(FW_CFG_ITEM.firstFile + at, file.contents));
     this.#writeDirectory();
   }
 
   reset(): void {
-    this.#selector = 0;
-    this.#offset = 0;
+    this.select(0);
     this.#addressHigh = 0;
   }
 
@@ -95,7 +113,7 @@ export class FwCfg implements Device, RegisterHooks<typeof REGISTERS> {
 
   restore(state: DeviceState): void {
     const reader = new StateReader(this.name, state);
-    this.#selector = reader.u16("selector");
+    this.select(reader.u16("selector"));
     this.#offset = reader.u32("offset");
     this.#addressHigh = reader.u32("addressHigh");
   }
@@ -104,12 +122,13 @@ export class FwCfg implements Device, RegisterHooks<typeof REGISTERS> {
 
   select(selector: number): void {
     this.#selector = selector & SELECTOR_MASK;
+    this.#bytes = bytesOf(this.#items.get(this.#selector) ?? EMPTY);
     this.#offset = 0;
   }
 
   /** Behind an item's end, and of items that are not there, everything is 0. */
   readData(): number {
-    const value = this.#selected()[this.#offset] ?? 0;
+    const value = this.#bytes[this.#offset] ?? 0;
     this.#advance(1);
     return value;
   }
@@ -135,7 +154,7 @@ export class FwCfg implements Device, RegisterHooks<typeof REGISTERS> {
     if ((control & CONTROL.read) !== 0) {
       const target = this.#dma.writable(targetGpa, lengthBytes);
       if (target === undefined) return false;
-      const source = this.#selected().subarray(this.#offset, this.#offset + lengthBytes);
+      const source = this.#bytes.subarray(this.#offset, this.#offset + lengthBytes);
       target.set(source);
       target.fill(0, source.length);
       this.#advance(lengthBytes);
@@ -144,10 +163,6 @@ export class FwCfg implements Device, RegisterHooks<typeof REGISTERS> {
     if ((control & CONTROL.write) !== 0) return false;
     if ((control & CONTROL.skip) !== 0) this.#advance(lengthBytes);
     return true;
-  }
-
-  #selected(): Uint8Array {
-    return this.#items.get(this.#selector) ?? EMPTY;
   }
 
   /** Never past what a saved state can hold. */
@@ -162,7 +177,7 @@ export class FwCfg implements Device, RegisterHooks<typeof REGISTERS> {
     view.setUint32(0, this.#files.length);
     this.#files.forEach((file, index) => {
       const at = 4 + index * DIRECTORY_ENTRY_BYTES;
-      view.setUint32(at, file.bytes.length);
+      view.setUint32(at, bytesOf(file.contents).length);
       view.setUint16(at + 4, FW_CFG_ITEM.firstFile + index);
       bytes.set(new TextEncoder().encode(file.name), at + 8);
     });
@@ -170,7 +185,8 @@ export class FwCfg implements Device, RegisterHooks<typeof REGISTERS> {
   }
 }
 
-const EMPTY = new Uint8Array(0);
+const bytesOf = (contents: FwCfgContents): Uint8Array =>
+  contents instanceof Uint8Array ? contents : contents();
 
 export function littleEndian(value: number, lengthBytes: 2 | 4 | 8): Uint8Array {
   const view = new DataView(new ArrayBuffer(8));

@@ -8,3 +8,4 @@ export {
   FwCfg,
   littleEndian,
 } from "./fw-cfg.ts";
+export type { FwCfgContents, FwCfgFile } from "./fw-cfg.ts";

@@ -7,6 +7,7 @@ import type { BiosDrives, BootSource } from "../firmware/index.ts";
 import type { Connector } from "./connectors.ts";
 import type { Drive } from "./drive.ts";
 import type { FlashStore } from "./firmware-flash.ts";
+import type { FirmwareKernel } from "./firmware-kernel.ts";
 import type { NetworkCard } from "./network-cards.ts";
 import type { VirtioDeviceName } from "./virtio-devices.ts";
 import type { WatchdogAction } from "./watchdog.ts";
@@ -34,6 +35,8 @@ export interface FirmwareConfig {
   readonly vgaBios: Uint8Array | undefined;
   /** Of its variables, which it finds right below the image; together at most 16 MiB. Absent: it keeps none. */
   readonly variables?: FlashStore | undefined;
+  /** For UEFI firmware, which starts it in the place of what is on drives. */
+  readonly kernel?: FirmwareKernel | undefined;
   readonly bootOrder: readonly BootSource[];
 }
 

@@ -5,6 +5,7 @@
  */
 
 import type { CpuState, Device, DeviceState, MachineBus, PortHandler } from "../../hw/index.ts";
+import { GiB } from "../../base/index.ts";
 import { asPorts, MmioBus, PortBus, StateReader } from "../../hw/index.ts";
 import { TransferBuffers } from "../../block/index.ts";
 import {
@@ -155,6 +156,10 @@ export class PcBoard {
       ...{ ...PC_PLATFORM, floppyController, hasFirmwareConfiguration },
       serialPorts: PC_SERIAL_PORTS.slice(0, config.serialPortCount ?? 1),
       parallelPort: config.hasParallelPort === true ? PC_PARALLEL_PORT : undefined,
+      // Firmware places BARs as low as RAM leaves room: OVMF from 2 GiB on.
+      ...(hasFirmwareConfiguration
+        ? { pci: { ...PC_PLATFORM.pci, holeGpa: Math.max(ram.sizeBytes, 2 * GiB) } }
+        : {}),
     };
     this.#config = config;
     this.platform = platform;
@@ -291,8 +296,15 @@ export class PcBoard {
     slots.attachNetworkCards(config.networkCards ?? [], config.virtio.offersPacked);
 
     const fwCfg = firmware && new FwCfg(config.dma);
-    if (fwCfg !== undefined) {
-      addFirmwareItems(fwCfg, { ram, platform, vgaBios: firmware?.vgaBios });
+    if (firmware !== undefined && fwCfg !== undefined) {
+      addFirmwareItems(fwCfg, {
+        ram,
+        platform,
+        power: this.#power,
+        firmware,
+        drives: config.drives,
+        slots: slots.slots,
+      });
       this.ports.claim(fwCfg.name, FW_CFG_PORT_BASE, FW_CFG_PORT_BYTES, asPorts(fwCfg.registers));
     }
     if (config.hasDebugConsole === true) {

@@ -26,6 +26,7 @@ export class ExpansionSlots {
   readonly #pci: PciBus;
   readonly #surroundings: Surroundings;
   readonly #functions: PciFunction[] = [];
+  readonly #slots = new Map<string, number>();
   #nextSlot = FIRST_FREE_SLOT;
 
   constructor(pci: PciBus, surroundings: Surroundings) {
@@ -36,6 +37,11 @@ export class ExpansionSlots {
   /** In the order of attaching. */
   get functions(): readonly PciFunction[] {
     return this.#functions;
+  }
+
+  /** PCI device numbers by the functions' names. */
+  get slots(): ReadonlyMap<string, number> {
+    return this.#slots;
   }
 
   /** An NVMe controller for each drive on that bus. */
@@ -81,6 +87,7 @@ export class ExpansionSlots {
   #attach(build: (pin: IrqLine) => PciFunction, slot = this.#nextSlot++): void {
     const pciFunction = build(this.#pci.interruptLine(slot, PCI_PIN.inta));
     this.#functions.push(pciFunction);
+    this.#slots.set(pciFunction.name, slot);
     this.#pci.attach(slot, 0, pciFunction);
   }
 }

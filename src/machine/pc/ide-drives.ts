@@ -22,19 +22,24 @@ const MODELS: Readonly<Record<IdeMedium, string>> = {
 };
 const FIRMWARE = "1.0";
 
-/** The drives of the IDE bus by place. */
-export function ideDrives(drives: readonly Drive[]): (IdeDrive | undefined)[] {
-  const places: (IdeDrive | undefined)[] = Array.from({ length: IDE_DRIVES_MAX }, () => undefined);
+/** Which drive is at which place of the IDE bus: of the first channel, then of the second. */
+export function idePlaces(drives: readonly Drive[]): (Drive | undefined)[] {
+  const places: (Drive | undefined)[] = Array.from({ length: IDE_DRIVES_MAX }, () => undefined);
   const ide = drives.filter(({ bus }) => bus === "ide");
   // Disks first: they do not give way.
   for (const medium of ["disk", "cdrom"] as const) {
     for (const drive of ide.filter((candidate) => candidate.medium === medium)) {
       const place = PLACES[medium].find((candidate) => places[candidate] === undefined);
       assert(place !== undefined, "IDE has four places");
-      places[place] = ideDrive(medium, drive, place);
+      places[place] = drive;
     }
   }
   return places;
+}
+
+/** The drives of the IDE bus by place. */
+export function ideDrives(drives: readonly Drive[]): (IdeDrive | undefined)[] {
+  return idePlaces(drives).map((drive, place) => drive && ideDrive(drive, place));
 }
 
 /** What changes discs, for each CD-ROM drive in the order of places. */
@@ -42,11 +47,11 @@ export function cdromUnits(drives: readonly (IdeDrive | undefined)[]): CdromUnit
   return drives.flatMap((drive) => (drive instanceof AtapiDrive ? [drive.unit] : []));
 }
 
-function ideDrive(medium: IdeMedium, { device, serialNumber }: Drive, place: number): IdeDrive {
+function ideDrive({ medium, device, serialNumber }: Drive, place: number): IdeDrive {
   const name = `ide${place}`;
-  const identity = { serial: serialNumber, firmware: FIRMWARE, model: MODELS[medium] };
+  const identity = { serial: serialNumber, firmware: FIRMWARE };
   const isSecond = place % 2 === 1;
   return medium === "cdrom"
-    ? new AtapiDrive({ name, disc: device, identity, isSecond })
-    : new AtaDisk({ name, disk: device, identity, isSecond });
+    ? new AtapiDrive({ name, disc: device, identity: { ...identity, model: MODELS.cdrom }, isSecond })
+    : new AtaDisk({ name, disk: device, identity: { ...identity, model: MODELS.disk }, isSecond });
 }

@@ -9,6 +9,7 @@ export type { Drive, DriveBus } from "./drive.ts";
 export { NETWORK_CARD_MODELS, NETWORK_CARDS_MAX } from "./network-cards.ts";
 export type { NetworkCard, NetworkCardModel } from "./network-cards.ts";
 export type { FlashStore } from "./firmware-flash.ts";
+export type { FirmwareKernel } from "./firmware-kernel.ts";
 export { SLOT_MEMORY_BYTES } from "./slot-memory.ts";
 export { VIRTIO_DEVICES } from "./virtio-devices.ts";
 export type { VirtioDeviceName } from "./virtio-devices.ts";

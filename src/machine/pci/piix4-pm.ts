@@ -158,6 +158,12 @@ export class Piix4Pm
     this.#onPowerOff = config.onPowerOff;
   }
 
+  /** Where PMBA and SMBBA say that the ports are; 0 until somebody has said so. */
+  get bases(): { readonly ioBase: number; readonly smbusIoBase: number } {
+    const { pmba, smbba } = this.#registers.values;
+    return { ioBase: pmba & 0xffc0, smbusIoBase: smbba & 0xfff0 };
+  }
+
   /** Sleep states that were asked for although no table offers them. */
   get ignoredSleeps(): number {
     return this.#ignoredSleeps;
