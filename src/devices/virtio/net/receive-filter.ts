@@ -5,6 +5,7 @@
 
 import type { DeviceState, StateReader } from "../../../hw/index.ts";
 import { MAC_ADDRESS_BYTES } from "../../../net/index.ts";
+import { isBroadcast, isFor, isGroup } from "../../ethernet/addresses.ts";
 
 /** Addresses of each table; with more, everything of the table's kind is received. */
 export const TABLE_ADDRESSES_MAX = 64;
@@ -39,7 +40,7 @@ class AddressTable {
   has(frame: Uint8Array): boolean {
     if (this.#hasOverflowed) return true;
     for (let at = 0; at < this.#addresses.length; at += MAC_ADDRESS_BYTES) {
-      if (startsWith(frame, this.#addresses, at)) return true;
+      if (isFor(frame, this.#addresses, at)) return true;
     }
     return false;
   }
@@ -90,11 +91,11 @@ export class ReceiveFilter {
     if (modes.promiscuous) return true;
     if (filtersVlans && !this.#acceptsVlan(frame)) return false;
     if (isBroadcast(frame)) return !modes.noBroadcast;
-    if (((frame[0] ?? 0) & 1) !== 0) {
+    if (isGroup(frame)) {
       return !modes.noMulticast && (modes.allMulticast || this.multicast.has(frame));
     }
     if (modes.noUnicast) return false;
-    return modes.allUnicast || startsWith(frame, own, 0) || this.unicast.has(frame);
+    return modes.allUnicast || isFor(frame, own) || this.unicast.has(frame);
   }
 
   reset(): void {
@@ -129,16 +130,4 @@ export class ReceiveFilter {
     const id = (((frame[TYPE_OFFSET + 2] ?? 0) & 0x0f) << 8) | (frame[TYPE_OFFSET + 3] ?? 0);
     return (((this.#vlans[id >>> 5] ?? 0) >>> (id & 31)) & 1) !== 0;
   }
-}
-
-function startsWith(frame: Uint8Array, addresses: Uint8Array, at: number): boolean {
-  for (let index = 0; index < MAC_ADDRESS_BYTES; index++) {
-    if (frame[index] !== addresses[at + index]) return false;
-  }
-  return true;
-}
-
-function isBroadcast(frame: Uint8Array): boolean {
-  for (let index = 0; index < MAC_ADDRESS_BYTES; index++) if (frame[index] !== 0xff) return false;
-  return true;
 }
