@@ -1,6 +1,7 @@
 /** Device models, each a chip apart from the bus it is attached to. */
 
 export * from "./debug/index.ts";
+export * from "./e1000/index.ts";
 export * from "./ide/index.ts";
 export * from "./flash/index.ts";
 export * from "./floppy/index.ts";

@@ -9,7 +9,12 @@ import { RamDma } from "../../src/hw/index.ts";
 import type { MachineBus } from "../../src/hw/index.ts";
 import { createGuestRam } from "../../src/memory/index.ts";
 import { RecordedLink } from "../../src/net/testing.ts";
-import { CONNECTORS, createBoard, SLOT_MEMORY_BYTES } from "../../src/machine/pc/index.ts";
+import {
+  CONNECTORS,
+  createBoard,
+  NETWORK_CARD_MODELS,
+  SLOT_MEMORY_BYTES,
+} from "../../src/machine/pc/index.ts";
 import { Random } from "../oracle/index.ts";
 
 const STEPS = 20_000;
@@ -66,9 +71,11 @@ function build(hasFirmware: boolean) {
     drives: [],
     virtio: { devices: ["virtio-rng", "virtio-console"], offersPacked: true },
     watchdogAction: "reset",
-    networkCards: [
-      { model: "virtio", macAddress: Uint8Array.of(2, 0, 0, 0, 0, 1), link: new RecordedLink() },
-    ],
+    networkCards: NETWORK_CARD_MODELS.map((model, index) => ({
+      model,
+      macAddress: Uint8Array.of(2, 0, 0, 0, 0, 1 + index),
+      link: new RecordedLink(),
+    })),
     entropy: (byteCount) => new Uint8Array(byteCount),
   });
   board.reset();

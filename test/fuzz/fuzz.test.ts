@@ -4,6 +4,7 @@ import test from "node:test";
 import { fuzzBoard } from "./board-fuzz.ts";
 import { fuzzEngine } from "./engine-fuzz.ts";
 import { fuzzIde } from "./ide-fuzz.ts";
+import { fuzzNics } from "./nic-fuzz.ts";
 import { fuzzNvme } from "./nvme-fuzz.ts";
 import { fuzzVirtio } from "./virtio-fuzz.ts";
 
@@ -12,6 +13,7 @@ const BOARDS = 10;
 const VIRTIO_DEVICES = 25;
 const NVME_CONTROLLERS = 25;
 const IDE_CONTROLLERS = 20;
+const NETWORK_CARDS = 40;
 
 test("random guests at CPL 0 neither crash the engine, nor keep it, nor leave their memory, in any tier", () => {
   const result = fuzzEngine(1, (cases) => cases >= ENGINE_GUESTS);
@@ -37,4 +39,9 @@ test("a driver that breaks the rules neither crashes an NVMe controller nor keep
 test("drivers that break the rules neither crash IDE drives nor keep them from those who do not", async () => {
   const errors = await fuzzIde(1, IDE_CONTROLLERS);
   assert.ok(errors > IDE_CONTROLLERS, `${String(errors)} commands ended with an error`);
+});
+
+test("drivers that break the rules neither crash a network card nor keep it from those who do not", () => {
+  const sent = fuzzNics(1, NETWORK_CARDS);
+  assert.ok(sent > NETWORK_CARDS, `${String(sent)} frames were sent`);
 });

@@ -7,6 +7,7 @@ import { type CpuFuzzSummary, startCpuFuzz } from "./cpu/fuzz-cpu.ts";
 import { fuzzEngine, tiers } from "./engine-fuzz.ts";
 import { fuzzIde } from "./ide-fuzz.ts";
 import { type FuzzOptions, parseFuzzOptions, type PartName, usage, UsageError } from "./options.ts";
+import { fuzzNics } from "./nic-fuzz.ts";
 import { fuzzNvme } from "./nvme-fuzz.ts";
 import { fuzzVirtio } from "./virtio-fuzz.ts";
 
@@ -161,6 +162,24 @@ function controllerRunner(name: PartName, fuzz: (seed: number, count: number) =>
   };
 }
 
+async function runNics({ seed, seconds }: FuzzOptions): Promise<PartResult> {
+  const deadline = performance.now() + seconds * 1000;
+  let cards = 0;
+  let frames = 0;
+  try {
+    while (!interrupt.isRequested && performance.now() < deadline) {
+      frames += fuzzNics(seed + cards, CONTROLLERS);
+      cards += CONTROLLERS;
+      await breathe();
+    }
+  } catch (error) {
+    const text = `nic: ${errorText(error)}`;
+    return { text, data: { cards, seed, error: errorText(error) }, isGood: false };
+  }
+  const text = `nic: ${count(cards)} cards from seed ${String(seed)}, ${count(frames)} frames sent, no failure`;
+  return { text, data: { cards, frames, seed }, isGood: true };
+}
+
 const runners = {
   cpu: runCpu,
   board: runBoard,
@@ -168,6 +187,7 @@ const runners = {
   virtio: runVirtio,
   nvme: controllerRunner("nvme", fuzzNvme),
   ide: controllerRunner("ide", fuzzIde),
+  nic: runNics,
 } satisfies Record<PartName, (options: FuzzOptions) => Promise<PartResult>>;
 
 async function main(options: FuzzOptions): Promise<boolean> {

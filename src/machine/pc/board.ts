@@ -293,7 +293,7 @@ export class PcBoard {
     const watchdogs = attachWatchdog(config.watchdogAction, {
       ...{ pci: this.#pci, buses: this, clock, timers, events },
     });
-    slots.attachNetworkCards(config.networkCards ?? [], config.virtio.offersPacked);
+    slots.attachNetworkCards(config.networkCards ?? [], { clock, timers, ...config.virtio });
 
     const fwCfg = firmware && new FwCfg(config.dma);
     if (firmware !== undefined && fwCfg !== undefined) {

@@ -4,12 +4,13 @@
  */
 
 import type { TransferBuffers } from "../../block/index.ts";
-import { NvmeController, VirtioNet, VirtioPci } from "../../devices/index.ts";
+import { NvmeController, VirtioPci } from "../../devices/index.ts";
 import { PCI_PIN } from "../../hw/index.ts";
 import type { Dma, IrqLine, PciBuses, PciFunction, SendMessage } from "../../hw/index.ts";
 import type { PciBus } from "../pci/index.ts";
 import type { Drive } from "./drive.ts";
-import type { NetworkCard } from "./network-cards.ts";
+import { networkCard } from "./network-cards.ts";
+import type { NetworkCard, NetworkCardPlace } from "./network-cards.ts";
 import type { NamedVirtioDevice } from "./virtio-devices.ts";
 
 const NETWORK_SLOT = 3;
@@ -21,6 +22,8 @@ interface Surroundings {
   readonly dma: Dma;
   readonly sendMessage: SendMessage;
 }
+
+type NetworkCardParts = Pick<NetworkCardPlace, "clock" | "timers" | "offersPacked">;
 
 export class ExpansionSlots {
   readonly #pci: PciBus;
@@ -66,22 +69,12 @@ export class ExpansionSlots {
     }
   }
 
-  attachNetworkCards(cards: readonly NetworkCard[], offersPacked: boolean): void {
+  attachNetworkCards(cards: readonly NetworkCard[], parts: NetworkCardParts): void {
     for (const [index, card] of cards.entries()) {
       const name = `net${index}`;
-      this.#attach(
-        (pin) => this.#networkCard(card, { name, pin, offersPacked }),
-        index === 0 ? NETWORK_SLOT : undefined,
-      );
+      const build = (pin: IrqLine) => networkCard(card, { ...this.#surroundings, ...parts, name, pin });
+      this.#attach(build, index === 0 ? NETWORK_SLOT : undefined);
     }
-  }
-
-  #networkCard(
-    { macAddress, link }: NetworkCard,
-    { offersPacked, ...place }: { name: string; pin: IrqLine; offersPacked: boolean },
-  ): PciFunction {
-    const device = new VirtioNet({ macAddress, link });
-    return new VirtioPci({ ...this.#surroundings, ...place, device, offersPacked });
   }
 
   #attach(build: (pin: IrqLine) => PciFunction, slot = this.#nextSlot++): void {
