@@ -202,6 +202,7 @@ const kindsToVm = new Set<unknown>([
   "serialConsumed",
   "observe",
   "keys",
+  "pressButton",
   "takeScreenshot",
   "measure",
 ] satisfies ToVmMessage["kind"][]);

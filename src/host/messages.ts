@@ -11,6 +11,7 @@ import type { OperatorError } from "../base/index.ts";
 import type {
   CodeProfileFinding,
   CodeProfileTask,
+  CaseButton,
   Connector,
   KeyInput,
   TextScreen,
@@ -42,6 +43,7 @@ export type ToVmMessage =
   | { readonly kind: "observe"; readonly observation: Observation }
   /** Keys of the PC's keyboard. */
   | { readonly kind: "keys"; readonly inputs: readonly KeyInput[] }
+  | { readonly kind: "pressButton"; readonly button: CaseButton }
   /** Asks for one "screenshot". */
   | { readonly kind: "takeScreenshot" }
   /** Asks for one "sample". */

@@ -8,6 +8,7 @@ import type { OperatorError, Result } from "../base/index.ts";
 import type {
   CodeProfileFinding,
   CodeProfileTask,
+  CaseButton,
   Connector,
   HostTimer,
   KeyInput,
@@ -180,6 +181,11 @@ export class VmHandle {
   /** Types on the PC's keyboard. */
   typeKeys(inputs: readonly KeyInput[]): void {
     if (inputs.length > 0) this.#link.send({ kind: "keys", inputs });
+  }
+
+  /** Presses a button of the PC's case; what comes of it is the guest's decision. */
+  pressButton(button: CaseButton): void {
+    this.#link.send({ kind: "pressButton", button });
   }
 
   /** The text screen as it was last reported; undefined when there is none to show or nothing is reported. */

@@ -83,6 +83,9 @@ export class VmServer {
       case "keys":
         this.#vm?.typeKeys(message.inputs);
         break;
+      case "pressButton":
+        this.#vm?.pressButton(message.button);
+        break;
       case "takeScreenshot":
         await this.#takeScreenshot();
         break;

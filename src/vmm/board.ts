@@ -9,6 +9,7 @@ export type Board = Pick<
   | "keyboard"
   | "memoryMap"
   | "platform"
+  | "pressButton"
   | "reset"
   | "rsdpGpa"
   | "serveFirmware"

@@ -5,7 +5,7 @@ export type { Frame, TextScreen } from "../devices/index.ts";
 export { CODE_PROFILE_BLOCKS_MAX } from "../hw/index.ts";
 export type { CodeProfile, CodeProfileFinding, CodeProfileTask } from "../hw/index.ts";
 export { CONNECTORS, createBoard, PRINTER_CONNECTOR, SERIAL_CONNECTORS } from "../machine/index.ts";
-export type { Connector, Drive, SerialConnector } from "../machine/index.ts";
+export type { CaseButton, Connector, Drive, SerialConnector } from "../machine/index.ts";
 export type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu } from "./accelerator.ts";
 export type { Board } from "./board.ts";
 export type { DriveDefinition, DriveInput } from "./drive-settings.ts";

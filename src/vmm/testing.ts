@@ -8,7 +8,7 @@ import { Ps2Keyboard } from "../devices/index.ts";
 import type { Frame, TextScreen } from "../devices/index.ts";
 import type { CodeProfileFinding, CpuState, MachineBus, SegmentState, VcpuExit } from "../hw/index.ts";
 import { PC_PLATFORM, pcMemoryMap } from "../machine/index.ts";
-import type { Connector } from "../machine/index.ts";
+import type { CaseButton, Connector } from "../machine/index.ts";
 import type { BoardConfig } from "../machine/index.ts";
 import type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu, StopStatistics } from "./accelerator.ts";
 import type { Board } from "./board.ts";
@@ -232,6 +232,8 @@ export class ScriptedBoard implements Board {
   inputCapacity = 16;
   resets = 0;
   readyCalls = 0;
+  /** Pressed, in order; the interrupt line is raised. */
+  readonly buttons: CaseButton[] = [];
   wasRefused = false;
 
   readonly #screen: () => TextScreen | undefined;
@@ -283,6 +285,11 @@ export class ScriptedBoard implements Board {
   serialReady(): void {
     this.readyCalls++;
     this.wasRefused = false;
+    this.parts.pins.interrupt.set(true);
+  }
+
+  pressButton(button: CaseButton): void {
+    this.buttons.push(button);
     this.parts.pins.interrupt.set(true);
   }
 

@@ -324,6 +324,23 @@ test("serial input wakes a halted guest, and waits while the port is full", asyn
   vm.stop();
 });
 
+test("a button of the case wakes a halted guest, and none does anything to one that has ended", async () => {
+  let wakeUps = 0;
+  const parts = scriptedParts((cpu) => {
+    if (cpu.interruptLine) wakeUps++;
+    parts.board().parts.pins.interrupt.set(false);
+    return "halt";
+  });
+  const vm = await machineOf(parts);
+  vm.start();
+  await parts.scheduling.run(0);
+  vm.pressButton("power");
+  await parts.scheduling.run(NS_PER_MS);
+  vm.stop();
+  vm.pressButton("sleep");
+  assert.deepEqual([parts.board().buttons, wakeUps], [["power"], 1]);
+});
+
 test("input beyond its limit is refused whole", async () => {
   const vm = await machineOf(scriptedParts(halting));
   assert.equal(vm.writeSerial(new Uint8Array(SERIAL_INPUT_MAX_BYTES - 8)), true);

@@ -27,6 +27,7 @@ import type {
   BootFile,
   BootModule,
   BootProtocol,
+  CaseButton,
   Connector,
   Decompressors,
   Drive,
@@ -322,6 +323,10 @@ export class VirtualMachine {
   /** Somebody types on the PC's keyboard; what its buffer has no room for is lost, as on a real one. */
   typeKeys(inputs: readonly KeyInput[]): void {
     typeOn(this.#board.keyboard, inputs);
+  }
+
+  pressButton(button: CaseButton): void {
+    if (this.#state !== "ended") this.#board.pressButton(button);
   }
 
   get statistics(): VmStatistics {

@@ -1,6 +1,6 @@
 /**
  * The PC's smaller devices as Linux's drivers use them: a second serial port, a printer, the memory modules on the SMBus,
- * the watchdog.
+ * the buttons of the case, the watchdog.
  */
 
 import assert from "node:assert/strict";
@@ -23,6 +23,7 @@ const MODULES = [
   "drivers/char/lp.ko",
   "drivers/i2c/i2c-dev.ko",
   "drivers/i2c/busses/i2c-piix4.ko",
+  "drivers/acpi/button.ko",
   "drivers/watchdog/watchdog.ko",
 ] as const;
 const WATCHDOG = "drivers/watchdog/i6300esb.ko";
@@ -50,7 +51,7 @@ const textOf = async (stream: ReadableStream<Uint8Array>): Promise<string> => {
 };
 
 test(
-  "Linux talks on its second serial port, prints, reads the memory modules, and starves its watchdog",
+  "Linux talks on its second serial port, prints, reads the memory modules, sees buttons, and starves its watchdog",
   LIMIT,
   async (t) => {
     await using folder = await mkdtempDisposable(join(tmpdir(), "typevisor-legacy-"));
@@ -81,6 +82,14 @@ test(
     assert.equal(await shell.answer("i2cget -y 0 0x50 2"), "0x04");
     assert.equal(await shell.answer("i2cget -y 0 0x50 3 w"), "0x0a0d");
     assert.match(await shell.answer("i2cget -y 0 0x51 2 2>&1"), /i2cget: .*No such device or address/);
+
+    const presses = async (event: string): Promise<string> =>
+      (await shell.answer(`sleep 0.1; cat /sys/firmware/acpi/interrupts/${event}`)).trim();
+    shell.vm.pressButton("power");
+    assert.match(await presses("ff_pwr_btn"), /^1 +EN +enabled/);
+    shell.vm.pressButton("sleep");
+    assert.match(await presses("gpe09"), /^1 +EN +enabled/);
+    assert.match(await shell.answer("cat /proc/bus/input/devices"), /Sleep Button[^]*PNP0C0E/);
 
     await shell.answer("insmod /modules/i6300esb.ko heartbeat=2");
     const printed = textOf(shell.vm.printer);

@@ -8,6 +8,7 @@ import type { VmHandle } from "../../host/index.ts";
 import { PRINTER_CONNECTOR, SERIAL_CONNECTORS } from "../../vmm/index.ts";
 import type { Connector } from "../../vmm/index.ts";
 import { printError } from "./cli-parts.ts";
+import type { EscapeCommands } from "./escape-keys.ts";
 import { openSerialSocket } from "./serial-socket.ts";
 import type { SerialSocket } from "./serial-socket.ts";
 import { parseTarget } from "./serial-target.ts";
@@ -85,13 +86,12 @@ function cannotBeWritten(connector: Connector, path: string, thrown: unknown): s
 }
 
 /** Connects until released. */
-export function plugIn(vm: VmHandle, { connector, plug }: Cable): Releasable {
-  const stop = (): void => void vm.stop();
+export function plugIn(vm: VmHandle, { connector, plug }: Cable, commands: EscapeCommands): Releasable {
   const console = vm.console(connector);
   if (console === undefined || plug.kind === "none") return releasable(() => undefined);
   switch (plug.kind) {
     case "stdio":
-      return attachStdio(console, vm.ended, stop);
+      return attachStdio(console, vm.ended, commands);
     case "socket":
       plug.socket.attach(console);
       return plug.socket;
@@ -99,7 +99,7 @@ export function plugIn(vm: VmHandle, { connector, plug }: Cable): Releasable {
       const stream = createWriteStream(plug.path);
       const output = outputTo(console, stream, (error) => {
         printError(cannotBeWritten(connector, plug.path, error));
-        stop();
+        commands.q();
       });
       return {
         release() {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { EscapeKeys } from "./escape-keys.ts";
+import { EscapeKeys, runEscapeCommand } from "./escape-keys.ts";
 
 /** What becomes of keys that arrive in these chunks. */
 function receive(...chunks: readonly string[]): { readonly input: string; readonly commands: string } {
@@ -28,4 +28,11 @@ test("the letter after the escape key is a command, wherever the chunks end", ()
 test("the escape key twice sends one to the guest", () => {
   assert.deepEqual(receive("a\x1d\x1db"), { input: "a\x1db", commands: "" });
   assert.deepEqual(receive("a\x1d", "\x1d", "\x1dq"), { input: "a\x1d", commands: "q" });
+});
+
+test("letters that mean something do it, and others nothing", () => {
+  const done: string[] = [];
+  const commands = { q: () => done.push("quit"), p: () => done.push("power"), s: () => done.push("sleep") };
+  for (const letter of "pxsq") runEscapeCommand(commands, letter);
+  assert.deepEqual(done, ["power", "sleep", "quit"]);
 });

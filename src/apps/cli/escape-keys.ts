@@ -39,3 +39,18 @@ export class EscapeKeys {
     if (start < chunk.length) this.#handlers.input(chunk.slice(start));
   }
 }
+
+/** What the letters do. */
+export interface EscapeCommands {
+  /** Ends the VM. */
+  readonly q: () => void;
+  /** Presses the power button. */
+  readonly p: () => void;
+  /** Presses the sleep button. */
+  readonly s: () => void;
+}
+
+/** Other letters do nothing. */
+export function runEscapeCommand(commands: EscapeCommands, letter: string): void {
+  if (letter === "q" || letter === "p" || letter === "s") commands[letter]();
+}

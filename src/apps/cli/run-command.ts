@@ -14,6 +14,7 @@ import type { ClaimedName } from "../running-vms/publish-vm.ts";
 import { printError } from "./cli-parts.ts";
 import type { CliParts } from "./cli-parts.ts";
 import { deservesReport, writeCrashReport } from "./crash-report.ts";
+import type { EscapeCommands } from "./escape-keys.ts";
 import { describeEnding, EXIT, exitStatusOf } from "./exit-status.ts";
 import { statsReport } from "./stats-report.ts";
 import type { StatsFormat } from "./stats-report.ts";
@@ -54,9 +55,13 @@ export async function runVm(options: RunOptions, { spawn }: CliParts): Promise<n
     return refuse(created.error.message);
   }
   const vm = created.value;
-  const connected = cables.map((cable) => plugIn(vm, cable));
-  const display =
-    options.display === "text" ? attachTextDisplay(vm, () => void vm.stop()) : releasable(() => undefined);
+  const commands: EscapeCommands = {
+    q: () => void vm.stop(),
+    p: () => vm.pressButton("power"),
+    s: () => vm.pressButton("sleep"),
+  };
+  const connected = cables.map((cable) => plugIn(vm, cable, commands));
+  const display = options.display === "text" ? attachTextDisplay(vm, commands) : releasable(() => undefined);
   const signals = stopOnSignals(vm);
   await vm.start();
   claimed.value.serve(vm);

@@ -8,18 +8,23 @@ import { once } from "node:events";
 import { ReleaseStack } from "../../base/index.ts";
 import type { Releasable } from "../../base/index.ts";
 import type { SerialConsole } from "../../host/index.ts";
-import { EscapeKeys } from "./escape-keys.ts";
+import { EscapeKeys, runEscapeCommand } from "./escape-keys.ts";
+import type { EscapeCommands } from "./escape-keys.ts";
 import { rawTerminal } from "./terminal.ts";
 
 /**
- * Connects until released; the terminal is given back as soon as the VM has ended. `quit` is called for Ctrl-] q, and when
- * nobody reads the output any more.
+ * Connects until released; the terminal is given back as soon as the VM has ended. Commands are
+ * called by the letter behind Ctrl-], and "q" also when nobody reads the output any more.
  */
-export function attachStdio(console: SerialConsole, ended: Promise<unknown>, quit: () => void): Releasable {
+export function attachStdio(
+  console: SerialConsole,
+  ended: Promise<unknown>,
+  commands: EscapeCommands,
+): Releasable {
   const attached = new ReleaseStack();
-  attached.adopt(outputTo(console, process.stdout, quit));
+  attached.adopt(outputTo(console, process.stdout, commands.q));
   const raw = attached.adopt(rawTerminal());
-  attached.adopt(inputFrom(console, process.stdin, quit));
+  attached.adopt(inputFrom(console, process.stdin, commands));
   void ended.then(() => raw.release());
   return attached;
 }
@@ -51,7 +56,7 @@ export function outputTo(
   };
 }
 
-function inputFrom(console: SerialConsole, stdin: NodeJS.ReadStream, quit: () => void): Releasable {
+function inputFrom(console: SerialConsole, stdin: NodeJS.ReadStream, commands: EscapeCommands): Releasable {
   // The handle keeps the order of writes; the stream waits while the guest does not take what it was given.
   const give = (bytes: Uint8Array): void => {
     stdin.pause();
@@ -59,9 +64,7 @@ function inputFrom(console: SerialConsole, stdin: NodeJS.ReadStream, quit: () =>
   };
   const keys = new EscapeKeys({
     input: give,
-    command: (letter) => {
-      if (letter === "q") quit();
-    },
+    command: (letter) => runEscapeCommand(commands, letter),
   });
   const onData = (chunk: Buffer): void => {
     if (stdin.isTTY) keys.receive(chunk);

@@ -8,7 +8,8 @@ import type { Releasable } from "../../base/index.ts";
 import type { VmHandle } from "../../host/index.ts";
 import { keyInputs } from "./demo/key-strokes.ts";
 import { lookFor } from "./demo/look.ts";
-import { EscapeKeys } from "./escape-keys.ts";
+import { EscapeKeys, runEscapeCommand } from "./escape-keys.ts";
+import type { EscapeCommands } from "./escape-keys.ts";
 import { ScreenPainter } from "./screen-painter.ts";
 import { rawTerminal } from "./terminal.ts";
 
@@ -16,16 +17,14 @@ const SCREEN_EVERY_MS = 50;
 /** The alternate screen, empty. */
 const TAKE_OVER = "\x1b[?1049h\x1b[2J\x1b[H";
 
-/** Shows the screen until released or until the VM has ended. `quit` is called for Ctrl-] q. */
-export function attachTextDisplay(vm: VmHandle, quit: () => void): Releasable {
+/** Shows the screen until released or until the VM has ended. Commands are called by the letter behind Ctrl-]. */
+export function attachTextDisplay(vm: VmHandle, commands: EscapeCommands): Releasable {
   const { stdin, stdout } = process;
   const attached = new ReleaseStack();
   const painter = new ScreenPainter(lookFor(process.env), `${vm.name}: Ctrl-] and then q ends it`);
   const keys = new EscapeKeys({
     input: (bytes) => vm.typeKeys(keyInputs(bytes)),
-    command: (letter) => {
-      if (letter === "q") quit();
-    },
+    command: (letter) => runEscapeCommand(commands, letter),
   });
   const onData = (chunk: Buffer): void => keys.receive(chunk);
   const onResize = (): void => {

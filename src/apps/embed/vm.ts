@@ -4,7 +4,7 @@ import { waitForScreen, waitForSerial } from "../../host/index.ts";
 import type { VmEnding, VmHandle, VmSample } from "../../host/index.ts";
 import { nodeScheduling } from "../../platform/node/index.ts";
 import { parseVmDefinition, PRINTER_CONNECTOR } from "../../vmm/index.ts";
-import type { Connector, KeyInput, VmDefinitionInput, VmState } from "../../vmm/index.ts";
+import type { CaseButton, Connector, KeyInput, VmDefinitionInput, VmState } from "../../vmm/index.ts";
 import { createVmHandle } from "../code-profiles.ts";
 import { spawnVm } from "../spawn-vm.ts";
 import { VmPort } from "./vm-port.ts";
@@ -133,6 +133,15 @@ export class Vm implements AsyncDisposable {
     if (this.state === "ended")
       throw new VmError("ended", `The VM ${this.name} has ended: it takes no input.`);
     this.#handle.typeKeys(inputs);
+  }
+
+  /**
+   * Presses a button of the PC's case: at the power button an ACPI guest shuts down, at the sleep button it looks for a way to
+   * sleep, of which this PC has none.
+   */
+  pressButton(button: CaseButton): void {
+    if (this.state === "ended") throw new VmError("ended", `The VM ${this.name} has ended: it is off.`);
+    this.#handle.pressButton(button);
   }
 
   /** Ends the VM without asking the guest; does nothing when it has ended. */

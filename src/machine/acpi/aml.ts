@@ -161,6 +161,10 @@ export function createDWordField(source: Term, byteIndex: number, field: string)
   return concatBytes(bytes(0x8a), source, integer(byteIndex), path(field));
 }
 
+export function notify(object: Term, value: number): Term {
+  return concatBytes(bytes(0x86), object, integer(value));
+}
+
 export function ifThen(condition: Term, ...terms: readonly Term[]): Term {
   return withLength([0xa0], condition, ...terms);
 }

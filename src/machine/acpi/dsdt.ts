@@ -13,6 +13,7 @@ import {
   integer,
   method,
   name,
+  notify,
   operationRegion,
   or,
   packageOf,
@@ -28,7 +29,7 @@ import type { Term } from "./aml.ts";
 import { PARALLEL_PORT_BYTES } from "../../devices/index.ts";
 import { PCI_PIN } from "../../hw/index.ts";
 import { FW_CFG_PORT_BASE, FW_CFG_PORT_BYTES } from "../fw-cfg/index.ts";
-import { pciLink, SMBUS_BLOCK_BYTES } from "../pci/index.ts";
+import { pciLink, SLEEP_BUTTON_GPE, SMBUS_BLOCK_BYTES } from "../pci/index.ts";
 import type { PlatformDescription } from "./platform.ts";
 import {
   dwordMemory,
@@ -47,6 +48,10 @@ import { concatBytes } from "./struct.ts";
 /** SLP_TYP of the soft-off state in PIIX4's PM1 control register. */
 export const SLEEP_TYPE_S5 = 0;
 
+/** The power button is in the fixed registers, the sleep button is a device (ACPI 6.5, section 4.8.3.2.2). */
+const SLEEP_BUTTON = device("SLPB", name("_HID", eisaId("PNP0C0E")));
+const BUTTON_PRESSED = 0x80;
+
 const PM_BLOCK_BYTES = 0x40;
 const HPET_BLOCK_BYTES = 0x400;
 /** The PIIX3 is function 0 of device 1. */
@@ -60,7 +65,15 @@ export function dsdtTerms(platform: PlatformDescription): Term {
   const sleepType = integer(SLEEP_TYPE_S5);
   return concatBytes(
     name("\\_S5", packageOf(sleepType, sleepType, integer(0), integer(0))),
-    scope("\\_SB", ...processors(platform), pciRoot(platform), ...links(platform), ...hpet(platform)),
+    scope(
+      "\\_SB",
+      ...processors(platform),
+      pciRoot(platform),
+      ...links(platform),
+      ...hpet(platform),
+      SLEEP_BUTTON,
+    ),
+    scope("\\_GPE", method(`_L0${SLEEP_BUTTON_GPE}`, 0, notify(path("\\_SB.SLPB"), BUTTON_PRESSED))),
   );
 }
 

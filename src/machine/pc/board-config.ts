@@ -55,6 +55,9 @@ export interface BoardEvents {
   serialOutput(byte: number, connector: Connector): boolean;
 }
 
+/** Buttons of the PC's case. */
+export type CaseButton = "power" | "sleep";
+
 export interface BoardConfig {
   /** With SLOT_MEMORY_BYTES behind it, and then room for firmware. */
   readonly ram: GuestRam;

@@ -383,8 +383,17 @@ test("the power button raises the SCI when the guest wants it", () => {
   const { ioBase } = m.board.platform.pm;
   m.out(ioBase + 2, 1 << 8, 2);
   m.out(0xb2, 0xf1);
-  m.board.pressPowerButton();
+  m.board.pressButton("power");
   assert.equal(m.interrupt.level, true);
+  assert.equal(m.bus.acknowledgeInterrupt(), 0x29);
+});
+
+test("the sleep button raises the SCI when the guest wants it", () => {
+  const m = pc();
+  m.initializePics(9);
+  m.out(m.board.platform.pm.ioBase + 0x0e, 1 << 9, 2);
+  m.out(0xb2, 0xf1);
+  m.board.pressButton("sleep");
   assert.equal(m.bus.acknowledgeInterrupt(), 0x29);
 });
 

@@ -54,7 +54,7 @@ import { Bios, loadFont, RESET_ROM_GPA, ROM_BYTES, TRAP_PORT } from "../firmware
 import { Hpet, HPET_BYTES } from "../timer/hpet.ts";
 import { Pit8254 } from "../timer/pit-8254.ts";
 import { Rtc } from "../timer/rtc.ts";
-import type { BoardConfig } from "./board-config.ts";
+import type { BoardConfig, CaseButton } from "./board-config.ts";
 import { cmosImage } from "./cmos.ts";
 import { Connectors } from "./connectors.ts";
 import type { Connector } from "./connectors.ts";
@@ -482,9 +482,10 @@ export class PcBoard {
     return this.platform.hasVga ? this.vga.frame() : undefined;
   }
 
-  /** The power button: an ACPI guest shuts down, others take no notice. */
-  pressPowerButton(): void {
-    this.#power.pressPowerButton();
+  /** A button of the case. An ACPI guest shuts down, or looks for a way to sleep; others take no notice. */
+  pressButton(button: CaseButton): void {
+    if (button === "power") this.#power.pressPowerButton();
+    else this.#power.pressSleepButton();
   }
 
   // Wiring.

@@ -1,7 +1,7 @@
 /** The PC. */
 
 export { createBoard, PcBoard } from "./board.ts";
-export type { BoardConfig, BoardEvents, FirmwareConfig, ProcessorPins } from "./board-config.ts";
+export type { BoardConfig, BoardEvents, CaseButton, FirmwareConfig, ProcessorPins } from "./board-config.ts";
 export { CONNECTORS, PRINTER_CONNECTOR, SERIAL_CONNECTORS } from "./connectors.ts";
 export type { Connector, SerialConnector } from "./connectors.ts";
 export { DRIVES_MAX, DRIVES_PER_BUS } from "./drive.ts";

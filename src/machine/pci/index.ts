@@ -14,6 +14,7 @@ export {
   APM_PORT_BYTES,
   Piix4Pm,
   PM_TIMER_HZ,
+  SLEEP_BUTTON_GPE,
 } from "./piix4-pm.ts";
 export type { Piix4PmConfig } from "./piix4-pm.ts";
 export { Piix4Smbus, SMBUS_BLOCK_BYTES, SMBUS_BLOCK_DATA_BYTES } from "./piix4-smbus.ts";

@@ -312,6 +312,17 @@ test("the power button raises the SCI of a guest that listens", () => {
   assert.equal(sci.level, false);
 });
 
+test("the sleep button is a general purpose event", () => {
+  initializePci(bus, ports, RESOURCES);
+  ports.writePort(APM_PORT_BASE, 1, 0xf1);
+  pm.pressSleepButton();
+  assert.deepEqual([sci.level, ports.readPort(0x60c, 2)], [false, 0x0200]);
+  ports.writePort(0x60e, 2, 0x0200);
+  assert.equal(sci.level, true);
+  ports.writePort(0x60c, 2, 0x0200);
+  assert.equal(sci.level, false);
+});
+
 test("sleep enable with the soft-off type powers off; other types do not", () => {
   initializePci(bus, ports, RESOURCES);
   ports.writePort(0x604, 2, 0x2001 | (1 << 10));

@@ -61,8 +61,8 @@ const DECLARED_BLOCK_REGISTERS = defineRegisters({
   pmen: { at: 0x02, size: 2, reset: 0, writable: 0x0521, write: "update" },
   pmcntrl: { at: 0x04, size: 2, reset: 0, writable: 0x1c07, write: "controlWritten" },
   pmtmr: { at: 0x08, size: 4, access: "ro", read: "readTimer" },
-  gpsts: { at: 0x0c, size: 2, reset: 0, writable: 0, clearedByOnes: 0x0f81 },
-  gpen: { at: 0x0e, size: 2, reset: 0, writable: 0x0f01 },
+  gpsts: { at: 0x0c, size: 2, reset: 0, writable: 0, clearedByOnes: 0x0f81, write: "update" },
+  gpen: { at: 0x0e, size: 2, reset: 0, writable: 0x0f01, write: "update" },
 });
 const BLOCK_BYTES = 0x40;
 /** The I/O block at PMBA. */
@@ -76,6 +76,8 @@ const APM_REGISTERS = defineRegisters({
 });
 
 const PMSTS = { timerOverflow: 1 << 0, powerButton: 1 << 8 } as const;
+/** The sleep button is wired to GPI1#. */
+export const SLEEP_BUTTON_GPE = 9;
 const PMCNTRL = { sciEnable: 1 << 0, sleepEnable: 1 << 13 } as const;
 const SLEEP_TYPE_SHIFT = 10;
 const SLEEP_TYPE_MASK = 7;
@@ -175,6 +177,12 @@ export class Piix4Pm
     this.update();
   }
 
+  /** The sleep button, for which PIIX4 has no register of its own: a general purpose event. */
+  pressSleepButton(): void {
+    this.#block.values.gpsts |= 1 << SLEEP_BUTTON_GPE;
+    this.update();
+  }
+
   readConfig(offset: number, size: AccessSize): number {
     return this.#config.read(offset, size);
   }
@@ -271,8 +279,8 @@ export class Piix4Pm
 
   /** Sets the SCI's level, and waits for the timer's next overflow where that would raise it. */
   update(): void {
-    const { pmsts, pmen, pmcntrl } = this.#block.values;
-    const pending = this.readStatus(pmsts) & pmen;
+    const { pmsts, pmen, pmcntrl, gpsts, gpen } = this.#block.values;
+    const pending = (this.readStatus(pmsts) & pmen) | (gpsts & gpen);
     this.#sci.set(pending !== 0 && (pmcntrl & PMCNTRL.sciEnable) !== 0);
 
     this.#overflowTimer?.cancel();
