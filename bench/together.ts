@@ -15,10 +15,10 @@ import { servesTasks } from "./tasks.ts";
 /** The core that all are bound to; the bench itself may be on any. */
 const CORE = 0;
 /**
- * Units after which a guest's loop and its timer's tick are compiled and its emulator at rest. Each guest does them: what were still to come
+ * Units after which a guest's loop is compiled and its emulator at rest. Each guest does them: what were still to come
  * would be done once by one guest in the same time in which eight do it eight times.
  */
-const UNITS_BEFORE = ".".repeat(300);
+const UNITS_BEFORE = ".".repeat(100);
 const UNIT = /\./g;
 const WATCH_MS = 10_000;
 const LIMIT_MS = 600_000;

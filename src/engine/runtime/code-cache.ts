@@ -70,22 +70,6 @@ export class CodeCache {
     this.reset();
   }
 
-  get partCount(): number {
-    return this.ends.length;
-  }
-
-  /**
-   * Calls `visit` with the address of each block in the first part from `part` on that has any, of those too that have been
-   * dropped, whose first op is `stale`. Returns the part behind it.
-   */
-  forEachBlock(part: number, visit: (block: number) => void): number {
-    let at = part;
-    while (at < this.ends.length && this.ends[at] === this.startOf(at)) at++;
-    const end = this.ends[at] ?? 0;
-    for (let block = this.startOf(at); block < end; block = this.behind(block)) visit(block);
-    return at + 1;
-  }
-
   get usedBytes(): number {
     return this.ends.reduce((sum, end, part) => sum + end - this.startOf(part), 0);
   }
@@ -128,11 +112,6 @@ export class CodeCache {
 
   private get next(): number {
     return this.ends[this.filling] ?? FIRST;
-  }
-
-  private behind(block: number): number {
-    const table = this.u32[(block + L.BLOCK_TABLE) >>> 2] ?? 0;
-    return alignTo8(table + 4 * (this.u16[(block + L.BLOCK_INSTRUCTION_COUNT) >>> 1] ?? 0));
   }
 
   private startOf(part: number): number {

@@ -14,7 +14,6 @@ import { type Core, instantiateCore } from "./core.ts";
 import { fuse } from "./fuse.ts";
 import { Regions } from "./regions.ts";
 import { Registers } from "./registers.ts";
-import { SteadyCode } from "./steady-code.ts";
 import { type StopStatistics, StopTimes } from "./stops.ts";
 
 /** The world outside the processor; called synchronously while run() is on the stack. */
@@ -128,7 +127,6 @@ export class Engine {
   private readonly regions: Regions | undefined;
   private readonly known: KnownCode | undefined;
   private readonly profiler: CodeProfiler | undefined;
-  private readonly steady: SteadyCode | undefined;
   private blocksTranslated = 0;
   private readonly translationStops: StopTimes;
   private readonly compilationStops: StopTimes;
@@ -166,7 +164,6 @@ export class Engine {
         blocksForgotten: () => {
           this.codeCache.reset();
           this.regions?.reset();
-          this.steady?.reset();
         },
         blockMoved: (from, to) => this.regions?.blockMoved(from, to),
       },
@@ -188,10 +185,9 @@ export class Engine {
       if (task === "learn")
         this.profiler = new CodeProfiler(new DataView(memory.buffer), this.core.stateBase);
       else if (task !== undefined) this.known = new KnownCode(task);
-      if (tier === "auto") this.steady = new SteadyCode(memory, this.core.stateBase, this.codeCache);
       this.regions = new Regions({
         ...{ memory, core: this.core, source, eager: tier === "regions" },
-        ...{ known: this.known, profiler: this.profiler, steady: this.steady },
+        ...{ known: this.known, profiler: this.profiler },
         ...(regionMemoryLimitBytes === undefined ? {} : { memoryLimitBytes: regionMemoryLimitBytes }),
       });
     }
@@ -208,7 +204,6 @@ export class Engine {
   run(maxInstructions: number): EngineExit {
     const exit = exits[this.core.exports.run(maxInstructions)];
     if (exit === undefined) throw new Error("the core returned an unknown exit");
-    this.steady?.look();
     return exit;
   }
 
@@ -368,7 +363,6 @@ export class Engine {
       this.translate(gpa, gpa2, most);
     while (!this.codeCache.hasRoomFor(this.block)) this.evict();
     this.blocksTranslated++;
-    this.steady?.blockTranslated();
     const isKnownHot = this.known?.isHot(fingerprint(this.memory, this.block)) === true;
     return this.codeCache.append(this.block, isKnownHot ? HEAT_OF_A_KNOWN_BLOCK : undefined);
   }
@@ -376,7 +370,6 @@ export class Engine {
   private evict(): void {
     const startNs = this.evictionStops.begin();
     const { exports } = this.core;
-    this.steady?.beforeEviction();
     this.codeCache.openNextPart((start, end, to, heat) => exports.evictBlocks(start, end, to, heat));
     this.evictionStops.end(startNs);
   }

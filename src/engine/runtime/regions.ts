@@ -29,7 +29,6 @@ import { HEAT_OF_A_HOT_BLOCK } from "./code-cache.ts";
 import { type CodeProfiler, fingerprintOf, type KnownCode } from "./code-profile.ts";
 import type { Core } from "./core.ts";
 import { type InstalledRegion, InstalledRegions } from "./installed-regions.ts";
-import { HEAT_WHILE_WAITING, type SteadyCode } from "./steady-code.ts";
 
 /** How large one region may become; all together are bounded in installed-regions.ts. */
 export const regionLimits = {
@@ -97,8 +96,6 @@ export interface RegionsOptions {
   /** What is known of the guest's code, and who learns about it. */
   readonly known?: KnownCode | undefined;
   readonly profiler?: CodeProfiler | undefined;
-  /** What chooses blocks that are not hot yet; hears of each that asked for its region. */
-  readonly steady?: SteadyCode | undefined;
 }
 
 class Region implements InstalledRegion {
@@ -160,7 +157,6 @@ export class Regions {
   readonly #eager: boolean;
   readonly #known: KnownCode | undefined;
   readonly #profiler: CodeProfiler | undefined;
-  readonly #steady: SteadyCode | undefined;
   readonly #view: DataView;
   readonly #bytes: Uint8Array;
   readonly #imports: WebAssembly.Imports;
@@ -184,7 +180,6 @@ export class Regions {
     this.#eager = options.eager ?? false;
     this.#known = options.known;
     this.#profiler = options.profiler;
-    this.#steady = options.steady;
     this.#view = new DataView(memory.buffer);
     this.#bytes = new Uint8Array(memory.buffer);
     this.#installed = new InstalledRegions(core, this.#view, options.memoryLimitBytes);
@@ -220,12 +215,10 @@ export class Regions {
    * just now or its code is not where the block says.
    */
   blockIsHot(entry: number): void {
-    const waits = this.#heatToWait(entry);
-    if (waits !== undefined) {
-      this.#view.setInt32(entry + L.BLOCK_HEAT, waits, true);
+    if (this.#known?.putsOff(fingerprintOf(this.#view, this.#bytes, entry)) === true) {
+      this.#view.setInt32(entry + L.BLOCK_HEAT, HEAT_OF_A_LUKEWARM_BLOCK, true);
       return;
     }
-    this.#steady?.answered(entry);
     const forming = this.#mayCompile(entry) ? this.#form(entry) : undefined;
     if (forming === undefined) {
       this.#view.setInt32(entry + L.BLOCK_HEAT, HEAT_AFTER_PUTTING_OFF, true);
@@ -281,13 +274,6 @@ export class Regions {
     this.#regionsOfBlock.delete(from);
     this.#regionsOfBlock.set(to, regions);
     for (const region of regions) region.blockMoved(from, to);
-  }
-
-  /** Executions until a block is asked for again that is not to be compiled now whatever it costs; undefined if it may be. */
-  #heatToWait(entry: number): number | undefined {
-    if (this.#steady?.isChosen(entry) === true) return this.#steady.isTurn() ? undefined : HEAT_WHILE_WAITING;
-    const isPutOff = this.#known?.putsOff(fingerprintOf(this.#view, this.#bytes, entry)) === true;
-    return isPutOff ? HEAT_OF_A_LUKEWARM_BLOCK : undefined;
   }
 
   #mayCompile(entry: number): boolean {
