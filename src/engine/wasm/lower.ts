@@ -248,6 +248,10 @@ export class Lowering {
       f.i32Const(L.PAGE_SHIFT);
       f.op(binaryOps["i32.shr_u"]);
       f.access(opcode.i32Load8U, L.STORABLE_PAGES);
+      // 0 or 1, and the same again: V8 would load twice what is only compared.
+      f.i32Const(1);
+      f.op(binaryOps["i32.xor"]);
+      f.op(unaryOps["i32.eqz"]);
     } else {
       f.i32Const(this.#frame.ramSizeBytes - sizeBytes);
       f.op(binaryOps["i32.le_u"]);

@@ -225,7 +225,8 @@ export class RegionExits {
     f.localGet(result);
     f.i64Const(mode & L.MODE_IN_JUMP_KEY, 0);
     f.op(binaryOps["i64.xor"]);
-    f.op(binaryOps["i64.eq"]);
+    f.op(binaryOps["i64.xor"]);
+    f.op(unaryOps["i64.eqz"]);
     f.if("likely", "i32");
     f.localGet(slot);
     f.access(opcode.i32Load, stateBase + L.JUMP_CACHE + JUMP_CACHE_REGION);
@@ -243,7 +244,9 @@ export class RegionExits {
     f.i32Const(0);
     f.access(opcode.i64Load, entry + JUMP_CACHE_TAG);
     f.i64Const(low ^ (mode & L.MODE_IN_JUMP_KEY), this.#frame.ripHigh(offset));
-    f.op(binaryOps["i64.eq"]);
+    // V8 would load the tag twice if it were only compared.
+    f.op(binaryOps["i64.xor"]);
+    f.op(unaryOps["i64.eqz"]);
     f.if("likely", "i32");
     f.i32Const(0);
     f.access(opcode.i32Load, entry + JUMP_CACHE_REGION);
