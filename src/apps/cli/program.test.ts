@@ -20,6 +20,21 @@ test("--help names every command", () => {
   assert.equal(status, 0);
 });
 
+test("help fits 80 columns, but for options that are longer", () => {
+  const lines = typevisor("run", "--help").stdout.split("\n");
+  assert.ok(lines.includes("  --append <TEXT>     command line of the kernel"));
+  assert.ok(lines.includes("  --disk <FILE[,format=raw][,bus=nvme|virtio|ide][,readonly][,temporary]>"));
+  const long = lines.filter((line) => line.length > 80 && !/^(?: {2}--|Usage: )/.test(line));
+  assert.deepEqual(long, []);
+});
+
+test("a pipe that nobody reads ends nothing but the printing", () => {
+  const main = new URL("main.ts", import.meta.url).pathname;
+  const line = 'set -o pipefail; "$0" "$1" run --help | true';
+  const { stderr, status } = spawnSync("bash", ["-c", line, process.execPath, main], { encoding: "utf8" });
+  assert.deepEqual({ stderr, status }, { stderr: "", status: 0 });
+});
+
 test("run --cpu help lists models and features, and needs no kernel", () => {
   const { stdout, stderr, status } = typevisor("run", "--cpu", "help");
   for (const name of ["v1", "v2", "sse4_2", "bmi1", "rdrand"])

@@ -16,6 +16,7 @@ import type { Shell } from "./completion.ts";
 import { DEMO_GUESTS, DEMO_TIMEOUT_SECONDS } from "./demo-defaults.ts";
 import { EXIT } from "./exit-status.ts";
 import type { ListFormat } from "./guests/index.ts";
+import { HELP_LAYOUT } from "./help-layout.ts";
 import { packageVersion } from "./package-version.ts";
 import { DISPLAYS, runVm, settingsAmong } from "./run-command.ts";
 import type { DisplayKind } from "./run-command.ts";
@@ -28,6 +29,7 @@ type Finish = (status: number) => void;
 /** Runs one command line and returns the exit status; nothing it meets in `argv` makes it throw. */
 export async function runCli(argv: readonly string[], parts: CliParts): Promise<number> {
   let status: number = EXIT.ok;
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", bearClosedPipe);
   const program = buildProgram(parts, (code) => {
     status = code;
   });
@@ -41,6 +43,11 @@ export async function runCli(argv: readonly string[], parts: CliParts): Promise<
   }
 }
 
+/** Who has closed the pipe wants no more of what is printed; a VM's console looks after its end itself. */
+function bearClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+}
+
 /** The whole program; each command reports its exit status to `finish`. No command at all gives the help and 1. */
 export function buildProgram(parts: CliParts, finish: Finish): Command {
   const program = new Command("typevisor")
@@ -51,6 +58,7 @@ export function buildProgram(parts: CliParts, finish: Finish): Command {
     .enablePositionalOptions()
     .showSuggestionAfterError(true)
     .exitOverride()
+    .configureHelp(HELP_LAYOUT)
     .configureOutput({
       // Commander's own errors begin with "error: "; every error of ours begins with the program's name.
       outputError: (text, write) => write(text.replace(/^error: /, "typevisor: ")),
@@ -93,8 +101,9 @@ function addRun(program: Command, parts: CliParts, finish: Finish): void {
     .summary("run one VM in the foreground")
     .description(
       "Runs one VM in the foreground, with its first serial port on the terminal.\n" +
-        "Ctrl-] and then q ends it, p presses the power button, s the sleep button; Ctrl-] twice sends one Ctrl-] to the guest. With --display text the terminal shows\n" +
-        "the screen that a guest without a serial console writes to.",
+        "Ctrl-] and then q ends it, p presses the power button, s the sleep button; Ctrl-] twice sends one Ctrl-] " +
+        "to the guest. With --display text the terminal shows the screen that a guest without a serial console " +
+        "writes to.",
     )
     .usage("(--kernel FILE | --disk FILE | --cdrom FILE | --floppy FILE) [options]");
   for (const setting of Object.values(VM_SETTINGS)) command.addOption(settingOption(setting));
@@ -113,8 +122,9 @@ function addRun(program: Command, parts: CliParts, finish: Finish): void {
     .addOption(new Option("--format <FORMAT>", "format of --stats").choices(STATS_FORMATS).default("text"))
     .addHelpText(
       "after",
-      "\nExit status: 0 the guest powered off or was stopped; 1 bad input or an error of the host;\n" +
-        "3 the guest crashed (triple fault); 124 timeout; with isa-debug-exit, (value << 1) | 1.",
+      "\nExit status: 0 the guest powered off or was stopped; 1 bad input or an error\n" +
+        "of the host; 3 the guest crashed (triple fault); 124 timeout;\n" +
+        "with isa-debug-exit, (value << 1) | 1.",
     )
     .action(async (flags: RunFlags) => {
       if (flags.cpu === "help") {
@@ -149,7 +159,7 @@ function addDemo(program: Command, parts: CliParts, finish: Finish): void {
     .command("demo")
     .summary("run several operating systems at once")
     .description(
-      "Runs several operating systems at once, each in a process of its own. On a terminal a dashboard shows them;\n" +
+      "Runs several operating systems at once, each in a process of its own. On a terminal a dashboard shows them; " +
         "without one a line is printed per event, and the status is 0 when every guest has shown its mark.",
     )
     .argument("[NAME...]", `names of guests (default: ${DEMO_GUESTS.join(", ")})`)
@@ -184,7 +194,7 @@ function addCompletion(program: Command): void {
     .command("completion")
     .summary("print a script that completes commands in your shell")
     .description(
-      "Prints a completion script. For this session: source <(typevisor completion bash), the same with zsh, or\n" +
+      "Prints a completion script. For this session: source <(typevisor completion bash), the same with zsh, or " +
         "typevisor completion fish | source.",
     )
     .addArgument(new Argument("<SHELL>", "the shell").choices(SHELLS))
