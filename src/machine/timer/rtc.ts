@@ -162,6 +162,8 @@ export class Rtc
     this.#collectFlags();
     const flags = this.#file.values.c;
     this.#file.values.c = 0;
+    // Also when the next event is there already: an interrupt controller waits for the edge.
+    this.#irq.set(false);
     this.#update();
     return flags;
   }
