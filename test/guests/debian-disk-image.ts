@@ -26,12 +26,15 @@ const DISK_BYTES = 512 * MiB;
 
 export const ROOT_PASSWORD = "typevisor";
 
-/** Makes `path` a disk without partitions whose root file system the kernel finds as `device`. */
-export async function makeDebianDisk(path: string, device: string): Promise<void> {
+/**
+ * Makes `path` a disk whose root file system the kernel finds as `device`; without partitions, unless `make` says how it is
+ * made of the tree.
+ */
+export async function makeDebianDisk(path: string, device: string, make = makeExt4Image): Promise<void> {
   const tree = await debianDiskTree();
   const fstab = join(tree, "etc", "fstab");
   await writeFile(fstab, `${device} / ext4 defaults 0 1\n`);
-  await makeExt4Image(path, tree, DISK_BYTES);
+  await make(path, tree, DISK_BYTES);
 }
 
 /** From the cache if it was made by the same recipe. Throws {@link Unavailable} where it cannot be had. */

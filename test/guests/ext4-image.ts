@@ -31,6 +31,16 @@ export async function fileInImage(image: string, path: string): Promise<string> 
   return await runTool("/sbin/debugfs", ["-R", `cat ${path}`, image]);
 }
 
+/** Puts files of the host into an image: path in it, by the host's. Folders that are there already are taken as they are. */
+export async function addToImage(image: string, files: Readonly<Record<string, string>>): Promise<void> {
+  for (const [path, from] of Object.entries(files)) {
+    const folders = path.split("/").slice(0, -1);
+    const commands = folders.map((_, index) => `mkdir ${folders.slice(0, index + 1).join("/")}`);
+    for (const command of [...commands, `write ${from} ${path}`])
+      await runTool("/sbin/debugfs", ["-w", "-R", command, image]);
+  }
+}
+
 const CPIO_HEADER_BYTES = 110;
 const CPIO_SIZE_AT = 54;
 const CPIO_NAME_SIZE_AT = 94;

@@ -1,7 +1,7 @@
 /**
  * Linux whose root is an ext4 file system on an NVMe disk: it reads and writes it, finds its data after a reset, and
  * leaves it clean when it powers off. The kernel is that of the ready-made guest, whose busybox is all the disk has.
- * debian-disk.long.ts does the same with a whole Debian.
+ * matrix/rows-debian.ts does the same with a whole Debian.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

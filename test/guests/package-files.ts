@@ -1,6 +1,7 @@
 /** Single files of Debian packages, for tests: downloaded once with apt-get and kept beside what the programs need. */
 
-import { copyFile, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { copyFile, cp, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 
 import { programCacheFolder } from "../programs/debian-archives.ts";
@@ -14,16 +15,44 @@ export async function packageFiles(
   packageName: string,
   paths: readonly string[],
 ): Promise<((name: string) => string) | undefined> {
-  const folder = join(programCacheFolder(), `${packageName}-files`);
   try {
-    const kept = await readdir(folder).catch((): string[] => []);
-    if (!paths.every((path) => kept.includes(basename(path)))) await download(packageName, paths, folder);
+    return await filesOfPackage(packageName, paths);
   } catch (thrown) {
     if (!(thrown instanceof Unavailable)) throw thrown;
     t.skip(`the package ${packageName} cannot be had: ${thrown.message}`);
     return undefined;
   }
+}
+
+/** The same; throws Unavailable. */
+export async function filesOfPackage(
+  packageName: string,
+  paths: readonly string[],
+): Promise<(name: string) => string> {
+  const folder = join(programCacheFolder(), `${packageName}-files`);
+  const kept = await readdir(folder).catch((): string[] => []);
+  if (!paths.every((path) => kept.includes(basename(path)))) await download(packageName, paths, folder);
   return (name) => join(folder, name);
+}
+
+/** All files of some packages in one tree, which is kept; throws Unavailable. */
+export async function packageTree(packageNames: readonly string[]): Promise<string> {
+  const tree = join(programCacheFolder(), `${packageNames.join("+")}-tree`);
+  if (existsSync(tree)) return tree;
+  await mkdir(programCacheFolder(), { recursive: true });
+  const work = await mkdtemp(join(programCacheFolder(), ".work-"));
+  try {
+    const together = join(work, "together");
+    for (const [index, name] of packageNames.entries()) {
+      const own = join(work, String(index));
+      await mkdir(own);
+      await cp(await unpackPackage(name, own), together, { recursive: true, verbatimSymlinks: true });
+    }
+    await rename(together, tree);
+  } finally {
+    await rm(work, { recursive: true });
+  }
+  return tree;
 }
 
 async function download(packageName: string, paths: readonly string[], folder: string): Promise<void> {

@@ -14,10 +14,13 @@ export class Unavailable extends Error {
 export async function runTool(
   program: string,
   args: readonly string[],
-  options: { readonly cwd?: string } = {},
+  options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<string> {
   try {
-    const environment = { ...process.env, LC_ALL: "C.UTF-8", DEBIAN_FRONTEND: "noninteractive" };
+    const environment = {
+      ...{ ...process.env, LC_ALL: "C.UTF-8", DEBIAN_FRONTEND: "noninteractive" },
+      ...options.env,
+    };
     const run = promisify(execFile);
     const { stdout } = await run(program, args, {
       ...options,

@@ -1,0 +1,154 @@
+/**
+ * Disks and CDs that systems boot from, made without root by the tools of Debian packages, which are unpacked beside the
+ * guests and need not be installed: GRUB's, xorriso, isolinux, mtools.
+ */
+
+import { copyFile, mkdir, open, readFile, truncate, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+import { MiB } from "../../../src/base/index.ts";
+import { runTool } from "../../programs/run-tool.ts";
+import { packageTree } from "../package-files.ts";
+
+const SECTOR_BYTES = 512;
+const PARTITION_START = MiB;
+
+/** The one partition of a disk that {@link makeGrubDisk} makes, as tools of e2fsprogs take it. */
+export const partitionOf = (disk: string): string => `${disk}?offset=${PARTITION_START}`;
+const LINUX_PARTITION = 0x83;
+const MBR_CODE_BYTES = 440;
+const LIBRARIES = "usr/lib/x86_64-linux-gnu";
+
+/** Files of a medium: the path on it, and where it comes from or what it says. */
+export type MediumFiles = Readonly<Record<string, { readonly from: string } | { readonly text: string }>>;
+
+export async function layOut(folder: string, files: MediumFiles): Promise<void> {
+  for (const [path, file] of Object.entries(files)) {
+    const target = join(folder, path);
+    await mkdir(dirname(target), { recursive: true });
+    if ("from" in file) await copyFile(file.from, target);
+    else await writeFile(target, file.text);
+  }
+}
+
+/** A CD that isolinux starts: an image without emulation, with the table that it wants in its own file. */
+export async function makeIsolinuxCd(path: string, files: MediumFiles, configuration: string): Promise<void> {
+  const tree = await packageTree(["isolinux", "syslinux-common"]);
+  const modules = join(tree, "usr/lib/syslinux/modules/bios");
+  const own = (name: string): MediumFiles => ({ [`isolinux/${name}`]: { from: join(modules, name) } });
+  const folder = `${path}.tree`;
+  await layOut(folder, {
+    ...files,
+    "isolinux/isolinux.bin": { from: join(tree, "usr/lib/ISOLINUX/isolinux.bin") },
+    "isolinux/isolinux.cfg": { text: configuration },
+    ...own("ldlinux.c32"),
+    ...own("libcom32.c32"),
+    ...own("libutil.c32"),
+    ...own("mboot.c32"),
+    ...own("reboot.c32"),
+  });
+  await makeIso(path, folder, ["-b", "isolinux/isolinux.bin"], ["-boot-info-table"]);
+}
+
+const GRUB_MODULES = [
+  "biosdisk",
+  "normal",
+  "linux",
+  "multiboot",
+  "multiboot2",
+  "serial",
+  "echo",
+  "test",
+  "gzio",
+];
+
+/** A CD that GRUB starts, all of it in one image, with this configuration. */
+export async function makeGrubCd(path: string, files: MediumFiles, configuration: string): Promise<void> {
+  const folder = `${path}.tree`;
+  const image = "boot/grub/eltorito.img";
+  await layOut(folder, { ...files, "boot/grub/grub.cfg": { text: configuration } });
+  await makeGrubImage(join(folder, image), "i386-pc-eltorito", "/boot/grub", ["iso9660"]);
+  await makeIso(path, folder, ["-b", image], ["-boot-info-table", "--grub2-boot-info"]);
+}
+
+async function makeIso(
+  path: string,
+  folder: string,
+  boot: readonly string[],
+  table: readonly string[],
+): Promise<void> {
+  const tree = await packageTree(["xorriso", "libisoburn1", "libisofs6", "libburn4", "libjte2"]);
+  await runTool(
+    join(tree, "usr/bin/xorriso"),
+    [
+      ...["-as", "mkisofs", "-quiet", "-R", "-o", path, ...boot, "-c", "boot.cat"],
+      ...["-no-emul-boot", "-boot-load-size", "4", ...table, folder],
+    ],
+    { env: { LD_LIBRARY_PATH: join(tree, LIBRARIES) } },
+  );
+}
+
+async function makeGrubImage(
+  target: string,
+  format: string,
+  prefix: string,
+  modules: readonly string[],
+): Promise<string> {
+  const tree = await packageTree(["grub-common", "grub-pc-bin"]);
+  const platform = join(tree, "usr/lib/grub/i386-pc");
+  await runTool(join(tree, "usr/bin/grub-mkimage"), [
+    ...["-d", platform, "-O", format, "-p", prefix, "-o", target],
+    ...[...GRUB_MODULES, ...modules],
+  ]);
+  return platform;
+}
+
+/**
+ * A disk of one ext4 partition with what is in `folder`, and GRUB: its boot sector in sector 0, the rest of it in the
+ * sectors before the partition, as grub-install puts them.
+ */
+export async function makeGrubDisk(path: string, folder: string, sizeBytes: number): Promise<void> {
+  const core = `${path}.core`;
+  const modules = ["part_msdos", "ext2"];
+  const platform = await makeGrubImage(core, "i386-pc", "(hd0,msdos1)/boot/grub", modules);
+  await writeFile(path, "");
+  await truncate(path, sizeBytes);
+  const kibibytes = (sizeBytes - PARTITION_START) / 1024;
+  const place = ["-E", `offset=${PARTITION_START}`];
+  await runTool("/sbin/mke2fs", [
+    ...["-q", "-F", "-t", "ext4", ...place, "-d", folder, path, `${kibibytes}k`],
+  ]);
+  const sector = Buffer.alloc(SECTOR_BYTES);
+  (await readFile(join(platform, "boot.img"))).copy(sector, 0, 0, MBR_CODE_BYTES);
+  sector.set([0x80, 0, 0, 0, LINUX_PARTITION, 0, 0, 0], 446);
+  sector.writeUInt32LE(PARTITION_START / SECTOR_BYTES, 454);
+  sector.writeUInt32LE((sizeBytes - PARTITION_START) / SECTOR_BYTES, 458);
+  sector.writeUInt16LE(0xaa55, 510);
+  const disk = await open(path, "r+");
+  try {
+    await disk.write(sector, 0, SECTOR_BYTES, 0);
+    const image = await readFile(core);
+    await disk.write(image, 0, image.length, SECTOR_BYTES);
+  } finally {
+    await disk.close();
+  }
+}
+
+/** A diskette of full size, for an image that ends with its last used sector. */
+export async function makeDiskette(folder: string, image: string): Promise<string> {
+  const path = join(folder, basename(image));
+  await copyFile(image, path);
+  await truncate(path, 1440 * 1024);
+  return path;
+}
+
+/** A disk that is one FAT file system, without partitions, as firmware takes it for removable. */
+export async function makeFatDisk(path: string, sizeBytes: number, files: MediumFiles): Promise<void> {
+  const tree = await packageTree(["mtools"]);
+  const tool = (name: string, args: readonly string[]): Promise<string> =>
+    runTool(join(tree, "usr/bin", name), ["-i", path, ...args]);
+  const folder = `${path}.tree`;
+  await layOut(folder, files);
+  await tool("mformat", ["-C", "-T", String(sizeBytes / SECTOR_BYTES), "::"]);
+  for (const name of Object.keys(files)) await tool("mcopy", [join(folder, name), `::/${name}`]);
+}

@@ -1,0 +1,14 @@
+/** All rows of the guest matrix. */
+
+import type { GuestRow } from "./row.ts";
+import { DEBIAN_ROWS } from "./rows-debian.ts";
+import { KERNEL_ROWS } from "./rows-kernels.ts";
+import { LINUX_ROWS } from "./rows-linux.ts";
+import { LOADER_ROWS } from "./rows-loaders.ts";
+
+export const GUEST_ROWS: readonly GuestRow[] = [
+  ...LINUX_ROWS,
+  ...DEBIAN_ROWS,
+  ...KERNEL_ROWS,
+  ...LOADER_ROWS,
+];
