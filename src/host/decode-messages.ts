@@ -6,6 +6,8 @@
 
 import {
   CODE_PROFILE_BLOCKS_MAX,
+  FRAME_HEIGHT_MAX,
+  FRAME_WIDTH_MAX,
   CONNECTORS,
   MAX_TEXT_COLUMNS,
   MAX_TEXT_ROWS,
@@ -27,11 +29,18 @@ import {
   shape,
 } from "./checks.ts";
 import type { Check } from "./checks.ts";
+import { PLACE_NUMBERS } from "./frame-changes.ts";
+import { TILE_HEIGHT, TILE_WIDTH } from "./rfb/index.ts";
 import { SCREENSHOT_MAX_BYTES } from "./messages.ts";
 import type { FromVmMessage, ToVmMessage } from "./messages.ts";
 
 /** Bytes of code or stack in a dump. */
 const MAX_DUMP_BYTES = 4096;
+
+/** Every second tile of the largest picture, and every pixel of it. */
+const FRAME_PLACES_MAX =
+  PLACE_NUMBERS * Math.ceil(FRAME_WIDTH_MAX / TILE_WIDTH / 2) * Math.ceil(FRAME_HEIGHT_MAX / TILE_HEIGHT);
+const FRAME_BYTES_MAX = 4 * FRAME_WIDTH_MAX * FRAME_HEIGHT_MAX;
 
 const error = shape({ code: isText, message: isText });
 
@@ -162,6 +171,22 @@ const screen: Check = (value) => {
 
 const connector = oneOf(...CONNECTORS);
 
+/** Whether the rectangles fit their picture is looked at where they are put into it. */
+const frameUpdate: Check = (value) => {
+  if (!isObject(value)) return false;
+  const { width, height, places, pixels } = value;
+  return (
+    isCount(width) &&
+    isCount(height) &&
+    Number(width) <= FRAME_WIDTH_MAX &&
+    Number(height) <= FRAME_HEIGHT_MAX &&
+    places instanceof Uint16Array &&
+    places.length <= FRAME_PLACES_MAX &&
+    places.length % PLACE_NUMBERS === 0 &&
+    isBytes(FRAME_BYTES_MAX)(pixels)
+  );
+};
+
 const blocks: Check = (value) => value instanceof Uint32Array && value.length <= CODE_PROFILE_BLOCKS_MAX;
 const codeProfile = shape({ hot: blocks, lukewarm: blocks });
 
@@ -178,6 +203,7 @@ const messagesFromVm: Readonly<Record<FromVmMessage["kind"], Check>> = {
   sample: shape({ sample }),
   screen: shape({ screen: either(isUndefined, screen) }),
   screenshot: shape({ png: either(isUndefined, isBytes(SCREENSHOT_MAX_BYTES)) }),
+  frame: shape({ update: either(isUndefined, frameUpdate) }),
   codeProfile: shape({ found: either(oneOf("unfit"), codeProfile) }),
   ended: shape({ outcome, sample }),
 };
@@ -201,8 +227,9 @@ const kindsToVm = new Set<unknown>([
   "serialInput",
   "serialConsumed",
   "observe",
-  "keys",
+  "input",
   "pressButton",
+  "lookAtFrame",
   "takeScreenshot",
   "measure",
 ] satisfies ToVmMessage["kind"][]);

@@ -2,6 +2,7 @@
 
 export * from "./control/index.ts";
 export * from "./images/index.ts";
+export * from "./rfb/index.ts";
 export {
   CODE_PROFILE_FILE_MAX_BYTES,
   CODE_PROFILE_VERSION,

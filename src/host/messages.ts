@@ -13,13 +13,14 @@ import type {
   CodeProfileTask,
   CaseButton,
   Connector,
-  KeyInput,
+  InputEvent,
   TextScreen,
   VmDefinition,
   VmOutcome,
   VmState,
   VmStatistics,
 } from "../vmm/index.ts";
+import type { FrameUpdate } from "./frame-changes.ts";
 
 export type VmProcessCommand = "start" | "pause" | "resume" | "reset" | "stop";
 
@@ -41,11 +42,13 @@ export type ToVmMessage =
   | { readonly kind: "serialInput"; readonly connector: Connector; readonly bytes: Uint8Array }
   | { readonly kind: "serialConsumed"; readonly connector: Connector; readonly byteCount: number }
   | { readonly kind: "observe"; readonly observation: Observation }
-  /** Keys of the PC's keyboard. */
-  | { readonly kind: "keys"; readonly inputs: readonly KeyInput[] }
+  /** For the PC's keyboard and mouse. */
+  | { readonly kind: "input"; readonly inputs: readonly InputEvent[] }
   | { readonly kind: "pressButton"; readonly button: CaseButton }
   /** Asks for one "screenshot". */
   | { readonly kind: "takeScreenshot" }
+  /** Asks for one "frame": what has changed since the last one, or all of it. */
+  | { readonly kind: "lookAtFrame"; readonly isWhole: boolean }
   /** Asks for one "sample". */
   | { readonly kind: "measure" };
 
@@ -91,6 +94,8 @@ export type FromVmMessage =
   | { readonly kind: "screen"; readonly screen: TextScreen | undefined }
   /** A PNG file; undefined when the machine has no display. */
   | { readonly kind: "screenshot"; readonly png: Uint8Array | undefined }
+  /** Undefined when the machine has no display. */
+  | { readonly kind: "frame"; readonly update: FrameUpdate | undefined }
   /** At most once. */
   | { readonly kind: "codeProfile"; readonly found: CodeProfileFinding }
   | { readonly kind: "ended"; readonly outcome: VmOutcome; readonly sample: VmSample };

@@ -11,7 +11,7 @@ import type {
   CaseButton,
   Connector,
   HostTimer,
-  KeyInput,
+  InputEvent,
   Scheduling,
   TextScreen,
   VmDefinition,
@@ -20,9 +20,11 @@ import type {
 } from "../vmm/index.ts";
 import { connectorsOf, SERIAL_OUTPUT_WINDOW_BYTES } from "../vmm/index.ts";
 import { decodeFromVm } from "./decode-messages.ts";
+import type { FrameUpdate } from "./frame-changes.ts";
 import { Listeners } from "./listeners.ts";
 import type { FromVmMessage, Observation, VmProcessCommand, VmSample } from "./messages.ts";
 import type { ProcessEnding, VmProcessLink } from "./process-link.ts";
+import { ScreenFeed } from "./screen-feed.ts";
 import { SerialConsole } from "./serial-console.ts";
 
 /** A child that is later than this with its own timeout does not work any more. */
@@ -87,6 +89,8 @@ export class VmHandle {
   #departure: HostTimer | undefined;
   #screen: TextScreen | undefined;
   #hasToldCodeProfile = false;
+  #screenFeed: ScreenFeed | undefined;
+  #frameWanted: ((update: FrameUpdate | undefined) => void) | undefined;
 
   /** Starts the VM's process and checks the definition there; the VM is then "ready". */
   static async create(parts: VmHandleParts): Promise<Result<VmHandle>> {
@@ -178,9 +182,9 @@ export class VmHandle {
     this.#killFor({ kind: "stopped" });
   }
 
-  /** Types on the PC's keyboard. */
-  typeKeys(inputs: readonly KeyInput[]): void {
-    if (inputs.length > 0) this.#link.send({ kind: "keys", inputs });
+  /** Types on the PC's keyboard and moves its mouse. */
+  giveInput(inputs: readonly InputEvent[]): void {
+    if (inputs.length > 0) this.#link.send({ kind: "input", inputs });
   }
 
   /** Presses a button of the PC's case; what comes of it is the guest's decision. */
@@ -227,6 +231,27 @@ export class VmHandle {
         resolve(undefined);
       });
       this.#link.send({ kind: "takeScreenshot" });
+    });
+  }
+
+  /**
+   * The VM's screen for those who look at it, one for all of them; undefined when it has none, or has ended. It costs nothing
+   * while nobody waits for changes.
+   */
+  async openScreen(): Promise<ScreenFeed | undefined> {
+    this.#screenFeed ??= new ScreenFeed({
+      look: (isWhole) => this.#lookAtFrame(isWhole),
+      scheduling: this.#scheduling,
+    });
+    return (await this.#screenFeed.open()) ? this.#screenFeed : undefined;
+  }
+
+  async #lookAtFrame(isWhole: boolean): Promise<FrameUpdate | undefined> {
+    if (this.#state === "ended") return undefined;
+    return await this.#answer((resolve) => {
+      this.#frameWanted = resolve;
+      void this.ended.then(() => resolve(undefined));
+      this.#link.send({ kind: "lookAtFrame", isWhole });
     });
   }
 
@@ -311,6 +336,9 @@ export class VmHandle {
       case "screenshot":
         this.#screenshots.emit(message.png);
         break;
+      case "frame":
+        this.#frame(message.update);
+        break;
       case "codeProfile":
         this.#codeProfile(message.found);
         break;
@@ -328,6 +356,14 @@ export class VmHandle {
       console !== undefined && console.unconfirmedCount + bytes.length <= SERIAL_OUTPUT_WINDOW_BYTES;
     if (fits) void console.output(bytes);
     else this.#killFor({ kind: "process-hostile" });
+  }
+
+  /** One for each that was asked for: others would be work for nothing. */
+  #frame(update: FrameUpdate | undefined): void {
+    const wanted = this.#frameWanted;
+    this.#frameWanted = undefined;
+    if (wanted === undefined) this.#killFor({ kind: "process-hostile" });
+    else wanted(update);
   }
 
   /** It is kept in a file each time: once is enough. */
@@ -361,6 +397,7 @@ export class VmHandle {
   #end(end: VmEnd): void {
     if (this.#state === "ended") return;
     this.#timeout?.cancel();
+    this.#screenFeed?.close();
     this.#become("ended");
     for (const console of this.#consoles.values()) console.close();
     for (const { command, settle } of this.#pending.values()) settle(this.#unanswered(command, end.outcome));

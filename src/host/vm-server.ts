@@ -15,6 +15,7 @@ import type {
   VirtualMachineParts,
   VmDefinition,
 } from "../vmm/index.ts";
+import { FrameComparison } from "./frame-changes.ts";
 import { MIN_OBSERVATION_MS } from "./messages.ts";
 import type {
   FromVmMessage,
@@ -56,6 +57,7 @@ export class VmServer {
   #sampling: HostTimer | undefined;
   #watching: HostTimer | undefined;
   #lastScreen: TextScreen | undefined;
+  readonly #frames = new FrameComparison();
 
   constructor(parts: VmServerParts) {
     this.#parts = parts;
@@ -80,14 +82,17 @@ export class VmServer {
       case "observe":
         this.#observe(message.observation);
         break;
-      case "keys":
-        this.#vm?.typeKeys(message.inputs);
+      case "input":
+        this.#vm?.giveInput(message.inputs);
         break;
       case "pressButton":
         this.#vm?.pressButton(message.button);
         break;
       case "takeScreenshot":
         await this.#takeScreenshot();
+        break;
+      case "lookAtFrame":
+        this.#lookAtFrame(message.isWhole);
         break;
       case "measure":
         if (this.#vm !== undefined) this.#parts.send({ kind: "sample", sample: this.#fullSample(this.#vm) });
@@ -101,6 +106,14 @@ export class VmServer {
     const png = frame === undefined ? undefined : await encodePng(frame);
     // The end is the last that is said.
     if (this.#vm?.state !== "ended") send({ kind: "screenshot", png });
+  }
+
+  #lookAtFrame(isWhole: boolean): void {
+    const frame = this.#vm?.frame();
+    // The end is the last that is said.
+    if (this.#vm?.state === "ended") return;
+    const update = frame === undefined ? undefined : this.#frames.update(frame, isWhole);
+    this.#parts.send({ kind: "frame", update });
   }
 
   /** A bug of ours that was noticed outside the VM; false when there is no VM that could end with a report. */

@@ -8,6 +8,7 @@ export type Board = Pick<
   | "frame"
   | "keyboard"
   | "memoryMap"
+  | "mouse"
   | "platform"
   | "pressButton"
   | "reset"

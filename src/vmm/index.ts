@@ -1,7 +1,18 @@
 /** One virtual machine: its definition, its lifecycle, and the loop that runs it. */
 
-export { CODE_PAGE_437, isKeyCode, MAX_TEXT_COLUMNS, MAX_TEXT_ROWS, textLines } from "../devices/index.ts";
-export type { Frame, TextScreen } from "../devices/index.ts";
+export {
+  CODE_PAGE_437,
+  FRAME_HEIGHT_MAX,
+  FRAME_WIDTH_MAX,
+  isKeyCode,
+  isTypeable,
+  keyOfScanCode,
+  MAX_TEXT_COLUMNS,
+  MAX_TEXT_ROWS,
+  textLines,
+  usKeyStroke,
+} from "../devices/index.ts";
+export type { Frame, KeyCode, KeyStroke, TextScreen } from "../devices/index.ts";
 export { CODE_PROFILE_BLOCKS_MAX } from "../hw/index.ts";
 export type { CodeProfile, CodeProfileFinding, CodeProfileTask } from "../hw/index.ts";
 export { CONNECTORS, createBoard, PRINTER_CONNECTOR, SERIAL_CONNECTORS } from "../machine/index.ts";
@@ -22,7 +33,7 @@ export { formatCrashDump } from "./crash-dump.ts";
 export type { CrashDump } from "./crash-dump.ts";
 export { GuestClock } from "./guest-clock.ts";
 export { chordInputs, KEY_INPUTS_MAX, textInput, TYPED_TEXT_MAX_CHARACTERS } from "./key-input.ts";
-export type { KeyInput } from "./key-input.ts";
+export type { InputEvent, KeyInput, PointerInput } from "./key-input.ts";
 export { WrongStateFault } from "./lifecycle.ts";
 export type { VmCommand, VmState } from "./lifecycle.ts";
 export { MachineLoop } from "./machine-loop.ts";

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { unwrap } from "../base/index.ts";
-import { Ps2Keyboard } from "../devices/index.ts";
-import { chordInputs, textInput, typeOn, TYPED_TEXT_MAX_CHARACTERS } from "./key-input.ts";
+import { Ps2Keyboard, Ps2Mouse } from "../devices/index.ts";
+import { chordInputs, giveInput, textInput, TYPED_TEXT_MAX_CHARACTERS } from "./key-input.ts";
 import type { KeyInput } from "./key-input.ts";
 
 /** What the keyboard sends, in scan code set 2. */
 function sent(inputs: readonly KeyInput[]): number[] {
   const keyboard = new Ps2Keyboard();
-  typeOn(keyboard, inputs);
+  giveInput({ keyboard, mouse: new Ps2Mouse() }, inputs);
   const codes: number[] = [];
   while (keyboard.hasByte) codes.push(keyboard.takeByte());
   return codes;
@@ -20,6 +20,15 @@ test("texts, keys, and keys that only go down or up", () => {
   assert.deepEqual(sent([{ kind: "key", key: "Enter" }]), [0x5a, 0xf0, 0x5a]);
   assert.deepEqual(sent([{ kind: "press", key: "AltLeft" }]), [0x11]);
   assert.deepEqual(sent([{ kind: "release", key: "AltLeft" }]), [0xf0, 0x11]);
+});
+
+test("movement of a pointer, which counts downwards, moves the mouse, which counts upwards", () => {
+  const mouse = new Ps2Mouse();
+  mouse.receive(0xf4);
+  assert.equal(mouse.takeByte(), 0xfa);
+  const buttons = { left: true, middle: false, right: false };
+  giveInput({ keyboard: new Ps2Keyboard(), mouse }, [{ kind: "pointer", dx: 3, dy: 2, wheel: 0, buttons }]);
+  assert.deepEqual([mouse.takeByte(), mouse.takeByte(), mouse.takeByte()], [0x29, 3, 0xfe]);
 });
 
 test("keys joined by + are held together and let go in the other order", () => {

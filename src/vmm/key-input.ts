@@ -1,12 +1,12 @@
 /**
- * Input for the PC's keyboard as people and programs give it: texts, keys by the names of W3C "UI Events KeyboardEvent code
+ * Input for the PC's keyboard and mouse as people and programs give it: texts, keys by the names of W3C "UI Events KeyboardEvent code
  * Values", and keys that go down and up by themselves.
  */
 
 import { err, ok } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
 import { isKeyCode, isTypeable } from "../devices/index.ts";
-import type { KeyCode, Ps2Keyboard } from "../devices/index.ts";
+import type { KeyCode, MouseButtons, Ps2Keyboard, Ps2Mouse } from "../devices/index.ts";
 
 export type KeyInput =
   /** The keys that make a text on a US keyboard. */
@@ -16,6 +16,18 @@ export type KeyInput =
   | { readonly kind: "press"; readonly key: KeyCode }
   | { readonly kind: "release"; readonly key: KeyCode };
 
+/** The mouse moves (y downwards, as screens count) and its wheel turns, towards the user if positive. */
+export interface PointerInput {
+  readonly kind: "pointer";
+  readonly dx: number;
+  readonly dy: number;
+  readonly wheel: number;
+  readonly buttons: MouseButtons;
+}
+
+/** What somebody does who sits at the PC. */
+export type InputEvent = KeyInput | PointerInput;
+
 /** Characters of one text: the keyboard remembers some more keys than they need. */
 export const TYPED_TEXT_MAX_CHARACTERS = 1000;
 /** Inputs of one call, and keys of one chord. */
@@ -23,8 +35,15 @@ export const KEY_INPUTS_MAX = 64;
 const CHORD_KEYS_MAX = 8;
 
 /** What the keyboard's buffer has no room for is lost, as on a real one. */
-export function typeOn(keyboard: Ps2Keyboard, inputs: readonly KeyInput[]): void {
+export function giveInput(
+  { keyboard, mouse }: { readonly keyboard: Ps2Keyboard; readonly mouse: Ps2Mouse },
+  inputs: readonly InputEvent[],
+): void {
   for (const input of inputs) {
+    if (input.kind === "pointer") {
+      mouse.move(input.dx, -input.dy, input.buttons, input.wheel);
+      continue;
+    }
     if (input.kind === "text") {
       keyboard.type(input.text);
       continue;

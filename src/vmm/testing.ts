@@ -4,7 +4,7 @@
  */
 
 import { MiB, ok } from "../base/index.ts";
-import { Ps2Keyboard } from "../devices/index.ts";
+import { Ps2Keyboard, Ps2Mouse } from "../devices/index.ts";
 import type { Frame, TextScreen } from "../devices/index.ts";
 import type { CodeProfileFinding, CpuState, MachineBus, SegmentState, VcpuExit } from "../hw/index.ts";
 import { PC_PLATFORM, pcMemoryMap } from "../machine/index.ts";
@@ -220,6 +220,7 @@ export class ScriptedBoard implements Board {
   readonly bus: MachineBus;
   readonly memoryMap;
   readonly keyboard = new Ps2Keyboard();
+  readonly mouse = new Ps2Mouse();
   readonly platform = PC_PLATFORM;
   serveFirmware(): undefined {
     return undefined;

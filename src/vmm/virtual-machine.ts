@@ -42,8 +42,8 @@ import { crashDump } from "./crash-dump.ts";
 import type { CrashDump } from "./crash-dump.ts";
 import { DrivesInUse } from "./drives-in-use.ts";
 import { GuestClock } from "./guest-clock.ts";
-import { typeOn } from "./key-input.ts";
-import type { KeyInput } from "./key-input.ts";
+import { giveInput } from "./key-input.ts";
+import type { InputEvent } from "./key-input.ts";
 import { nextState } from "./lifecycle.ts";
 import type { VmCommand, VmState } from "./lifecycle.ts";
 import { MachineLoop } from "./machine-loop.ts";
@@ -320,9 +320,9 @@ export class VirtualMachine {
     return this.#board.frame();
   }
 
-  /** Somebody types on the PC's keyboard; what its buffer has no room for is lost, as on a real one. */
-  typeKeys(inputs: readonly KeyInput[]): void {
-    typeOn(this.#board.keyboard, inputs);
+  /** Somebody types on the PC's keyboard, or moves its mouse; what its buffer has no room for is lost, as on a real one. */
+  giveInput(inputs: readonly InputEvent[]): void {
+    giveInput(this.#board, inputs);
   }
 
   pressButton(button: CaseButton): void {

@@ -14,12 +14,12 @@ import type { CliParts } from "./cli-parts.ts";
 import { completionScript, SHELLS } from "./completion.ts";
 import type { Shell } from "./completion.ts";
 import { DEMO_GUESTS, DEMO_TIMEOUT_SECONDS } from "./demo-defaults.ts";
+import { DISPLAY_HELP, DISPLAY_WORDS } from "./displays.ts";
 import { EXIT } from "./exit-status.ts";
 import type { ListFormat } from "./guests/index.ts";
 import { HELP_LAYOUT } from "./help-layout.ts";
 import { packageVersion } from "./package-version.ts";
-import { DISPLAYS, runVm, settingsAmong } from "./run-command.ts";
-import type { DisplayKind } from "./run-command.ts";
+import { runVm, settingsAmong } from "./run-command.ts";
 import { PARALLEL_HELP, SERIAL_HELP } from "./serial-target.ts";
 import { STATS_FORMATS } from "./stats-report.ts";
 import type { StatsFormat } from "./stats-report.ts";
@@ -90,7 +90,8 @@ interface RunFlags {
   readonly cpu?: string;
   readonly serial?: readonly string[];
   readonly parallel?: string;
-  readonly display: DisplayKind;
+  readonly display: string;
+  readonly vncPasswordFile?: string;
   readonly stats?: true;
   readonly format: StatsFormat;
 }
@@ -110,13 +111,10 @@ function addRun(program: Command, parts: CliParts, finish: Finish): void {
   command
     .addOption(new Option("--serial <TARGET>", SERIAL_HELP).argParser(collect))
     .addOption(new Option("--parallel <TARGET>", PARALLEL_HELP))
-    .addOption(
-      new Option(
-        "--display <KIND>",
-        "text: the VM's text screen on the terminal, in the place of its serial port, and keys for its keyboard",
-      )
-        .choices(DISPLAYS)
-        .default("none"),
+    .addOption(new Option("--display <KIND>", DISPLAY_HELP).default("none"))
+    .option(
+      "--vnc-password-file <FILE>",
+      "file whose first line is the password of VNC viewers, up to 8 characters",
     )
     .option("--stats", "print what the VM has done, on standard error, when it has ended")
     .addOption(new Option("--format <FORMAT>", "format of --stats").choices(STATS_FORMATS).default("text"))
@@ -131,9 +129,9 @@ function addRun(program: Command, parts: CliParts, finish: Finish): void {
         process.stdout.write(cpuModelHelp());
         return;
       }
-      const { serial = ["stdio"], parallel, display, stats = false, format } = flags;
+      const { serial = ["stdio"], parallel, display, vncPasswordFile, stats = false, format } = flags;
       const settings = settingsAmong({ ...flags });
-      finish(await runVm({ settings, serial, parallel, display, stats, format }, parts));
+      finish(await runVm({ settings, serial, parallel, display, vncPasswordFile, stats, format }, parts));
     });
 }
 
@@ -201,7 +199,9 @@ function addCompletion(program: Command): void {
     .action((shell: Shell) => {
       const NAME = GUEST_CATALOGUE.map(({ name }) => name);
       const cpus = [...Object.keys(cpuModels), "help"];
-      process.stdout.write(completionScript(program, shell, { NAME, SHELL: SHELLS, "--cpu": cpus }));
+      process.stdout.write(
+        completionScript(program, shell, { NAME, SHELL: SHELLS, "--cpu": cpus, "--display": DISPLAY_WORDS }),
+      );
     });
 }
 

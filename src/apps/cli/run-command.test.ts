@@ -370,6 +370,31 @@ const refusals: readonly [what: string, args: readonly string[], stderr: RegExp]
     /^typevisor: The file .*log for the serial port cannot be written: .*\.$/,
   ],
   [
+    "an unknown display",
+    ["run", "--kernel", folder.kernel, "--display", "window"],
+    /^typevisor: The option --display must be none, text or vnc; "window" is not\.$/,
+  ],
+  [
+    "VNC at a name",
+    ["run", "--kernel", folder.kernel, "--display", "vnc:localhost:0"],
+    /^typevisor: The option --display must be vnc, vnc:PORT, .*; "vnc:localhost:0" is not\.$/,
+  ],
+  [
+    "VNC for everybody without a password",
+    ["run", "--kernel", folder.kernel, "--display", "vnc:0.0.0.0:0"],
+    /^typevisor: VNC at 0\.0\.0\.0, which other hosts reach, needs a password\.$/,
+  ],
+  [
+    "a missing password file",
+    ["run", "--kernel", folder.kernel, "--display", "vnc", "--vnc-password-file", missing],
+    /^typevisor: The file .*missing with the password for VNC cannot be read: ENOENT.*\.$/,
+  ],
+  [
+    "a password without VNC",
+    ["run", "--kernel", folder.kernel, "--vnc-password-file", missing],
+    /^typevisor: The option --vnc-password-file needs --display vnc\.$/,
+  ],
+  [
     "an unknown option",
     ["run", "--kernal", folder.kernel],
     /^typevisor: unknown option '--kernal'\n\(Did you mean --kernel\?\)$/,

@@ -1,7 +1,7 @@
 /** `typevisor run`: one VM in the foreground. */
 
 import { constants } from "node:os";
-import { err, ok, releasable } from "../../base/index.ts";
+import { err, ok } from "../../base/index.ts";
 import type { Releasable, Result } from "../../base/index.ts";
 import type { VmEnd, VmHandle } from "../../host/index.ts";
 import { formatCrashDump, parseVmDefinition, SERIAL_CONNECTORS, VM_SETTINGS } from "../../vmm/index.ts";
@@ -13,16 +13,13 @@ import { claimVmName } from "../running-vms/publish-vm.ts";
 import type { ClaimedName } from "../running-vms/publish-vm.ts";
 import { printError } from "./cli-parts.ts";
 import type { CliParts } from "./cli-parts.ts";
+import { prepareDisplay, showDisplay } from "./displays.ts";
+import type { Display } from "./displays.ts";
 import { deservesReport, writeCrashReport } from "./crash-report.ts";
 import type { EscapeCommands } from "./escape-keys.ts";
 import { describeEnding, EXIT, exitStatusOf } from "./exit-status.ts";
 import { statsReport } from "./stats-report.ts";
 import type { StatsFormat } from "./stats-report.ts";
-import { attachTextDisplay } from "./text-display.ts";
-
-/** Whether the terminal shows the VM's text screen instead of its serial port. */
-export const DISPLAYS = ["none", "text"] as const;
-export type DisplayKind = (typeof DISPLAYS)[number];
 
 export interface RunOptions {
   /** The options that VM_SETTINGS declares, as text. */
@@ -31,7 +28,8 @@ export interface RunOptions {
   readonly serial: readonly string[];
   /** Where the printer's output goes; undefined for no printer. */
   readonly parallel: string | undefined;
-  readonly display: DisplayKind;
+  readonly display: string;
+  readonly vncPasswordFile: string | undefined;
   readonly stats: boolean;
   readonly format: StatsFormat;
 }
@@ -61,14 +59,20 @@ export async function runVm(options: RunOptions, { spawn }: CliParts): Promise<n
     s: () => vm.pressButton("sleep"),
   };
   const connected = cables.map((cable) => plugIn(vm, cable, commands));
-  const display = options.display === "text" ? attachTextDisplay(vm, commands) : releasable(() => undefined);
+  const display = await showDisplay(vm, prepared.value.display, commands);
+  if (!display.ok) {
+    vm.kill();
+    claimed.value.release();
+    for (const cable of connected) cable.release();
+    return refuse(display.error.message);
+  }
   const signals = stopOnSignals(vm);
   await vm.start();
   claimed.value.serve(vm);
   const end = await vm.ended;
   claimed.value.release();
   for (const cable of connected) cable.release();
-  display.release();
+  display.value.release();
   const signalStatus = signals.status();
   signals.release();
   await reportEnd(vm, end);
@@ -96,10 +100,12 @@ function refuse(message: string): number {
 interface Prepared {
   readonly definition: VmDefinition;
   readonly cables: readonly Cable[];
+  readonly display: Display;
 }
 
 /** Everything that can be said about the options before a process is started. */
-async function prepare({ settings, serial, parallel, display }: RunOptions): Promise<Result<Prepared>> {
+async function prepare(options: RunOptions): Promise<Result<Prepared>> {
+  const { settings, serial, parallel } = options;
   const definition = parseVmDefinition(withPorts(settings, serial.length, parallel !== undefined));
   if (!definition.ok) {
     const { option, problem } = definition.error;
@@ -107,10 +113,11 @@ async function prepare({ settings, serial, parallel, display }: RunOptions): Pro
   }
   if (serial.length > definition.value.serialPorts)
     return err("bad-option", `The option --serial may be given once for each serial port.`);
-  if (display === "text" && !(process.stdin.isTTY && process.stdout.isTTY))
-    return err("bad-option", "The option --display text needs a terminal for input and output.");
-  const cables = await prepareCables(serial, parallel, display === "text");
-  return cables.ok ? ok({ definition: definition.value, cables: cables.value }) : cables;
+  const display = await prepareDisplay(options.display, options.vncPasswordFile);
+  if (!display.ok) return display;
+  const cables = await prepareCables(serial, parallel, display.value.kind === "text");
+  if (!cables.ok) return cables;
+  return ok({ definition: definition.value, cables: cables.value, display: display.value });
 }
 
 /** The settings, with the ports that the targets are for. */

@@ -23,7 +23,7 @@ export function attachTextDisplay(vm: VmHandle, commands: EscapeCommands): Relea
   const attached = new ReleaseStack();
   const painter = new ScreenPainter(lookFor(process.env), `${vm.name}: Ctrl-] and then q ends it`);
   const keys = new EscapeKeys({
-    input: (bytes) => vm.typeKeys(keyInputs(bytes)),
+    input: (bytes) => vm.giveInput(keyInputs(bytes)),
     command: (letter) => runEscapeCommand(commands, letter),
   });
   const onData = (chunk: Buffer): void => keys.receive(chunk);

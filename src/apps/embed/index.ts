@@ -11,9 +11,10 @@
 export { readyMadeGuest } from "./ready-made-guest.ts";
 export type { ReadyMadeGuestOptions } from "./ready-made-guest.ts";
 export { startVm, Vm } from "./vm.ts";
-export type { VmOptions, WaitOptions } from "./vm.ts";
+export type { VmOptions, VncOptions, WaitOptions } from "./vm.ts";
 export { VmPort } from "./vm-port.ts";
+export type { VncServer } from "../vnc/vnc-server.ts";
 export { VmError } from "./vm-error.ts";
 export type { VmErrorCode } from "./vm-error.ts";
 export type { VmEnding, VmSample } from "../../host/index.ts";
-export type { KeyInput, TextScreen, VmState, VmStatistics } from "../../vmm/index.ts";
+export type { KeyInput, PointerInput, TextScreen, VmState, VmStatistics } from "../../vmm/index.ts";

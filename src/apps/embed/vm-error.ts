@@ -42,6 +42,9 @@ const TRANSLATIONS: Readonly<Record<string, VmErrorCode>> = {
   "too-little-memory": "memory",
   "ram-size": "memory",
   "ram-unavailable": "memory",
+  "no-screen": "wrong-state",
+  "vnc-address": "bad-option",
+  "vnc-password": "bad-option",
 };
 
 export class VmError extends Error {

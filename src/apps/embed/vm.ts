@@ -4,10 +4,19 @@ import { waitForScreen, waitForSerial } from "../../host/index.ts";
 import type { VmEnding, VmHandle, VmSample } from "../../host/index.ts";
 import { nodeScheduling } from "../../platform/node/index.ts";
 import { parseVmDefinition, PRINTER_CONNECTOR } from "../../vmm/index.ts";
-import type { CaseButton, Connector, KeyInput, VmDefinitionInput, VmState } from "../../vmm/index.ts";
+import type {
+  CaseButton,
+  Connector,
+  KeyInput,
+  PointerInput,
+  VmDefinitionInput,
+  VmState,
+} from "../../vmm/index.ts";
 import { createVmHandle } from "../code-profiles.ts";
 import { spawnVm } from "../spawn-vm.ts";
 import { VmPort } from "./vm-port.ts";
+import { startVncServer } from "../vnc/vnc-server.ts";
+import type { VncServer } from "../vnc/vnc-server.ts";
 import { VmError, vmErrorOf, withVmErrors } from "./vm-error.ts";
 
 /**
@@ -20,6 +29,13 @@ export type VmOptions = VmDefinitionInput;
 export interface WaitOptions {
   /** Milliseconds; without it the wait lasts as long as the VM. */
   readonly timeoutMs?: number | undefined;
+}
+
+export interface VncOptions {
+  readonly address?: string | undefined;
+  readonly port?: number | undefined;
+  readonly path?: string | undefined;
+  readonly password?: string | undefined;
 }
 
 /** How often the text screen is looked at while somebody waits for it. */
@@ -114,6 +130,26 @@ export class Vm implements AsyncDisposable {
     return png;
   }
 
+  /**
+   * Shows the screen to VNC viewers, and takes their keys and movements of the mouse, until released or until the VM has ended:
+   * on 127.0.0.1 at `port` or the first free one from 5900 on, at another `address`, or at the unix socket `path`. Without a
+   * `password`, of up to 8 characters, only this host is let in.
+   */
+  async vnc({ address = "127.0.0.1", port, path, password }: VncOptions = {}): Promise<VncServer> {
+    const target =
+      path === undefined ? ({ kind: "tcp", address, port } as const) : ({ kind: "unix", path } as const);
+    const server = await startVncServer(this.#handle, target, password);
+    if (!server.ok) throw vmErrorOf(server.error);
+    return server.value;
+  }
+
+  /** Moves the mouse, turns its wheel and holds its buttons as given. */
+  movePointer(input: Omit<PointerInput, "kind">): void {
+    if (this.state === "ended")
+      throw new VmError("ended", `The VM ${this.name} has ended: it takes no input.`);
+    this.#handle.giveInput([{ kind: "pointer", ...input }]);
+  }
+
   /** Stops guest code and the guest's clock. */
   async pause(): Promise<void> {
     await withVmErrors(this.#handle.pause());
@@ -132,7 +168,7 @@ export class Vm implements AsyncDisposable {
   typeKeys(inputs: readonly KeyInput[]): void {
     if (this.state === "ended")
       throw new VmError("ended", `The VM ${this.name} has ended: it takes no input.`);
-    this.#handle.typeKeys(inputs);
+    this.#handle.giveInput(inputs);
   }
 
   /**

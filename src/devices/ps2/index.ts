@@ -6,6 +6,7 @@ export { MAX_PENDING_KEY_EVENTS, Ps2Keyboard } from "./ps2-keyboard.ts";
 export type { KeyboardLeds } from "./ps2-keyboard.ts";
 export { Ps2Mouse } from "./ps2-mouse.ts";
 export type { MouseButtons } from "./ps2-mouse.ts";
-export { isKeyCode, KEY_CODES } from "./scan-codes.ts";
+export { isKeyCode, KEY_CODES, keyOfScanCode } from "./scan-codes.ts";
 export type { KeyCode } from "./scan-codes.ts";
 export { isTypeable, usKeyStroke } from "./us-layout.ts";
+export type { KeyStroke } from "./us-layout.ts";

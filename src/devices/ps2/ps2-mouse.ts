@@ -1,8 +1,9 @@
 /**
- * PS/2 mouse with two or three buttons and no wheel (IBM PS/2 Hardware Interface Technical Reference, "Auxiliary
- * Device"): the standard commands and three-byte packets in stream and remote mode.
+ * PS/2 mouse with three buttons and a wheel (IBM PS/2 Hardware Interface Technical Reference, "Auxiliary Device"): the
+ * standard commands and three-byte packets in stream and remote mode. A driver that knows wheels sets the sample rates 200, 100
+ * and 80 one after the other; from then on the mouse has the ID 3 and packets of four bytes (Microsoft, "IntelliMouse").
  *
- * Deliberately missing: 2:1 scaling, and sample rate and resolution beyond being remembered.
+ * Deliberately missing: 2:1 scaling, sample rate and resolution beyond being remembered, and two more buttons (ID 4).
  */
 
 import type { Device, DeviceState } from "../../hw/index.ts";
@@ -13,6 +14,10 @@ import type { Ps2Device } from "./ps2-device.ts";
 
 const OUTPUT_BYTES = 16;
 const PACKET_BYTES = 3;
+/** Behind a packet of a mouse with a wheel: its turns, -8 to 7. */
+const WHEEL_BYTES = 1;
+const WHEEL_STEP = { least: -8, most: 7 } as const;
+const WHEEL_KNOCK = [200, 100, 80] as const;
 /** Largest movement of one packet; more stays for the next one. */
 const MAX_STEP = 255;
 
@@ -34,7 +39,7 @@ const COMMAND = {
   resend: 0xfe,
   reset: 0xff,
 } as const;
-const IDENTITY = 0x00;
+const IDENTITY = { plain: 0x00, wheel: 0x03 } as const;
 
 export interface MouseButtons {
   readonly left: boolean;
@@ -54,16 +59,21 @@ export class Ps2Mouse implements Device, Ps2Device {
   #isScaled = false;
   #resolution = 2;
   #sampleRate = 100;
+  /** The last ones that were set, the newest last. */
+  #rates: readonly number[] = [];
+  #hasWheel = false;
   #buttons = 0;
   #hasNews = false;
   /** Movement that no packet has carried yet; y grows upwards. */
   #dx = 0;
   #dy = 0;
+  #wheel = 0;
 
-  /** The mouse moves by so many counts (y upwards) and its buttons are as given. */
-  move(dx: number, dy: number, buttons: MouseButtons): void {
+  /** The mouse moves by so many counts (y upwards), its wheel turns towards the user, and its buttons are as given. */
+  move(dx: number, dy: number, buttons: MouseButtons, wheel = 0): void {
     this.#dx += Math.trunc(dx);
     this.#dy += Math.trunc(dy);
+    if (this.#hasWheel) this.#wheel += Math.trunc(wheel);
     this.#buttons = (buttons.left ? 1 : 0) | (buttons.right ? 2 : 0) | (buttons.middle ? 4 : 0);
     this.#hasNews = true;
     this.#report();
@@ -75,7 +85,7 @@ export class Ps2Mouse implements Device, Ps2Device {
 
   takeByte(): number {
     this.#lastSent = this.#output.shift();
-    if (this.#dx !== 0 || this.#dy !== 0) this.#hasNews = true;
+    if (this.#dx !== 0 || this.#dy !== 0 || this.#wheel !== 0) this.#hasNews = true;
     this.#report();
     return this.#lastSent;
   }
@@ -89,7 +99,7 @@ export class Ps2Mouse implements Device, Ps2Device {
     const command = this.#command;
     this.#command = undefined;
     if (command === COMMAND.setResolution) this.#resolution = byte & 3;
-    else if (command === COMMAND.setSampleRate) this.#sampleRate = byte;
+    else if (command === COMMAND.setSampleRate) this.#setSampleRate(byte);
     else {
       this.#obey(byte);
       return;
@@ -99,6 +109,7 @@ export class Ps2Mouse implements Device, Ps2Device {
 
   reset(): void {
     this.#output.clear();
+    this.#hasWheel = false;
     this.#setDefaults();
   }
 
@@ -113,6 +124,8 @@ export class Ps2Mouse implements Device, Ps2Device {
       isScaled: this.#isScaled,
       resolution: this.#resolution,
       sampleRate: this.#sampleRate,
+      rates: [...this.#rates],
+      hasWheel: this.#hasWheel,
       buttons: this.#buttons,
     };
   }
@@ -129,10 +142,16 @@ export class Ps2Mouse implements Device, Ps2Device {
     this.#isScaled = reader.boolean("isScaled");
     this.#resolution = reader.integer("resolution", 3);
     this.#sampleRate = reader.u8("sampleRate");
+    this.#rates = reader.integers("rates", WHEEL_KNOCK.length, 0xff);
+    this.#hasWheel = reader.boolean("hasWheel");
     this.#buttons = reader.integer("buttons", 7);
-    this.#dx = 0;
-    this.#dy = 0;
-    this.#hasNews = false;
+    this.#forgetMovement();
+  }
+
+  #setSampleRate(rate: number): void {
+    this.#sampleRate = rate;
+    this.#rates = [...this.#rates, rate].slice(-WHEEL_KNOCK.length);
+    if (WHEEL_KNOCK.every((knock, index) => this.#rates[index] === knock)) this.#hasWheel = true;
   }
 
   #obey(command: number): void {
@@ -162,7 +181,7 @@ export class Ps2Mouse implements Device, Ps2Device {
         this.#isWrapping = command === COMMAND.wrapMode;
         break;
       case COMMAND.identify:
-        reply = [IDENTITY];
+        reply = [this.#hasWheel ? IDENTITY.wheel : IDENTITY.plain];
         break;
       case COMMAND.enable:
       case COMMAND.disable:
@@ -176,8 +195,9 @@ export class Ps2Mouse implements Device, Ps2Device {
         this.#send(this.#lastSent);
         return;
       case COMMAND.reset:
+        this.#hasWheel = false;
         this.#setDefaults();
-        reply = [PS2_REPLY.selfTestPassed, IDENTITY];
+        reply = [PS2_REPLY.selfTestPassed, IDENTITY.plain];
         break;
       default:
         this.#send(PS2_REPLY.resend);
@@ -194,12 +214,14 @@ export class Ps2Mouse implements Device, Ps2Device {
     this.#isScaled = false;
     this.#resolution = 2;
     this.#sampleRate = 100;
+    this.#rates = [];
     this.#forgetMovement();
   }
 
   #forgetMovement(): void {
     this.#dx = 0;
     this.#dy = 0;
+    this.#wheel = 0;
     this.#hasNews = false;
   }
 
@@ -227,12 +249,16 @@ export class Ps2Mouse implements Device, Ps2Device {
     this.#dy -= dy;
     this.#hasNews = false;
     const signs = (dx < 0 ? 0x10 : 0) | (dy < 0 ? 0x20 : 0);
-    return [0x08 | this.#buttons | signs, dx & 0xff, dy & 0xff];
+    const packet = [0x08 | this.#buttons | signs, dx & 0xff, dy & 0xff];
+    if (!this.#hasWheel) return packet;
+    const turns = Math.min(Math.max(this.#wheel, WHEEL_STEP.least), WHEEL_STEP.most);
+    this.#wheel -= turns;
+    return [...packet, turns & 0xff];
   }
 
   #report(): void {
     const room = this.#output.capacity - this.#output.length;
-    if (!this.#hasNews || !this.#isReporting || this.#isRemote || room < PACKET_BYTES) return;
+    if (!this.#hasNews || !this.#isReporting || this.#isRemote || room < PACKET_BYTES + WHEEL_BYTES) return;
     this.#send(...this.#packet());
   }
 

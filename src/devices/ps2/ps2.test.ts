@@ -9,6 +9,7 @@ import {
   I8042_DATA_OFFSET,
   isKeyCode,
   KEY_CODES,
+  keyOfScanCode,
   MAX_PENDING_KEY_EVENTS,
   Ps2Keyboard,
   Ps2Mouse,
@@ -142,6 +143,20 @@ test("every key makes and breaks distinct codes", () => {
   assert.equal(seen.size, KEY_CODES.size);
 });
 
+test("a key is known by its code in set 1, as the controller sends it", () => {
+  const c = controller();
+  for (const key of [...KEY_CODES]
+    .filter(isKeyCode)
+    .filter((name) => name !== "PrintScreen" && name !== "Pause")) {
+    c.keyboard.key(key, true);
+    const codes = c.drain();
+    assert.equal(keyOfScanCode(codes.at(-1) ?? 0, codes.length > 1), key);
+  }
+  assert.equal(keyOfScanCode(0x37, true), "PrintScreen");
+  assert.equal(keyOfScanCode(0x46, true), "Pause");
+  assert.equal(keyOfScanCode(0x7f, false), undefined);
+});
+
 test("the same byte is read until the next one has come over the wire", () => {
   const c = controller();
   c.keyboard.key("KeyA", true);
@@ -231,6 +246,36 @@ test("the mouse answers and reports movement once enabled", () => {
   assert.deepEqual(mouse(0xee), [0xfa]);
   assert.deepEqual(mouse(0xf2), [0xf2], "wrap mode echoes");
   assert.deepEqual(mouse(0xec), [0xfa]);
+});
+
+test("the wheel turns for drivers that have knocked for it, until a reset", () => {
+  const c = controller();
+  const mouse = (...bytes: readonly number[]): number[] => {
+    for (const byte of bytes) {
+      c.command(0xd4);
+      c.write(byte);
+      c.pass(NS_PER_MS);
+    }
+    return c.drain();
+  };
+  const still = { left: false, right: false, middle: false };
+  mouse(0xf3, 200, 0xf3, 80, 0xf3, 100);
+  assert.deepEqual(mouse(0xf2), [0xfa, 0x00], "another order");
+  mouse(0xf3, 200, 0xf3, 100, 0xf3, 80);
+  assert.deepEqual(mouse(0xf2), [0xfa, 0x03]);
+  mouse(0xf4);
+  c.mouse.move(2, 0, still, 1);
+  assert.deepEqual(c.drain(), [0x08, 2, 0, 1]);
+  c.mouse.move(0, 0, still, -10);
+  assert.deepEqual(c.drain(), [0x08, 0, 0, 0xf8, 0x08, 0, 0, 0xfe], "as far as a packet goes, then the rest");
+  const other = new Ps2Mouse();
+  other.restore(c.mouse.save());
+  other.move(0, 0, still, 3);
+  assert.deepEqual([other.takeByte(), other.takeByte(), other.takeByte(), other.takeByte()], [0x08, 0, 0, 3]);
+  assert.deepEqual(mouse(0xff), [0xfa, 0xaa, 0x00]);
+  mouse(0xf4);
+  c.mouse.move(1, 0, still, 1);
+  assert.deepEqual(c.drain(), [0x08, 1, 0]);
 });
 
 test("a switched-off connector holds its bytes back", () => {

@@ -153,7 +153,27 @@ const SET_1_OF_SET_2 = [
   0x46, 0x54,
 ] as const;
 
+/** The only code of set 2 above 7Fh, as the ROM's table ends there. */
+const F7_IN_SET_1 = 0x41;
+
 const BREAK_PREFIX = 0xf0;
+
+/** Set 1's codes by the key, as the controller makes them of set 2; extended ones have E0h before them. */
+const KEY_OF_SET_1 = new Map<number, KeyCode>([
+  ...Object.entries(SET_2).flatMap(([name, code]) => {
+    const translated = code === SET_2.F7 ? F7_IN_SET_1 : SET_1_OF_SET_2[code & 0xff];
+    return isKeyCode(name) && translated !== undefined ? [[(code & E0) | translated, name] as const] : [];
+  }),
+  // What their sequences come down to: with Alt and with Control these keys send them alone.
+  [E0 | 0x37, "PrintScreen"],
+  [0x54, "PrintScreen"],
+  [E0 | 0x46, "Pause"],
+]);
+
+/** The key with this make code in set 1, 1 to 7Fh, and E0h before it or not. */
+export function keyOfScanCode(code: number, isExtended: boolean): KeyCode | undefined {
+  return KEY_OF_SET_1.get(isExtended ? E0 | code : code);
+}
 
 /** Translates a stream of set 2 bytes to set 1, in which a break is bit 7 of the code. */
 export class SetTranslator {
@@ -167,7 +187,7 @@ export class SetTranslator {
     }
     const broken = this.isBreak ? 0x80 : 0;
     this.isBreak = false;
-    if (byte === SET_2.F7) return 0x41 | broken;
+    if (byte === SET_2.F7) return F7_IN_SET_1 | broken;
     if (byte === 0x84) return 0x54 | broken;
     return byte < 0x80 ? (SET_1_OF_SET_2[byte] ?? byte) | broken : byte;
   }

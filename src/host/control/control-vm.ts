@@ -47,7 +47,7 @@ async function carryOut(controlled: ControlledVm, request: ControlRequest): Prom
         : { kind: "picture", png };
     }
     case "keys":
-      vm.typeKeys(request.inputs);
+      vm.giveInput(request.inputs);
       return { kind: "done" };
   }
 }

@@ -1,5 +1,7 @@
 /** What VMs need of Node.js: time and the event loop, processes, the compiled core, decompression. */
 
+export { createDeflater } from "./deflater.ts";
+export type { Deflater } from "./deflater.ts";
 export { nodeDecompressors } from "./decompress.ts";
 export { DISK_READERS_MAX } from "./disk-lock.ts";
 export { KeptFiles, userCacheFolder } from "./kept-files.ts";
@@ -15,6 +17,7 @@ export { readBootFile } from "./read-boot-file.ts";
 export { nodeScheduling, wallClockNs } from "./scheduling.ts";
 export { hasUnixSockets, isListening, listenAt, privateFolder } from "./unix-socket.ts";
 export type { SocketErrorCode } from "./unix-socket.ts";
+export { encryptVncChallenge, VNC_PASSWORD_MAX_BYTES } from "./vnc-cipher.ts";
 export {
   collectGarbage,
   forkVmProcess,

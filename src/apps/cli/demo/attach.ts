@@ -65,7 +65,7 @@ function attachScreen(vm: DemoVm, look: Look, detached: () => void): Attachment 
   return {
     receive(chunk) {
       const end = chunk.indexOf(ESCAPE_BYTE);
-      vm.handle.typeKeys(keyInputs(end === -1 ? chunk : chunk.subarray(0, end)));
+      vm.handle.giveInput(keyInputs(end === -1 ? chunk : chunk.subarray(0, end)));
       if (end === -1) return;
       listening.release();
       detached();
