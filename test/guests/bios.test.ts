@@ -79,3 +79,54 @@ test("what is not bootable says so on the screen", LIMIT, async () => {
   await using vm = await startVm({ disk: [disk], memory: "16M" });
   await vm.waitForScreen("No bootable device.", { timeoutMs: TIMEOUT_MS });
 });
+
+/** Where the pointing device's handler and the bytes are that the mouse is made to send, behind the code. */
+const HANDLER = 0x7c70;
+const MOUSE_BYTES = 0x7c90;
+const SUM = 0x500;
+const MOUSE_CODE = [
+  ...[0x31, 0xc0, 0x8e, 0xd8, 0x8e, 0xc0, 0xfc], // xor ax, ax; mov ds, ax; mov es, ax; cld
+  ...[0xc6, 0x06, SUM & 0xff, SUM >> 8, 0x00], // mov byte [sum], 0
+  ...[0xb8, 0x05, 0xc2, 0xb7, 0x03, 0xcd, 0x15], // mov ax, 0c205h; mov bh, 3; int 15h
+  ...[0xb8, 0x07, 0xc2, 0xbb, HANDLER & 0xff, HANDLER >> 8, 0xcd, 0x15], // mov ax, 0c207h; mov bx, handler; int 15h
+  ...[0xb8, 0x00, 0xc2, 0xb7, 0x01, 0xcd, 0x15], // mov ax, 0c200h; mov bh, 1; int 15h
+  ...[0xbe, MOUSE_BYTES & 0xff, MOUSE_BYTES >> 8], // mov si, bytes
+  ...[0xb9, 0x06, 0x00], // mov cx, 6
+  ...[0xb0, 0xd3, 0xe6, 0x64, 0xac, 0xe6, 0x60], // next: the controller sends the byte as if it were the mouse's
+  ...[0xe4, 0x64, 0xa8, 0x01, 0x75, 0xfa], // wait: in al, 64h; test al, 1; jnz wait
+  ...[0xe2, 0xf1], // loop next
+  ...[0xa0, SUM & 0xff, SUM >> 8, 0xe6, 0xf4], // mov al, [sum]; out 0f4h, al
+  ...[0xf4, 0xeb, 0xfd], // hlt for ever
+];
+/** Adds to the sum: status and x, less y. */
+const HANDLER_CODE = [
+  ...[0x55, 0x89, 0xe5], // push bp; mov bp, sp
+  ...[0x8a, 0x46, 0x0c, 0x02, 0x46, 0x0a, 0x2a, 0x46, 0x08], // mov al, [bp+12]; add al, [bp+10]; sub al, [bp+8]
+  ...[0x00, 0x06, SUM & 0xff, SUM >> 8], // add [sum], al
+  ...[0x5d, 0xcb], // pop bp; retf
+];
+
+test(
+  "the pointing device's handler is called for each packet, and the program goes on behind it",
+  LIMIT,
+  async () => {
+    await using folder = await workFolder();
+    const floppy = join(folder.path, "floppy.img");
+    const image = new Uint8Array(SECTOR_BYTES);
+    image.set(MOUSE_CODE);
+    image.set(HANDLER_CODE, HANDLER - 0x7c00);
+    image.set([0x09, 5, 3, 0x08, 1, 0], MOUSE_BYTES - 0x7c00);
+    image.set([0x55, 0xaa], SECTOR_BYTES - 2);
+    await writeFile(floppy, image);
+    for (const tier of ["auto", "interpreter"] as const) {
+      await using vm = await startVm({
+        floppy,
+        device: ["isa-debug-exit"],
+        memory: "16M",
+        tier,
+        timeout: 60,
+      });
+      assert.deepEqual(await vm.ended, { kind: "debug-exit", value: 0x09 + 5 - 3 + 0x08 + 1 });
+    }
+  },
+);

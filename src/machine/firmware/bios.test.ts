@@ -292,6 +292,20 @@ test("characters leave by a serial port, and one that is not there times out", a
   assert.equal((await bench.interrupt(0x14, { ax: 0x0141, dx: 3 })).eax & 0x8000, 0x8000);
 });
 
+test("the fixed disk parameter tables are where INT 41h and 46h point, for the disks there are", async () => {
+  const bench = await FirmwareBench.start({ disks: [disk(64 * MiB)] });
+  const pointer = bench.ram.readU32(4 * 0x41);
+  const table = Buffer.from(bench.dma.readable((pointer >>> 16) * 16 + (pointer & 0xffff), 16) ?? []);
+  const { ecx, edx } = await bench.interrupt(0x13, { ax: 0x0800, dx: 0x80 });
+  const lastCylinder = ((ecx >>> 8) & 0xff) | ((ecx & 0xc0) << 2);
+  assert.deepEqual(
+    [table.readUInt16LE(0), table[2], table[14]],
+    [lastCylinder + 1, ((edx >>> 8) & 0xff) + 1, ecx & 0x3f],
+  );
+  assert.deepEqual([table.readUInt16LE(5), table[8], table.readUInt16LE(12)], [0xffff, 8, lastCylinder + 1]);
+  assert.equal(bench.ram.readU32(4 * 0x46), 0);
+});
+
 test("characters are printed, and a printer that is not there times out", async () => {
   const bench = await FirmwareBench.start();
   assert.equal((await bench.interrupt(0x17, { ax: 0x0100, dx: 0 })).eax >>> 8, 0x90);

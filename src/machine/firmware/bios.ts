@@ -3,14 +3,15 @@
  * services of this folder. It works on the machine as firmware does, through ports and memory, but in TypeScript: the
  * processor stands still while a service runs.
  *
- * Deliberately missing: option ROMs, a setup, protected-mode entries (BIOS32, APM), INT 5h (print screen), the fixed disk
- * parameter tables of INT 41h and 46h, real-mode addresses that a virtual-8086 monitor maps elsewhere.
+ * Deliberately missing: option ROMs, a setup, protected-mode entries (BIOS32, APM), INT 5h (print screen), real-mode
+ * addresses that a virtual-8086 monitor maps elsewhere.
  */
 
 import type { BlockDevice } from "../../block/index.ts";
 import { SECTOR_BYTES } from "../../block/index.ts";
 import { readBytes } from "../../hw/index.ts";
 import type { Clock, CpuState, Dma, MmioBus, MmioHandler, PortBus } from "../../hw/index.ts";
+import type { Ps2Device } from "../../devices/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 import type { MemoryRange } from "../boot/index.ts";
 import { EBDA_GPA } from "../boot/index.ts";
@@ -19,6 +20,7 @@ import { BDA_GPA, BiosData } from "./bios-data.ts";
 import { disketteDrive, FIRST_DISK, hardDisk } from "./bios-drive.ts";
 import type { BiosDrive } from "./bios-drive.ts";
 import { CommunicationServices } from "./communication.ts";
+import { writeDiskTables } from "./disk-tables.ts";
 import { readElTorito } from "./el-torito.ts";
 import { VideoServices } from "./int10-video.ts";
 import { DiskServices } from "./int13-disk.ts";
@@ -26,6 +28,7 @@ import { SystemServices } from "./int15-system.ts";
 import { TimeServices } from "./int1a-time.ts";
 import { KeyboardServices } from "./keyboard.ts";
 import { PciServices } from "./pci-bios.ts";
+import { PointingDevice } from "./pointing-device.ts";
 import { programChipset } from "./chipset.ts";
 import {
   buildRom,
@@ -59,6 +62,7 @@ export interface BiosParts {
   readonly mmio: MmioBus;
   readonly clock: Clock;
   readonly pci: PciBus;
+  readonly mouse: Ps2Device;
   readonly memoryMap: readonly MemoryRange[];
   readonly serialPorts: readonly number[];
   readonly parallelPorts: readonly number[];
@@ -69,6 +73,8 @@ export interface BiosParts {
 
 const VECTORS_SERVED = 0x20;
 const HARDWARE_VECTORS = { first: 0x70, last: 0x77 } as const;
+/** Of the pointing device, IRQ 12. */
+const POINTING_VECTOR = 0x74;
 const ALARM_VECTOR = 0x4a;
 const DISKETTE_VECTOR = 0x40;
 const DISKETTE_PARAMETERS_VECTOR = 0x1e;
@@ -113,6 +119,7 @@ export class Bios {
   readonly #video: VideoServices;
   readonly #disk: DiskServices;
   readonly #system: SystemServices;
+  readonly #pointingDevice: PointingDevice;
   readonly #keyboard: KeyboardServices;
   readonly #time: TimeServices;
   readonly #pci: PciServices;
@@ -126,7 +133,9 @@ export class Bios {
     this.#data = new BiosData(ram);
     this.#video = new VideoServices(ram, ports, mmio, this.#data);
     this.#disk = new DiskServices(dma, this.#data);
+    this.#pointingDevice = new PointingDevice(ram, ports, this.#data, parts.mouse);
     this.#system = new SystemServices({
+      pointingDevice: this.#pointingDevice,
       dma,
       ports,
       clock,
@@ -214,6 +223,9 @@ export class Bios {
         if (call.ah === 0xb1) this.#pci.call(call);
         else this.#time.call(call);
         break;
+      case POINTING_VECTOR:
+        this.#pointingDevice.interrupt(call);
+        break;
       default:
         this.#endInterrupt(vector);
     }
@@ -245,6 +257,8 @@ export class Bios {
       ...diskettes.map((device, index) => disketteDrive(index, device)),
       ...disks.map((device, index) => hardDisk(FIRST_DISK + index, device)),
     ]);
+    const firstDisks = [0, 1].map((index) => this.#disk.drive(FIRST_DISK + index));
+    writeDiskTables(this.#parts.ram, this.#data.get("ebdaSegment"), firstDisks);
   }
 
   #writeVectors(): void {

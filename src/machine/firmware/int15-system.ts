@@ -1,9 +1,9 @@
 /**
- * INT 15h, system services: memory size and map, the A20 gate, moving blocks of extended memory, waiting, the pointing
- * device. IBM PS/2 and PC BIOS Interface Technical Reference; ACPI 6.5 section 15 (E820h); Phoenix BIOS for E801h.
+ * INT 15h, system services: memory size and map, the A20 gate, moving blocks of extended memory, waiting, and the way to
+ * the pointing device. IBM PS/2 and PC BIOS Interface Technical Reference; ACPI 6.5 section 15 (E820h); Phoenix BIOS for E801h.
  *
- * Deliberately missing: APM (the guest is told that there is none), entering protected mode (AH = 89h), events of the
- * pointing device (it is reported as absent), the cassette.
+ * The pointing device's functions are a part of their own. Deliberately missing: APM (the guest is told that there is
+ * none), entering protected mode (AH = 89h), the cassette.
  */
 
 import { KiB, MiB } from "../../base/index.ts";
@@ -11,6 +11,7 @@ import type { Clock, Dma, PortBus } from "../../hw/index.ts";
 import { E820_ENTRY_BYTES, encodeE820 } from "../boot/index.ts";
 import type { MemoryRange } from "../boot/index.ts";
 import type { BiosData } from "./bios-data.ts";
+import type { PointingDevice } from "./pointing-device.ts";
 import { ROM_OFFSETS, ROM_SEGMENT } from "./rom.ts";
 import type { ServiceCall } from "./service-call.ts";
 
@@ -37,6 +38,7 @@ export interface SystemServicesParts {
   readonly ports: PortBus;
   readonly clock: Clock;
   readonly data: BiosData;
+  readonly pointingDevice: PointingDevice;
   readonly ramBytes: number;
   readonly memoryMap: readonly MemoryRange[];
 }
@@ -76,6 +78,9 @@ export class SystemServices {
         return true;
       case 0xc1:
         call.es = this.#parts.data.get("ebdaSegment");
+        return true;
+      case 0xc2:
+        this.#parts.pointingDevice.call(call);
         return true;
       case 0xe8:
         this.#memory(call);

@@ -11,6 +11,7 @@
  */
 
 import { assert } from "../../base/index.ts";
+import { POINTING_HANDLER_OFFSET } from "./pointing-device.ts";
 
 export const ROM_GPA = 0xf0000;
 export const ROM_BYTES = 0x1_0000;
@@ -39,8 +40,9 @@ const IRET = 0xcf;
 
 /** Write to the port, and jump to the next instruction. */
 const TRAP = [0xe6, TRAP_PORT, 0xeb, 0x00] as const;
+const TRAP_WRITE_BYTES = 2;
 /** Lengths of what has been executed when the slice ends: the write alone, or the jump too. */
-const TRAP_LENGTHS: readonly number[] = [2, TRAP.length];
+const TRAP_LENGTHS: readonly number[] = [TRAP_WRITE_BYTES, TRAP.length];
 
 /** push ax; mov al, 20h; out 20h, al; pop ax: end of interrupt to the first 8259. */
 const END_OF_INTERRUPT = [0x50, 0xb0, 0x20, 0xe6, 0x20, 0x58] as const;
@@ -58,8 +60,34 @@ const CONFIGURATION = [0x08, 0x00, AT, 0x01, 0x00, 0x64, 0x40, 0x00, 0x00, 0x00]
 const WAIT = [0xfb, 0xf4, 0xeb, 0xf7] as const;
 const RETURN_BYTES = 1;
 
+/** Behind the stubs: the one of the pointing device, which calls a program's handler. */
+const POINTING_OFFSET = STUBS_OFFSET + STUB_BYTES * VECTORS;
+const POINTING_VECTOR = 0x74;
+/** push ds; push es; pushad: the service then has registers to answer in. */
+const SAVE_ALL = [0x1e, 0x06, 0x66, 0x60] as const;
+const RESTORE_ALL = [0x66, 0x61, 0x07, 0x1f] as const;
+/** push bx; push cx; push dx; push si; sti; call far [es:HANDLER]; cli; add sp, 8. */
+const CALL_HANDLER = [
+  ...[0x53, 0x51, 0x52, 0x56, 0xfb],
+  ...[0x26, 0xff, 0x1e, POINTING_HANDLER_OFFSET, 0x00],
+  ...[0xfa, 0x83, 0xc4, 0x08],
+] as const;
+/** mov al, 20h; out 0a0h, al; out 20h, al. */
+const END_OF_SECOND_INTERRUPT = [0xb0, 0x20, 0xe6, 0xa0, 0xe6, 0x20] as const;
+const POINTING_STUB = [
+  ...[...SAVE_ALL, ...TRAP],
+  // test al, al; jz behind the call
+  ...[0x84, 0xc0, 0x74, CALL_HANDLER.length, ...CALL_HANDLER],
+  ...[...END_OF_SECOND_INTERRUPT, ...RESTORE_ALL, IRET],
+] as const;
+
 /** Offset in the ROM segment of an interrupt's stub. */
-export const stubOffset = (vector: number): number => STUBS_OFFSET + vector * STUB_BYTES;
+export const stubOffset = (vector: number): number =>
+  vector === POINTING_VECTOR ? POINTING_OFFSET : STUBS_OFFSET + vector * STUB_BYTES;
+
+/** Of a stub, where its write to the port ends. */
+export const trapEndOffset = (vector: number): number =>
+  stubOffset(vector) + (vector === POINTING_VECTOR ? SAVE_ALL.length : 0) + TRAP_WRITE_BYTES;
 
 /** Where a service lets its stub go on that is to be called again after the next interrupt. */
 export const waitOffset = (vector: number): number => stubOffset(vector) + TRAP.length + RETURN_BYTES;
@@ -77,6 +105,8 @@ export type RomCall =
 export function romCallAt(linear: number): RomCall | undefined {
   const offset = linear - ROM_GPA;
   if (TRAP_LENGTHS.includes(offset - POST_OFFSET)) return { kind: "power-on-self-test" };
+  if (TRAP_LENGTHS.includes(offset - POINTING_OFFSET - SAVE_ALL.length))
+    return { kind: "interrupt", vector: POINTING_VECTOR };
   const vector = Math.floor((offset - STUBS_OFFSET) / STUB_BYTES);
   const isStub = vector >= 0 && vector < VECTORS && TRAP_LENGTHS.includes(offset - stubOffset(vector));
   return isStub ? { kind: "interrupt", vector } : undefined;
@@ -86,11 +116,13 @@ export function romCallAt(linear: number): RomCall | undefined {
 export function buildRom(dateText: string): Uint8Array {
   const rom = new Uint8Array(ROM_BYTES);
   for (let vector = 0; vector < VECTORS; vector++) {
+    if (vector === POINTING_VECTOR) continue;
     const behind = vector === TICK ? [0xcd, USER_TICK, ...END_OF_INTERRUPT, IRET] : [IRET, ...WAIT];
     const stub = [...TRAP, ...behind];
     assert(stub.length <= STUB_BYTES, "a stub fits its place");
     rom.set(stub, stubOffset(vector));
   }
+  rom.set(POINTING_STUB, POINTING_OFFSET);
   // What comes back from booting has found nothing; then there is nothing left to do but wait.
   rom.set([...TRAP, 0xcd, BOOTSTRAP, 0xcd, NO_BOOT, 0xf4, 0xeb, 0xfd], POST_OFFSET);
   rom[IRET_OFFSET] = IRET;

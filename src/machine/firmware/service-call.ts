@@ -162,6 +162,9 @@ export class ServiceCall {
   }
 
   #es: number | undefined;
+  get es(): number {
+    return this.#es ?? this.#state.es.selector;
+  }
   /** What ES is to be loaded with, in real mode. */
   set es(segment: number) {
     this.#es = segment & 0xffff;

@@ -9,12 +9,11 @@ import type { Connector } from "../pc/index.ts";
 import { I440fx, PciBus } from "../pci/index.ts";
 import { Bios, BOOT_ORDER } from "./bios.ts";
 import type { BiosDrives } from "./bios.ts";
-import { ROM_SEGMENT, stubOffset } from "./rom.ts";
+import { ROM_SEGMENT, trapEndOffset } from "./rom.ts";
 
 export const RAM_BYTES = 4 * MiB;
 /** Stack and data of the program that calls. */
 const STACK_POINTER = 0x7000;
-const TRAP_BYTES = 2;
 const FLAGS_BEFORE = 0x0202;
 export const FLAG = { carry: 1 << 0, zero: 1 << 6 } as const;
 
@@ -38,6 +37,7 @@ export interface Answer {
   readonly ebx: number;
   readonly ecx: number;
   readonly edx: number;
+  readonly si: number;
   readonly di: number;
   readonly es: number;
   readonly sp: number;
@@ -105,6 +105,7 @@ export class FirmwareBench {
       mmio: this.board.mmio,
       clock: this.clock,
       pci,
+      mouse: this.board.mouse,
       memoryMap: this.board.memoryMap,
       serialPorts: [0x3f8, 0x2f8],
       parallelPorts: [0x378],
@@ -134,9 +135,10 @@ export class FirmwareBench {
     if (after === undefined) throw new Error(`interrupt ${vector} has no stub`);
     const flags = this.ram.readU16(STACK_POINTER + 4);
     const gpr = after.gpr.map(Number);
-    const [eax = 0, ecx = 0, edx = 0, ebx = 0, esp = 0, , , edi = 0] = gpr;
+    const [eax = 0, ecx = 0, edx = 0, ebx = 0, esp = 0, , esi = 0, edi = 0] = gpr;
     return {
       ...{ eax, ebx, ecx, edx },
+      si: esi & 0xffff,
       di: edi & 0xffff,
       es: after.es.selector,
       sp: esp,
@@ -166,7 +168,7 @@ export class FirmwareBench {
     const gpr = [ax, cx, dx, bx, STACK_POINTER, bp, si, di, 0, 0, 0, 0, 0, 0, 0, 0].map(BigInt);
     return {
       gpr,
-      rip: BigInt(stubOffset(vector) + TRAP_BYTES),
+      rip: BigInt(trapEndOffset(vector)),
       rflags: 2n,
       cs: segment(ROM_SEGMENT),
       ss: segment(0),

@@ -511,6 +511,24 @@ test("four serial ports share two interrupts, and each has its own connector", (
   assert.equal(m.bus.acknowledgeInterrupt(), 0x24);
 });
 
+test("CMOS memory has the types of the IDE disks, as their own parameters, within the checksum", () => {
+  const disk = (bus: Drive["bus"], sizeBytes: number): Drive => ({
+    ...{ bus, medium: "disk", serialNumber: "1" },
+    device: new MemoryDisk(new Uint8Array(sizeBytes)),
+  });
+  const m = pc({ drives: [disk("nvme", MiB), disk("ide", 32 * MiB)] });
+  const cmos = (index: number): number => {
+    m.out(0x70, index);
+    return m.in(0x71);
+  };
+  const bytes = [0x12, 0x19, 0x1a].map(cmos);
+  assert.deepEqual(bytes, [0xf0, 47, 0]);
+  const parameters = Array.from({ length: 9 }, (_, index) => cmos(0x1b + index));
+  assert.deepEqual(parameters, [65, 0, 16, 0xff, 0xff, 0xc8, 65, 0, 63]);
+  const sum = Array.from({ length: 0x1e }, (_, index) => cmos(0x10 + index)).reduce((a, b) => a + b);
+  assert.equal((cmos(0x2e) << 8) | cmos(0x2f), sum);
+});
+
 test("a printer prints and interrupts by IRQ 7; without one nothing answers", () => {
   const m = pc({ hasParallelPort: true });
   m.initializePics(7);

@@ -64,7 +64,7 @@ import { ExpansionSlots } from "./expansion-slots.ts";
 import { firmwareFlash } from "./firmware-flash.ts";
 import { addFirmwareItems } from "./firmware-items.ts";
 import { floppyDrives } from "./floppy-drives.ts";
-import { cdromUnits, ideDrives } from "./ide-drives.ts";
+import { cdromUnits, ideDiskGeometries, ideDrives } from "./ide-drives.ts";
 import { InterruptControllers } from "./interrupt-controllers.ts";
 import { PoweredPins } from "./powered-pins.ts";
 import { writeFirmwareData } from "./power-on-self-test.ts";
@@ -182,11 +182,12 @@ export class PcBoard {
 
     this.#dma = new DmaPair(config.dma);
     const pit = new Pit8254({ clock, timers, irq: hpet.pitOutput });
-    const cmos = cmosImage(
-      ram.sizeBytes,
-      drives.map(({ type }) => type.cmosType),
-      config.firmware?.bootOrder,
-    );
+    const cmos = cmosImage({
+      ramBytes: ram.sizeBytes,
+      disketteTypes: drives.map(({ type }) => type.cmosType),
+      disks: ideDiskGeometries(config.drives),
+      bootOrder: config.firmware?.bootOrder,
+    });
     const rtc = new Rtc({ clock, timers, irq: hpet.rtcOutput, wallClockNs, cmos });
     const portB = new SystemControlPortB(clock, pit);
     const portA = new SystemControlPortA(
@@ -375,6 +376,7 @@ export class PcBoard {
           ports: this.ports,
           mmio: this.mmio,
           pci: this.#pci,
+          mouse: this.mouse,
           memoryMap: this.memoryMap,
         },
         serialPorts: platform.serialPorts.map(({ ioBase }) => ioBase),

@@ -1,17 +1,23 @@
 /**
  * What firmware keeps in CMOS memory (the indices of Ralf Brown's CMOS list that operating systems and firmware
- * read): memory sizes, installed equipment, types of diskette drives. Hard disks are found by asking them. For firmware that a
+ * read): memory sizes, installed equipment, types of diskette drives and of the disks of an AT's controller. For firmware that a
  * user brings also what SeaBIOS reads on virtual PCs: the order of drives to boot from, and how disks are translated.
  */
 
 import { KiB, MiB } from "../../base/index.ts";
+import type { Geometry } from "../../devices/index.ts";
 import type { BootSource } from "../firmware/index.ts";
 
 const INDEX = {
   diskettes: 0x10,
+  /** Types of the first disk in bits 7–4 and of the second; 15 means that the next two have them. */
+  disks: 0x12,
   equipment: 0x14,
   baseMemory: 0x15,
   extendedMemory: 0x17,
+  extendedDiskTypes: 0x19,
+  /** What type 47 means for each of the two disks. */
+  diskParameters: [0x1b, 0x24],
   checksum: 0x2e,
   extendedMemoryFound: 0x30,
   memoryAbove16MiB: 0x34,
@@ -36,15 +42,26 @@ const MORE_DISKETTES_BIT = 6;
 const BASE_MEMORY_BYTES = 640 * KiB;
 const U16_MAX = 0xffff;
 
-/**
- * CMOS memory at power-on of a PC with `ramBytes` of RAM and diskette drives of these types (at most two), by index; the boot
- * order is for firmware that a user brings.
- */
-export function cmosImage(
-  ramBytes: number,
-  [first = 0, second = 0]: readonly number[] = [],
-  bootOrder?: readonly BootSource[],
-): Map<number, number> {
+/** A type that is looked up in the next bytes, and there the one that has its parameters here. */
+const DISK_TYPE_EXTENDED = 0x0f;
+const DISK_TYPE_OF_USER = 47;
+const NO_PRECOMPENSATION = 0xffff;
+/** No retries, and whether there are more than eight heads. */
+const DISK_CONTROL = { noRetries: 0xc0, moreHeads: 0x08 } as const;
+
+export interface CmosContents {
+  readonly ramBytes: number;
+  /** At most two. */
+  readonly disketteTypes: readonly number[];
+  /** Of the first two places of IDE drives; a gap is a place without a disk. */
+  readonly disks: readonly (Geometry | undefined)[];
+  /** For firmware that a user brings. */
+  readonly bootOrder: readonly BootSource[] | undefined;
+}
+
+/** CMOS memory at power-on, by index. */
+export function cmosImage({ ramBytes, disketteTypes, disks, bootOrder }: CmosContents): Map<number, number> {
+  const [first = 0, second = 0] = disketteTypes;
   const diskettes = first === 0 ? 0 : DISKETTE_INSTALLED | ((second === 0 ? 0 : 1) << MORE_DISKETTES_BIT);
   const image = new Map<number, number>([
     [INDEX.diskettes, (first << 4) | second],
@@ -59,6 +76,7 @@ export function cmosImage(
   set16(INDEX.extendedMemory, extendedKib);
   set16(INDEX.extendedMemoryFound, extendedKib);
   set16(INDEX.memoryAbove16MiB, Math.min(Math.floor(Math.max(0, ramBytes - 16 * MiB) / (64 * KiB)), U16_MAX));
+  setDisks(image, disks);
   if (bootOrder !== undefined) {
     const [one = 0, two = 0, three = 0] = bootOrder.map((source) => BOOT_NIBBLE[source]);
     image.set(INDEX.bootFirst, one | (two << 4));
@@ -70,4 +88,20 @@ export function cmosImage(
   image.set(INDEX.checksum, sum >> 8);
   image.set(INDEX.checksum + 1, sum & 0xff);
   return image;
+}
+
+function setDisks(image: Map<number, number>, disks: readonly (Geometry | undefined)[]): void {
+  INDEX.diskParameters.forEach((parameters, place) => {
+    const geometry = disks[place];
+    if (geometry === undefined) return;
+    const { cylinders, heads, sectorsPerTrack } = geometry;
+    const nibble = DISK_TYPE_EXTENDED << (place === 0 ? 4 : 0);
+    image.set(INDEX.disks, (image.get(INDEX.disks) ?? 0) | nibble);
+    image.set(INDEX.extendedDiskTypes + place, DISK_TYPE_OF_USER);
+    const control = DISK_CONTROL.noRetries | (heads > 8 ? DISK_CONTROL.moreHeads : 0);
+    const words = [cylinders & 0xff, cylinders >> 8];
+    const precompensation = [NO_PRECOMPENSATION & 0xff, NO_PRECOMPENSATION >> 8];
+    const bytes = [...words, heads, ...precompensation, control, ...words, sectorsPerTrack];
+    bytes.forEach((byte, at) => image.set(parameters + at, byte));
+  });
 }

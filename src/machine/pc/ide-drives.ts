@@ -4,8 +4,9 @@
  */
 
 import { assert } from "../../base/index.ts";
-import { AtaDisk, AtapiDrive, IDE_DRIVES_MAX } from "../../devices/index.ts";
-import type { CdromUnit, IdeDrive } from "../../devices/index.ts";
+import { SECTOR_BYTES } from "../../block/index.ts";
+import { AtaDisk, AtapiDrive, defaultGeometry, IDE_DRIVES_MAX } from "../../devices/index.ts";
+import type { CdromUnit, Geometry, IdeDrive } from "../../devices/index.ts";
 import type { Drive } from "./drive.ts";
 
 /** What there is with an IDE plug. */
@@ -40,6 +41,14 @@ export function idePlaces(drives: readonly Drive[]): (Drive | undefined)[] {
 /** The drives of the IDE bus by place. */
 export function ideDrives(drives: readonly Drive[]): (IdeDrive | undefined)[] {
   return idePlaces(drives).map((drive, place) => drive && ideDrive(drive, place));
+}
+
+/** Of the disks in the primary channel's two places. */
+export function ideDiskGeometries(drives: readonly Drive[]): Geometry[] {
+  return drives
+    .filter(({ bus, medium }) => bus === "ide" && medium === "disk")
+    .slice(0, 2)
+    .map(({ device }) => defaultGeometry(Math.floor(device.sizeBytes / SECTOR_BYTES)));
 }
 
 /** What changes discs, for each CD-ROM drive in the order of places. */
