@@ -4,10 +4,9 @@ import { KiB, MiB, unwrap } from "../base/index.ts";
 import {
   bootDefinition,
   bootOrderSetting,
-  efiKernelProblem,
+  firmwareKernelProblem,
   firmwareProblem,
   firmwareVariablesSetting,
-  kernelFirmwareProblem,
   moduleFile,
   variablesProblem,
   vgaBiosProblem,
@@ -109,13 +108,16 @@ test("firmware is given a kernel to start, and nothing that it could not pass on
   assert.match(problemOf({ ...settings, order: ["disk"] }), /^The setting boot is for drives/);
 });
 
-test("UEFI firmware and applications are told by their first bytes", () => {
-  const volume = new Uint8Array(64);
-  volume.set(new TextEncoder().encode("_FVH"), 40);
-  assert.equal(kernelFirmwareProblem(volume), undefined);
-  assert.match(kernelFirmwareProblem(new Uint8Array(64)) ?? "", /^starts no kernels/);
-  assert.equal(efiKernelProblem(new TextEncoder().encode("MZ")), undefined);
-  assert.match(efiKernelProblem(new Uint8Array(0)) ?? "", /^is no application of UEFI/);
+test("UEFI firmware starts its applications, U-Boot any kernel, others none", () => {
+  const application = new TextEncoder().encode("MZ");
+  const other = new Uint8Array(2);
+  const uefi = new Uint8Array(64);
+  uefi.set(new TextEncoder().encode("_FVH"), 40);
+  assert.equal(firmwareKernelProblem(uefi, application), undefined);
+  assert.match(firmwareKernelProblem(uefi, other) ?? "", /^starts applications of UEFI/);
+  const uBoot = new TextEncoder().encode("\0\0U-Boot 2023.01+dfsg\0");
+  assert.equal(firmwareKernelProblem(uBoot, other), undefined);
+  assert.match(firmwareKernelProblem(new Uint8Array(64), application) ?? "", /^takes no kernel/);
 });
 
 test("firmware has a size that a ROM can have", () => {

@@ -28,13 +28,13 @@ export type BootDefinition =
       readonly firmware: string;
       readonly variables: FirmwareVariables | undefined;
       readonly vgaBios: string | undefined;
-      /** Which UEFI firmware starts in the place of what is on drives. */
-      readonly kernel: EfiKernel | undefined;
+      /** What the firmware starts in the place of what is on drives: OVMF does, U-Boot by its command `qfw`. */
+      readonly kernel: FirmwareKernelFiles | undefined;
       readonly order: readonly BootSource[];
     };
 
-/** A kernel that is an application of UEFI, with what it is given. */
-export interface EfiKernel {
+/** A kernel that firmware starts, with what that hands over. */
+export interface FirmwareKernelFiles {
   readonly kernel: string;
   readonly initrd: string | undefined;
   readonly commandLine: string;
@@ -62,16 +62,22 @@ export function firmwareProblem(sizeBytes: number): string | undefined {
 const VOLUME_SIGNATURE = [0x5f, 0x46, 0x56, 0x48] as const;
 const VOLUME_SIGNATURE_AT = 40;
 
-/** What is wrong with firmware that is to start a kernel, as the end of a sentence. */
-export function kernelFirmwareProblem(image: Uint8Array): string | undefined {
-  if (VOLUME_SIGNATURE.every((byte, index) => image[VOLUME_SIGNATURE_AT + index] === byte)) return undefined;
-  return "starts no kernels: only UEFI firmware like OVMF does. Without firmware the kernel is loaded directly";
+/** In the clear in each of its images. */
+const U_BOOT_NAME = /U-Boot 2\d\d\d\.\d\d/;
+
+export function isUefiFirmware(image: Uint8Array): boolean {
+  return VOLUME_SIGNATURE.every((byte, index) => image[VOLUME_SIGNATURE_AT + index] === byte);
 }
 
-/** What is wrong with a kernel that UEFI firmware is to start: an application begins with "MZ". */
-export function efiKernelProblem(image: Uint8Array): string | undefined {
-  if (image[0] === 0x4d && image[1] === 0x5a) return undefined;
-  return "is no application of UEFI, as a Linux with EFI stub is; without firmware it is loaded directly";
+/** What is wrong with a kernel for this firmware, as the end of a sentence about that one. */
+export function firmwareKernelProblem(firmware: Uint8Array, kernel: Uint8Array): string | undefined {
+  if (isUefiFirmware(firmware)) {
+    // An application begins with "MZ".
+    if (kernel[0] === 0x4d && kernel[1] === 0x5a) return undefined;
+    return "starts applications of UEFI, as a Linux with EFI stub is, and the kernel is none";
+  }
+  if (U_BOOT_NAME.test(new TextDecoder("latin1").decode(firmware))) return undefined;
+  return "takes no kernel: UEFI firmware like OVMF and U-Boot do; without firmware the kernel is loaded directly";
 }
 
 /** What is wrong with a store of variables of this size beside firmware of that one, as the end of a sentence. */
@@ -177,8 +183,8 @@ export function bootDefinition(
       ];
       if (tooMuch !== undefined)
         return wrong(tooMuch, "is for a kernel that is loaded directly, without firmware");
-      const efi = { kernel, initrd, commandLine };
-      return ok({ kind: "firmware", firmware, variables, vgaBios, kernel: efi, order: BOOT_ORDER });
+      const files = { kernel, initrd, commandLine };
+      return ok({ kind: "firmware", firmware, variables, vgaBios, kernel: files, order: BOOT_ORDER });
     }
     return ok({ kind: "kernel", kernel, protocol, initrd, modules, commandLine });
   }

@@ -20,11 +20,10 @@ export type { CaseButton, Connector, Drive, SerialConnector } from "../machine/i
 export type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu } from "./accelerator.ts";
 export type { Board } from "./board.ts";
 export type { DriveDefinition, DriveInput } from "./drive-settings.ts";
-export type { EfiKernel } from "./boot-settings.ts";
+export type { FirmwareKernelFiles } from "./boot-settings.ts";
 export {
-  efiKernelProblem,
+  firmwareKernelProblem,
   firmwareProblem,
-  kernelFirmwareProblem,
   moduleFile,
   variablesProblem,
   vgaBiosProblem,

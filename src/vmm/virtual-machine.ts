@@ -71,7 +71,7 @@ export interface FirmwareImages {
   /** Of a size that {@link firmwareProblem} has nothing against. */
   readonly image: Uint8Array;
   readonly vgaBios: Uint8Array | undefined;
-  /** For UEFI firmware to start. */
+  /** Which {@link firmwareKernelProblem} has nothing against. */
   readonly kernel?: FirmwareKernel | undefined;
   /** Of its variables, of a size that {@link variablesProblem} has nothing against; the VM closes it when it has ended. */
   readonly variables?: BlockDevice | undefined;

@@ -1,4 +1,4 @@
-/** SeaBIOS and OVMF, as Debian has them, in the place of the built-in BIOS. */
+/** SeaBIOS, OVMF and U-Boot, as Debian has them, in the place of the built-in BIOS. */
 
 import assert from "node:assert/strict";
 import { copyFile, mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
@@ -80,14 +80,24 @@ test("OVMF starts Linux by its EFI stub, keeps its variables, and ACPI ends the 
   assert.ok(!(await readFile(images("OVMF_VARS_4M.fd"))).includes(Buffer.from("BootOrder\0", "utf16le")));
 });
 
-test("a kernel is for UEFI firmware, and is an application of UEFI", LIMIT, async (t) => {
+test("a kernel is refused where the firmware would not start it", LIMIT, async (t) => {
   const bios = await seaBios(t);
   const images = await packageFiles(t, "ovmf", OVMF);
   if (bios === undefined || images === undefined) return;
   await assert.rejects(startVm({ firmware: bios("bios.bin"), kernel: images("OVMF_VARS_4M.fd") }), {
-    message: /^The firmware \S+ starts no kernels: only UEFI firmware like OVMF does\./,
+    message: /^The firmware \S+ takes no kernel: UEFI firmware like OVMF and U-Boot do;/,
   });
   await assert.rejects(startVm({ firmware: images("OVMF_CODE_4M.fd"), kernel: bios("bios.bin") }), {
-    message: /^The kernel \S+ is no application of UEFI/,
+    message:
+      /^The firmware \S+ starts applications of UEFI, as a Linux with EFI stub is, and the kernel is none\./,
   });
+});
+
+test("U-Boot goes from 16 to 64 bits in its ROM, and lists the chipset at its prompt", LIMIT, async (t) => {
+  const images = await packageFiles(t, "u-boot-qemu", ["usr/lib/u-boot/qemu-x86_64/u-boot.rom"]);
+  if (images === undefined) return;
+  await using vm = await startVm({ firmware: images("u-boot.rom"), profile: "off" });
+  await vm.waitFor("Hit any key to stop autoboot", { timeoutMs });
+  await vm.write(" pci\r");
+  await vm.waitFor(/Model: QEMU x86 \(I440FX\)[^]*=> +pci[^]*0x8086 +0x7113[^]*=> /, { timeoutMs });
 });

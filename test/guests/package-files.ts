@@ -2,14 +2,14 @@
 
 import { existsSync } from "node:fs";
 import { copyFile, cp, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 
 import { programCacheFolder } from "../programs/debian-archives.ts";
 import { Unavailable } from "../programs/run-tool.ts";
 import { unpackPackage } from "./debian-package.ts";
 import type { Skippable } from "./guests.ts";
 
-/** Gives the copy of each file by its base name; undefined, after telling why, where the package cannot be had. */
+/** Gives the copy of each file by its base name, or as much of its path as tells it from others; undefined, after telling why, where the package cannot be had. */
 export async function packageFiles(
   t: Skippable,
   packageName: string,
@@ -31,9 +31,12 @@ export async function filesOfPackage(
 ): Promise<(name: string) => string> {
   const folder = join(programCacheFolder(), `${packageName}-files`);
   const kept = await readdir(folder).catch((): string[] => []);
-  if (!paths.every((path) => kept.includes(basename(path)))) await download(packageName, paths, folder);
-  return (name) => join(folder, name);
+  if (!paths.every((path) => kept.includes(keptName(path)))) await download(packageName, paths, folder);
+  return (name) => join(folder, keptName(paths.find((path) => path.endsWith(`/${name}`)) ?? name));
 }
+
+/** Packages have files of one name in several folders. */
+const keptName = (path: string): string => path.replaceAll("/", "-");
 
 /** All files of some packages in one tree, which is kept; throws Unavailable. */
 export async function packageTree(packageNames: readonly string[]): Promise<string> {
@@ -61,7 +64,7 @@ async function download(packageName: string, paths: readonly string[], folder: s
   try {
     const root = await unpackPackage(packageName, work);
     for (const path of paths) {
-      const file = basename(path);
+      const file = keptName(path);
       await copyFile(join(root, path), join(work, file));
       await rename(join(work, file), join(folder, file));
     }

@@ -8,14 +8,8 @@ import type { Result } from "../../base/index.ts";
 import { OverlayDisk } from "../../block/index.ts";
 import type { BlockDevice } from "../../block/index.ts";
 import { openRawDisk, readBootFile } from "../../platform/node/index.ts";
-import {
-  efiKernelProblem,
-  firmwareProblem,
-  kernelFirmwareProblem,
-  variablesProblem,
-  vgaBiosProblem,
-} from "../../vmm/index.ts";
-import type { EfiKernel, FirmwareImages, VmDefinition } from "../../vmm/index.ts";
+import { firmwareKernelProblem, firmwareProblem, variablesProblem, vgaBiosProblem } from "../../vmm/index.ts";
+import type { FirmwareKernelFiles, FirmwareImages, VmDefinition } from "../../vmm/index.ts";
 
 /** They last as long as the VM: unlike a kernel, nothing that the guest does changes image and VGA BIOS. */
 export async function openFirmware({ boot }: VmDefinition): Promise<Result<FirmwareImages | undefined>> {
@@ -60,16 +54,14 @@ async function readVgaBios(path: string | undefined): Promise<Result<Uint8Array 
 async function readKernel(
   firmwarePath: string,
   firmware: Uint8Array,
-  wanted: EfiKernel | undefined,
+  wanted: FirmwareKernelFiles | undefined,
 ): Promise<Result<FirmwareImages["kernel"]>> {
   if (wanted === undefined) return ok(undefined);
-  const unfit = kernelFirmwareProblem(firmware);
-  if (unfit !== undefined) return err("firmware", `The firmware ${firmwarePath} ${unfit}.`);
   const kernel = await readBootFile("kernel", wanted.kernel);
   if (!kernel.ok) return kernel;
   const image = kernel.value.bytes;
-  const problem = efiKernelProblem(image);
-  if (problem !== undefined) return err("firmware", `The kernel ${wanted.kernel} ${problem}.`);
+  const problem = firmwareKernelProblem(firmware, image);
+  if (problem !== undefined) return err("firmware", `The firmware ${firmwarePath} ${problem}.`);
   const { commandLine } = wanted;
   if (wanted.initrd === undefined) return ok({ image, initrd: undefined, commandLine });
   const initrd = await readBootFile("initrd", wanted.initrd);

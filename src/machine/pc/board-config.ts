@@ -35,7 +35,7 @@ export interface FirmwareConfig {
   readonly vgaBios: Uint8Array | undefined;
   /** Of its variables, which it finds right below the image; together at most 16 MiB. Absent: it keeps none. */
   readonly variables?: FlashStore | undefined;
-  /** For UEFI firmware, which starts it in the place of what is on drives. */
+  /** For firmware that starts one in the place of what is on drives. */
   readonly kernel?: FirmwareKernel | undefined;
   readonly bootOrder: readonly BootSource[];
 }

@@ -1,7 +1,7 @@
 /**
- * A kernel that UEFI firmware starts: OVMF reads it, its initial RAM disk and its command line from numbered items of the
- * firmware configuration device and starts it as an application, which a Linux with EFI stub is. A bzImage is handed over in
- * two parts, set-up code and the rest, which the firmware joins again.
+ * A kernel that firmware starts: it reads that, its initial RAM disk and its command line from numbered items of the firmware
+ * configuration device. OVMF starts it as an application, which a Linux with EFI stub is; U-Boot loads it by its command
+ * `qfw`. A bzImage is handed over in two parts, set-up code and the rest, which OVMF joins again.
  *
  * Deliberately missing: where SeaBIOS' option ROM for kernels, which is not ours to give, would load each part.
  */
