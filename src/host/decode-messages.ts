@@ -99,6 +99,30 @@ const stops = shape({
   p99Ns: isNumber,
   histogram: listUpTo(MAX_STOP_BUCKETS, shape({ upToNs: isNumber, count: isCount })),
 });
+/** The most network cards that a VM may have. */
+const NETWORKS_MAX = 16;
+const network = shape({
+  framesFromGuest: isCount,
+  bytesFromGuest: isCount,
+  framesToGuest: isCount,
+  bytesToGuest: isCount,
+  tcpConnections: isCount,
+  tcpConnectionsOpen: isCount,
+  tcpRetransmissions: isCount,
+  udpAssociations: isCount,
+  udpAssociationsOpen: isCount,
+  dnsQueries: isCount,
+  dropped: shape({
+    malformed: isCount,
+    unknownProtocol: isCount,
+    spoofed: isCount,
+    fragments: isCount,
+    guestBusy: isCount,
+    refused: isCount,
+    hostBusy: isCount,
+    limit: isCount,
+  }),
+});
 const statistics = shape({
   wallTimeNs: isNumber,
   guestTimeNs: isNumber,
@@ -127,6 +151,7 @@ const statistics = shape({
   }),
   exits: shape({ slice: isCount, halt: isCount, shutdown: isCount, requested: isCount }),
   resets: isCount,
+  networks: listUpTo(NETWORKS_MAX, network),
 });
 const sample = shape({
   atNs: isNumber,

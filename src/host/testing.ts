@@ -51,6 +51,7 @@ export const SAMPLE: VmSample = {
       evictionStops: stops,
     },
     exits: { slice: 1, halt: 2, shutdown: 3, requested: 4 },
+    networks: [],
     resets: 0,
   },
 };

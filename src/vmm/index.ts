@@ -37,6 +37,8 @@ export { WrongStateFault } from "./lifecycle.ts";
 export type { VmCommand, VmState } from "./lifecycle.ts";
 export { MachineLoop } from "./machine-loop.ts";
 export type { ExitCounts } from "./machine-loop.ts";
+export type { NetworkDefinition, NetworkInput } from "./network-settings.ts";
+export type { NetworkHost } from "./networks-in-use.ts";
 export { debugExitStatus } from "./outcome.ts";
 export type { FailureReport, VmOutcome } from "./outcome.ts";
 export type { HostTimer, Scheduling } from "./scheduling.ts";

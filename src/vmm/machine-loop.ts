@@ -37,6 +37,9 @@ const SPEED_WEIGHT = 0.25;
 /** Why the vCPU does not run: each reason is taken back by itself. */
 export type HoldReason = "paused" | "restarting" | "firmware";
 
+/** What the host does for the guest. */
+export type HostWork = "drives" | "networks";
+
 export type ExitCounts = Readonly<Record<VcpuExit["kind"], number>>;
 
 export interface MachineLoopParts {
@@ -71,6 +74,7 @@ export class MachineLoop {
   /** Guest time at which the wait of a halted vCPU ends by itself; -Infinity outside a wait. */
   #waitEndNs = -Infinity;
   #lastYieldNs = 0;
+  readonly #hostWork = new Set<HostWork>();
   #isHostBusy = false;
   /** Time in slices since somebody last tidied up. */
   #workedNs = 0;
@@ -98,9 +102,11 @@ export class MachineLoop {
    * The host has, or has no more, something under way that the guest waits for: while it has, the event loop, which
    * hears of its end, gets its turn often.
    */
-  expectHost(isBusy: boolean): void {
+  expectHost(work: HostWork, isBusy: boolean): void {
     if (isBusy && !this.#isHostBusy) this.#interruptSlice();
-    this.#isHostBusy = isBusy;
+    if (isBusy) this.#hostWork.add(work);
+    else this.#hostWork.delete(work);
+    this.#isHostBusy = this.#hostWork.size > 0;
   }
 
   /**

@@ -5,14 +5,20 @@
 
 /** Texts by name, `true` for a word without a value; the first part is under `firstName`. Later parts win. */
 export function parseRecordText(text: string, firstName: string): Readonly<Record<string, string | true>> {
+  return Object.fromEntries(parseRecordParts(text, firstName));
+}
+
+/** The same as pairs, in order, for records whose parts may be repeated. */
+export function parseRecordParts(
+  text: string,
+  firstName: string,
+): readonly (readonly [name: string, value: string | true])[] {
   const [first = "", ...others] = splitAtCommas(text);
-  const record: Record<string, string | true> = { [firstName]: first };
-  for (const part of others) {
+  const parts = others.map((part): [string, string | true] => {
     const at = part.indexOf("=");
-    if (at < 0) record[part] = true;
-    else record[part.slice(0, at)] = part.slice(at + 1);
-  }
-  return record;
+    return at < 0 ? [part, true] : [part.slice(0, at), part.slice(at + 1)];
+  });
+  return [[firstName, first], ...parts];
 }
 
 function splitAtCommas(text: string): string[] {

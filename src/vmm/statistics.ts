@@ -1,5 +1,6 @@
 /** What a VM has done so far. Plain data with cumulative counts; rates are the reader's to compute. */
 
+import type { NetworkStatistics } from "../net/index.ts";
 import type { ExecutionStatistics } from "./accelerator.ts";
 import type { ExitCounts } from "./machine-loop.ts";
 
@@ -13,4 +14,6 @@ export interface VmStatistics {
   readonly exits: ExitCounts;
   /** Resets, by the guest or the operator. */
   readonly resets: number;
+  /** Of each network card, in their order. */
+  readonly networks: readonly NetworkStatistics[];
 }

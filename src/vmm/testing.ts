@@ -3,13 +3,14 @@
  * function, a board with one port for each thing a guest can ask for, and an event loop in simulated time.
  */
 
-import { MiB, ok } from "../base/index.ts";
+import { err, MiB, ok } from "../base/index.ts";
 import { Ps2Keyboard, Ps2Mouse } from "../devices/index.ts";
 import type { Frame, TextScreen } from "../devices/index.ts";
 import type { CodeProfileFinding, CpuState, MachineBus, SegmentState, VcpuExit } from "../hw/index.ts";
 import { PC_PLATFORM, pcMemoryMap } from "../machine/index.ts";
 import type { CaseButton, Connector } from "../machine/index.ts";
 import type { BoardConfig } from "../machine/index.ts";
+import { FakeHostSockets } from "../net/testing.ts";
 import type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu, StopStatistics } from "./accelerator.ts";
 import type { Board } from "./board.ts";
 import type { HostTimer, Scheduling, TimerPrecision } from "./scheduling.ts";
@@ -362,6 +363,10 @@ export function scriptedParts(program: GuestProgram, input: VmDefinitionInput = 
         }),
       ),
     drives: [],
+    networkHost: {
+      sockets: new FakeHostSockets(),
+      openCapture: (path) => err("capture", `The capture file ${path} cannot be written here.`),
+    },
     decompressors: { gunzip: unused, unzstd: unused, unxz: unused },
     accelerator,
     createBoard: (parts) => (board = new ScriptedBoard(parts)),

@@ -11,6 +11,7 @@ import type { OperatorError, Result } from "../base/index.ts";
 import { WriteBehind } from "../block/index.ts";
 import type { BlockDevice } from "../block/index.ts";
 import { RamDma } from "../hw/index.ts";
+import type { CaptureSink } from "../net/index.ts";
 import type { CodeProfileFinding, CodeProfileTask, CpuState, VcpuExit } from "../hw/index.ts";
 import type { Frame, TextScreen } from "../devices/index.ts";
 import {
@@ -44,6 +45,8 @@ import { DrivesInUse } from "./drives-in-use.ts";
 import { GuestClock } from "./guest-clock.ts";
 import { giveInput } from "./key-input.ts";
 import type { InputEvent } from "./key-input.ts";
+import { NetworksInUse, openCaptures } from "./networks-in-use.ts";
+import type { NetworkHost } from "./networks-in-use.ts";
 import { nextState } from "./lifecycle.ts";
 import type { VmCommand, VmState } from "./lifecycle.ts";
 import { MachineLoop } from "./machine-loop.ts";
@@ -88,6 +91,8 @@ export interface VirtualMachineParts {
   readonly firmware?: FirmwareImages | undefined;
   /** They belong to the VM once it is created: it closes them when it has ended. */
   readonly drives: readonly Drive[];
+  /** What the definition's networks need. */
+  readonly networkHost: NetworkHost;
   readonly decompressors: Decompressors;
   readonly accelerator: AcceleratorChoice;
   readonly createBoard: (config: BoardConfig) => Board;
@@ -129,6 +134,7 @@ export class VirtualMachine {
   readonly #serial: ReadonlyMap<Connector, SerialChannel>;
   readonly #drives: DrivesInUse;
   readonly #variables: WriteBehind | undefined;
+  readonly #networks: NetworksInUse;
   #resolveEnded: (outcome: VmOutcome) => void = () => undefined;
   #state: VmState = "ready";
   #request: GuestRequest | undefined;
@@ -151,12 +157,22 @@ export class VirtualMachine {
     if (!ram.ok) return ram;
     const variables = await readWhole(parts.firmware?.variables);
     if (!variables.ok) return variables;
-    const machine = new VirtualMachine(parts, ram.value, variables.value);
-    const booted = await machine.#boot();
-    return booted.ok ? ok(machine) : booted;
+    const captures = openCaptures(parts.definition.networks, parts.networkHost);
+    if (!captures.ok) return captures;
+    const machine = new VirtualMachine(parts, ram.value, variables.value, captures.value);
+    const connected = await machine.#networks.open();
+    const ready = connected.ok ? await machine.#boot() : connected;
+    if (ready.ok) return ok(machine);
+    machine.#networks.close();
+    return ready;
   }
 
-  private constructor(parts: VirtualMachineParts, ram: GuestRam, variables: Uint8Array | undefined) {
+  private constructor(
+    parts: VirtualMachineParts,
+    ram: GuestRam,
+    variables: Uint8Array | undefined,
+    captures: readonly (CaptureSink | undefined)[],
+  ) {
     this.name = parts.definition.name;
     this.#parts = parts;
     this.#ram = ram;
@@ -177,12 +193,25 @@ export class VirtualMachine {
       },
     });
     this.#drives = new DrivesInUse(parts.drives, {
-      requested: () => this.#loop.expectHost(true),
-      idle: () => this.#loop.expectHost(false),
+      requested: () => this.#loop.expectHost("drives", true),
+      idle: () => this.#loop.expectHost("drives", false),
     });
     const { firmware } = parts;
     this.#variables =
       firmware?.variables && variables && new WriteBehind(firmware.variables, variables.slice());
+    this.#networks = new NetworksInUse(
+      {
+        vmName: parts.definition.name,
+        definitions: parts.definition.networks,
+        host: parts.networkHost,
+        clock: this.#clock,
+        timers: this.#loop.timers,
+        wallClockNs: parts.wallClockNs,
+        entropy: parts.entropy,
+        expectHost: (isExpected) => this.#loop.expectHost("networks", isExpected),
+      },
+      captures,
+    );
     // The board needs the processor's pins and the processor the board's bus: the pins find the vCPU when used.
     this.#board = parts.createBoard({
       ram,
@@ -213,6 +242,7 @@ export class VirtualMachine {
       hasDebugConsole: parts.definition.devices.includes("isa-debugcon"),
       hasDebugExit: parts.definition.devices.includes("isa-debug-exit"),
       drives: this.#drives.drives,
+      networkCards: this.#networks.cards,
       ...biosOf(parts.definition.boot, this.#drives.drives),
       ...(parts.definition.boot.kind === "firmware" && firmware !== undefined
         ? {
@@ -337,6 +367,7 @@ export class VirtualMachine {
       execution: this.#vcpu.statistics,
       exits: this.#loop.exits,
       resets: this.#resets,
+      networks: this.#networks.statistics,
     };
   }
 
@@ -480,6 +511,7 @@ export class VirtualMachine {
     this.#loop.finish();
     for (const channel of this.#serial.values()) channel.move();
     this.#become("ended");
+    this.#networks.close();
     void this.#closeDrives(outcome).then((final) => this.#resolveEnded(final));
   }
 

@@ -17,6 +17,7 @@ import type { Connector } from "../machine/index.ts";
 import { bootDefinition, bootOrderSetting, firmwareVariablesSetting } from "./boot-settings.ts";
 import type { BootDefinition } from "./boot-settings.ts";
 import { cdromSetting, diskSetting, floppySetting, problemOfDrives } from "./drive-settings.ts";
+import { networkSetting } from "./network-settings.ts";
 import {
   choiceSetting,
   countSetting,
@@ -108,6 +109,7 @@ export const VM_SETTINGS = {
   cdroms: cdromSetting(),
   floppies: floppySetting(),
   bootOrder: bootOrderSetting,
+  networks: networkSetting(),
   cpu: textSetting({
     option: "cpu",
     placeholder: "CPU",
@@ -191,6 +193,7 @@ function readEach(read: SettingReader) {
       name: read(VM_SETTINGS.name),
       memorySizeBytes: read(VM_SETTINGS.memorySizeBytes),
       drives: [...read(VM_SETTINGS.disks), ...read(VM_SETTINGS.cdroms), ...read(VM_SETTINGS.floppies)],
+      networks: read(VM_SETTINGS.networks),
       cpu: read(VM_SETTINGS.cpu),
       tier: read(VM_SETTINGS.tier),
       profile: read(VM_SETTINGS.profile),

@@ -35,6 +35,7 @@ interface Figures {
   readonly evictionStops: Stops;
   readonly exits: Readonly<Record<string, number>>;
   readonly resets: number;
+  readonly networks: VmSample["statistics"]["networks"];
   readonly peakMemoryBytes: number;
   /** What was resident at the end, by part; not on hosts that do not tell. */
   readonly memory?: VmSample["memory"];
@@ -62,7 +63,7 @@ function stopsOf(stops: VmSample["statistics"]["execution"]["translationStops"])
 }
 
 export function figuresOf({ statistics, cpuTimeNs, peakResidentBytes, memory }: VmSample): Figures {
-  const { execution, exits, wallTimeNs, guestTimeNs, resets } = statistics;
+  const { execution, exits, wallTimeNs, guestTimeNs, resets, networks } = statistics;
   const instructions = Number(execution.instructionsRetired);
   const compiledShare = instructions === 0 ? 0 : Number(execution.instructionsInRegions) / instructions;
   return {
@@ -99,6 +100,7 @@ export function figuresOf({ statistics, cpuTimeNs, peakResidentBytes, memory }: 
       shutdown: exits.shutdown,
     },
     resets,
+    networks,
     peakMemoryBytes: peakResidentBytes,
     ...(memory === undefined ? {} : { memory }),
   };
@@ -131,12 +133,41 @@ export function statsReport(sample: VmSample, format: StatsFormat): string {
       grouped(count),
     ]),
     ["resets", grouped(figures.resets)],
+    ...figures.networks.flatMap(networkRows),
     ["peak memory", mebibytes(figures.peakMemoryBytes)],
     ...memoryRows(figures.memory),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join("");
 }
+
+function networkRows(network: Figures["networks"][number], index: number): [string, string][] {
+  const frames = (count: number, bytes: number): string => `${grouped(count)} frames, ${mebibytes(bytes)}`;
+  const dropped = Object.entries(network.dropped).filter(([, count]) => count > 0);
+  return [
+    [`network card ${index + 1}`, frames(network.framesFromGuest, network.bytesFromGuest)],
+    ["  to the guest", frames(network.framesToGuest, network.bytesToGuest)],
+    ["  TCP connections", `${grouped(network.tcpConnections)}, ${grouped(network.tcpConnectionsOpen)} open`],
+    ["  TCP retransmissions", grouped(network.tcpRetransmissions)],
+    [
+      "  UDP associations",
+      `${grouped(network.udpAssociations)}, ${grouped(network.udpAssociationsOpen)} open`,
+    ],
+    ["  DNS queries", grouped(network.dnsQueries)],
+    ...dropped.map(([reason, count]): [string, string] => [
+      `  dropped: ${DROP_NAMES[reason] ?? reason}`,
+      grouped(count),
+    ]),
+  ];
+}
+
+const DROP_NAMES: Readonly<Record<string, string>> = {
+  unknownProtocol: "not IPv4, or of other protocols",
+  spoofed: "from foreign addresses",
+  guestBusy: "no room in the card",
+  hostBusy: "no room in the host's socket",
+  limit: "as many as there may be",
+};
 
 const mebibytes = (bytes: number): string => `${(bytes / MiB).toFixed(1)} MiB`;
 

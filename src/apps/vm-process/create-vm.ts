@@ -9,6 +9,8 @@ import {
   giveMemoryBack,
   nodeDecompressors,
   nodeScheduling,
+  nodeSockets,
+  openCapture,
   readBootFile,
   wallClockNs,
 } from "../../platform/node/index.ts";
@@ -55,6 +57,7 @@ export async function createVm(
     },
     firmware: firmware.value,
     drives: drives.value,
+    networkHost: { sockets: nodeSockets, openCapture },
     decompressors: nodeDecompressors,
     ...runsOn.value,
     scheduling: nodeScheduling,

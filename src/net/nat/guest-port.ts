@@ -101,7 +101,12 @@ export class GuestPort {
     const identification = this.#nextIdentification();
     if (dataBytes <= PACKET_DATA_BYTES_MAX) {
       this.#writeHeader(packet, identification, 0, dataBytes, false);
-      this.sendFrame(this.#via(packet.source), destinationMac, ETHER_TYPE.ipv4, IPV4_HEADER_BYTES + dataBytes);
+      this.sendFrame(
+        this.#via(packet.source),
+        destinationMac,
+        ETHER_TYPE.ipv4,
+        IPV4_HEADER_BYTES + dataBytes,
+      );
       return;
     }
     for (let offset = 0; offset < dataBytes; offset += FRAGMENT_DATA_BYTES) {
@@ -112,7 +117,12 @@ export class GuestPort {
         this.bytes.copyWithin(PACKET_DATA_AT, from, from + partBytes);
       }
       this.#writeHeader(packet, identification, offset, partBytes, offset + partBytes < dataBytes);
-      this.sendFrame(this.#via(packet.source), destinationMac, ETHER_TYPE.ipv4, IPV4_HEADER_BYTES + partBytes);
+      this.sendFrame(
+        this.#via(packet.source),
+        destinationMac,
+        ETHER_TYPE.ipv4,
+        IPV4_HEADER_BYTES + partBytes,
+      );
     }
   }
 

@@ -322,7 +322,12 @@ export class GuestStation implements FrameReceiver {
     this.sendPacket({ ...ends, protocol: IP_PROTOCOL.udp, data: datagram(ends, ports, data) });
   }
 
-  sendSegment(destination: number, header: TcpHeader, content = new Uint8Array(0), isLarge = false): void {
+  sendSegment(
+    destination: number,
+    header: TcpHeader,
+    content: Uint8Array = new Uint8Array(0),
+    isLarge = false,
+  ): void {
     const ends = { source: this.address, destination };
     const data = new Uint8Array(tcpHeaderBytes(header) + content.length);
     data.set(content, tcpHeaderBytes(header));

@@ -105,11 +105,7 @@ export class UdpAssociations {
       this.#parts.counters.drop("refused");
       return;
     }
-    sendDatagram(
-      this.#parts.port,
-      { guestAddress, guestPort, remoteAddress, remotePort: from.port },
-      bytes,
-    );
+    sendDatagram(this.#parts.port, { guestAddress, guestPort, remoteAddress, remotePort: from.port }, bytes);
   }
 
   #end(key: number): void {

@@ -63,7 +63,7 @@ export interface UserNetworkParts {
 /** A packet of the guest's, whole. */
 interface Packet {
   readonly header: Ipv4Header;
-  /** From the IPv4 header on, as far as it came in one piece. */
+  /** From the IPv4 header on, at least as much as errors quote. */
   readonly bytes: Uint8Array;
   /** What is behind the header: [at, endAt) of this. */
   readonly view: DataView;
@@ -209,7 +209,12 @@ export class UserNetwork implements NetworkLink {
     const whole = this.#reassembly.add(header, data);
     if (whole === undefined) return;
     const first = { ...header, fragmentOffsetBytes: 0, hasMoreFragments: false };
-    this.#packet({ header: first, bytes, view: viewOf(whole), data: whole, isSummed });
+    // As much as errors quote.
+    const beginning = Uint8Array.from([
+      ...bytes.subarray(0, header.headerBytes),
+      ...whole.subarray(0, ICMP_QUOTE_BYTES),
+    ]);
+    this.#packet({ header: first, bytes: beginning, view: viewOf(whole), data: whole, isSummed });
   }
 
   #packet(packet: Packet): void {

@@ -70,12 +70,7 @@ export class TcpConnections {
   }
 
   /** The guest opens a connection that the host finds at `to`; `unreachable` tells the guest that there is none. */
-  open(
-    flow: TcpFlow,
-    syn: TcpSegment,
-    to: HostEnd,
-    unreachable: (reason: ConnectFailure) => void,
-  ): void {
+  open(flow: TcpFlow, syn: TcpSegment, to: HostEnd, unreachable: (reason: ConnectFailure) => void): void {
     if (this.#connectingCount >= TCP_CONNECTING_MAX || !this.#makeRoom()) {
       // As if the SYN had been lost: the guest tries again.
       this.#parts.counters.drop("limit");

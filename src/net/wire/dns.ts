@@ -11,7 +11,12 @@ const CLASS_IN = 1;
 const NAME_BYTES_MAX = 255;
 const LABEL_BYTES_MAX = 63;
 
-const FLAG = { response: 0x8000, recursionDesired: 0x0100, authoritative: 0x0400, available: 0x0080 } as const;
+const FLAG = {
+  response: 0x8000,
+  recursionDesired: 0x0100,
+  authoritative: 0x0400,
+  available: 0x0080,
+} as const;
 const OPCODE_MASK = 0x7800;
 /** A name that is the question's, which begins behind the header. */
 const POINTER_TO_QUESTION = 0xc000 | DNS_HEADER_BYTES;

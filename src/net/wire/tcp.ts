@@ -55,11 +55,7 @@ export function readTcp(
   };
 }
 
-function readOptions(
-  view: DataView,
-  from: number,
-  endAt: number,
-): Pick<TcpSegment, "mss" | "windowShift"> {
+function readOptions(view: DataView, from: number, endAt: number): Pick<TcpSegment, "mss" | "windowShift"> {
   let mss: number | undefined;
   let windowShift: number | undefined;
   let at = from;

@@ -71,7 +71,9 @@ for (const [what, at, value] of [
 }
 
 test("a SYN of Linux is read with its options", () => {
-  const bytes = hexBytes("a1b2 0050 11223344 00000000 a002 faf0 0000 0000 020405b4 0402 080a 00000001 00000000 01 030307");
+  const bytes = hexBytes(
+    "a1b2 0050 11223344 00000000 a002 faf0 0000 0000 020405b4 0402 080a 00000001 00000000 01 030307",
+  );
   const segment = readTcp(viewOf(bytes), 0, bytes.length, { source: 1, destination: 2 }, true);
   assert.deepEqual(
     { mss: segment?.mss, shift: segment?.windowShift, flags: segment?.flags, data: segment?.dataBytes },

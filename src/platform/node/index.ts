@@ -6,6 +6,8 @@ export { nodeDecompressors } from "./decompress.ts";
 export { DISK_READERS_MAX } from "./disk-lock.ts";
 export { KeptFiles, userCacheFolder } from "./kept-files.ts";
 export type { KeptFilesLimits } from "./kept-files.ts";
+export { openCapture } from "./capture-file.ts";
+export { nodeSockets } from "./host-sockets.ts";
 export { loadCore, warmUpCore } from "./load-core.ts";
 export { memoryUse, ownMemoryUse } from "./memory-use.ts";
 export type { GuestMemory, MemoryParts, MemoryUse } from "./memory-use.ts";
