@@ -54,8 +54,7 @@ export class NetworksInUse {
         reach: { allowsHost, isRestricted },
         sockets: host.sockets,
         ...{ clock, timers, entropy },
-        // Runs when the slice or the host's event that is under way is over; what is thrown is reported as a rejection.
-        soon: (callback) => void Promise.resolve().then(() => this.#isClosed || callback()),
+        soon: (run) => void this.#soon(run),
         hostAsked: () => this.#hostAsked(),
       });
       return { network, card: { model: card, macAddress, link: this.#captured(network, captures[index]) } };
@@ -88,6 +87,12 @@ export class NetworksInUse {
     const link = new CapturedLink(network, sink, this.#parts.wallClockNs);
     this.#captures.push(link);
     return link;
+  }
+
+  /** Runs when the slice or the host's event that is under way is over; a bug of ours is then a rejection that is reported. */
+  async #soon(run: () => void): Promise<void> {
+    await Promise.resolve();
+    if (!this.#isClosed) run();
   }
 
   #hostAsked(): void {

@@ -21,6 +21,7 @@ test("a kernel is all that is needed", () => {
       modules: [],
       commandLine: "",
     },
+    networks: [],
     memorySizeBytes: 256 * MiB,
     drives: [],
     cpu: "v2",

@@ -23,6 +23,16 @@ export const VIRTIO_MODULES = [
   "drivers/block/virtio_blk.ko",
   "drivers/char/hw_random/virtio-rng.ko",
 ] as const;
+export const NETWORK_MODULES = [
+  "drivers/virtio/virtio_ring.ko",
+  "drivers/virtio/virtio.ko",
+  "drivers/virtio/virtio_pci_legacy_dev.ko",
+  "drivers/virtio/virtio_pci_modern_dev.ko",
+  "drivers/virtio/virtio_pci.ko",
+  "net/core/failover.ko",
+  "drivers/net/net_failover.ko",
+  "drivers/net/virtio_net.ko",
+] as const;
 export const IDE_MODULES = [
   "drivers/scsi/scsi_common.ko",
   "drivers/scsi/scsi_mod.ko",

@@ -6,6 +6,7 @@
 import type { ByteRing } from "./byte-ring.ts";
 import { advanced, distance } from "./sequence.ts";
 
+const HALF_UNSCALED_WINDOW_BYTES = 0x8000;
 /** Pieces of data behind gaps. */
 export const GAPS_MAX = 16;
 
@@ -47,8 +48,12 @@ export class ReceiveStream {
     return field;
   }
 
-  /** Whether so much has become free that it is worth a segment of its own (section 3.8.6.2.2). */
+  /**
+   * Whether so much has become free that it is worth a segment of its own (section 3.8.6.2.2). A window of 32 KiB lets the guest
+   * go on until the next acknowledgment.
+   */
   get isWindowUpdateDue(): boolean {
+    if (this.#windowBytes >= HALF_UNSCALED_WINDOW_BYTES) return false;
     const announceable = Math.min(0xffff << this.#windowShift, this.#ring.freeBytes);
     return announceable - this.#windowBytes >= Math.min(2 * this.#mss, this.#ring.capacityBytes / 2);
   }

@@ -68,7 +68,9 @@ export function readDhcpRequest(view: DataView, at: number, endAt: number): Dhcp
     view.getUint8(at + 2) === MAC_BYTES;
   if (!isEthernet) return undefined;
   const options =
-    view.getUint32(at + COOKIE_AT) === COOKIE ? readOptions(view, at + OPTIONS_AT, endAt) : new Map();
+    view.getUint32(at + COOKIE_AT) === COOKIE
+      ? readOptions(view, at + OPTIONS_AT, endAt)
+      : new Map<number, DataView>();
   const address = (option: number): number | undefined => {
     const bytes = options.get(option);
     return bytes?.byteLength === 4 ? bytes.getUint32(0) : undefined;

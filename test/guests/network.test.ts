@@ -1,0 +1,116 @@
+/**
+ * Linux behind the NAT with its own drivers: it gets its address by DHCP, finds names, fetches from a web server of the host's
+ * and sends to it, pings the gateway, and is reached by a forwarded port.
+ */
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { Server } from "node:http";
+import { connect } from "node:net";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+
+import { Unavailable } from "../programs/run-tool.ts";
+import { guestOptions, LIMIT, linuxShell } from "./guests.ts";
+import type { LinuxShell } from "./guests.ts";
+import { modularLinux, NETWORK_MODULES } from "./modular-linux.ts";
+
+const NAME = "linux-amd64";
+const COMMAND_TIMEOUT_MS = 60_000;
+const DOWNLOAD_BYTES = 2 * 1024 * 1024;
+
+const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+const run = (shell: LinuxShell, command: string): Promise<string> =>
+  shell.answer(command, COMMAND_TIMEOUT_MS);
+
+/** Files for a VM whose initramfs has the modules. */
+async function prepare(t: TestContext, folder: string) {
+  const options = await guestOptions(t, NAME);
+  if (options === undefined) return undefined;
+  try {
+    const { kernelPath, modulesPath } = await modularLinux(NETWORK_MODULES);
+    const initrd = join(folder, "initrd");
+    const shell = await readFile(String(options.initrd));
+    await writeFile(initrd, Buffer.concat([shell, await readFile(modulesPath)]));
+    return { ...options, kernel: kernelPath, initrd };
+  } catch (thrown) {
+    if (!(thrown instanceof Unavailable)) throw thrown;
+    t.skip(thrown.message);
+    return undefined;
+  }
+}
+
+/** What udhcpc calls with what it was told. */
+const DHCP_SCRIPT =
+  `echo '#!/bin/sh' >/dhcp; ` +
+  `echo '[ "$1" = bound ] && ip addr add $ip/$mask dev $interface && ip route add default via $router ` +
+  `&& echo nameserver $dns >/etc/resolv.conf; echo "$1 $ip/$mask $router $dns $hostname $lease" >>/told' >>/dhcp; ` +
+  `chmod +x /dhcp; mkdir -p /etc`;
+
+async function configure(shell: LinuxShell): Promise<string> {
+  await run(shell, "for m in /modules/*; do insmod $m || echo failed $m; done");
+  await run(shell, "ip link set lo up; ip link set eth0 up");
+  await run(shell, DHCP_SCRIPT);
+  await run(shell, "udhcpc -i eth0 -n -q -s /dhcp >/dev/null 2>&1");
+  return await run(shell, "grep bound /told");
+}
+
+async function webServer(
+  content: Uint8Array,
+): Promise<{ server: Server; port: number; posted: Promise<string> }> {
+  const server = createServer();
+  const posted = new Promise<string>((resolve) => {
+    server.on("request", (request, response) => {
+      const hash = createHash("sha256");
+      request.on("data", (chunk: Uint8Array) => hash.update(chunk));
+      request.on("end", () => {
+        response.end(content);
+        resolve(hash.digest("hex"));
+      });
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return { server, port, posted };
+}
+
+test("Linux uses its network by virtio", LIMIT, async (t) => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "typevisor-net-"));
+  const options = await prepare(t, folder.path);
+  if (options === undefined) return;
+  const content = randomBytes(DOWNLOAD_BYTES);
+  const { server, port } = await webServer(content);
+  t.after(() => server.close());
+  await using shell = await linuxShell(
+    { ...options, name: "netguest", net: `nat,host=allow,forward=tcp:127.0.0.1:${FORWARDED}:7` },
+    NAME,
+  );
+  assert.equal(await configure(shell), "bound 10.0.2.15/24 10.0.2.2 10.0.2.3 netguest 86400");
+  assert.match(await run(shell, "ping -c 1 10.0.2.2"), /1 packets received/);
+  assert.match(await run(shell, "nslookup host.typevisor"), /Address( 1)?: 10\.0\.2\.2/);
+  const fetched = await run(shell, `wget -q -O - http://host.typevisor:${port}/ | sha256sum`);
+  assert.equal(fetched, `${sha256(content)}  -`);
+  await run(shell, "(while true; do nc -l -p 7 -e cat; done) >/dev/null 2>&1 & true");
+  await run(shell, "until netstat -ltn | grep -q :7; do sleep 0.1; done");
+  assert.equal(await echoed("through the forward"), "through the forward");
+  assert.match(await run(shell, "wget -O - http://10.0.2.2:1/ 2>&1"), /refused/);
+});
+
+const FORWARDED = 40_022;
+
+/** What the guest's echo server says to `line`. */
+function echoed(line: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(FORWARDED, "127.0.0.1", () => socket.end(line));
+    let answer = "";
+    socket.on("data", (chunk) => (answer += String(chunk)));
+    socket.on("end", () => resolve(answer));
+    socket.on("error", reject);
+  });
+}
