@@ -49,7 +49,7 @@ const KEYS = ["kind", "card", "mac", "host", "restrict", "forward", "capture"];
 type Given = readonly (string | NetworkInput)[] | string | NetworkInput;
 
 export const networkSetting = (
-  models = NETWORK_CARD_MODELS,
+  models: readonly NetworkCardModel[] = NETWORK_CARD_MODELS,
 ): Setting<readonly NetworkDefinition[], Given, typeof OPTION> => ({
   option: OPTION,
   placeholder:
