@@ -199,6 +199,8 @@ export class VmHandle {
 
   /** What the VM's process reports by itself from now on. */
   observe(observation: Observation): void {
+    // What was reported long ago is not on the screen any more.
+    this.#screen = undefined;
     this.#link.send({ kind: "observe", observation });
   }
 

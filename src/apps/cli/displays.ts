@@ -1,7 +1,7 @@
 /** `--display none|text|vnc...`: where a VM's screen is shown, checked before there is a VM and attached when there is one. */
 
 import { readFile } from "node:fs/promises";
-import { err, ok, releasable } from "../../base/index.ts";
+import { err, ok } from "../../base/index.ts";
 import type { Releasable, Result } from "../../base/index.ts";
 import type { VmHandle } from "../../host/index.ts";
 import { startVncServer } from "../vnc/vnc-server.ts";
@@ -55,24 +55,35 @@ async function passwordOf(path: string | undefined): Promise<Result<string | und
   }
 }
 
+export interface ShownDisplay extends Releasable {
+  /** Tells the user something without destroying what is shown. */
+  say(sentence: string): void;
+}
+
 /** Shows the screen until released or until the VM has ended. `commands` are what its user may do to the VM. */
 export async function showDisplay(
   vm: VmHandle,
   display: Display,
   commands: EscapeCommands,
-): Promise<Result<Releasable>> {
+): Promise<Result<ShownDisplay>> {
   switch (display.kind) {
     case "none":
-      return ok(releasable(() => undefined));
+      return ok({ say: sayOnTerminal, release: () => undefined });
     case "text":
       return ok(attachTextDisplay(vm, commands));
     case "vnc": {
       const server = await startVncServer(vm, display.target, display.password);
       if (!server.ok) return server;
       printError(whereShown(server.value.target, display.password !== undefined));
-      return server;
+      return ok({ say: sayOnTerminal, release: () => server.value.release() });
     }
   }
+}
+
+/** The guest's output may stand in the middle of a line, on a terminal that leaves the column alone. */
+function sayOnTerminal(sentence: string): void {
+  if (process.stdin.isTTY) process.stderr.write(`\r\ntypevisor: ${sentence}\r\n`);
+  else printError(sentence);
 }
 
 function whereShown(target: VncServer["target"], hasPassword: boolean): string {

@@ -32,7 +32,12 @@ test("the escape key twice sends one to the guest", () => {
 
 test("letters that mean something do it, and others nothing", () => {
   const done: string[] = [];
-  const commands = { q: () => done.push("quit"), p: () => done.push("power"), s: () => done.push("sleep") };
-  for (const letter of "pxsq") runEscapeCommand(commands, letter);
-  assert.deepEqual(done, ["power", "sleep", "quit"]);
+  const commands = {
+    c: () => done.push("picture"),
+    q: () => done.push("quit"),
+    p: () => done.push("power"),
+    s: () => done.push("sleep"),
+  };
+  for (const letter of "pxsqc") runEscapeCommand(commands, letter);
+  assert.deepEqual(done, ["power", "sleep", "quit", "picture"]);
 });

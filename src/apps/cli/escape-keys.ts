@@ -48,9 +48,11 @@ export interface EscapeCommands {
   readonly p: () => void;
   /** Presses the sleep button. */
   readonly s: () => void;
+  /** Saves a picture of the screen. */
+  readonly c: () => void;
 }
 
 /** Other letters do nothing. */
 export function runEscapeCommand(commands: EscapeCommands, letter: string): void {
-  if (letter === "q" || letter === "p" || letter === "s") commands[letter]();
+  if (letter === "q" || letter === "p" || letter === "s" || letter === "c") commands[letter]();
 }

@@ -102,9 +102,9 @@ function addRun(program: Command, parts: CliParts, finish: Finish): void {
     .summary("run one VM in the foreground")
     .description(
       "Runs one VM in the foreground, with its first serial port on the terminal.\n" +
-        "Ctrl-] and then q ends it, p presses the power button, s the sleep button; Ctrl-] twice sends one Ctrl-] " +
-        "to the guest. With --display text the terminal shows the screen that a guest without a serial console " +
-        "writes to.",
+        "Ctrl-] and then q ends it, c saves a picture of the screen, p presses the power button, s the sleep button;\n" +
+        "Ctrl-] twice sends one Ctrl-] to the guest. With --display text the terminal shows the screen that a guest without a\n" +
+        "serial console writes to.",
     )
     .usage("(--kernel FILE | --disk FILE | --cdrom FILE | --floppy FILE) [options]");
   for (const setting of Object.values(VM_SETTINGS)) command.addOption(settingOption(setting));

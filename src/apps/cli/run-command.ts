@@ -18,6 +18,7 @@ import type { Display } from "./displays.ts";
 import { deservesReport, writeCrashReport } from "./crash-report.ts";
 import type { EscapeCommands } from "./escape-keys.ts";
 import { describeEnding, EXIT, exitStatusOf } from "./exit-status.ts";
+import { saveScreenshot } from "./save-screenshot.ts";
 import { statsReport } from "./stats-report.ts";
 import type { StatsFormat } from "./stats-report.ts";
 
@@ -57,6 +58,7 @@ export async function runVm(options: RunOptions, { spawn }: CliParts): Promise<n
     q: () => void vm.stop(),
     p: () => vm.pressButton("power"),
     s: () => vm.pressButton("sleep"),
+    c: () => void saveScreenshot(vm).then((sentence) => display.ok && display.value.say(sentence)),
   };
   const connected = cables.map((cable) => plugIn(vm, cable, commands));
   const display = await showDisplay(vm, prepared.value.display, commands);

@@ -9,6 +9,7 @@ export class ScreenPainter {
   readonly #painter = new Painter();
   readonly #look: Look;
   readonly #hint: string;
+  #sentence: string | undefined;
 
   /** `hint` stands in the last line of a terminal that has room below the screen. */
   constructor(look: Look, hint: string) {
@@ -21,10 +22,14 @@ export class ScreenPainter {
     const frame = new Frame(stdout.columns, stdout.rows);
     if (screen === undefined) frame.put(0, 0, "The screen is off, or in a graphics mode that is not shown.");
     else drawScreen(frame, screen, this.#look);
-    if (frame.rows > (screen?.rows ?? 0)) {
-      frame.put(0, frame.rows - 1, this.#hint, this.#look.styles.help, frame.columns);
-    }
+    const line = this.#sentence ?? (frame.rows > (screen?.rows ?? 0) ? this.#hint : undefined);
+    if (line !== undefined) frame.put(0, frame.rows - 1, line, this.#look.styles.help, frame.columns);
     stdout.write(this.#painter.paint(frame) + cursorOf(screen, frame));
+  }
+
+  /** From the next picture on, a sentence in the last line, over whatever is there; undefined for none. */
+  say(sentence: string | undefined): void {
+    this.#sentence = sentence;
   }
 
   /** The terminal does not show any more what was painted last. */

@@ -17,8 +17,16 @@ const SCREEN_EVERY_MS = 50;
 /** The alternate screen, empty. */
 const TAKE_OVER = "\x1b[?1049h\x1b[2J\x1b[H";
 
+/** How long a sentence stands over the last line. */
+const SAYING_MS = 5000;
+
+export interface TextDisplay extends Releasable {
+  /** Shows a sentence for a while. */
+  say(sentence: string): void;
+}
+
 /** Shows the screen until released or until the VM has ended. Commands are called by the letter behind Ctrl-]. */
-export function attachTextDisplay(vm: VmHandle, commands: EscapeCommands): Releasable {
+export function attachTextDisplay(vm: VmHandle, commands: EscapeCommands): TextDisplay {
   const { stdin, stdout } = process;
   const attached = new ReleaseStack();
   const painter = new ScreenPainter(lookFor(process.env), `${vm.name}: Ctrl-] and then q ends it`);
@@ -45,5 +53,18 @@ export function attachTextDisplay(vm: VmHandle, commands: EscapeCommands): Relea
   });
   vm.observe({ sampleEveryMs: undefined, screenEveryMs: SCREEN_EVERY_MS });
   void vm.ended.then(() => attached.release());
-  return attached;
+  let saying: NodeJS.Timeout | undefined;
+  attached.adopt({ release: () => clearTimeout(saying) });
+  return {
+    say(sentence) {
+      const show = (text: string | undefined): void => {
+        painter.say(text);
+        painter.paint(vm.screen);
+      };
+      clearTimeout(saying);
+      saying = setTimeout(() => show(undefined), SAYING_MS);
+      show(sentence);
+    },
+    release: () => attached.release(),
+  };
 }
