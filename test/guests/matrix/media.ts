@@ -6,7 +6,7 @@
 import { copyFile, mkdir, open, readFile, truncate, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
-import { MiB } from "../../../src/base/index.ts";
+import { KiB, MiB } from "../../../src/base/index.ts";
 import { runTool } from "../../programs/run-tool.ts";
 import { packageTree } from "../package-files.ts";
 
@@ -136,7 +136,7 @@ export async function makeGrubDisk(path: string, folder: string, sizeBytes: numb
 
 /** A diskette of full size, for an image that ends with its last used sector. */
 export async function makeDiskette(folder: string, image: string): Promise<string> {
-  const path = join(folder, basename(image));
+  const path = join(folder, `${basename(image)}.diskette`);
   await copyFile(image, path);
   await truncate(path, 1440 * 1024);
   return path;
@@ -149,6 +149,31 @@ export async function makeFatDisk(path: string, sizeBytes: number, files: Medium
     runTool(join(tree, "usr/bin", name), ["-i", path, ...args]);
   const folder = `${path}.tree`;
   await layOut(folder, files);
-  await tool("mformat", ["-C", "-T", String(sizeBytes / SECTOR_BYTES), "::"]);
+  const shape = sizeBytes === 2880 * KiB ? ["-f", "2880"] : ["-T", String(sizeBytes / SECTOR_BYTES)];
+  await tool("mformat", ["-C", ...shape, "::"]);
   for (const name of Object.keys(files)) await tool("mcopy", [join(folder, name), `::/${name}`]);
+}
+
+/** A diskette of 2.88 M that SYSLINUX starts, with its modules, memdisk and these files. */
+export async function makeSyslinuxDiskette(
+  folder: string,
+  files: MediumFiles,
+  configuration: string,
+): Promise<string> {
+  const tree = await packageTree(["syslinux", "syslinux-common", "mtools"]);
+  const path = join(folder, "syslinux.img");
+  const library = join(tree, "usr/lib/syslinux");
+  const modules = ["ldlinux", "libcom32", "libutil", "libgpl", "libmenu", "menu", "hdt"];
+  const parts: Record<string, { readonly from: string }> = {};
+  for (const name of modules) parts[`${name}.c32`] = { from: join(library, "modules/bios", `${name}.c32`) };
+  await makeFatDisk(path, 2880 * KiB, {
+    ...parts,
+    memdisk: { from: join(library, "memdisk") },
+    "syslinux.cfg": { text: configuration },
+    ...files,
+  });
+  const programs = join(tree, "usr/bin");
+  const env = { PATH: `${programs}:${process.env["PATH"] ?? ""}` };
+  await runTool(join(programs, "syslinux"), ["--install", path], { env });
+  return path;
 }

@@ -95,7 +95,7 @@ export const KERNEL_ROWS: readonly GuestRow[] = [
       limitSeconds: 600,
     },
     mark: { where: "screen", text: /Pass: +[1-9]\d* +Errors: 0/ },
-    run: startWith(async () => ({ ...(await guest("memtest86plus")), memory: "4M" })),
+    run: startWith(async () => ({ ...(await guest("memtest86plus")), memory: "5M" })),
   },
   {
     id: "grub-invaders",

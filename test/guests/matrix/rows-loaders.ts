@@ -1,7 +1,11 @@
 /** Boot loaders and firmware by themselves, to their menus and prompts. */
 
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+
 import { filesOfPackage } from "../package-files.ts";
-import { makeDiskette } from "./media.ts";
+import { makeDiskette, makeSyslinuxDiskette } from "./media.ts";
 import { bothBioses, startWith } from "./row.ts";
 import type { GuestRow } from "./row.ts";
 
@@ -14,6 +18,15 @@ const GRUB = {
 async function packageFile(packageName: string, path: string): Promise<string> {
   const name = path.slice(path.lastIndexOf("/") + 1);
   return (await filesOfPackage(packageName, [path]))(name);
+}
+
+/** Its two stages, one behind the other, as its manual has it for a diskette without a file system. */
+async function grubLegacyDiskette(folder: string): Promise<string> {
+  const stages = ["stage1", "stage2"].map((name) => `usr/lib/grub/x86_64-pc/${name}`);
+  const file = await filesOfPackage("grub-legacy", stages);
+  const image = join(folder, "stages");
+  await writeFile(image, Buffer.concat([await readFile(file("stage1")), await readFile(file("stage2"))]));
+  return await makeDiskette(folder, image);
 }
 
 export const LOADER_ROWS: readonly GuestRow[] = [
@@ -38,10 +51,47 @@ export const LOADER_ROWS: readonly GuestRow[] = [
       const cdrom = await packageFile("ipxe", "usr/lib/ipxe/ipxe.iso");
       const vm = await bench.start({ cdrom, memory: "64M" });
       await vm.waitForScreen("Press Ctrl-B for the iPXE command line", bench.patience);
-      vm.typeKeys([{ kind: "text", text: "\u0002" }]);
+      vm.typeKeys([
+        { kind: "press", key: "ControlLeft" },
+        { kind: "key", key: "KeyB" },
+        { kind: "release", key: "ControlLeft" },
+      ]);
       await bench.reachMark(vm);
     },
   }),
+  {
+    id: "grub-legacy",
+    ...{ guest: "GRUB 0.97", packages: ["grub-legacy"], path: "diskette", firmware: "built-in BIOS" },
+    ...{ bus: "floppy", mark: { where: "screen", text: "grub>" }, limitSeconds: 120 },
+    run: startWith(async (bench) => ({ floppy: await grubLegacyDiskette(bench.folder), memory: "64M" })),
+  },
+  ...bothBioses({
+    id: "syslinux-memdisk",
+    ...{
+      guest: "SYSLINUX 6.04, memdisk, GRUB 0.97",
+      packages: ["syslinux", "grub-legacy"],
+      path: "diskette",
+    },
+    ...{ bus: "floppy", mark: { where: "screen", text: "grub>" }, limitSeconds: 120 },
+    run: startWith(async (bench) => {
+      const inner = await grubLegacyDiskette(bench.folder);
+      const packed = join(bench.folder, "grub.gz");
+      await writeFile(packed, gzipSync(await readFile(inner)));
+      const configuration = "DEFAULT grub\nPROMPT 0\nLABEL grub\n  KERNEL memdisk\n  INITRD grub.gz\n";
+      const files = { "grub.gz": { from: packed } };
+      return { floppy: await makeSyslinuxDiskette(bench.folder, files, configuration), memory: "64M" };
+    }),
+  }),
+  {
+    id: "syslinux-hdt",
+    ...{ guest: "SYSLINUX 6.04, hardware detection tool", packages: ["syslinux"], path: "diskette" },
+    ...{ firmware: "built-in BIOS", bus: "floppy", limitSeconds: 120 },
+    mark: { where: "screen", text: /PCI Devices\( ?[1-9]/ },
+    run: startWith(async (bench) => ({
+      floppy: await makeSyslinuxDiskette(bench.folder, {}, "DEFAULT hdt.c32\nPROMPT 0\n"),
+      memory: "64M",
+    })),
+  },
   {
     id: "ovmf-shell",
     ...{ guest: "UEFI shell", packages: ["ovmf"], path: "UEFI", firmware: "OVMF", limitSeconds: 120 },
