@@ -3,7 +3,7 @@
  * guests and need not be installed: GRUB's, xorriso, isolinux, mtools.
  */
 
-import { copyFile, mkdir, open, readFile, truncate, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, open, readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 import { KiB, MiB } from "../../../src/base/index.ts";
@@ -17,6 +17,10 @@ const PARTITION_START = MiB;
 export const partitionOf = (disk: string): string => `${disk}?offset=${PARTITION_START}`;
 const LINUX_PARTITION = 0x83;
 const MBR_CODE_BYTES = 440;
+/** The first 2 KiB, whose code reads the rest; UEFI takes all of an image. */
+const BIOS_LOAD_SIZE = ["-boot-load-size", "4"] as const;
+/** For an application and nothing else. */
+const EFI_IMAGE_BYTES = 4 * MiB;
 const LIBRARIES = "usr/lib/x86_64-linux-gnu";
 
 /** Files of a medium: the path on it, and where it comes from or what it says. */
@@ -47,7 +51,7 @@ export async function makeIsolinuxCd(path: string, files: MediumFiles, configura
     ...own("mboot.c32"),
     ...own("reboot.c32"),
   });
-  await makeIso(path, folder, ["-b", "isolinux/isolinux.bin"], ["-boot-info-table"]);
+  await makeIso(path, folder, ["-b", "isolinux/isolinux.bin"], [...BIOS_LOAD_SIZE, "-boot-info-table"]);
 }
 
 const GRUB_MODULES = [
@@ -68,7 +72,7 @@ export async function makeGrubCd(path: string, files: MediumFiles, configuration
   const image = "boot/grub/eltorito.img";
   await layOut(folder, { ...files, "boot/grub/grub.cfg": { text: configuration } });
   await makeGrubImage(join(folder, image), "i386-pc-eltorito", "/boot/grub", ["iso9660"]);
-  await makeIso(path, folder, ["-b", image], ["-boot-info-table", "--grub2-boot-info"]);
+  await makeIso(path, folder, ["-b", image], [...BIOS_LOAD_SIZE, "-boot-info-table", "--grub2-boot-info"]);
 }
 
 async function makeIso(
@@ -82,7 +86,7 @@ async function makeIso(
     join(tree, "usr/bin/xorriso"),
     [
       ...["-as", "mkisofs", "-quiet", "-R", "-o", path, ...boot, "-c", "boot.cat"],
-      ...["-no-emul-boot", "-boot-load-size", "4", ...table, folder],
+      ...["-no-emul-boot", ...table, folder],
     ],
     { env: { LD_LIBRARY_PATH: join(tree, LIBRARIES) } },
   );
@@ -134,6 +138,28 @@ export async function makeGrubDisk(path: string, folder: string, sizeBytes: numb
   }
 }
 
+/** GRUB as an application of UEFI that carries its configuration. */
+export async function makeGrubApplication(path: string, configuration: string): Promise<void> {
+  const tree = await packageTree(["grub-common", "grub-efi-amd64-bin"]);
+  const embedded = `${path}.cfg`;
+  await writeFile(embedded, configuration);
+  await runTool(join(tree, "usr/bin/grub-mkimage"), [
+    ...["-d", join(tree, "usr/lib/grub/x86_64-efi"), "-O", "x86_64-efi", "-p", "/boot/grub"],
+    ...["-c", embedded, "-o", path],
+    ...["normal", "linux", "search", "search_fs_file", "fat", "iso9660", "part_gpt", "part_msdos"],
+  ]);
+}
+
+/** A CD that UEFI firmware starts: an El Torito image for EFI with a FAT file system, beside the files of the CD itself. */
+export async function makeEfiCd(path: string, files: MediumFiles, system: MediumFiles): Promise<void> {
+  const folder = `${path}.tree`;
+  await layOut(folder, files);
+  const image = `${path}.efi`;
+  await makeFatDisk(image, EFI_IMAGE_BYTES, system);
+  await copyFile(image, join(folder, "efi.img"));
+  await makeIso(path, folder, ["-e", "efi.img"], []);
+}
+
 /** A diskette of full size, for an image that ends with its last used sector. */
 export async function makeDiskette(folder: string, image: string): Promise<string> {
   const path = join(folder, `${basename(image)}.diskette`);
@@ -151,7 +177,8 @@ export async function makeFatDisk(path: string, sizeBytes: number, files: Medium
   await layOut(folder, files);
   const shape = sizeBytes === 2880 * KiB ? ["-f", "2880"] : ["-T", String(sizeBytes / SECTOR_BYTES)];
   await tool("mformat", ["-C", ...shape, "::"]);
-  for (const name of Object.keys(files)) await tool("mcopy", [join(folder, name), `::/${name}`]);
+  const entries = await readdir(folder);
+  await tool("mcopy", ["-s", ...entries.map((entry) => join(folder, entry)), "::/"]);
 }
 
 /** A diskette of 2.88 M that SYSLINUX starts, with its modules, memdisk and these files. */

@@ -16,9 +16,12 @@ export type BootPath =
   | "CD"
   | "CD, isolinux"
   | "CD, GRUB"
-  | "UEFI";
+  | "UEFI"
+  | "UEFI, GRUB"
+  | "EFI stub"
+  | "ROM";
 
-export type Firmware = "built-in BIOS" | "SeaBIOS" | "OVMF" | "none";
+export type Firmware = "built-in BIOS" | "SeaBIOS" | "OVMF" | "U-Boot" | "none";
 
 /** What shows that a guest runs, on the first serial port or on the text screen, or what only a picture shows. */
 export type Mark =

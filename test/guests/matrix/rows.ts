@@ -2,6 +2,7 @@
 
 import type { GuestRow } from "./row.ts";
 import { DEBIAN_ROWS } from "./rows-debian.ts";
+import { FIRMWARE_ROWS } from "./rows-firmware.ts";
 import { KERNEL_ROWS } from "./rows-kernels.ts";
 import { LINUX_ROWS } from "./rows-linux.ts";
 import { LOADER_ROWS } from "./rows-loaders.ts";
@@ -11,4 +12,5 @@ export const GUEST_ROWS: readonly GuestRow[] = [
   ...DEBIAN_ROWS,
   ...KERNEL_ROWS,
   ...LOADER_ROWS,
+  ...FIRMWARE_ROWS,
 ];
