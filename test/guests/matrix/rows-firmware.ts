@@ -20,6 +20,8 @@ const LINUX: Pick<GuestRow, "guest" | "packages" | "mark" | "limitSeconds"> = {
   ...{ mark: markOf("linux-amd64"), limitSeconds: 180 },
 };
 const SERIAL = "console=ttyS0";
+/** As much as FAT32 needs. */
+const EFI_DISK_BYTES = 33 * MiB;
 const VARIABLE = "setvar Typevisor -guid 12345678-1234-1234-1234-123456789abc";
 /** What the shell says of it: "kept", in UTF-16. */
 const KEPT = /Typevisor - 0008 Bytes\s+6B 00 65 00 70 00 74 00/;
@@ -112,6 +114,39 @@ export const FIRMWARE_ROWS: readonly GuestRow[] = [
       await makeEfiCd(cdrom, files, await withGrub(bench, {}, configuration));
       return { ...(await ovmf(bench)), cdrom, boot: "cdrom" };
     }),
+  },
+  {
+    id: "ovmf-boot-order",
+    ...{
+      guest: "GRUB 2.06",
+      packages: ["grub-efi-amd64-bin", "mtools"],
+      path: "UEFI, GRUB",
+      firmware: "OVMF",
+    },
+    // The second on the PCI bus, which is the first on the command line.
+    mark: { where: "serial", text: /starting Boot\d+ .* from PciRoot\(0x0\)\/Pci\(0x5,0x0\)/ },
+    limitSeconds: 120,
+    run: startWith(async (bench) => {
+      const disk = join(bench.folder, "efi.img");
+      await makeFatDisk(disk, EFI_DISK_BYTES, await withGrub(bench, {}, ""));
+      const disks = [`${disk},bus=virtio,temporary`, `${disk},bus=nvme,temporary`];
+      return { ...(await ovmf(bench)), disk: disks };
+    }),
+  },
+  {
+    id: "memtest86plus-ovmf",
+    ...{ guest: "Memtest86+", packages: ["memtest86+"], path: "EFI stub", firmware: "OVMF" },
+    ...{ mark: { where: "serial", text: "#6  [Moving inversions, 64 bit pattern]" }, limitSeconds: 120 },
+    also: "no errors by then",
+    async run(bench) {
+      const file = await filesOfPackage("memtest86+", ["boot/memtest86+x64.efi"]);
+      const kernel = file("memtest86+x64.efi");
+      const options = { kernel, append: "console=ttyS0,115200", memory: "64M" };
+      const vm = await bench.start({ ...(await ovmf(bench)), ...options });
+      await bench.reachMark(vm);
+      const said = await vm.waitFor(/[^]*Errors: \d+/, bench.patience);
+      assert.doesNotMatch(said, /Errors: [1-9]/);
+    },
   },
   {
     id: "u-boot-x86_64",
