@@ -30,6 +30,7 @@ export {
 } from "./boot-settings.ts";
 export { formatCrashDump } from "./crash-dump.ts";
 export type { CrashDump } from "./crash-dump.ts";
+export type { FirmwareImages } from "./firmware-in-use.ts";
 export { GuestClock } from "./guest-clock.ts";
 export { chordInputs, KEY_INPUTS_MAX, textInput, TYPED_TEXT_MAX_CHARACTERS } from "./key-input.ts";
 export type { InputEvent, KeyInput, PointerInput } from "./key-input.ts";
@@ -51,6 +52,6 @@ export type { SerialConsumer } from "./serial-channel.ts";
 export type { Setting, SettingError } from "./settings.ts";
 export type { VmStatistics } from "./statistics.ts";
 export { VirtualMachine } from "./virtual-machine.ts";
-export type { BootImages, FirmwareImages, VirtualMachineParts } from "./virtual-machine.ts";
+export type { BootImages, VirtualMachineParts } from "./virtual-machine.ts";
 export { connectorsOf, MAX_MODULES, parseVmDefinition, VM_SETTINGS } from "./vm-definition.ts";
 export type { VmDefinition, VmDefinitionInput } from "./vm-definition.ts";

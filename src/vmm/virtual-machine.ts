@@ -8,7 +8,6 @@
 
 import { NS_PER_S, ok } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
-import { WriteBehind } from "../block/index.ts";
 import type { BlockDevice } from "../block/index.ts";
 import { RamDma } from "../hw/index.ts";
 import type { CaptureSink } from "../net/index.ts";
@@ -32,7 +31,6 @@ import type {
   Connector,
   Decompressors,
   Drive,
-  FirmwareKernel,
 } from "../machine/index.ts";
 import { createGuestRam } from "../memory/index.ts";
 import type { GuestRam } from "../memory/index.ts";
@@ -42,6 +40,8 @@ import type { BootDefinition } from "./boot-settings.ts";
 import { crashDump } from "./crash-dump.ts";
 import type { CrashDump } from "./crash-dump.ts";
 import { DrivesInUse } from "./drives-in-use.ts";
+import { FirmwareInUse } from "./firmware-in-use.ts";
+import type { FirmwareImages } from "./firmware-in-use.ts";
 import { GuestClock } from "./guest-clock.ts";
 import { giveInput } from "./key-input.ts";
 import type { InputEvent } from "./key-input.ts";
@@ -67,17 +67,6 @@ export interface BootImages {
   readonly protocol: BootProtocol;
   readonly modules: readonly BootModule[];
   readonly commandLine: string;
-}
-
-/** Of firmware that the user brings. */
-export interface FirmwareImages {
-  /** Of a size that {@link firmwareProblem} has nothing against. */
-  readonly image: Uint8Array;
-  readonly vgaBios: Uint8Array | undefined;
-  /** Which {@link firmwareKernelProblem} has nothing against. */
-  readonly kernel?: FirmwareKernel | undefined;
-  /** Of its variables, of a size that {@link variablesProblem} has nothing against; the VM closes it when it has ended. */
-  readonly variables?: BlockDevice | undefined;
 }
 
 export interface VirtualMachineParts {
@@ -133,7 +122,7 @@ export class VirtualMachine {
   /** One for each connector that the machine has. */
   readonly #serial: ReadonlyMap<Connector, SerialChannel>;
   readonly #drives: DrivesInUse;
-  readonly #variables: WriteBehind | undefined;
+  readonly #firmware: FirmwareInUse | undefined;
   readonly #networks: NetworksInUse;
   #resolveEnded: (outcome: VmOutcome) => void = () => undefined;
   #state: VmState = "ready";
@@ -148,18 +137,17 @@ export class VirtualMachine {
 
   /** Checks everything, loads the kernel, and leaves the VM ready to start. */
   static async create(parts: VirtualMachineParts): Promise<Result<VirtualMachine>> {
+    const firmware = parts.firmware === undefined ? ok(undefined) : await FirmwareInUse.open(parts.firmware);
+    if (!firmware.ok) return firmware;
     const ram = createGuestRam({
       sizeBytes: parts.definition.memorySizeBytes,
       reservedPrefixBytes: parts.accelerator.reservedPrefixBytes,
-      slotMemoryBytes:
-        SLOT_MEMORY_BYTES + (parts.firmware?.image.length ?? 0) + (parts.firmware?.variables?.sizeBytes ?? 0),
+      slotMemoryBytes: SLOT_MEMORY_BYTES + (firmware.value?.sizeBytes ?? 0),
     });
     if (!ram.ok) return ram;
-    const variables = await readWhole(parts.firmware?.variables);
-    if (!variables.ok) return variables;
     const captures = openCaptures(parts.definition.networks, parts.networkHost);
     if (!captures.ok) return captures;
-    const machine = new VirtualMachine(parts, ram.value, variables.value, captures.value);
+    const machine = new VirtualMachine(parts, ram.value, firmware.value, captures.value);
     const connected = await machine.#networks.open();
     const ready = connected.ok ? await machine.#boot() : connected;
     if (ready.ok) return ok(machine);
@@ -170,7 +158,7 @@ export class VirtualMachine {
   private constructor(
     parts: VirtualMachineParts,
     ram: GuestRam,
-    variables: Uint8Array | undefined,
+    firmware: FirmwareInUse | undefined,
     captures: readonly (CaptureSink | undefined)[],
   ) {
     this.name = parts.definition.name;
@@ -196,9 +184,7 @@ export class VirtualMachine {
       requested: () => this.#loop.expectHost("drives", true),
       idle: () => this.#loop.expectHost("drives", false),
     });
-    const { firmware } = parts;
-    this.#variables =
-      firmware?.variables && variables && new WriteBehind(firmware.variables, variables.slice());
+    this.#firmware = firmware;
     this.#networks = new NetworksInUse(
       {
         vmName: parts.definition.name,
@@ -245,18 +231,7 @@ export class VirtualMachine {
       networkCards: this.#networks.cards,
       ...biosOf(parts.definition.boot, this.#drives.drives),
       ...(parts.definition.boot.kind === "firmware" && firmware !== undefined
-        ? {
-            firmware: {
-              image: firmware.image,
-              vgaBios: firmware.vgaBios,
-              kernel: firmware.kernel,
-              variables: variables && {
-                contents: variables,
-                write: (offset, bytes) => this.#variables?.write(offset, bytes),
-              },
-              bootOrder: parts.definition.boot.order,
-            },
-          }
+        ? { firmware: firmware.config(parts.definition.boot.order) }
         : {}),
       virtio: {
         devices: VIRTIO_DEVICES.filter((name) => parts.definition.devices.includes(name)),
@@ -459,8 +434,7 @@ export class VirtualMachine {
     this.#resets++;
     // What the guest has asked for before must not happen after what it asks for next.
     await this.#drives.idle();
-    // A failure is told when the VM ends: by then the host may have room again.
-    await this.#variables?.flush();
+    await this.#firmware?.flush();
     const booted = await this.#boot();
     if (this.state === "ended") return;
     if (!booted.ok) {
@@ -518,7 +492,7 @@ export class VirtualMachine {
   /** The outcome, or that what the guest has written may be lost. */
   async #closeDrives(outcome: VmOutcome): Promise<VmOutcome> {
     try {
-      const closed = [await this.#drives.close(), (await this.#variables?.close()) ?? ok(undefined)];
+      const closed = [await this.#drives.close(), (await this.#firmware?.close()) ?? ok(undefined)];
       const lost = closed.find((result) => !result.ok);
       if (lost === undefined || lost.ok || outcome.kind === "failed") return outcome;
       return { kind: "host-error", error: lost.error };
@@ -539,13 +513,6 @@ export class VirtualMachine {
       return { reason, dump: undefined };
     }
   }
-}
-
-async function readWhole(disk: BlockDevice | undefined): Promise<Result<Uint8Array | undefined>> {
-  if (disk === undefined) return ok(undefined);
-  const bytes = new Uint8Array(disk.sizeBytes);
-  const read = await disk.read(0, bytes);
-  return read.ok ? ok(bytes) : read;
 }
 
 /** The built-in BIOS, which kernels that are loaded directly have, too: some go back to real mode to call it. */
