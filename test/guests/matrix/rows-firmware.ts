@@ -1,11 +1,13 @@
 /** Firmware that users bring: UEFI with its variables and boot order, U-Boot, and Linux started by each. */
 
 import assert from "node:assert/strict";
-import { copyFile } from "node:fs/promises";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { MiB } from "../../../src/base/index.ts";
 import type { VmOptions } from "../../../src/apps/embed/index.ts";
+import { LinuxShell } from "../guests.ts";
+import { kernelWithModules } from "../kernel-modules.ts";
 import { filesOfPackage } from "../package-files.ts";
 import { uefiShell } from "../uefi-shell.ts";
 import { makeEfiCd, makeFatDisk, makeGrubApplication } from "./media.ts";
@@ -20,6 +22,7 @@ const LINUX: Pick<GuestRow, "guest" | "packages" | "mark" | "limitSeconds"> = {
   ...{ mark: markOf("linux-amd64"), limitSeconds: 180 },
 };
 const SERIAL = "console=ttyS0";
+const POWER_BUTTON = "drivers/acpi/button.ko";
 /** As much as FAT32 needs. */
 const EFI_DISK_BYTES = 33 * MiB;
 const VARIABLE = "setvar Typevisor -guid 12345678-1234-1234-1234-123456789abc";
@@ -90,11 +93,23 @@ export const FIRMWARE_ROWS: readonly GuestRow[] = [
     },
   },
   {
-    ...{ id: "linux-amd64-efi-stub", ...LINUX, path: "EFI stub", firmware: "OVMF", shownBy: FIRMWARE_TEST },
-    run: startWith(async (bench) => ({
-      ...(await guest("linux-amd64")),
-      ...(await ovmf(bench)),
-    })),
+    ...{ id: "linux-amd64-efi-stub", ...LINUX, path: "EFI stub", firmware: "OVMF" },
+    also: "hears of the power button, and ends by ACPI",
+    async run(bench) {
+      const { kernel, modules } = await kernelWithModules([POWER_BUTTON]);
+      const initrd = join(bench.folder, "initrd");
+      const shellArchive = await readFile((await linuxFiles("linux-amd64")).initrd);
+      await writeFile(initrd, Buffer.concat([shellArchive, modules]));
+      const vm = await bench.start({ ...(await ovmf(bench)), kernel, initrd, append: SERIAL });
+      await bench.reachMark(vm);
+      const shell = new LinuxShell(vm);
+      await shell.answer("stty -echo; insmod /modules/button.ko");
+      vm.pressButton("power");
+      const presses = await shell.answer("sleep 0.1; cat /sys/firmware/acpi/interrupts/ff_pwr_btn");
+      assert.match(presses, /^ *1 +EN +enabled/);
+      await vm.write("poweroff -f\n");
+      assert.deepEqual(await vm.ended, { kind: "powered-off" });
+    },
   },
   ...(["ide", "virtio", "nvme"] as const).map((bus): GuestRow => ({
     ...{ id: `linux-amd64-grub-${bus}-ovmf`, ...GRUB_EFI },
