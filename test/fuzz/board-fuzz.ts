@@ -21,12 +21,14 @@ const STEPS = 20_000;
 const STEP_MAX_MS = 2000;
 const TIMERS_MAX = 64;
 const ROM = new Uint8Array(64 * KiB).fill(0x90);
+/** Right below the ROM, at FFFEE000. */
+const FLASH_BYTES = 8 * KiB;
 const SIZES = [1, 2, 4] as const;
 const PORTS = [0x00, 0x08, 0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x80, 0x88, 0x92, 0xa0, 0xa1, 0xb2, 0xc0, 0xd0, 0x170, 0x1ce, 0x1cf, 0x1f0, 0x2e8, 0x2f8, 0x376, 0x378, 0x3e8, 0x3c0, 0x3c4, 0x3ce, 0x3d4, 0x3f0, 0x3f8, 0x402, 0x4d0, 0x510, 0x600, 0x700, 0xcf8, 0xcfc, 0xc000, 0xc020, 0xc028, 0xc030, 0xc040, 0xc050, 0xc060, 0xc080, 0xc090, 0xc0a0, 0xc0c0] as const; // prettier-ignore
 const MMIO = [
   0xa0000, 0xb8000, 0xc0000, 0xd4000, 0xeff00, 0xffff0, 0xc1000000, 0xc1004000, 0xc1007000, 0xc1008000,
   0xc100b000, 0xc100c000, 0xc100f000, 0xc1010000, 0xc1014000, 0xc1017000, 0xfec00000, 0xfec00010, 0xfed00000,
-  0xfed00100, 0xfee00000, 0xfee00300,
+  0xfed00100, 0xfee00000, 0xfee00300, 0xfffee000, 0xfffeeff8, 0xfffefff0,
 ] as const;
 /** Base address register 0 of the watchdog, for CONFIG_ADDRESS. */
 const WATCHDOG_BAR = 0x8000e810;
@@ -38,8 +40,9 @@ const MSRS = [0x1b, 0x6e0, 0x11, 0x12, 0x4b564d00, 0x4b564d01, 0x800, 0x40000000
 
 /** With the machine as a POST leaves it, or as firmware in ROM finds it. */
 function build(hasFirmware: boolean) {
-  const slotMemoryBytes = SLOT_MEMORY_BYTES + ROM.length;
+  const slotMemoryBytes = SLOT_MEMORY_BYTES + ROM.length + FLASH_BYTES;
   const ram = unwrap(createGuestRam({ sizeBytes: 4 * MiB, reservedPrefixBytes: 0, slotMemoryBytes }));
+  const variables = { contents: new Uint8Array(FLASH_BYTES), write: () => undefined };
   const clock = new ManualClock();
   const timers = new TimerQueue();
   const board = createBoard({
@@ -67,7 +70,7 @@ function build(hasFirmware: boolean) {
     hasDebugConsole: true,
     serialPortCount: 4,
     hasParallelPort: true,
-    ...(hasFirmware ? { firmware: { image: ROM, vgaBios: undefined, bootOrder: ["disk"] } } : {}),
+    ...(hasFirmware ? { firmware: { image: ROM, vgaBios: undefined, variables, bootOrder: ["disk"] } } : {}),
     drives: [],
     virtio: { devices: ["virtio-rng", "virtio-console"], offersPacked: true },
     watchdogAction: "reset",

@@ -192,7 +192,7 @@ test("what cannot be firmware is refused in one sentence", () => {
     stderr,
     /^typevisor: The firmware \S+ has 1000 bytes; firmware has 64 KiB to 16 MiB, in steps/,
   );
-  const kernel = runImage(new Uint8Array(64 * KiB), "--kernel", process.execPath);
+  const kernel = runImage(new Uint8Array(64 * KiB), "--kernel", command);
   assert.match(
     kernel.stderr,
     /^typevisor: The firmware \S+ takes no kernel: UEFI firmware like OVMF and U-Boot do;/,
