@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { fuzzBoard } from "./board-fuzz.ts";
 import { fuzzEngine } from "./engine-fuzz.ts";
+import { fuzzNat } from "./nat-fuzz.ts";
 import { fuzzIde } from "./ide-fuzz.ts";
 import { fuzzNics } from "./nic-fuzz.ts";
 import { fuzzNvme } from "./nvme-fuzz.ts";
@@ -10,6 +11,7 @@ import { fuzzVirtio } from "./virtio-fuzz.ts";
 
 const ENGINE_GUESTS = 75;
 const BOARDS = 10;
+const NAT_GUESTS = 20;
 const VIRTIO_DEVICES = 25;
 const NVME_CONTROLLERS = 25;
 const IDE_CONTROLLERS = 20;
@@ -44,4 +46,9 @@ test("drivers that break the rules neither crash IDE drives nor keep them from t
 test("drivers that break the rules neither crash a network card nor keep it from those who do not", () => {
   const sent = fuzzNics(1, NETWORK_CARDS);
   assert.ok(sent > NETWORK_CARDS, `${String(sent)} frames were sent`);
+});
+
+test("guests that break the rules of protocols neither crash a NAT nor keep it from those who do not", async () => {
+  const dropped = await fuzzNat(1, NAT_GUESTS);
+  assert.ok(dropped > 100 * NAT_GUESTS, `${String(dropped)} packets were dropped`);
 });

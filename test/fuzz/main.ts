@@ -8,6 +8,7 @@ import { fuzzEngine, tiers } from "./engine-fuzz.ts";
 import { fuzzIde } from "./ide-fuzz.ts";
 import { type FuzzOptions, parseFuzzOptions, type PartName, usage, UsageError } from "./options.ts";
 import { fuzzNics } from "./nic-fuzz.ts";
+import { fuzzNat } from "./nat-fuzz.ts";
 import { fuzzNvme } from "./nvme-fuzz.ts";
 import { fuzzVirtio } from "./virtio-fuzz.ts";
 
@@ -180,6 +181,24 @@ async function runNics({ seed, seconds }: FuzzOptions): Promise<PartResult> {
   return { text, data: { cards, frames, seed }, isGood: true };
 }
 
+async function runNat({ seed, seconds }: FuzzOptions): Promise<PartResult> {
+  const deadline = performance.now() + seconds * 1000;
+  let guests = 0;
+  let dropped = 0;
+  try {
+    while (!interrupt.isRequested && performance.now() < deadline) {
+      dropped += await fuzzNat(seed + guests, CONTROLLERS);
+      guests += CONTROLLERS;
+      await breathe();
+    }
+  } catch (error) {
+    const text = `nat: ${errorText(error)}`;
+    return { text, data: { guests, seed, error: errorText(error) }, isGood: false };
+  }
+  const text = `nat: ${count(guests)} guests from seed ${String(seed)}, ${count(dropped)} packets dropped, no failure`;
+  return { text, data: { guests, dropped, seed }, isGood: true };
+}
+
 const runners = {
   cpu: runCpu,
   board: runBoard,
@@ -188,6 +207,7 @@ const runners = {
   nvme: controllerRunner("nvme", fuzzNvme),
   ide: controllerRunner("ide", fuzzIde),
   nic: runNics,
+  nat: runNat,
 } satisfies Record<PartName, (options: FuzzOptions) => Promise<PartResult>>;
 
 async function main(options: FuzzOptions): Promise<boolean> {
