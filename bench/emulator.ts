@@ -13,6 +13,8 @@ export interface Machine {
   readonly initrdPath?: string | undefined;
   /** A raw image: a disk on virtio. */
   readonly diskPath?: string;
+  /** A virtio card, with a way to the host's loopback. */
+  readonly hasNetwork?: boolean;
   readonly commandLine: string;
   readonly memorySizeBytes: number;
   /** Where Typevisor keeps what it learns of the kernel; without one it neither learns nor knows anything of it. */
@@ -50,6 +52,7 @@ const typevisor: Emulator = {
       ...["--profile", machine.cacheFolder === undefined ? "off" : "auto"],
       ...(machine.initrdPath === undefined ? [] : ["--initrd", machine.initrdPath]),
       ...(machine.diskPath === undefined ? [] : ["--disk", `${machine.diskPath},bus=virtio`]),
+      ...(machine.hasNetwork === true ? ["--net", "nat,host=allow"] : []),
     ],
     ...(machine.cacheFolder === undefined ? {} : { environment: { XDG_CACHE_HOME: machine.cacheFolder } }),
   }),
@@ -63,13 +66,14 @@ const typevisor: Emulator = {
   memoryBehindMaxBytes: SLOT_MEMORY_MAX_BYTES,
 };
 
-/** Without a network card, which we do not have and whose option ROM would cost QEMU time. */
+/** Without a network card where ours has none either, and without its option ROM, which would cost QEMU time. */
 const qemuTcg: Emulator = {
   name: "qemuTcg",
   command: (machine) => ({
     program: "qemu-system-x86_64",
     arguments: [
-      ...["-accel", "tcg", "-smp", "1", "-nic", "none", "-no-reboot"],
+      ...["-accel", "tcg", "-smp", "1", "-no-reboot"],
+      ...(machine.hasNetwork === true ? QEMU_NETWORK : ["-nic", "none"]),
       ...["-display", "none", "-monitor", "none", "-serial", "stdio"],
       ...["-m", `${memoryMib(machine)}M`, "-kernel", machine.kernelPath, "-append", machine.commandLine],
       ...(machine.initrdPath === undefined ? [] : ["-initrd", machine.initrdPath]),
@@ -80,6 +84,10 @@ const qemuTcg: Emulator = {
   memoryPrefixBytes: 0,
   memoryBehindMaxBytes: 0,
 };
+
+const QEMU_NETWORK: readonly string[] = [
+  ...["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="],
+];
 
 const qemuDisk = (path: string): readonly string[] => [
   ...["-drive", `file=${path},if=none,id=disk,format=raw`],

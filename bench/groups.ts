@@ -49,6 +49,7 @@ export const GROUPS = {
   osWork: { title: "OS work", goals: OS_GOALS },
   realPrograms: { title: "real programs", goals: OS_GOALS },
   disks: { title: "disk on virtio", goals: OS_GOALS },
+  network: { title: "TCP by virtio", goals: OS_GOALS },
   boot: { title: "boot to init", goals: [{ kind: "faster", than: "qemuTcg", least: 1, aim: 2 }] },
   deviceExit: { title: "exit to a device and back, ns", goals: [{ kind: "own", most: 100, aim: 20 }] },
   pauses: { title: "longest pause for translation, ms", goals: [{ kind: "own", most: 20, aim: 20 }] },

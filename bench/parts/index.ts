@@ -8,6 +8,7 @@ import { idle } from "./idle.ts";
 import { kernels } from "./kernels.ts";
 import { kernels32 } from "./kernels32.ts";
 import { linux } from "./linux.ts";
+import { network } from "./network.ts";
 import { osWork } from "./os-work.ts";
 import { others } from "./others.ts";
 import { pauses } from "./pauses.ts";
@@ -23,6 +24,7 @@ export const PARTS = {
   "os-work": osWork,
   "real-programs": realPrograms,
   disks,
+  network,
   "device-exits": deviceExits,
   pauses,
   growth,

@@ -1,6 +1,6 @@
 /** A link for the tests of cards: it keeps what the card sends, and gives it frames when the test says so. */
 
-export { FakeHostSockets } from "./nat/testing.ts";
+export { FakeHostSockets, GuestStation, GuestTcp, ip } from "./nat/testing.ts";
 import type { FrameReceiver, NetworkLink, SendOffload } from "./network-link.ts";
 
 export class RecordedLink implements NetworkLink {

@@ -91,7 +91,8 @@ export class PortForwards {
       received: (from, bytes) => {
         const remote = { remoteAddress: this.#guestsNameOf(from.address), remotePort: from.port };
         const flow = { guestAddress: GUEST_ADDRESS, guestPort, ...remote };
-        remember(clients, clientKey(flow), from);
+        // Who sends from port 0 wants no answer (RFC 768), and gets none.
+        if (from.port > 0) remember(clients, clientKey(flow), from);
         sendDatagram(port, flow, bytes);
       },
       failed: () => undefined,

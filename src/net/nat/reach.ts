@@ -31,8 +31,10 @@ export class Reach {
   /** Where the host finds what the guest calls `address`; undefined where it may not go. */
   hostEndOf(address: number, port: number): HostEnd | undefined {
     const { allowsHost, isRestricted } = this.#settings;
+    // Nobody is at port 0, and sockets of the host do not take it.
+    if (port === 0) return undefined;
     if (address === GATEWAY_ADDRESS) return allowsHost ? { address: LOOPBACK_ADDRESS, port } : undefined;
-    if (port === 0 || isOnNetwork(address) || !isUnicast(address)) return undefined;
+    if (isOnNetwork(address) || !isUnicast(address)) return undefined;
     const isHostOnly = isInNetwork(address, LINK_LOCAL, LINK_LOCAL_BITS) || this.#isOwnAddress(address);
     if (isHostOnly) return allowsHost ? { address, port } : undefined;
     return isRestricted ? undefined : { address, port };

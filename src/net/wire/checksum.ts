@@ -23,22 +23,22 @@ export function addToSum(view: DataView, from: number, to: number, sum: PartialS
     at += 2;
   }
   if (at < to) total += view.getUint8(at);
-  return fold(total);
+  return folded(total);
 }
 
 /** What stands in a checksum field (big-endian) over what was summed. */
 export function checksumOf(sum: PartialSum): number {
-  return ~swapped(fold(sum)) & 0xffff;
+  return ~swapped(folded(sum)) & 0xffff;
 }
 
 /** A sum as a big-endian number, not complemented: what a card that sums the rest finds in the field. */
 export function sumAsField(sum: PartialSum): number {
-  return swapped(fold(sum));
+  return swapped(folded(sum));
 }
 
 /** Whether what was summed, its checksum field included, is as it was sent. */
 export function isIntact(sum: PartialSum): boolean {
-  return fold(sum) === 0xffff;
+  return folded(sum) === 0xffff;
 }
 
 /** The pseudo header of UDP and TCP (RFC 768, RFC 9293 section 3.1). */
@@ -55,13 +55,14 @@ export function pseudoHeaderSum(
     (destination & 0xffff) +
     protocol +
     lengthBytes;
-  return swapped(fold(total));
+  return swapped(folded(total));
 }
 
-function fold(sum: number): number {
-  let folded = sum;
-  while (folded > 0xffff) folded = (folded & 0xffff) + Math.floor(folded / 0x10000);
-  return folded;
+/** The sum in 16 bits: FFFFh where what was summed contains its checksum and is as it says. */
+export function folded(sum: number): number {
+  let rest = sum;
+  while (rest > 0xffff) rest = (rest & 0xffff) + Math.floor(rest / 0x10000);
+  return rest;
 }
 
 function swapped(word: number): number {

@@ -76,13 +76,21 @@ export const nodeSockets: HostSockets = {
     });
   },
 
-  isOwnAddress(address) {
-    const text = formatIpv4(address);
-    return Object.values(networkInterfaces()).some((interfaces) =>
-      interfaces?.some((each) => each.address === text),
-    );
-  },
+  isOwnAddress: (address) => ownAddresses().has(formatIpv4(address)),
 };
+
+/** As of a moment ago: every datagram asks, and asking the host takes a while. */
+const OWN_ADDRESSES_MS = 1000;
+let own: { readonly addresses: ReadonlySet<string>; readonly untilMs: number } | undefined;
+
+function ownAddresses(): ReadonlySet<string> {
+  const nowMs = performance.now();
+  if (own === undefined || nowMs >= own.untilMs) {
+    const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+    own = { addresses: new Set(all.map(({ address }) => address)), untilMs: nowMs + OWN_ADDRESSES_MS };
+  }
+  return own.addresses;
+}
 
 class NodeTcpSocket implements HostTcpSocket {
   listener: TcpSocketListener;
