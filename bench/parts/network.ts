@@ -92,8 +92,13 @@ function serve(socket: Socket): void {
     const rest = first.subarray(1);
     if (mode === "s".charCodeAt(0)) sink(socket, rest);
     else if (mode === "r".charCodeAt(0)) source(socket, rest);
-    else socket.pipe(socket);
+    else echo(socket, rest);
   });
+}
+
+function echo(socket: Socket, first: Uint8Array): void {
+  if (first.length > 0) socket.write(first);
+  socket.pipe(socket);
 }
 
 /** Takes everything and says how much it was. */

@@ -178,7 +178,8 @@ export class TcpConnection implements TcpSocketListener {
   cardReady(): void {
     if (!this.#isBlocked) return;
     this.#isBlocked = false;
-    this.#output();
+    if (this.#state === "syn-sent" || this.#state === "syn-received") this.#sendSyn();
+    else this.#output();
   }
 
   /** Ends it without a word to the guest. */
@@ -426,10 +427,13 @@ export class TcpConnection implements TcpSocketListener {
     else if (this.#state === "close-wait") this.#state = "last-ack";
   }
 
-  /** Every second full segment, or a window that has opened, at once; the rest a little later (section 3.8.6.3). */
+  /**
+   * Every second full segment, or a window that has opened, at once; the rest a little later (section 3.8.6.3). A guest whose
+   * segments are small says so by what it takes itself.
+   */
   #acknowledgeGuest(): void {
     const isDue =
-      this.#isAckDue || this.#unackedBytes >= 2 * MSS_BYTES || this.#receive?.isWindowUpdateDue === true;
+      this.#isAckDue || this.#unackedBytes >= 2 * this.#mss || this.#receive?.isWindowUpdateDue === true;
     if (isDue) this.#ackNow();
     else if (this.#unackedBytes > 0 && !this.#delayedAck.isSet) this.#delayedAck.setIn(DELAYED_ACK_NS);
   }
@@ -453,8 +457,7 @@ export class TcpConnection implements TcpSocketListener {
       windowShift: this.#receiveShift === 0 ? undefined : this.#receiveShift,
       segmentBytes: this.#mss,
     });
-    // Without room it goes when the time is out: nothing else is to be sent yet.
-    if (isSent) this.#isAckDue = false;
+    this.#isBlocked = !isSent;
     this.#retransmit.setIn(this.#roundTrip.timeoutNs);
   }
 

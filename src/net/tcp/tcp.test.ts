@@ -406,6 +406,39 @@ test("a card without room is given the rest when it has room again", () => {
   assert.equal(fixture.network.statistics.tcpRetransmissions, 0);
 });
 
+test("a SYN that the card has no room for goes as soon as there is some", () => {
+  const fixture = new NetworkFixture();
+  const tcp = new GuestTcp(fixture.guest, WEB);
+  tcp.send(SYN, undefined, { mss: 1460 });
+  fixture.guest.roomFrames = 0;
+  fixture.sockets.tcp[0]?.listener.connected();
+  assert.deepEqual(fixture.guest.take(), []);
+  fixture.guest.makeRoom();
+  assert.deepEqual(flagsOf(tcp.takeAll()), [SYN | ACK]);
+});
+
+test("several connections take turns at a card with little room", () => {
+  const fixture = new NetworkFixture();
+  const sockets = [1, 2, 3].map((port) => new GuestTcp(fixture.guest, WEB, port).open(fixture.sockets));
+  fixture.guest.roomFrames = 0;
+  for (const { listener } of sockets) listener.received(pattern(20 * 1460));
+  const first = new Map<number, number>();
+  for (let round = 0; round < 3; round++) {
+    fixture.guest.makeRoom(5);
+    for (const { destinationPort } of fixture.guest.takeSegments())
+      first.set(destinationPort, (first.get(destinationPort) ?? 0) + 1);
+  }
+  assert.deepEqual([...first.values()], [5, 5, 5]);
+});
+
+test("small segments are acknowledged in pairs too", () => {
+  const { fixture, tcp } = opened({ mss: 536 });
+  tcp.send(ACK, pattern(536));
+  tcp.send(ACK, pattern(536));
+  fixture.settle();
+  assert.equal(tcp.takeAll()[0]?.acknowledgment, tcp.sequence);
+});
+
 test("a card that cuts segments itself is given large ones", () => {
   const { fixture, tcp, socket } = opened();
   const { segmentBytes } = fixture.guest.offerOffload();
