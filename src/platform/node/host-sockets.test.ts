@@ -7,6 +7,7 @@ import { connect, createServer } from "node:net";
 import type { Server, Socket } from "node:net";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectFailure, HostTcpSocket, TcpSocketListener } from "../../net/index.ts";
 import { nodeSockets } from "./index.ts";
 
@@ -109,13 +110,13 @@ test("bytes go both ways, and each side ends by itself", async (t) => {
 test("nothing is read until it is asked for, and reading can pause", async (t) => {
   const { listener, socket, peer } = await joined(t);
   peer.write(new Uint8Array(4 * 1024 * 1024));
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await sleep(50);
   assert.equal(listener.receivedBytes, 0);
   socket.resumeReading();
   await listener.until(() => listener.receivedBytes > 0);
   socket.pauseReading();
   const { receivedBytes } = listener;
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await sleep(50);
   assert.ok(listener.receivedBytes <= receivedBytes + 64 * 1024, "a chunk may be on its way");
   socket.resumeReading();
   await listener.until(() => listener.receivedBytes === 4 * 1024 * 1024);
