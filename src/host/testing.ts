@@ -13,6 +13,28 @@ const stops = {
     { upToNs: 2000, count: 2 },
   ],
 };
+const network = {
+  framesFromGuest: 1234,
+  bytesFromGuest: 3 << 20,
+  framesToGuest: 5678,
+  bytesToGuest: 5 << 20,
+  tcpConnections: 12,
+  tcpConnectionsOpen: 2,
+  tcpRetransmissions: 3,
+  udpAssociations: 4,
+  udpAssociationsOpen: 1,
+  dnsQueries: 6,
+  dropped: {
+    malformed: 0,
+    unknownProtocol: 7,
+    spoofed: 0,
+    fragments: 0,
+    guestBusy: 0,
+    refused: 8,
+    hostBusy: 0,
+    limit: 0,
+  },
+};
 export const SAMPLE: VmSample = {
   atNs: 1,
   cpuTimeNs: 2,
@@ -51,7 +73,7 @@ export const SAMPLE: VmSample = {
       evictionStops: stops,
     },
     exits: { slice: 1, halt: 2, shutdown: 3, requested: 4 },
-    networks: [],
+    networks: [network],
     resets: 0,
   },
 };
