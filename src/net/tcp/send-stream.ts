@@ -66,8 +66,13 @@ export class SendStream {
     this.#windowAcknowledgment = parts.first;
   }
 
-  get next(): number {
-    return this.#next;
+  /**
+   * The sequence number of segments without data. After a time-out SND.NXT is behind what the guest may have received, and a
+   * segment that begins there would be an old one, whose acknowledgment counts for nothing; a byte that probes a closed window
+   * has most likely not been received, and behind it is outside the window.
+   */
+  get bareSequence(): number {
+    return this.mustProbe ? this.#next : this.#highest;
   }
 
   get inFlightBytes(): number {

@@ -440,7 +440,7 @@ export class TcpConnection implements TcpSocketListener {
 
   #ackNow(): void {
     this.#isAckDue = true;
-    const sequence = this.#send?.next ?? this.#firstSequence;
+    const sequence = this.#send?.bareSequence ?? this.#firstSequence;
     if (!this.#transmit(sequence, TCP_FLAG.ack)) this.#isBlocked = true;
   }
 
@@ -483,9 +483,9 @@ export class TcpConnection implements TcpSocketListener {
 
   /** Ends it with a reset to the guest. */
   #reset(): void {
-    const { next = this.#firstSequence } = this.#send ?? {};
+    const sequence = this.#send?.bareSequence ?? this.#firstSequence;
     if (this.#state === "connecting") this.#transmit(0, TCP_FLAG.rst | TCP_FLAG.ack);
-    else if (this.#state !== "time-wait") this.#transmit(next, TCP_FLAG.rst | TCP_FLAG.ack);
+    else if (this.#state !== "time-wait") this.#transmit(sequence, TCP_FLAG.rst | TCP_FLAG.ack);
     this.close();
   }
 
@@ -530,8 +530,8 @@ export class TcpConnection implements TcpSocketListener {
       return;
     }
     // A byte that was acknowledged long ago makes the guest answer.
-    const { next = this.#firstSequence } = this.#send ?? {};
-    this.#transmit(advanced(next, -1), TCP_FLAG.ack);
+    const sequence = this.#send?.bareSequence ?? this.#firstSequence;
+    this.#transmit(advanced(sequence, -1), TCP_FLAG.ack);
     this.#idle.setIn(KEEP_ALIVE_PROBE_NS);
   }
 

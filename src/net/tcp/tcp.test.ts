@@ -315,6 +315,31 @@ test("a closed window is probed with one byte, for as long as the guest answers"
   assert.equal(dataOf(tcp.takeAll()), "waiting");
 });
 
+test("while the guest's window is closed, its own data is acknowledged at a number that it takes", () => {
+  const { fixture, tcp, socket } = opened();
+  tcp.window = 0;
+  tcp.send(ACK);
+  socket.listener.received(bytesOf("waiting"));
+  fixture.run(RTO_INITIAL_NS);
+  assert.equal(fixture.guest.takeSegments()[0]?.data.length, 1);
+  tcp.send(ACK, pattern(3000));
+  fixture.settle();
+  const [ack] = fixture.guest.takeSegments();
+  assert.deepEqual([ack?.sequence, ack?.acknowledgment], [tcp.acknowledgment, tcp.sequence]);
+});
+
+test("after a time-out the guest's data is acknowledged behind what it may have received", () => {
+  const { fixture, tcp, socket } = opened();
+  const start = tcp.acknowledgment;
+  socket.listener.received(pattern(3000));
+  fixture.run(RTO_INITIAL_NS);
+  fixture.guest.take();
+  tcp.resend(ACK, pattern(3000));
+  fixture.settle();
+  const [ack] = fixture.guest.takeSegments();
+  assert.equal(ack?.sequence, start + 3000);
+});
+
 test("reading the host's socket pauses while the guest takes nothing", () => {
   const { tcp, socket } = opened({ mss: 1460, windowShift: 4 });
   tcp.window = 0;
