@@ -173,8 +173,14 @@ class NodeTcpSocket implements HostTcpSocket {
   }
 
   #received(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length && this.#state === "open"; at += HOST_READ_BYTES_MAX)
+    // Node reads as much as is one piece for us; were it ever more, whoever pauses in between gets the rest later.
+    for (let at = 0; at < bytes.length && this.#state === "open"; at += HOST_READ_BYTES_MAX) {
+      if (at > 0 && this.#socket.isPaused()) {
+        this.#socket.unshift(bytes.subarray(at));
+        return;
+      }
       this.listener.received(bytes.subarray(at, at + HOST_READ_BYTES_MAX));
+    }
   }
 
   #failed(reason: ConnectFailure): void {
