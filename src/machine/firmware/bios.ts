@@ -78,8 +78,8 @@ const POINTING_VECTOR = 0x74;
 const ALARM_VECTOR = 0x4a;
 const DISKETTE_VECTOR = 0x40;
 const DISKETTE_PARAMETERS_VECTOR = 0x1e;
-/** Pointers to tables that are not there. */
-const TABLE_VECTORS = [0x1d, 0x1f];
+/** Pointers to tables that are not there: the CGA's mode parameters. */
+const TABLE_VECTORS = [0x1d];
 const IVT_VECTORS = 256;
 /** Free for programs: no handler at all. */
 const USER_VECTORS = { first: 0x60, last: 0x67 } as const;
@@ -252,6 +252,7 @@ export class Bios {
     this.#keyboard.reset();
     this.#system.reset();
     this.#time.reset();
+    this.#video.reset();
     this.#video.setMode(TEXT_MODE);
     this.#disk.setDrives([
       ...diskettes.map((device, index) => disketteDrive(index, device)),

@@ -2,14 +2,15 @@
  * INT 10h, video services: modes, cursor, pages, scrolling, characters, teletype, strings, pixels, palette, information. IBM
  * PS/2 and PC BIOS Interface Technical Reference; Ralf Brown's interrupt list.
  *
- * VBE is in vbe-services.ts. Deliberately missing: fonts loaded by programs, reading characters back from pixels (they read as 0), the light pen (never triggered), saving and restoring of the video state.
+ * VBE is in vbe-services.ts. fonts in int10-fonts.ts. Deliberately missing: reading characters back from pixels (they read as 0), the light pen (never triggered), saving and restoring of the video state.
  */
 
 import type { MmioBus, PortBus } from "../../hw/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 import type { BiosData } from "./bios-data.ts";
-import { loadFont } from "./font-loader.ts";
+import { FontServices } from "./int10-fonts.ts";
 import { PixelScreen } from "./pixel-screen.ts";
+import type { CharacterPlace } from "./pixel-screen.ts";
 import type { ServiceCall } from "./service-call.ts";
 import { VbeServices } from "./vbe-services.ts";
 import { dacColors, RESET_MODE, videoMode } from "./video-modes.ts";
@@ -56,16 +57,16 @@ const CARRIAGE_RETURN = 0x0d;
 export class VideoServices {
   readonly #ram: GuestRam;
   readonly #ports: PortBus;
-  readonly #mmio: MmioBus;
   readonly #data: BiosData;
+  readonly #fonts: FontServices;
   readonly #pixels: PixelScreen;
   readonly #vbe: VbeServices;
 
   constructor(ram: GuestRam, ports: PortBus, mmio: MmioBus, data: BiosData) {
     this.#ram = ram;
     this.#ports = ports;
-    this.#mmio = mmio;
     this.#data = data;
+    this.#fonts = new FontServices(ram, ports, mmio, data);
     this.#pixels = new PixelScreen(ports, mmio);
     this.#vbe = new VbeServices({
       ram,
@@ -73,6 +74,11 @@ export class VideoServices {
       setBiosMode: (numberAndFlag) => this.setMode(numberAndFlag),
       biosMode: () => data.get("videoMode"),
     });
+  }
+
+  /** At the power-on self-test, before the first mode. */
+  reset(): void {
+    this.#fonts.reset();
   }
 
   call(call: ServiceCall): void {
@@ -127,7 +133,7 @@ export class VideoServices {
         this.#palette(call);
         return;
       case 0x11:
-        this.#fontInformation(call);
+        if (this.#fonts.call(call)) this.#setCursorShape(CURSOR_SHAPE);
         return;
       case 0x12:
         this.#alternateSelect(call);
@@ -190,7 +196,7 @@ export class VideoServices {
         break;
       default:
         if (this.#hasCells) this.#ram.writeU8(this.#cellAt(page, row, column), character);
-        else this.#pixels.draw(this.#mode, page, row, column, character, color);
+        else this.#draw({ page, row, column }, character, color);
         column++;
     }
     if (column >= this.#columns) {
@@ -258,8 +264,7 @@ export class VideoServices {
     for (const levels of dacColors(mode.dac)) {
       for (const level of levels) ports.writePort(VGA.dacData, 1, level);
     }
-    // Pixels may have been where the font is.
-    if (mode.layout.kind === "cells") loadFont(ports, this.#mmio);
+    this.#fonts.useRomFont(mode);
   }
 
   #setAttribute(index: number, value: number): void {
@@ -326,6 +331,11 @@ export class VideoServices {
 
   // Characters.
 
+  #draw(place: CharacterPlace, character: number, color: number): void {
+    const mode = this.#mode;
+    this.#pixels.draw(mode, this.#fonts.graphicsFont(mode), place, character, color);
+  }
+
   #cell(page: number): number {
     const { row, column } = this.#data.cursor(page);
     return this.#cellAt(page, row, column);
@@ -346,7 +356,7 @@ export class VideoServices {
     const hasAttribute = call.ah === 0x09;
     for (let index = 0; index < call.cx; index++) {
       if (!this.#hasCells) {
-        this.#pixels.draw(this.#mode, call.bh, row, column + index, call.al, call.bl);
+        this.#draw({ page: call.bh, row, column: column + index }, call.al, call.bl);
         continue;
       }
       const at = this.#cellAt(call.bh, row, column + index);
@@ -393,7 +403,8 @@ export class VideoServices {
     attribute: number,
   ): void {
     if (!this.#hasCells) {
-      this.#pixels.scroll(this.#mode, page, lines, { top, left, bottom, right });
+      const { height } = this.#fonts.graphicsFont(this.#mode);
+      this.#pixels.scroll(this.#mode, height, page, lines, { top, left, bottom, right });
       return;
     }
     const blank = (attribute << 8) | 0x20;
@@ -460,12 +471,6 @@ export class VideoServices {
         return;
       default:
     }
-  }
-
-  #fontInformation(call: ServiceCall): void {
-    if (call.al !== 0x30) return;
-    call.cx = this.#data.get("characterHeight");
-    call.dl = this.#data.get("videoLastRow");
   }
 
   #alternateSelect(call: ServiceCall): void {

@@ -1,11 +1,10 @@
 /**
  * Pixels and characters in the BIOS's modes of graphics, written through the VGA's window as a video BIOS writes them (IBM
- * PS/2 and PC BIOS Interface Technical Reference, INT 10h functions 09h, 0Ch, 0Dh, 0Eh). Characters of 8 and 14 lines are
- * made from the font of 16: pairs of its lines become one, or its first and last are left out.
+ * PS/2 and PC BIOS Interface Technical Reference, INT 10h functions 09h, 0Ch, 0Dh, 0Eh).
  */
 
-import { FONT_8X16, FONT_LINES } from "../../devices/index.ts";
 import type { MmioBus, PortBus } from "../../hw/index.ts";
+import type { GraphicsFont } from "./int10-fonts.ts";
 import type { VideoMode } from "./video-modes.ts";
 
 const SEQUENCER_MAP_MASK = { port: 0x3c4, index: 2 } as const;
@@ -23,6 +22,13 @@ const PLANES = 4;
 /** Odd lines of CGA modes are so far behind. */
 const ODD_LINES_BYTES = 0x2000;
 const CHARACTER_WIDTH = 8;
+
+/** Where a character is drawn. */
+export interface CharacterPlace {
+  readonly page: number;
+  readonly row: number;
+  readonly column: number;
+}
 
 /** Characters, both ends included. */
 export interface CharacterWindow {
@@ -89,25 +95,30 @@ export class PixelScreen {
   }
 
   /** Colours are those of pixels; the background is 0, and left as it is with exclusive or. */
-  draw(mode: VideoMode, page: number, row: number, column: number, character: number, color: number): void {
-    if (row >= mode.rows || column >= mode.columns) return;
+  draw(
+    mode: VideoMode,
+    font: GraphicsFont,
+    { page, row, column }: CharacterPlace,
+    character: number,
+    color: number,
+  ): void {
+    if (column >= mode.columns) return;
     const isXor = (color & COLOR_XOR) !== 0 && mode.layout.kind !== "bytes";
-    for (let line = 0; line < mode.characterHeight; line++) {
-      const bits = glyphLine(character, line, mode.characterHeight);
+    for (let line = 0; line < font.height; line++) {
+      const bits = font.line(character, line);
       for (let dot = 0; dot < CHARACTER_WIDTH; dot++) {
         const isSet = (bits & (0x80 >> dot)) !== 0;
         if (!isSet && isXor) continue;
         const x = CHARACTER_WIDTH * column + dot;
-        this.setPixel(mode, page, x, mode.characterHeight * row + line, isSet ? color : 0);
+        this.setPixel(mode, page, x, font.height * row + line, isSet ? color : 0);
       }
     }
   }
 
   /** Upwards by `rows` of characters, or downwards by a negative number; what becomes free is black. */
-  scroll(mode: VideoMode, page: number, rows: number, window: CharacterWindow): void {
-    const height = mode.characterHeight;
+  scroll(mode: VideoMode, height: number, page: number, rows: number, window: CharacterWindow): void {
     const first = window.top * height;
-    const end = (window.bottom + 1) * height;
+    const end = Math.min((window.bottom + 1) * height, linesOf(mode));
     const lines = Array.from({ length: Math.max(0, end - first) }, (_, index) => first + index);
     for (const y of rows > 0 ? lines : lines.toReversed()) {
       const from = y + rows * height;
@@ -182,10 +193,4 @@ function packedPixel(bitsPerPixel: 1 | 2, x: number): { shift: number; mask: num
   const mask = (1 << bitsPerPixel) - 1;
   const perByte = 8 / bitsPerPixel;
   return { shift: (perByte - 1 - (x % perByte)) * bitsPerPixel, mask };
-}
-
-function glyphLine(character: number, line: number, height: number): number {
-  const row = (at: number): number => FONT_8X16[character * FONT_LINES + at] ?? 0;
-  if (height === 8) return row(2 * line) | row(2 * line + 1);
-  return row(line + (FONT_LINES - height) / 2);
 }

@@ -11,6 +11,7 @@
  */
 
 import { assert } from "../../base/index.ts";
+import { FONT_HEIGHTS, romFont } from "./fonts.ts";
 import { POINTING_HANDLER_OFFSET } from "./pointing-device.ts";
 
 export const ROM_GPA = 0xf0000;
@@ -22,8 +23,12 @@ export const RESET_ROM_GPA = 0xffff_0000;
 export const TRAP_PORT = 0xb5;
 
 /** What is before it belongs to tables. */
-export const ROM_START_OFFSET = 0xc000;
-const STUBS_OFFSET = ROM_START_OFFSET;
+export const ROM_START_OFFSET = 0x9000;
+/** The fonts by their height. Old programs read the lower half of the smallest at FA6Eh, where it is once more. */
+export const ROM_FONT_OFFSETS = { 16: ROM_START_OFFSET, 14: 0xa000, 8: 0xb000 } as const;
+const CGA_FONT_OFFSET = 0xfa6e;
+const CGA_FONT_BYTES = 1024;
+const STUBS_OFFSET = 0xc000;
 const STUB_BYTES = 16;
 const VECTORS = 256;
 /** Where the POST begins in an AT's ROM; FFF0h jumps there. */
@@ -123,6 +128,8 @@ export function buildRom(dateText: string): Uint8Array {
     rom.set(stub, stubOffset(vector));
   }
   rom.set(POINTING_STUB, POINTING_OFFSET);
+  for (const height of FONT_HEIGHTS) rom.set(romFont(height), ROM_FONT_OFFSETS[height]);
+  rom.set(romFont(8).subarray(0, CGA_FONT_BYTES), CGA_FONT_OFFSET);
   // What comes back from booting has found nothing; then there is nothing left to do but wait.
   rom.set([...TRAP, 0xcd, BOOTSTRAP, 0xcd, NO_BOOT, 0xf4, 0xeb, 0xfd], POST_OFFSET);
   rom[IRET_OFFSET] = IRET;

@@ -39,6 +39,7 @@ export interface Answer {
   readonly edx: number;
   readonly si: number;
   readonly di: number;
+  readonly bp: number;
   readonly es: number;
   readonly sp: number;
   readonly carry: boolean;
@@ -135,11 +136,12 @@ export class FirmwareBench {
     if (after === undefined) throw new Error(`interrupt ${vector} has no stub`);
     const flags = this.ram.readU16(STACK_POINTER + 4);
     const gpr = after.gpr.map(Number);
-    const [eax = 0, ecx = 0, edx = 0, ebx = 0, esp = 0, , esi = 0, edi = 0] = gpr;
+    const [eax = 0, ecx = 0, edx = 0, ebx = 0, esp = 0, ebp = 0, esi = 0, edi = 0] = gpr;
     return {
       ...{ eax, ebx, ecx, edx },
       si: esi & 0xffff,
       di: edi & 0xffff,
+      bp: ebp & 0xffff,
       es: after.es.selector,
       sp: esp,
       carry: (flags & FLAG.carry) !== 0,
