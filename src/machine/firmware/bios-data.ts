@@ -44,6 +44,9 @@ const FIELDS = {
   displayCombination: [0x8a, BYTE],
   keyboardFlags3: [0x96, BYTE],
   keyboardLeds: [0x97, BYTE],
+  waitPointer: [0x98, DWORD],
+  waitCountUs: [0x9c, DWORD],
+  waitActive: [0xa0, BYTE],
 } as const;
 export type BiosDataField = keyof typeof FIELDS;
 

@@ -306,6 +306,24 @@ test("the fixed disk parameter tables are where INT 41h and 46h point, for the d
   assert.equal(bench.ram.readU32(4 * 0x46), 0);
 });
 
+test("a serial port is set up at the rates of the extended function, and its modem lines", async () => {
+  const bench = await FirmwareBench.start();
+  await bench.interrupt(0x14, { ax: 0x0400, bx: 0x0201, cx: 0x030b, dx: 1 });
+  const { ports } = bench.board;
+  assert.equal(ports.readPort(0x2fb, 1), 0x1f);
+  ports.writePort(0x2fb, 1, 0x80);
+  assert.deepEqual([ports.readPort(0x2f8, 1), ports.readPort(0x2f9, 1)], [1, 0]);
+  ports.writePort(0x2fb, 1, 0x03);
+  await bench.interrupt(0x14, { ax: 0x0501, bx: 0x0b, dx: 1 });
+  assert.equal((await bench.interrupt(0x14, { ax: 0x0500, dx: 1 })).ebx & 0xff, 0x0b);
+});
+
+test("the keyboard says that it is an enhanced one", async () => {
+  const bench = await FirmwareBench.start();
+  assert.equal((await bench.interrupt(0x16, { ax: 0x0900 })).eax & 0xff, 0x30);
+  assert.equal((await bench.interrupt(0x16, { ax: 0x0a00 })).ebx, 0x41ab);
+});
+
 test("characters are printed, and a printer that is not there times out", async () => {
   const bench = await FirmwareBench.start();
   assert.equal((await bench.interrupt(0x17, { ax: 0x0100, dx: 0 })).eax >>> 8, 0x90);

@@ -29,6 +29,7 @@ import { TimeServices } from "./int1a-time.ts";
 import { KeyboardServices } from "./keyboard.ts";
 import { PciServices } from "./pci-bios.ts";
 import { PointingDevice } from "./pointing-device.ts";
+import { RealTimeClock } from "./real-time-clock.ts";
 import { programChipset } from "./chipset.ts";
 import {
   buildRom,
@@ -73,6 +74,8 @@ export interface BiosParts {
 
 const VECTORS_SERVED = 0x20;
 const HARDWARE_VECTORS = { first: 0x70, last: 0x77 } as const;
+/** Of the real-time clock, IRQ 8. */
+const CLOCK_VECTOR = 0x70;
 /** Of the pointing device, IRQ 12. */
 const POINTING_VECTOR = 0x74;
 const ALARM_VECTOR = 0x4a;
@@ -120,6 +123,7 @@ export class Bios {
   readonly #disk: DiskServices;
   readonly #system: SystemServices;
   readonly #pointingDevice: PointingDevice;
+  readonly #realTimeClock: RealTimeClock;
   readonly #keyboard: KeyboardServices;
   readonly #time: TimeServices;
   readonly #pci: PciServices;
@@ -133,9 +137,11 @@ export class Bios {
     this.#data = new BiosData(ram);
     this.#video = new VideoServices(ram, ports, mmio, this.#data);
     this.#disk = new DiskServices(dma, this.#data);
+    this.#realTimeClock = new RealTimeClock(ram, ports, this.#data);
     this.#pointingDevice = new PointingDevice(ram, ports, this.#data, parts.mouse);
     this.#system = new SystemServices({
       pointingDevice: this.#pointingDevice,
+      realTimeClock: this.#realTimeClock,
       dma,
       ports,
       clock,
@@ -144,7 +150,7 @@ export class Bios {
       ramBytes: ram.sizeBytes,
     });
     this.#keyboard = new KeyboardServices(ports, this.#data, parts.onReset);
-    this.#time = new TimeServices(ports, this.#data);
+    this.#time = new TimeServices(ports, this.#data, this.#realTimeClock);
     this.#pci = new PciServices(parts.pci);
     this.#communication = new CommunicationServices(ports, this.#data);
   }
@@ -222,6 +228,9 @@ export class Bios {
       case 0x1a:
         if (call.ah === 0xb1) this.#pci.call(call);
         else this.#time.call(call);
+        break;
+      case CLOCK_VECTOR:
+        this.#realTimeClock.interrupt(call);
         break;
       case POINTING_VECTOR:
         this.#pointingDevice.interrupt(call);

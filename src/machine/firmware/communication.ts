@@ -23,6 +23,11 @@ const TERMINAL_READY_AND_REQUEST = 0x03;
 const DIVISOR_BASE = 115_200;
 const BAUD_RATES = [110, 150, 300, 600, 1200, 2400, 4800, 9600] as const;
 
+const EXTENDED_BAUD_RATES = [...BAUD_RATES, 19_200, 38_400, 57_600, 115_200] as const;
+/** None, odd, even, stick odd, stick even, as the line control register has them. */
+const PARITIES = [0x00, 0x08, 0x18, 0x28, 0x38] as const;
+const BREAK = 0x40;
+
 const PRINTER = { data: 0, status: 1, control: 2 } as const;
 const PRINTER_TIMEOUT = 0x01;
 const PRINTER_NOT_BUSY = 0x80;
@@ -67,6 +72,13 @@ export class CommunicationServices {
         return;
       case 0x03:
         break;
+      case 0x04:
+        this.#initializeExtended(base, call);
+        break;
+      case 0x05:
+        if (call.al === 0) call.bl = this.#ports.readPort(base + UART.modemControl, 1);
+        else this.#ports.writePort(base + UART.modemControl, 1, call.bl);
+        break;
       default:
         return;
     }
@@ -76,14 +88,25 @@ export class CommunicationServices {
 
   /** Bits 7–5 the baud rate, then parity, stop bits and length as the line control register has them. */
   #initialize(base: number, parameters: number): void {
-    const divisor = Math.round(DIVISOR_BASE / (BAUD_RATES[parameters >>> 5] ?? 9600));
+    this.#program(base, BAUD_RATES[parameters >>> 5] ?? 9600, parameters & 0x1f);
+  }
+
+  #program(base: number, baudRate: number, lineControl: number): void {
+    const divisor = Math.round(DIVISOR_BASE / baudRate);
     const write = (register: number, value: number): void => this.#ports.writePort(base + register, 1, value);
     write(UART.lineControl, DIVISOR_ACCESS);
     write(UART.data, divisor & 0xff);
     write(UART.interruptEnable, divisor >>> 8);
-    write(UART.lineControl, parameters & 0x1f);
+    write(UART.lineControl, lineControl);
     write(UART.interruptEnable, 0);
     write(UART.modemControl, TERMINAL_READY_AND_REQUEST);
+  }
+
+  /** Break in AL, parity in BH, stop bits in BL, length in CH, baud rate in CL, which has four more than the older function. */
+  #initializeExtended(base: number, call: ServiceCall): void {
+    const lineControl =
+      (call.ch & 0x03) | ((call.bl & 1) << 2) | (PARITIES[call.bh] ?? 0) | (call.al === 0 ? 0 : BREAK);
+    this.#program(base, EXTENDED_BAUD_RATES[call.cl] ?? 9600, lineControl);
   }
 
   printer(call: ServiceCall): void {

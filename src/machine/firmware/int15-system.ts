@@ -12,6 +12,7 @@ import { E820_ENTRY_BYTES, encodeE820 } from "../boot/index.ts";
 import type { MemoryRange } from "../boot/index.ts";
 import type { BiosData } from "./bios-data.ts";
 import type { PointingDevice } from "./pointing-device.ts";
+import type { RealTimeClock } from "./real-time-clock.ts";
 import { ROM_OFFSETS, ROM_SEGMENT } from "./rom.ts";
 import type { ServiceCall } from "./service-call.ts";
 
@@ -39,6 +40,7 @@ export interface SystemServicesParts {
   readonly clock: Clock;
   readonly data: BiosData;
   readonly pointingDevice: PointingDevice;
+  readonly realTimeClock: RealTimeClock;
   readonly ramBytes: number;
   readonly memoryMap: readonly MemoryRange[];
 }
@@ -62,6 +64,19 @@ export class SystemServices {
     switch (call.ah) {
       case 0x24:
         this.#a20(call);
+        return true;
+      // Devices that are opened, closed, waited for: hooks for systems, which others answer with nothing.
+      case 0x80:
+      case 0x81:
+      case 0x82:
+      case 0x85:
+      case 0x90:
+      case 0x91:
+        call.ah = 0;
+        return true;
+      case 0x83:
+        if (this.#parts.realTimeClock.wait(call)) call.ah = 0;
+        else refuse(call);
         return true;
       case 0x86:
         return this.#wait(call);

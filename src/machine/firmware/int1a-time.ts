@@ -6,6 +6,7 @@
 import { fromBcd } from "../../base/index.ts";
 import type { PortBus } from "../../hw/index.ts";
 import type { BiosData } from "./bios-data.ts";
+import type { RealTimeClock } from "./real-time-clock.ts";
 import type { ServiceCall } from "./service-call.ts";
 
 const CMOS_INDEX = 0x70;
@@ -34,10 +35,12 @@ const TICKS_PER_SECOND = 1_193_182 / 65_536;
 export class TimeServices {
   readonly #ports: PortBus;
   readonly #data: BiosData;
+  readonly #clock: RealTimeClock;
 
-  constructor(ports: PortBus, data: BiosData) {
+  constructor(ports: PortBus, data: BiosData, clock: RealTimeClock) {
     this.#ports = ports;
     this.#data = data;
+    this.#clock = clock;
   }
 
   /** Sets the tick count by the real-time clock, as the POST does. */
@@ -118,7 +121,7 @@ export class TimeServices {
     this.#write(RTC.hoursAlarm, call.ch);
     this.#write(RTC.minutesAlarm, call.cl);
     this.#write(RTC.secondsAlarm, call.dh);
-    this.#write(RTC.statusB, statusB | STATUS_B_ALARM);
+    this.#clock.enableAlarm();
   }
 
   #set(values: readonly (readonly [register: number, value: number])[]): void {

@@ -60,8 +60,10 @@ const LOCK_KEYS: ReadonlyMap<number, number> = new Map([
   [0x3a, FLAG.caps],
 ]);
 const INSERT = 0x52;
-/** What AH = 09h says: AH = 0Ah is not there, extended functions are. */
-const FUNCTIONALITY = 0x20;
+/** What AH = 09h says: extended functions and AH = 0Ah are there. */
+const FUNCTIONALITY = 0x30;
+/** Of an enhanced keyboard, as the controller translates it. */
+const KEYBOARD_ID = 0x41ab;
 /** The character of a key that only the extended functions know. */
 const GREY = 0xe0;
 
@@ -185,8 +187,14 @@ export class KeyboardServices {
       case 0x05:
         call.al = data.pushKey(call.cx) ? 0 : 1;
         return true;
+      // The typematic rate is the user's: what programs want of it is accepted, and without effect.
+      case 0x03:
+        return true;
       case 0x09:
         call.al = FUNCTIONALITY;
+        return true;
+      case 0x0a:
+        call.bx = KEYBOARD_ID;
         return true;
       case 0x12:
         call.al = data.get("keyboardFlags");

@@ -65,9 +65,11 @@ const CONFIGURATION = [0x08, 0x00, AT, 0x01, 0x00, 0x64, 0x40, 0x00, 0x00, 0x00]
 const WAIT = [0xfb, 0xf4, 0xeb, 0xf7] as const;
 const RETURN_BYTES = 1;
 
-/** Behind the stubs: the one of the pointing device, which calls a program's handler. */
-const POINTING_OFFSET = STUBS_OFFSET + STUB_BYTES * VECTORS;
+const LONG_STUBS_OFFSET = STUBS_OFFSET + STUB_BYTES * VECTORS;
+/** The pointing device's calls a program's handler. */
 const POINTING_VECTOR = 0x74;
+const CLOCK_VECTOR = 0x70;
+const ALARM = 0x4a;
 /** push ds; push es; pushad: the service then has registers to answer in. */
 const SAVE_ALL = [0x1e, 0x06, 0x66, 0x60] as const;
 const RESTORE_ALL = [0x66, 0x61, 0x07, 0x1f] as const;
@@ -86,13 +88,28 @@ const POINTING_STUB = [
   ...[...END_OF_SECOND_INTERRUPT, ...RESTORE_ALL, IRET],
 ] as const;
 
+/** push ax, so that the service has AL to answer in; test al, al; jz behind it; int 4ah; the end; pop ax. */
+const CLOCK_STUB = [
+  ...[0x50, ...TRAP, 0x84, 0xc0, 0x74, 0x02, 0xcd, ALARM],
+  ...[...END_OF_SECOND_INTERRUPT, 0x58, IRET],
+] as const;
+
+/** Stubs that are longer than others, behind them: where each begins, its code, and what is before its write to the port. */
+const LONG_STUBS = new Map<
+  number,
+  { readonly at: number; readonly code: readonly number[]; readonly trapAt: number }
+>([
+  [POINTING_VECTOR, { at: LONG_STUBS_OFFSET, code: POINTING_STUB, trapAt: SAVE_ALL.length }],
+  [CLOCK_VECTOR, { at: LONG_STUBS_OFFSET + POINTING_STUB.length, code: CLOCK_STUB, trapAt: 1 }],
+]);
+
 /** Offset in the ROM segment of an interrupt's stub. */
 export const stubOffset = (vector: number): number =>
-  vector === POINTING_VECTOR ? POINTING_OFFSET : STUBS_OFFSET + vector * STUB_BYTES;
+  LONG_STUBS.get(vector)?.at ?? STUBS_OFFSET + vector * STUB_BYTES;
 
 /** Of a stub, where its write to the port ends. */
 export const trapEndOffset = (vector: number): number =>
-  stubOffset(vector) + (vector === POINTING_VECTOR ? SAVE_ALL.length : 0) + TRAP_WRITE_BYTES;
+  stubOffset(vector) + (LONG_STUBS.get(vector)?.trapAt ?? 0) + TRAP_WRITE_BYTES;
 
 /** Where a service lets its stub go on that is to be called again after the next interrupt. */
 export const waitOffset = (vector: number): number => stubOffset(vector) + TRAP.length + RETURN_BYTES;
@@ -110,8 +127,9 @@ export type RomCall =
 export function romCallAt(linear: number): RomCall | undefined {
   const offset = linear - ROM_GPA;
   if (TRAP_LENGTHS.includes(offset - POST_OFFSET)) return { kind: "power-on-self-test" };
-  if (TRAP_LENGTHS.includes(offset - POINTING_OFFSET - SAVE_ALL.length))
-    return { kind: "interrupt", vector: POINTING_VECTOR };
+  for (const [vector, { at, trapAt }] of LONG_STUBS) {
+    if (TRAP_LENGTHS.includes(offset - at - trapAt)) return { kind: "interrupt", vector };
+  }
   const vector = Math.floor((offset - STUBS_OFFSET) / STUB_BYTES);
   const isStub = vector >= 0 && vector < VECTORS && TRAP_LENGTHS.includes(offset - stubOffset(vector));
   return isStub ? { kind: "interrupt", vector } : undefined;
@@ -121,13 +139,13 @@ export function romCallAt(linear: number): RomCall | undefined {
 export function buildRom(dateText: string): Uint8Array {
   const rom = new Uint8Array(ROM_BYTES);
   for (let vector = 0; vector < VECTORS; vector++) {
-    if (vector === POINTING_VECTOR) continue;
+    if (LONG_STUBS.has(vector)) continue;
     const behind = vector === TICK ? [0xcd, USER_TICK, ...END_OF_INTERRUPT, IRET] : [IRET, ...WAIT];
     const stub = [...TRAP, ...behind];
     assert(stub.length <= STUB_BYTES, "a stub fits its place");
     rom.set(stub, stubOffset(vector));
   }
-  rom.set(POINTING_STUB, POINTING_OFFSET);
+  for (const { at, code } of LONG_STUBS.values()) rom.set(code, at);
   for (const height of FONT_HEIGHTS) rom.set(romFont(height), ROM_FONT_OFFSETS[height]);
   rom.set(romFont(8).subarray(0, CGA_FONT_BYTES), CGA_FONT_OFFSET);
   // What comes back from booting has found nothing; then there is nothing left to do but wait.

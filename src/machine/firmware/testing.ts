@@ -81,7 +81,7 @@ export class FirmwareBench {
       firmwareCall: () => undefined,
       serialOutput: (byte, connector) => this.sent.push([connector, byte]) > 0,
     },
-    wallClockNs: () => NOON_AND_SOME_NS,
+    wallClockNs: () => NOON_AND_SOME_NS + BigInt(Math.floor(this.clock.nowNs())),
     hasDebugExit: false,
     serialPortCount: 2,
     hasParallelPort: true,
