@@ -130,3 +130,25 @@ test(
     }
   },
 );
+
+const FLAG = 0x600;
+const WAITING_CODE = [
+  ...[0x31, 0xc0, 0x8e, 0xd8, 0x8e, 0xc0], // xor ax, ax; mov ds, ax; mov es, ax
+  ...[0xc6, 0x06, FLAG & 0xff, FLAG >> 8, 0x07], // mov byte [flag], 7
+  ...[0xb8, 0x00, 0x83, 0xbb, FLAG & 0xff, FLAG >> 8], // mov ax, 8300h; mov bx, flag
+  ...[0x31, 0xc9, 0xba, 0x50, 0xc3, 0xcd, 0x15], // xor cx, cx; mov dx, 50000; int 15h
+  ...[0xf4, 0xf6, 0x06, FLAG & 0xff, FLAG >> 8, 0x80, 0x74, 0xf8], // wait: hlt; test byte [flag], 80h; jz wait
+  ...[0xa0, FLAG & 0xff, FLAG >> 8, 0xe6, 0xf4], // mov al, [flag]; out 0f4h, al
+  ...[0xf4, 0xeb, 0xfd], // hlt for ever
+];
+
+test("an event that a program waits for comes by the real-time clock's interrupt", LIMIT, async () => {
+  await using folder = await workFolder();
+  const floppy = join(folder.path, "floppy.img");
+  const image = new Uint8Array(SECTOR_BYTES);
+  image.set(WAITING_CODE);
+  image.set([0x55, 0xaa], SECTOR_BYTES - 2);
+  await writeFile(floppy, image);
+  await using vm = await startVm({ floppy, device: ["isa-debug-exit"], memory: "16M", timeout: 60 });
+  assert.deepEqual(await vm.ended, { kind: "debug-exit", value: 0x87 });
+});

@@ -2,13 +2,16 @@
  * INT 10h, video services: modes, cursor, pages, scrolling, characters, teletype, strings, pixels, palette, information. IBM
  * PS/2 and PC BIOS Interface Technical Reference; Ralf Brown's interrupt list.
  *
- * VBE is in vbe-services.ts. fonts in int10-fonts.ts. Deliberately missing: reading characters back from pixels (they read as 0), the light pen (never triggered), saving and restoring of the video state.
+ * Colours, fonts, information and VBE have files of their own. Deliberately missing: reading characters back from pixels
+ * (they read as 0), the light pen (never triggered), saving and restoring of the video state.
  */
 
 import type { MmioBus, PortBus } from "../../hw/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 import type { BiosData } from "./bios-data.ts";
+import { ColorServices } from "./int10-colors.ts";
 import { FontServices } from "./int10-fonts.ts";
+import { InformationServices } from "./int10-information.ts";
 import { PixelScreen } from "./pixel-screen.ts";
 import type { CharacterPlace } from "./pixel-screen.ts";
 import type { ServiceCall } from "./service-call.ts";
@@ -16,27 +19,11 @@ import { VbeServices } from "./vbe-services.ts";
 import { dacColors, RESET_MODE, videoMode } from "./video-modes.ts";
 import type { VideoMode } from "./video-modes.ts";
 
-const VGA = {
-  attribute: 0x3c0,
-  miscellaneousWrite: 0x3c2,
-  sequencer: 0x3c4,
-  pixelMask: 0x3c6,
-  dacRead: 0x3c7,
-  dacWrite: 0x3c8,
-  dacData: 0x3c9,
-  graphics: 0x3ce,
-  statusColor: 0x3da,
-  statusMonochrome: 0x3ba,
-} as const;
+const VGA = { miscellaneousWrite: 0x3c2, sequencer: 0x3c4, graphics: 0x3ce } as const;
 const CRTC = { cursorStart: 0x0a, startHigh: 0x0c, cursorHigh: 0x0e, protect: 0x11 } as const;
 const CRTC_COLOR = 0x3d4;
 const CRTC_MONOCHROME = 0x3b4;
 const MISCELLANEOUS_COLOR = 1;
-/** Palette address source: the attribute controller shows the screen. */
-const SCREEN_ON = 0x20;
-const ATTRIBUTE_MODE_CONTROL = 0x10;
-const ATTRIBUTE_OVERSCAN = 0x11;
-const BLINK = 0x08;
 
 const KEEP_MEMORY = 0x80;
 const BLANK_ATTRIBUTE = 0x07;
@@ -58,6 +45,8 @@ export class VideoServices {
   readonly #ram: GuestRam;
   readonly #ports: PortBus;
   readonly #data: BiosData;
+  readonly #colors: ColorServices;
+  readonly #information: InformationServices;
   readonly #fonts: FontServices;
   readonly #pixels: PixelScreen;
   readonly #vbe: VbeServices;
@@ -66,6 +55,8 @@ export class VideoServices {
     this.#ram = ram;
     this.#ports = ports;
     this.#data = data;
+    this.#colors = new ColorServices(ram, ports);
+    this.#information = new InformationServices(ram, ports, data);
     this.#fonts = new FontServices(ram, ports, mmio, data);
     this.#pixels = new PixelScreen(ports, mmio);
     this.#vbe = new VbeServices({
@@ -113,7 +104,7 @@ export class VideoServices {
         this.#writeCharacters(call);
         return;
       case 0x0b:
-        if (call.bh === 0) this.#setAttribute(ATTRIBUTE_OVERSCAN, call.bl & 0x1f);
+        this.#colors.callCga(call, this.#hasCells);
         return;
       case 0x0c:
         if (!this.#hasCells) this.#pixels.setPixel(this.#mode, call.bh, call.cx, call.dx, call.al);
@@ -130,19 +121,22 @@ export class VideoServices {
         call.bh = this.#data.get("activePage");
         return;
       case 0x10:
-        this.#palette(call);
+        this.#colors.call(call);
         return;
       case 0x11:
         if (this.#fonts.call(call)) this.#setCursorShape(CURSOR_SHAPE);
         return;
       case 0x12:
-        this.#alternateSelect(call);
+        this.#information.alternateSelect(call);
         return;
       case 0x13:
         this.#writeString(call);
         return;
       case 0x1a:
-        this.#displayCombination(call);
+        this.#information.displayCombination(call);
+        return;
+      case 0x1b:
+        this.#information.state(call, this.#mode);
         return;
       case 0x4f:
         this.#vbe.call(call);
@@ -258,33 +252,9 @@ export class VideoServices {
     this.#write(crtc, CRTC.protect, 0);
     mode.crtc.forEach((value, index) => this.#write(crtc, index, value));
     mode.graphics.forEach((value, index) => this.#write(VGA.graphics, index, value));
-    mode.attribute.forEach((value, index) => this.#setAttribute(index, value));
-    ports.writePort(VGA.pixelMask, 1, 0xff);
-    ports.writePort(VGA.dacWrite, 1, 0);
-    for (const levels of dacColors(mode.dac)) {
-      for (const level of levels) ports.writePort(VGA.dacData, 1, level);
-    }
+    mode.attribute.forEach((value, index) => this.#colors.setAttribute(index, value));
+    this.#colors.setDac(dacColors(mode.dac));
     this.#fonts.useRomFont(mode);
-  }
-
-  #setAttribute(index: number, value: number): void {
-    // Reading the status makes the next write an index, for colour and monochrome alike.
-    this.#ports.readPort(VGA.statusColor, 1);
-    this.#ports.readPort(VGA.statusMonochrome, 1);
-    this.#ports.writePort(VGA.attribute, 1, index);
-    this.#ports.writePort(VGA.attribute, 1, value);
-    this.#ports.writePort(VGA.attribute, 1, SCREEN_ON);
-  }
-
-  #readAttribute(index: number): number {
-    this.#ports.readPort(VGA.statusColor, 1);
-    this.#ports.readPort(VGA.statusMonochrome, 1);
-    this.#ports.writePort(VGA.attribute, 1, index);
-    const value = this.#ports.readPort(VGA.attribute + 1, 1);
-    this.#ports.readPort(VGA.statusColor, 1);
-    this.#ports.readPort(VGA.statusMonochrome, 1);
-    this.#ports.writePort(VGA.attribute, 1, SCREEN_ON);
-    return value;
   }
 
   // Cursor and pages.
@@ -296,7 +266,7 @@ export class VideoServices {
     this.#data.set("cursorEnd", end);
     // Programs give lines of an 8-line character; those of 16 lines are twice as high.
     const height = this.#data.get("characterHeight");
-    const isScaled = height > 8 && (start & 0x1f) < 8 && end < 8;
+    const isScaled = this.#information.scalesCursor && height > 8 && (start & 0x1f) < 8 && end < 8;
     const scale = (line: number): number => (line === 7 || line === 6 ? height - 9 + line : line * 2);
     this.#writeCrtc(CRTC.cursorStart, isScaled ? (start & 0x60) | scale(start & 0x1f) : start & 0x7f);
     this.#writeCrtc(CRTC.cursorStart + 1, isScaled ? scale(end) : end & 0x7f);
@@ -417,72 +387,6 @@ export class VideoServices {
         this.#ram.writeU16(this.#cellAt(page, row, column), cell);
       }
     }
-  }
-
-  // Colours and information.
-
-  #palette(call: ServiceCall): void {
-    const ports = this.#ports;
-    switch (call.al) {
-      case 0x00:
-        this.#setAttribute(call.bl & 0x1f, call.bh);
-        return;
-      case 0x01:
-        this.#setAttribute(ATTRIBUTE_OVERSCAN, call.bh);
-        return;
-      case 0x02:
-        for (let index = 0; index < 16; index++) {
-          this.#setAttribute(index, this.#ram.readU8(call.inEs(call.dx + index)));
-        }
-        this.#setAttribute(ATTRIBUTE_OVERSCAN, this.#ram.readU8(call.inEs(call.dx + 16)));
-        return;
-      case 0x03: {
-        const mode = this.#readAttribute(ATTRIBUTE_MODE_CONTROL);
-        this.#setAttribute(ATTRIBUTE_MODE_CONTROL, call.bl === 0 ? mode & ~BLINK : mode | BLINK);
-        return;
-      }
-      case 0x07:
-        call.bh = this.#readAttribute(call.bl & 0x1f);
-        return;
-      case 0x08:
-        call.bh = this.#readAttribute(ATTRIBUTE_OVERSCAN);
-        return;
-      case 0x10:
-        ports.writePort(VGA.dacWrite, 1, call.bl);
-        for (const level of [call.dh, call.ch, call.cl]) ports.writePort(VGA.dacData, 1, level);
-        return;
-      case 0x12:
-        ports.writePort(VGA.dacWrite, 1, call.bl);
-        for (let index = 0; index < 3 * Math.min(call.cx, 256); index++) {
-          ports.writePort(VGA.dacData, 1, this.#ram.readU8(call.inEs(call.dx + index)));
-        }
-        return;
-      case 0x15:
-        ports.writePort(VGA.dacRead, 1, call.bl);
-        call.dh = ports.readPort(VGA.dacData, 1);
-        call.ch = ports.readPort(VGA.dacData, 1);
-        call.cl = ports.readPort(VGA.dacData, 1);
-        return;
-      case 0x17:
-        ports.writePort(VGA.dacRead, 1, call.bl);
-        for (let index = 0; index < 3 * Math.min(call.cx, 256); index++) {
-          this.#ram.writeU8(call.inEs(call.dx + index), ports.readPort(VGA.dacData, 1));
-        }
-        return;
-      default:
-    }
-  }
-
-  #alternateSelect(call: ServiceCall): void {
-    // Only the question for the EGA's configuration has an answer: colour, 256 KiB.
-    if (call.bl !== 0x10) return;
-    call.bx = 0x0003;
-    call.cx = VIDEO_SWITCHES & 0x0f;
-  }
-
-  #displayCombination(call: ServiceCall): void {
-    if (call.al === 0) call.bx = DISPLAY_COMBINATION;
-    call.al = 0x1a;
   }
 }
 

@@ -35,6 +35,12 @@ const VECTORS = 256;
 const POST_OFFSET = 0xe05b;
 const DISKETTE_PARAMETERS_OFFSET = 0xefc7;
 const CONFIGURATION_OFFSET = 0xe6f5;
+const VIDEO_FUNCTIONALITY_OFFSET = 0xd200;
+/**
+ * Modes 0–7, 0Dh, 0Eh, 10h–13h; 400 lines; eight fonts, two of them at once; what INT 10h has: fonts, cursor scaling, the
+ * EGA's and the DAC's colours and its pages; blinking, display combinations.
+ */
+const VIDEO_FUNCTIONALITY = [0xff, 0x60, 0x0f, 0, 0, 0, 0, 0x04, 0x08, 0x02, 0xf5, 0x0c, 0, 0, 0, 0] as const;
 /** A lone IRET, to which vectors lead that nobody serves. */
 export const IRET_OFFSET = 0xff53;
 const ENTRY_OFFSET = 0xfff0;
@@ -115,6 +121,7 @@ export const trapEndOffset = (vector: number): number =>
 export const waitOffset = (vector: number): number => stubOffset(vector) + TRAP.length + RETURN_BYTES;
 
 export const ROM_OFFSETS = {
+  videoFunctionality: VIDEO_FUNCTIONALITY_OFFSET,
   entry: ENTRY_OFFSET,
   disketteParameters: DISKETTE_PARAMETERS_OFFSET,
   configuration: CONFIGURATION_OFFSET,
@@ -153,6 +160,7 @@ export function buildRom(dateText: string): Uint8Array {
   rom[IRET_OFFSET] = IRET;
   rom.set(DISKETTE_PARAMETERS, DISKETTE_PARAMETERS_OFFSET);
   rom.set(CONFIGURATION, CONFIGURATION_OFFSET);
+  rom.set(VIDEO_FUNCTIONALITY, VIDEO_FUNCTIONALITY_OFFSET);
   rom.set([0xea, POST_OFFSET & 0xff, POST_OFFSET >> 8, ROM_SEGMENT & 0xff, ROM_SEGMENT >> 8], ENTRY_OFFSET);
   rom.set(new TextEncoder().encode(dateText), DATE_OFFSET);
   rom[MODEL_OFFSET] = AT;
