@@ -417,6 +417,42 @@ test("Linux's calibration reads the timer through port 61h", () => {
   assert.ok(Math.abs(m.clock.nowNs() - startNs - 10 * NS_PER_MS) < 5000);
 });
 
+test("the speaker's square wave shows at port 61h while its gate is open, and its data bit is only kept", () => {
+  const m = pc();
+  m.out(0x43, 0xb6);
+  m.out(0x42, 1193 & 0xff);
+  m.out(0x42, 1193 >> 8);
+  const changesIn10Ms = (): number => {
+    const levels = Array.from({ length: 1000 }, () => {
+      m.clock.advance(10_000);
+      return m.in(0x61) & 0x20;
+    });
+    return levels.filter((level, index) => index > 0 && level !== levels[index - 1]).length;
+  };
+  m.out(0x61, 0x03);
+  assert.equal(changesIn10Ms(), 20);
+  assert.equal(m.in(0x61) & 0x0f, 0x03);
+  m.out(0x61, 0x02);
+  assert.equal(changesIn10Ms(), 0);
+  assert.equal(m.in(0x61) & 0x20, 0x20);
+});
+
+test("SMRAM stays closed: the video memory is seen, whatever is written to its register, which a lock keeps", () => {
+  const m = pc();
+  const writeSmram = (value: number): number => {
+    m.out(0xcf8, 0x8000_0070, 4);
+    m.out(0xcfe, value);
+    return m.in(0xcfe);
+  };
+  m.bus.writeMmio(0xb8000, 2, 0x0741);
+  assert.equal(writeSmram(0x4a), 0x4a);
+  assert.equal(m.bus.readMmio(0xb8000, 2), 0x0741);
+  assert.equal(writeSmram(0x5a), 0x1a);
+  assert.equal(writeSmram(0x4a), 0x1a);
+  m.board.reset();
+  assert.equal(writeSmram(0x02), 0x02);
+});
+
 test("port 61h's refresh bit toggles each 15 µs", () => {
   const m = pc();
   let toggles = 0;
