@@ -277,6 +277,19 @@ test("PCI functions are found by their ID and their class, and read", async () =
   assert.equal((await bench.interrupt(0x1a, { ax: 0xb109, bx: 0, di: 1 })).carry, true);
 });
 
+test("the routing of PCI's interrupts is given to who brings room for it, and its size to others", async () => {
+  const bench = await FirmwareBench.start();
+  const header = { es: 0x3000, di: 0x10 };
+  const size = (): number => bench.ram.readU16(0x30010);
+  bench.ram.writeU16(0x30010, 16);
+  const refused = await bench.interrupt(0x1a, { ...header, ax: 0xb10e });
+  assert.deepEqual([refused.carry, (refused.eax >>> 8) & 0xff, size()], [true, 0x89, 31 * 16]);
+  bench.ram.writeU32(0x30012, 0x4000_0008);
+  const given = await bench.interrupt(0x1a, { ...header, ax: 0xb10e, bx: 0xffff });
+  assert.deepEqual([given.carry, given.ebx], [false, 0]);
+  assert.deepEqual([bench.ram.readU8(0x40009), bench.ram.readU8(0x4000a)], [1 << 3, 0x60]);
+});
+
 test("characters leave by a serial port, and one that is not there times out", async () => {
   const bench = await FirmwareBench.start();
   await bench.interrupt(0x14, { ax: 0x00e3, dx: 0 });

@@ -63,6 +63,8 @@ export interface BiosParts {
   readonly mmio: MmioBus;
   readonly clock: Clock;
   readonly pci: PciBus;
+  /** That PCI's interrupt links may have. */
+  readonly linkIrqs: readonly number[];
   readonly mouse: Ps2Device;
   readonly memoryMap: readonly MemoryRange[];
   readonly serialPorts: readonly number[];
@@ -151,7 +153,7 @@ export class Bios {
     });
     this.#keyboard = new KeyboardServices(ports, this.#data, parts.onReset);
     this.#time = new TimeServices(ports, this.#data, this.#realTimeClock);
-    this.#pci = new PciServices(parts.pci);
+    this.#pci = new PciServices(parts.pci, parts.linkIrqs);
     this.#communication = new CommunicationServices(ports, this.#data);
   }
 

@@ -1,9 +1,13 @@
-/** INT 1Ah, AH = B1h: PCI BIOS Specification 2.1, real-mode calls, on bus 0. */
+/**
+ * INT 1Ah, AH = B1h: PCI BIOS Specification 2.1, real-mode calls, on bus 0. Deliberately missing: special cycles (AL = 06h)
+ * and routing an interrupt (0Fh), which the power-on self-test has done.
+ */
 
 import type { AccessSize, PciFunction } from "../../hw/index.ts";
 import { PCI_HEADER } from "../../hw/index.ts";
 import type { PciBus } from "../pci/index.ts";
 import { PCI_DEVICES, PCI_FUNCTIONS } from "../pci/index.ts";
+import { routingEntries } from "../tables/index.ts";
 import type { ServiceCall } from "./service-call.ts";
 
 const SIGNATURE = 0x20494350;
@@ -16,6 +20,7 @@ const STATUS = {
   badVendor: 0x83,
   notFound: 0x86,
   badRegister: 0x87,
+  bufferTooSmall: 0x89,
 } as const;
 type Status = (typeof STATUS)[keyof typeof STATUS];
 const CLASS_CODE = 0x08;
@@ -24,9 +29,12 @@ const SIZES: readonly AccessSize[] = [1, 2, 4];
 
 export class PciServices {
   readonly #bus: PciBus;
+  readonly #routingEntries: Uint8Array;
 
-  constructor(bus: PciBus) {
+  /** `linkIrqs` are those that the chipset's links may have. */
+  constructor(bus: PciBus, linkIrqs: readonly number[]) {
     this.#bus = bus;
+    this.#routingEntries = routingEntries(linkIrqs);
   }
 
   call(call: ServiceCall): void {
@@ -61,6 +69,8 @@ export class PciServices {
       case 0x0c:
       case 0x0d:
         return this.#write(call, SIZES[operation - 0x0b] ?? 1);
+      case 0x0e:
+        return this.#routing(call);
       default:
         return STATUS.unsupported;
     }
@@ -91,6 +101,20 @@ export class PciServices {
     if (call.di >= CONFIG_BYTES || call.di % size !== 0) return STATUS.badRegister;
     const value = size === 1 ? call.cl : size === 2 ? call.cx : call.ecx;
     this.#target(call)?.writeConfig(call.di, size, value);
+    return STATUS.ok;
+  }
+
+  /** ES:DI has the size of a buffer and a far pointer to it; which interrupts are PCI's alone is in BX: none. */
+  #routing(call: ServiceCall): Status {
+    const { ram } = call;
+    const entries = this.#routingEntries;
+    const offeredBytes = ram.readU16(call.inEs(call.di));
+    ram.writeU16(call.inEs(call.di), entries.length);
+    if (offeredBytes < entries.length) return STATUS.bufferTooSmall;
+    const offset = ram.readU16(call.inEs(call.di + 2));
+    const segment = ram.readU16(call.inEs(call.di + 4));
+    entries.forEach((byte, at) => ram.writeU8(segment * 16 + ((offset + at) & 0xffff), byte));
+    call.bx = 0;
     return STATUS.ok;
   }
 

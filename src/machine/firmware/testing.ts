@@ -106,6 +106,7 @@ export class FirmwareBench {
       mmio: this.board.mmio,
       clock: this.clock,
       pci,
+      linkIrqs: [5, 10, 11],
       mouse: this.board.mouse,
       memoryMap: this.board.memoryMap,
       serialPorts: [0x3f8, 0x2f8],

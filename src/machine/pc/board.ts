@@ -376,6 +376,7 @@ export class PcBoard {
           ports: this.ports,
           mmio: this.mmio,
           pci: this.#pci,
+          linkIrqs: platform.pci.linkIrqs,
           mouse: this.mouse,
           memoryMap: this.memoryMap,
         },

@@ -1,6 +1,6 @@
 /**
  * What firmware's power-on self-test leaves in guest RAM for operating systems that are loaded directly: a cleared
- * text screen, the ACPI, SMBIOS and MP tables and a BIOS32 header. Interrupt vectors and the BIOS data area are the BIOS's part.
+ * text screen, the ACPI, SMBIOS and MP tables, the one of interrupt routing and a BIOS32 header. Interrupt vectors and the BIOS data area are the BIOS's part.
  */
 
 import { alignUp, assert, KiB } from "../../base/index.ts";
@@ -9,11 +9,18 @@ import { buildAcpiTables, MAX_ACPI_BYTES } from "../acpi/index.ts";
 import type { PlatformDescription } from "../acpi/index.ts";
 import { BIOS_AREA_GPA } from "../boot/index.ts";
 import { bios32Header } from "../pci/index.ts";
-import { buildMpTable, buildSmbios, SMBIOS_BYTES_MAX } from "../tables/index.ts";
+import {
+  buildInterruptRouting,
+  buildMpTable,
+  buildSmbios,
+  MP_TABLE_BYTES_MAX,
+  SMBIOS_BYTES_MAX,
+} from "../tables/index.ts";
 
-/** Both are looked for from F0000 on; the built-in BIOS begins behind them. */
+/** All are looked for from F0000 on; the built-in BIOS begins behind them. */
 const SMBIOS_GPA = 0xf0000;
 const MP_TABLE_GPA = SMBIOS_GPA + SMBIOS_BYTES_MAX;
+const INTERRUPT_ROUTING_GPA = MP_TABLE_GPA + MP_TABLE_BYTES_MAX;
 const FIRMWARE_VERSION = "1";
 const TEXT_BUFFER_GPA = 0xb8000;
 const TEXT_BUFFER_BYTES = 32 * KiB;
@@ -42,5 +49,6 @@ export function writeFirmwareData(ram: GuestRam, platform: PlatformDescription):
     ),
   );
   ram.write(MP_TABLE_GPA, buildMpTable(platform, MP_TABLE_GPA));
+  ram.write(INTERRUPT_ROUTING_GPA, buildInterruptRouting(platform.pci.linkIrqs));
   return acpi.rsdpGpa;
 }

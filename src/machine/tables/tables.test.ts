@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MiB } from "../../base/index.ts";
 import { PC_PLATFORM } from "../acpi/index.ts";
-import { buildMpTable, buildSmbios } from "./index.ts";
+import { buildInterruptRouting, buildMpTable, buildSmbios, INTERRUPT_ROUTING_BYTES_MAX } from "./index.ts";
 
 const GPA = 0xf0000;
 const sum = (bytes: Uint8Array): number => bytes.reduce((total, byte) => total + byte, 0) & 0xff;
@@ -78,4 +78,19 @@ test("the MP table is valid, and its interrupts lead where the platform routes t
   // The timer is at input 2; INTA# of device 4 is PIRQD, on IRQ 11, level-triggered.
   assert.deepEqual(route(1, 0), [3, 0, 0, 0, 1, 0, 1, 2]);
   assert.deepEqual(route(0, 4 << 2), [3, 0, 0x0d, 0, 0, 16, 1, 11]);
+});
+
+test("the table of interrupt routing is valid, and says what each slot's pins are wired to", () => {
+  const table = buildInterruptRouting([5, 10, 11]);
+  const view = viewOf(table);
+  assert.equal(text(table.subarray(0, 4)), "$PIR");
+  assert.deepEqual([sum(table), view.getUint16(6, true)], [0, table.length]);
+  assert.ok(table.length <= INTERRUPT_ROUTING_BYTES_MAX);
+  assert.equal(view.getUint32(12, true), 0x7000_8086);
+  // The chipset's own pins begin with PIRQA, those of device 4 with PIRQD.
+  const entry = (number: number): number[] => [...table.subarray(32 + 16 * (number - 1), 32 + 16 * number)];
+  const irqs = [0x20, 0x0c];
+  const wired = (...links: number[]): number[] => links.flatMap((link) => [link, ...irqs]);
+  assert.deepEqual(entry(1), [0, 1 << 3, ...wired(0x60, 0x61, 0x62, 0x63), 0, 0]);
+  assert.deepEqual(entry(4), [0, 4 << 3, ...wired(0x63, 0x60, 0x61, 0x62), 2, 0]);
 });
