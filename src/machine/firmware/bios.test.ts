@@ -290,6 +290,25 @@ test("the routing of PCI's interrupts is given to who brings room for it, and it
   assert.deepEqual([bench.ram.readU8(0x40009), bench.ram.readU8(0x4000a)], [1 << 3, 0x60]);
 });
 
+test("a program whose segments begin beyond all RAM gets no answer, and stops nobody", async () => {
+  const bench = await FirmwareBench.start();
+  // As a segment that was loaded in protected mode: at FFF00000h.
+  const es = 0xfff_0000;
+  const calls = [
+    ...[0x1002, 0x1009, 0x1012, 0x1017, 0x1100, 0x1300, 0x1b00, 0x4f00, 0x4f01, 0x4f09].map((ax) => [
+      0x10,
+      ax,
+    ]),
+    ...[0x0201, 0x4200, 0x4800, 0x4b00].map((ax) => [0x13, ax]),
+    ...[0x8300, 0x8700, 0xe820].map((ax) => [0x15, ax]),
+    ...[0xb10e].map((ax) => [0x1a, ax]),
+  ] as const;
+  for (const [vector = 0, ax = 0] of calls) {
+    const registers = { ax, es, ds: es, bx: 0x1000, cx: 3, dx: 0x80, bp: 0x100, si: 0x200, di: 0x300 };
+    assert.ok((await bench.interrupt(vector, registers)).ip > 0);
+  }
+});
+
 test("characters leave by a serial port, and one that is not there times out", async () => {
   const bench = await FirmwareBench.start();
   await bench.interrupt(0x14, { ax: 0x00e3, dx: 0 });

@@ -139,7 +139,7 @@ export class Bios {
     this.#data = new BiosData(ram);
     this.#video = new VideoServices(ram, ports, mmio, this.#data);
     this.#disk = new DiskServices(dma, this.#data);
-    this.#realTimeClock = new RealTimeClock(ram, ports, this.#data);
+    this.#realTimeClock = new RealTimeClock(dma, ports, this.#data);
     this.#pointingDevice = new PointingDevice(ram, ports, this.#data, parts.mouse);
     this.#system = new SystemServices({
       pointingDevice: this.#pointingDevice,
@@ -153,7 +153,7 @@ export class Bios {
     });
     this.#keyboard = new KeyboardServices(ports, this.#data, parts.onReset);
     this.#time = new TimeServices(ports, this.#data, this.#realTimeClock);
-    this.#pci = new PciServices(parts.pci, parts.linkIrqs);
+    this.#pci = new PciServices(parts.pci, dma, parts.linkIrqs);
     this.#communication = new CommunicationServices(ports, this.#data);
   }
 
@@ -179,7 +179,7 @@ export class Bios {
   serve(state: CpuState): Promise<CpuState> | undefined {
     const served = romCallAt(Number(state.cs.base + state.rip));
     if (served === undefined) return undefined;
-    const call = new ServiceCall(state, this.#parts.ram);
+    const call = new ServiceCall(state, this.#parts.ram, this.#parts.dma);
     if (served.kind === "interrupt") return this.#interrupt(served.vector, call);
     this.#selfTest();
     call.useStack(0, BOOT_GPA);

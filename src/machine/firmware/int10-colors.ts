@@ -4,7 +4,6 @@
  */
 
 import type { PortBus } from "../../hw/index.ts";
-import type { GuestRam } from "../../memory/index.ts";
 import type { ServiceCall } from "./service-call.ts";
 
 const PORT = {
@@ -33,11 +32,9 @@ const BRIGHT = 0x10;
 const GRAY = [0.3, 0.59, 0.11] as const;
 
 export class ColorServices {
-  readonly #ram: GuestRam;
   readonly #ports: PortBus;
 
-  constructor(ram: GuestRam, ports: PortBus) {
-    this.#ram = ram;
+  constructor(ports: PortBus) {
     this.#ports = ports;
   }
 
@@ -78,9 +75,9 @@ export class ColorServices {
         return;
       case 0x02:
         for (let index = 0; index < PALETTE_COLORS; index++) {
-          this.setAttribute(index, this.#ram.readU8(call.inEs(call.dx + index)));
+          this.setAttribute(index, call.byteInEs(call.dx + index));
         }
-        this.setAttribute(ATTRIBUTE.overscan, this.#ram.readU8(call.inEs(call.dx + PALETTE_COLORS)));
+        this.setAttribute(ATTRIBUTE.overscan, call.byteInEs(call.dx + PALETTE_COLORS));
         return;
       case 0x03: {
         const mode = this.#readAttribute(ATTRIBUTE.modeControl);
@@ -96,9 +93,9 @@ export class ColorServices {
         return;
       case 0x09:
         for (let index = 0; index < PALETTE_COLORS; index++) {
-          this.#ram.writeU8(call.inEs(call.dx + index), this.#readAttribute(index));
+          call.setByteInEs(call.dx + index, this.#readAttribute(index));
         }
-        this.#ram.writeU8(call.inEs(call.dx + PALETTE_COLORS), this.#readAttribute(ATTRIBUTE.overscan));
+        call.setByteInEs(call.dx + PALETTE_COLORS, this.#readAttribute(ATTRIBUTE.overscan));
         return;
       case 0x10:
         this.#writeEntry(call.bl, [call.dh, call.ch, call.cl]);
@@ -106,7 +103,7 @@ export class ColorServices {
       case 0x12:
         ports.writePort(PORT.dacWrite, 1, call.bl);
         for (let index = 0; index < 3 * Math.min(call.cx, DAC_ENTRIES); index++) {
-          ports.writePort(PORT.dacData, 1, this.#ram.readU8(call.inEs(call.dx + index)));
+          ports.writePort(PORT.dacData, 1, call.byteInEs(call.dx + index));
         }
         return;
       case 0x13:
@@ -118,7 +115,7 @@ export class ColorServices {
       case 0x17:
         ports.writePort(PORT.dacRead, 1, call.bl);
         for (let index = 0; index < 3 * Math.min(call.cx, DAC_ENTRIES); index++) {
-          this.#ram.writeU8(call.inEs(call.dx + index), ports.readPort(PORT.dacData, 1));
+          call.setByteInEs(call.dx + index, ports.readPort(PORT.dacData, 1));
         }
         return;
       case 0x18:

@@ -122,7 +122,7 @@ export class FontServices {
     if (lines === 0 || lines > GLYPH_LINES_MAX || first >= FONT_CHARACTERS) return false;
     const count = Math.min(call.cx, FONT_CHARACTERS - first);
     const { bp } = call;
-    const rows = Uint8Array.from({ length: count * lines }, (_, at) => this.#ram.readU8(call.inEs(bp + at)));
+    const rows = Uint8Array.from({ length: count * lines }, (_, at) => call.byteInEs(bp + at));
     loadFont(this.#ports, this.#mmio, { rows, lines, first }, call.bl);
     if (isAdapting) this.#adaptScreen(lines);
     return isAdapting;

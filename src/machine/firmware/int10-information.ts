@@ -7,7 +7,6 @@
  */
 
 import type { PortBus } from "../../hw/index.ts";
-import type { GuestRam } from "../../memory/index.ts";
 import type { BiosData } from "./bios-data.ts";
 import { ROM_OFFSETS, ROM_SEGMENT } from "./rom.ts";
 import type { ServiceCall } from "./service-call.ts";
@@ -56,12 +55,10 @@ const MISCELLANEOUS_STATE = 0x21;
 const MEMORY_256_KIB = 3;
 
 export class InformationServices {
-  readonly #ram: GuestRam;
   readonly #ports: PortBus;
   readonly #data: BiosData;
 
-  constructor(ram: GuestRam, ports: PortBus, data: BiosData) {
-    this.#ram = ram;
+  constructor(ports: PortBus, data: BiosData) {
     this.#ports = ports;
     this.#data = data;
   }
@@ -129,7 +126,7 @@ export class InformationServices {
     table.setUint8(STATE.scanLines, SCAN_LINE_CODES.get(mode.rows * mode.characterHeight) ?? 0);
     table.setUint8(STATE.miscellaneous, MISCELLANEOUS_STATE);
     table.setUint8(STATE.memory, MEMORY_256_KIB);
-    for (let at = 0; at < STATE_BYTES; at++) this.#ram.writeU8(call.inEs(call.di + at), table.getUint8(at));
+    for (let at = 0; at < STATE_BYTES; at++) call.setByteInEs(call.di + at, table.getUint8(at));
     call.al = SUPPORTED.state;
   }
 

@@ -55,12 +55,11 @@ export class VideoServices {
     this.#ram = ram;
     this.#ports = ports;
     this.#data = data;
-    this.#colors = new ColorServices(ram, ports);
-    this.#information = new InformationServices(ram, ports, data);
+    this.#colors = new ColorServices(ports);
+    this.#information = new InformationServices(ports, data);
     this.#fonts = new FontServices(ram, ports, mmio, data);
     this.#pixels = new PixelScreen(ports, mmio);
     this.#vbe = new VbeServices({
-      ram,
       ports,
       setBiosMode: (numberAndFlag) => this.setMode(numberAndFlag),
       biosMode: () => data.get("videoMode"),
@@ -343,8 +342,8 @@ export class VideoServices {
     this.#data.setCursor(page, call.dh, call.dl);
     for (let index = 0; index < count; index++) {
       const at = start + index * (isPaired ? 2 : 1);
-      const character = this.#ram.readU8(call.inEs(at));
-      const attribute = isPaired ? this.#ram.readU8(call.inEs(at + 1)) : bl;
+      const character = call.byteInEs(at);
+      const attribute = isPaired ? call.byteInEs(at + 1) : bl;
       if (character >= 0x20 || ![BELL, BACKSPACE, LINE_FEED, CARRIAGE_RETURN].includes(character)) {
         if (this.#hasCells) this.#ram.writeU8(this.#cell(page) + 1, attribute);
       }

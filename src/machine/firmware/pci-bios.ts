@@ -3,7 +3,7 @@
  * and routing an interrupt (0Fh), which the power-on self-test has done.
  */
 
-import type { AccessSize, PciFunction } from "../../hw/index.ts";
+import type { AccessSize, Dma, PciFunction } from "../../hw/index.ts";
 import { PCI_HEADER } from "../../hw/index.ts";
 import type { PciBus } from "../pci/index.ts";
 import { PCI_DEVICES, PCI_FUNCTIONS } from "../pci/index.ts";
@@ -29,11 +29,13 @@ const SIZES: readonly AccessSize[] = [1, 2, 4];
 
 export class PciServices {
   readonly #bus: PciBus;
+  readonly #dma: Dma;
   readonly #routingEntries: Uint8Array;
 
   /** `linkIrqs` are those that the chipset's links may have. */
-  constructor(bus: PciBus, linkIrqs: readonly number[]) {
+  constructor(bus: PciBus, dma: Dma, linkIrqs: readonly number[]) {
     this.#bus = bus;
+    this.#dma = dma;
     this.#routingEntries = routingEntries(linkIrqs);
   }
 
@@ -106,14 +108,13 @@ export class PciServices {
 
   /** ES:DI has the size of a buffer and a far pointer to it; which interrupts are PCI's alone is in BX: none. */
   #routing(call: ServiceCall): Status {
-    const { ram } = call;
     const entries = this.#routingEntries;
-    const offeredBytes = ram.readU16(call.inEs(call.di));
-    ram.writeU16(call.inEs(call.di), entries.length);
+    const word = (at: number): number => call.byteInEs(call.di + at) | (call.byteInEs(call.di + at + 1) << 8);
+    const offeredBytes = word(0);
+    call.setByteInEs(call.di, entries.length & 0xff);
+    call.setByteInEs(call.di + 1, entries.length >>> 8);
     if (offeredBytes < entries.length) return STATUS.bufferTooSmall;
-    const offset = ram.readU16(call.inEs(call.di + 2));
-    const segment = ram.readU16(call.inEs(call.di + 4));
-    entries.forEach((byte, at) => ram.writeU8(segment * 16 + ((offset + at) & 0xffff), byte));
+    this.#dma.write(word(4) * 16 + word(2), entries);
     call.bx = 0;
     return STATUS.ok;
   }

@@ -4,8 +4,7 @@
  * Reference; the wait's pointer, count and flag are in the BIOS data area.
  */
 
-import type { PortBus } from "../../hw/index.ts";
-import type { GuestRam } from "../../memory/index.ts";
+import type { Dma, PortBus } from "../../hw/index.ts";
 import type { BiosData } from "./bios-data.ts";
 import type { ServiceCall } from "./service-call.ts";
 
@@ -25,12 +24,12 @@ const IN_PROGRESS = 0x01;
 const ELAPSED = 0x80;
 
 export class RealTimeClock {
-  readonly #ram: GuestRam;
+  readonly #dma: Dma;
   readonly #ports: PortBus;
   readonly #data: BiosData;
 
-  constructor(ram: GuestRam, ports: PortBus, data: BiosData) {
-    this.#ram = ram;
+  constructor(dma: Dma, ports: PortBus, data: BiosData) {
+    this.#dma = dma;
     this.#ports = ports;
     this.#data = data;
   }
@@ -76,7 +75,8 @@ export class RealTimeClock {
     this.#disable(INTERRUPT.periodic);
     const pointer = data.get("waitPointer");
     const gpa = (pointer >>> 16) * 16 + (pointer & 0xffff);
-    this.#ram.writeU8(gpa, this.#ram.readU8(gpa) | ELAPSED);
+    const [flags = 0] = this.#dma.readable(gpa, 1) ?? [];
+    this.#dma.write(gpa, Uint8Array.of(flags | ELAPSED));
   }
 
   #enable(interrupt: number): void {

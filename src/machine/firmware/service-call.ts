@@ -4,7 +4,7 @@
  */
 
 import { assert } from "../../base/index.ts";
-import type { CpuState } from "../../hw/index.ts";
+import type { CpuState, Dma } from "../../hw/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 
 const EAX = 0;
@@ -21,18 +21,21 @@ const FLAG_ZERO = 1 << 6;
 const FLAG_INTERRUPT = 1 << 9;
 /** FLAGS lies above IP and CS in the frame of an interrupt. */
 const FRAME_FLAGS = 4;
+const NO_RAM = 0xff;
 
 export class ServiceCall {
-  readonly ram: GuestRam;
+  readonly #ram: GuestRam;
+  readonly #dma: Dma;
   readonly #state: CpuState;
   readonly #registers: Uint32Array<ArrayBuffer>;
   #offset: number | undefined;
   #destination: { readonly segment: number; readonly offset: number } | undefined;
   #stack: { readonly segment: number; readonly offset: number } | undefined;
 
-  constructor(state: CpuState, ram: GuestRam) {
+  constructor(state: CpuState, ram: GuestRam, dma: Dma) {
     this.#state = state;
-    this.ram = ram;
+    this.#ram = ram;
+    this.#dma = dma;
     this.#registers = Uint32Array.from(state.gpr.slice(0, 8), (value) => Number(value & 0xffff_ffffn));
   }
 
@@ -161,6 +164,15 @@ export class ServiceCall {
     return this.#linear(this.#state.ds.base, offset);
   }
 
+  /** FFh where there is no RAM: programs may have given their segments any base. */
+  byteInEs(offset: number): number {
+    return this.#dma.readable(this.inEs(offset), 1)?.[0] ?? NO_RAM;
+  }
+  /** Where there is no RAM nothing happens. */
+  setByteInEs(offset: number, value: number): void {
+    this.#dma.write(this.inEs(offset), Uint8Array.of(value));
+  }
+
   #es: number | undefined;
   get es(): number {
     return this.#es ?? this.#state.es.selector;
@@ -235,9 +247,9 @@ export class ServiceCall {
 
   #setFlag(flag: number, isSet: boolean): void {
     const at = this.#linear(this.#state.ss.base, this.#u32(ESP) + FRAME_FLAGS);
-    if (!this.ram.contains(at, 2)) return;
-    const flags = this.ram.readU16(at);
-    this.ram.writeU16(at, isSet ? flags | flag : flags & ~flag);
+    if (!this.#ram.contains(at, 2)) return;
+    const flags = this.#ram.readU16(at);
+    this.#ram.writeU16(at, isSet ? flags | flag : flags & ~flag);
   }
 }
 

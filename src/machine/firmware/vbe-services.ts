@@ -5,7 +5,6 @@
  */
 
 import type { PortBus } from "../../hw/index.ts";
-import type { GuestRam } from "../../memory/index.ts";
 import type { ServiceCall } from "./service-call.ts";
 import { bytesPerPixel, modeInfo, VBE_MODES, WINDOW_KIB } from "./vbe-modes.ts";
 import { dacColors } from "./video-modes.ts";
@@ -55,19 +54,16 @@ const DAC = { read: 0x3c7, write: 0x3c8, data: 0x3c9 } as const;
 const DAC_ENTRIES = 256;
 
 export class VbeServices {
-  readonly #ram: GuestRam;
   readonly #ports: PortBus;
   /** Sets one of the BIOS's own modes, in which VBE is off. */
   readonly #setBiosMode: (numberAndFlag: number) => void;
   readonly #biosMode: () => number;
 
   constructor(parts: {
-    readonly ram: GuestRam;
     readonly ports: PortBus;
     readonly setBiosMode: (numberAndFlag: number) => void;
     readonly biosMode: () => number;
   }) {
-    this.#ram = parts.ram;
     this.#ports = parts.ports;
     this.#setBiosMode = parts.setBiosMode;
     this.#biosMode = parts.biosMode;
@@ -111,7 +107,7 @@ export class VbeServices {
 
   #information(call: ServiceCall): boolean {
     const isVersion2 =
-      String.fromCharCode(...[0, 1, 2, 3].map((at) => this.#ram.readU8(call.inEs(call.di + at)))) === "VBE2";
+      String.fromCharCode(...[0, 1, 2, 3].map((at) => call.byteInEs(call.di + at))) === "VBE2";
     const bytes = new Uint8Array(isVersion2 ? INFO_VBE2_BYTES : INFO_BYTES);
     const view = new DataView(bytes.buffer);
     const blockGpa = call.inEs(call.di);
@@ -244,9 +240,9 @@ export class VbeServices {
     this.#ports.writePort(isGet ? DAC.read : DAC.write, 1, first);
     for (let index = 0; index < count; index++) {
       for (const component of [2, 1, 0]) {
-        const at = call.inEs(di + 4 * index + component);
-        if (isGet) this.#ram.writeU8(at, this.#ports.readPort(DAC.data, 1));
-        else this.#ports.writePort(DAC.data, 1, this.#ram.readU8(at));
+        const at = di + 4 * index + component;
+        if (isGet) call.setByteInEs(at, this.#ports.readPort(DAC.data, 1));
+        else this.#ports.writePort(DAC.data, 1, call.byteInEs(at));
       }
     }
     return true;
@@ -288,6 +284,6 @@ export class VbeServices {
   }
 
   #store(call: ServiceCall, bytes: Uint8Array): void {
-    bytes.forEach((byte, at) => this.#ram.writeU8(call.inEs(call.di + at), byte));
+    bytes.forEach((byte, at) => call.setByteInEs(call.di + at, byte));
   }
 }
