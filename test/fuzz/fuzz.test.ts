@@ -1,6 +1,7 @@
 /** The short form of the fuzz: fixed seeds. `npm run fuzz` is the long one. */
 import assert from "node:assert/strict";
 import test from "node:test";
+import { fuzzBios } from "./bios-fuzz.ts";
 import { fuzzBoard } from "./board-fuzz.ts";
 import { fuzzEngine } from "./engine-fuzz.ts";
 import { fuzzNat } from "./nat-fuzz.ts";
@@ -12,6 +13,7 @@ import { fuzzVirtio } from "./virtio-fuzz.ts";
 const ENGINE_GUESTS = 75;
 const BOARDS = 10;
 const NAT_GUESTS = 20;
+const BIOSES = 15;
 const VIRTIO_DEVICES = 25;
 const NVME_CONTROLLERS = 25;
 const IDE_CONTROLLERS = 20;
@@ -51,4 +53,8 @@ test("drivers that break the rules neither crash a network card nor keep it from
 test("guests that break the rules of protocols neither crash a NAT nor keep it from those who do not", async () => {
   const dropped = await fuzzNat(1, NAT_GUESTS);
   assert.ok(dropped > 100 * NAT_GUESTS, `${String(dropped)} packets were dropped`);
+});
+
+test("programs that call the BIOS with anything do not crash it", async () => {
+  assert.equal(await fuzzBios(1, BIOSES), BIOSES);
 });

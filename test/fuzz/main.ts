@@ -2,6 +2,7 @@
  * The long form of the fuzz: `npm run fuzz -- cpu --seconds 600 --seed 1`; options.ts says the rest. The status is 1 if
  * anything was found, 2 if the command is not understood. Ctrl-C ends it with what has been found so far.
  */
+import { fuzzBios } from "./bios-fuzz.ts";
 import { fuzzBoard } from "./board-fuzz.ts";
 import { type CpuFuzzSummary, startCpuFuzz } from "./cpu/fuzz-cpu.ts";
 import { fuzzEngine, tiers } from "./engine-fuzz.ts";
@@ -199,6 +200,22 @@ async function runNat({ seed, seconds }: FuzzOptions): Promise<PartResult> {
   return { text, data: { guests, dropped, seed }, isGood: true };
 }
 
+async function runBios({ seed, seconds }: FuzzOptions): Promise<PartResult> {
+  const deadline = performance.now() + seconds * 1000;
+  let machines = 0;
+  try {
+    while (!interrupt.isRequested && performance.now() < deadline) {
+      machines += await fuzzBios(seed + machines, CONTROLLERS);
+      await breathe();
+    }
+  } catch (error) {
+    const text = `bios: ${errorText(error)}`;
+    return { text, data: { machines, seed, error: errorText(error) }, isGood: false };
+  }
+  const text = `bios: ${count(machines)} machines from seed ${String(seed)}, no failure`;
+  return { text, data: { machines, seed }, isGood: true };
+}
+
 const runners = {
   cpu: runCpu,
   board: runBoard,
@@ -208,6 +225,7 @@ const runners = {
   ide: controllerRunner("ide", fuzzIde),
   nic: runNics,
   nat: runNat,
+  bios: runBios,
 } satisfies Record<PartName, (options: FuzzOptions) => Promise<PartResult>>;
 
 async function main(options: FuzzOptions): Promise<boolean> {
