@@ -59,7 +59,7 @@ export class ColorServices {
       if (!isText) this.setAttribute(0, call.bl & 0x1f);
       return;
     }
-    const bright = this.#readAttribute(1) & BRIGHT;
+    const bright = this.readAttribute(1) & BRIGHT;
     CGA_PALETTES[call.bl & 1]?.forEach((color, index) => this.setAttribute(index + 1, color | bright));
   }
 
@@ -80,22 +80,22 @@ export class ColorServices {
         this.setAttribute(ATTRIBUTE.overscan, call.byteInEs(call.dx + PALETTE_COLORS));
         return;
       case 0x03: {
-        const mode = this.#readAttribute(ATTRIBUTE.modeControl);
+        const mode = this.readAttribute(ATTRIBUTE.modeControl);
         const { blink } = MODE_CONTROL;
         this.setAttribute(ATTRIBUTE.modeControl, call.bl === 0 ? mode & ~blink : mode | blink);
         return;
       }
       case 0x07:
-        call.bh = this.#readAttribute(call.bl & 0x1f);
+        call.bh = this.readAttribute(call.bl & 0x1f);
         return;
       case 0x08:
-        call.bh = this.#readAttribute(ATTRIBUTE.overscan);
+        call.bh = this.readAttribute(ATTRIBUTE.overscan);
         return;
       case 0x09:
         for (let index = 0; index < PALETTE_COLORS; index++) {
-          call.setByteInEs(call.dx + index, this.#readAttribute(index));
+          call.setByteInEs(call.dx + index, this.readAttribute(index));
         }
-        call.setByteInEs(call.dx + PALETTE_COLORS, this.#readAttribute(ATTRIBUTE.overscan));
+        call.setByteInEs(call.dx + PALETTE_COLORS, this.readAttribute(ATTRIBUTE.overscan));
         return;
       case 0x10:
         this.#writeEntry(call.bl, [call.dh, call.ch, call.cl]);
@@ -126,7 +126,7 @@ export class ColorServices {
         return;
       case 0x1a: {
         const hasSixteen = this.#hasSixteenPages();
-        const select = this.#readAttribute(ATTRIBUTE.colorSelect) & 0x0f;
+        const select = this.readAttribute(ATTRIBUTE.colorSelect) & 0x0f;
         call.bl = hasSixteen ? 1 : 0;
         call.bh = hasSixteen ? select : select >> 2;
         return;
@@ -141,7 +141,7 @@ export class ColorServices {
   /** Whether the DAC has four pages of 64 colours or sixteen of 16, and which of them is shown. */
   #selectPage(call: ServiceCall): void {
     if (call.bl === 0) {
-      const mode = this.#readAttribute(ATTRIBUTE.modeControl) & ~MODE_CONTROL.sixteenPages;
+      const mode = this.readAttribute(ATTRIBUTE.modeControl) & ~MODE_CONTROL.sixteenPages;
       const { sixteenPages } = MODE_CONTROL;
       this.setAttribute(ATTRIBUTE.modeControl, (call.bh & 1) === 0 ? mode : mode | sixteenPages);
     } else {
@@ -150,7 +150,7 @@ export class ColorServices {
   }
 
   #hasSixteenPages(): boolean {
-    return (this.#readAttribute(ATTRIBUTE.modeControl) & MODE_CONTROL.sixteenPages) !== 0;
+    return (this.readAttribute(ATTRIBUTE.modeControl) & MODE_CONTROL.sixteenPages) !== 0;
   }
 
   #makeGray(first: number, count: number): void {
@@ -174,7 +174,7 @@ export class ColorServices {
     for (const level of levels) this.#ports.writePort(PORT.dacData, 1, level);
   }
 
-  #readAttribute(index: number): number {
+  readAttribute(index: number): number {
     this.#selectAttribute(index);
     const value = this.#ports.readPort(PORT.attribute + 1, 1);
     this.#expectIndex();

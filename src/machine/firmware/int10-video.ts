@@ -2,8 +2,8 @@
  * INT 10h, video services: modes, cursor, pages, scrolling, characters, teletype, strings, pixels, palette, information. IBM
  * PS/2 and PC BIOS Interface Technical Reference; Ralf Brown's interrupt list.
  *
- * Colours, fonts, information and VBE have files of their own. Deliberately missing: reading characters back from pixels
- * (they read as 0), the light pen (never triggered), saving and restoring of the video state.
+ * Colours, fonts, information, the saved state and VBE have files of their own. Deliberately missing: reading characters back from pixels
+ * (they read as 0), the light pen (never triggered).
  */
 
 import type { MmioBus, PortBus } from "../../hw/index.ts";
@@ -11,6 +11,7 @@ import type { GuestRam } from "../../memory/index.ts";
 import type { BiosData } from "./bios-data.ts";
 import { ColorServices } from "./int10-colors.ts";
 import { FontServices } from "./int10-fonts.ts";
+import { VideoState } from "./int10-state.ts";
 import { InformationServices } from "./int10-information.ts";
 import { PixelScreen } from "./pixel-screen.ts";
 import type { CharacterPlace } from "./pixel-screen.ts";
@@ -48,6 +49,7 @@ export class VideoServices {
   readonly #colors: ColorServices;
   readonly #information: InformationServices;
   readonly #fonts: FontServices;
+  readonly #state: VideoState;
   readonly #pixels: PixelScreen;
   readonly #vbe: VbeServices;
 
@@ -59,7 +61,9 @@ export class VideoServices {
     this.#information = new InformationServices(ports, data);
     this.#fonts = new FontServices(ram, ports, mmio, data);
     this.#pixels = new PixelScreen(ports, mmio);
+    this.#state = new VideoState(ram, ports, this.#colors);
     this.#vbe = new VbeServices({
+      state: this.#state,
       ports,
       setBiosMode: (numberAndFlag) => this.setMode(numberAndFlag),
       biosMode: () => data.get("videoMode"),
@@ -136,6 +140,9 @@ export class VideoServices {
         return;
       case 0x1b:
         this.#information.state(call, this.#mode);
+        return;
+      case 0x1c:
+        this.#state.call(call);
         return;
       case 0x4f:
         this.#vbe.call(call);

@@ -1,10 +1,10 @@
 /**
  * VBE, functions 4Fxxh of INT 10h, over the Bochs display interface (VESA BIOS Extension Core Functions Standard 3.0,
- * section 4). Deliberately missing, and answered as not supported: saving and restoring of the state (04h), the protected
- * mode interface (0Ah), refresh rates (0Bh), and output of text in these modes.
+ * section 4). Deliberately missing, and answered as not supported: the protected mode interface (0Ah), refresh rates (0Bh), and output of text in these modes.
  */
 
 import type { PortBus } from "../../hw/index.ts";
+import type { VideoState } from "./int10-state.ts";
 import type { ServiceCall } from "./service-call.ts";
 import { bytesPerPixel, modeInfo, VBE_MODES, WINDOW_KIB } from "./vbe-modes.ts";
 import { dacColors } from "./video-modes.ts";
@@ -55,16 +55,19 @@ const DAC_ENTRIES = 256;
 
 export class VbeServices {
   readonly #ports: PortBus;
+  readonly #state: VideoState;
   /** Sets one of the BIOS's own modes, in which VBE is off. */
   readonly #setBiosMode: (numberAndFlag: number) => void;
   readonly #biosMode: () => number;
 
   constructor(parts: {
     readonly ports: PortBus;
+    readonly state: VideoState;
     readonly setBiosMode: (numberAndFlag: number) => void;
     readonly biosMode: () => number;
   }) {
     this.#ports = parts.ports;
+    this.#state = parts.state;
     this.#setBiosMode = parts.setBiosMode;
     this.#biosMode = parts.biosMode;
   }
@@ -90,6 +93,8 @@ export class VbeServices {
       case 0x03:
         call.bx = this.#currentMode();
         return true;
+      case 0x04:
+        return this.#state.callVbe(call);
       case 0x05:
         return this.#window(call);
       case 0x06:
