@@ -152,3 +152,32 @@ test("an event that a program waits for comes by the real-time clock's interrupt
   await using vm = await startVm({ floppy, device: ["isa-debug-exit"], memory: "16M", timeout: 60 });
   assert.deepEqual(await vm.ended, { kind: "debug-exit", value: 0x87 });
 });
+
+const INTERCEPT = 0x7c40;
+const INTERCEPTED_CODE = [
+  ...[0x31, 0xc0, 0x8e, 0xd8], // xor ax, ax; mov ds, ax
+  ...[0xc7, 0x06, 0x54, 0x00, INTERCEPT & 0xff, INTERCEPT >> 8], // mov word [15h * 4], intercept
+  ...[0xc7, 0x06, 0x56, 0x00, 0x00, 0x00], // mov word [15h * 4 + 2], 0
+  ...[0xb8, 0x3e, 0x0e, 0xbb, 0x07, 0x00, 0xcd, 0x10], // mov ax, 0e3eh; mov bx, 7; int 10h
+  ...[0xb4, 0x00, 0xcd, 0x16, 0xe6, 0xf4], // mov ah, 0; int 16h; out 0f4h, al
+  ...[0xf4, 0xeb, 0xfd], // hlt for ever
+];
+/** The codes of "a" become those of "b". */
+const INTERCEPT_CODE = [
+  ...[0x3c, 0x1e, 0x75, 0x02, 0xb0, 0x30], // cmp al, 1eh; jne on; mov al, 30h
+  ...[0xf9, 0xca, 0x02, 0x00], // on: stc; retf 2
+];
+
+test("a program sees the keyboard's codes before the BIOS does, and may change them", LIMIT, async () => {
+  await using folder = await workFolder();
+  const floppy = join(folder.path, "floppy.img");
+  const image = new Uint8Array(SECTOR_BYTES);
+  image.set(INTERCEPTED_CODE);
+  image.set(INTERCEPT_CODE, INTERCEPT - 0x7c00);
+  image.set([0x55, 0xaa], SECTOR_BYTES - 2);
+  await writeFile(floppy, image);
+  await using vm = await startVm({ floppy, device: ["isa-debug-exit"], memory: "16M", timeout: 60 });
+  await vm.waitForScreen(">", { timeoutMs: TIMEOUT_MS });
+  vm.typeKeys([{ kind: "text", text: "a" }]);
+  assert.deepEqual(await vm.ended, { kind: "debug-exit", value: "b".charCodeAt(0) });
+});

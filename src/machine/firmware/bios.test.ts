@@ -350,6 +350,15 @@ test("a serial port is set up at the rates of the extended function, and its mod
   assert.equal((await bench.interrupt(0x14, { ax: 0x0500, dx: 1 })).ebx & 0xff, 0x0b);
 });
 
+test("codes of the keyboard are offered to INT 15h, which leaves them to the BIOS", async () => {
+  const bench = await FirmwareBench.start();
+  const offered = await bench.interrupt(0x15, { ax: 0x4f1e });
+  assert.deepEqual([offered.eax, offered.carry], [0x4f1e, true]);
+  const configuration = await bench.interrupt(0x15, { ax: 0xc000 });
+  const features = bench.ram.readU8(configuration.es * 16 + (configuration.ebx & 0xffff) + 5);
+  assert.equal(features & 0x10, 0x10);
+});
+
 test("the keyboard says that it is an enhanced one", async () => {
   const bench = await FirmwareBench.start();
   assert.equal((await bench.interrupt(0x16, { ax: 0x0900 })).eax & 0xff, 0x30);

@@ -42,6 +42,7 @@ import {
   stubOffset,
   waitOffset,
 } from "./rom.ts";
+import type { RomCall } from "./rom.ts";
 import { ServiceCall } from "./service-call.ts";
 
 /** From which kinds of drives a system is looked for, one after the other. */
@@ -105,6 +106,8 @@ const EQUIPMENT = {
   parallelShift: 14,
 } as const;
 const KEYBOARD_BUFFER = { start: 0x1e, end: 0x3e } as const;
+
+type InterruptCall = Extract<RomCall, { kind: "interrupt" }>;
 
 /** Something that can be started: the sector or image is in memory. */
 interface Bootable {
@@ -180,20 +183,21 @@ export class Bios {
     const served = romCallAt(Number(state.cs.base + state.rip));
     if (served === undefined) return undefined;
     const call = new ServiceCall(state, this.#parts.ram, this.#parts.dma);
-    if (served.kind === "interrupt") return this.#interrupt(served.vector, call);
+    if (served.kind === "interrupt") return this.#interrupt(served, call);
     this.#selfTest();
     call.useStack(0, BOOT_GPA);
     return Promise.resolve(call.result());
   }
 
-  async #interrupt(vector: number, call: ServiceCall): Promise<CpuState> {
+  async #interrupt({ vector, step }: InterruptCall, call: ServiceCall): Promise<CpuState> {
     let isDone = true;
     switch (vector) {
       case 0x08:
         this.#time.tick();
         break;
       case 0x09:
-        this.#keyboard.interrupt();
+        if (step === 0) this.#keyboard.readCode(call);
+        else this.#keyboard.takeCode(call.al);
         break;
       case 0x10:
         this.#video.call(call);

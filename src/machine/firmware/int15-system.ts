@@ -74,6 +74,10 @@ export class SystemServices {
       case 0x91:
         call.ah = 0;
         return true;
+      // A code of the keyboard that no program has taken goes on to the BIOS.
+      case 0x4f:
+        call.carry = true;
+        return true;
       case 0x83:
         if (this.#parts.realTimeClock.wait(call)) call.ah = 0;
         else refuse(call);

@@ -2,7 +2,7 @@
  * The keyboard: INT 9h turns scan codes into keys in the BIOS data area's buffer, INT 16h gives them to programs. IBM PS/2
  * and PC BIOS Interface Technical Reference.
  *
- * Deliberately missing: the intercept of INT 15h, AH = 4Fh; typing characters by their number on the keypad; print
+ * Deliberately missing: typing characters by their number on the keypad; print
  * screen; the system request key. Pause is a key without effect.
  */
 
@@ -12,9 +12,10 @@ import { keyOf } from "./keys.ts";
 import type { Key } from "./keys.ts";
 import type { ServiceCall } from "./service-call.ts";
 
-const PORT = { data: 0x60, status: 0x64, pic: 0x20 } as const;
-const OUTPUT_FULL = 1;
-const END_OF_INTERRUPT = 0x20;
+const PORT = { data: 0x60, status: 0x64 } as const;
+const OUTPUT_FULL = 0x01;
+const FROM_AUX = 0x20;
+const INTERCEPT = 0x4f;
 
 const RELEASED = 0x80;
 const PREFIX_E0 = 0xe0;
@@ -84,14 +85,15 @@ export class KeyboardServices {
 
   // INT 9h.
 
-  interrupt(): void {
-    if ((this.#ports.readPort(PORT.status, 1) & OUTPUT_FULL) !== 0) {
-      this.#take(this.#ports.readPort(PORT.data, 1));
-    }
-    this.#ports.writePort(PORT.pic, 1, END_OF_INTERRUPT);
+  /** Gives the keyboard's code to INT 15h, AH = 4Fh, by which programs see it first; AH = 0 if there is none. */
+  readCode(call: ServiceCall): void {
+    // A byte of the pointing device is left to its own interrupt.
+    const isThere = (this.#ports.readPort(PORT.status, 1) & (OUTPUT_FULL | FROM_AUX)) === OUTPUT_FULL;
+    call.ax = isThere ? (INTERCEPT << 8) | this.#ports.readPort(PORT.data, 1) : 0;
   }
 
-  #take(code: number): void {
+  /** The code that is left of it. */
+  takeCode(code: number): void {
     const data = this.#data;
     const flags3 = data.get("keyboardFlags3");
     if (code === PREFIX_E0 || code === PREFIX_E1) {

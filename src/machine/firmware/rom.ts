@@ -64,8 +64,8 @@ const NO_BOOT = 0x18;
 
 /** SPECIFY bytes, motor off time, 512-byte sectors, 18 a track, gaps, fill, head settle, motor start: 1.44 M. */
 const DISKETTE_PARAMETERS = [0xaf, 0x02, 0x25, 0x02, 0x12, 0x1b, 0xff, 0x6c, 0xf6, 0x0f, 0x08] as const;
-/** Length, model FCh 01h, revision 0; second 8259, RTC, keyboard intercept absent, extended BIOS data area. */
-const CONFIGURATION = [0x08, 0x00, AT, 0x01, 0x00, 0x64, 0x40, 0x00, 0x00, 0x00] as const;
+/** Length, model FCh 01h, revision 0; second 8259, RTC, keyboard intercept, extended BIOS data area. */
+const CONFIGURATION = [0x08, 0x00, AT, 0x01, 0x00, 0x74, 0x40, 0x00, 0x00, 0x00] as const;
 
 /** sti; hlt; jmp to the stub's start: a service that waits is called again after the next interrupt. */
 const WAIT = [0xfb, 0xf4, 0xeb, 0xf7] as const;
@@ -100,22 +100,48 @@ const CLOCK_STUB = [
   ...[...END_OF_SECOND_INTERRUPT, 0x58, IRET],
 ] as const;
 
-/** Stubs that are longer than others, behind them: where each begins, its code, and what is before its write to the port. */
-const LONG_STUBS = new Map<
-  number,
-  { readonly at: number; readonly code: readonly number[]; readonly trapAt: number }
->([
-  [POINTING_VECTOR, { at: LONG_STUBS_OFFSET, code: POINTING_STUB, trapAt: SAVE_ALL.length }],
-  [CLOCK_VECTOR, { at: LONG_STUBS_OFFSET + POINTING_STUB.length, code: CLOCK_STUB, trapAt: 1 }],
-]);
+/**
+ * push ax; the service reads a scan code to AL and sets AH to 4Fh, or to 0 if there is none; test ah, ah; jz to the end;
+ * stc; int 15h, by which programs change the code, or take it, which clears the carry flag; jnc to the end; the service
+ * takes what is in AL; the end; pop ax.
+ */
+const KEYBOARD_STUB_READS = [0x50, ...TRAP, 0x84, 0xe4] as const;
+const KEYBOARD_STUB_ASKS = [0xf9, 0xcd, 0x15, 0x73, TRAP.length] as const;
+const KEYBOARD_STUB = [
+  ...[...KEYBOARD_STUB_READS, 0x74, KEYBOARD_STUB_ASKS.length + TRAP.length],
+  ...[...KEYBOARD_STUB_ASKS, ...TRAP],
+  ...[0xb0, 0x20, 0xe6, 0x20, 0x58, IRET],
+] as const;
+const KEYBOARD_VECTOR = 0x09;
+
+/** Code longer than what has room among the others, and where in it the writes to the port are. */
+interface LongStub {
+  readonly vector: number;
+  readonly code: readonly number[];
+  readonly traps: readonly number[];
+}
+const LONG_STUB_BYTES = 64;
+const LONG_STUBS: readonly LongStub[] = [
+  { vector: POINTING_VECTOR, code: POINTING_STUB, traps: [SAVE_ALL.length] },
+  { vector: CLOCK_VECTOR, code: CLOCK_STUB, traps: [1] },
+  {
+    vector: KEYBOARD_VECTOR,
+    code: KEYBOARD_STUB,
+    traps: [1, KEYBOARD_STUB_READS.length + 2 + KEYBOARD_STUB_ASKS.length],
+  },
+];
+const longStubOffset = (index: number): number => LONG_STUBS_OFFSET + LONG_STUB_BYTES * index;
+const longStubOf = (vector: number): number => LONG_STUBS.findIndex((stub) => stub.vector === vector);
 
 /** Offset in the ROM segment of an interrupt's stub. */
-export const stubOffset = (vector: number): number =>
-  LONG_STUBS.get(vector)?.at ?? STUBS_OFFSET + vector * STUB_BYTES;
+export const stubOffset = (vector: number): number => {
+  const index = longStubOf(vector);
+  return index === -1 ? STUBS_OFFSET + vector * STUB_BYTES : longStubOffset(index);
+};
 
-/** Of a stub, where its write to the port ends. */
-export const trapEndOffset = (vector: number): number =>
-  stubOffset(vector) + (LONG_STUBS.get(vector)?.trapAt ?? 0) + TRAP_WRITE_BYTES;
+/** Of a stub, where its write to the port ends; some have a second one. */
+export const trapEndOffset = (vector: number, step = 0): number =>
+  stubOffset(vector) + (LONG_STUBS[longStubOf(vector)]?.traps[step] ?? 0) + TRAP_WRITE_BYTES;
 
 /** Where a service lets its stub go on that is to be called again after the next interrupt. */
 export const waitOffset = (vector: number): number => stubOffset(vector) + TRAP.length + RETURN_BYTES;
@@ -128,31 +154,37 @@ export const ROM_OFFSETS = {
 } as const;
 
 export type RomCall =
-  { readonly kind: "interrupt"; readonly vector: number } | { readonly kind: "power-on-self-test" };
+  /** `step` counts the calls of one stub. */
+  | { readonly kind: "interrupt"; readonly vector: number; readonly step: number }
+  | { readonly kind: "power-on-self-test" };
 
 /** Which stub has written to the trap port, by the linear address of what follows; undefined if it was none. */
 export function romCallAt(linear: number): RomCall | undefined {
   const offset = linear - ROM_GPA;
   if (TRAP_LENGTHS.includes(offset - POST_OFFSET)) return { kind: "power-on-self-test" };
-  for (const [vector, { at, trapAt }] of LONG_STUBS) {
-    if (TRAP_LENGTHS.includes(offset - at - trapAt)) return { kind: "interrupt", vector };
+  for (const [index, { vector, traps }] of LONG_STUBS.entries()) {
+    const step = traps.findIndex((trap) => TRAP_LENGTHS.includes(offset - longStubOffset(index) - trap));
+    if (step !== -1) return { kind: "interrupt", vector, step };
   }
   const vector = Math.floor((offset - STUBS_OFFSET) / STUB_BYTES);
   const isStub = vector >= 0 && vector < VECTORS && TRAP_LENGTHS.includes(offset - stubOffset(vector));
-  return isStub ? { kind: "interrupt", vector } : undefined;
+  return isStub ? { kind: "interrupt", vector, step: 0 } : undefined;
 }
 
 /** `dateText` is MM/DD/YY. */
 export function buildRom(dateText: string): Uint8Array {
   const rom = new Uint8Array(ROM_BYTES);
   for (let vector = 0; vector < VECTORS; vector++) {
-    if (LONG_STUBS.has(vector)) continue;
+    if (longStubOf(vector) !== -1) continue;
     const behind = vector === TICK ? [0xcd, USER_TICK, ...END_OF_INTERRUPT, IRET] : [IRET, ...WAIT];
     const stub = [...TRAP, ...behind];
     assert(stub.length <= STUB_BYTES, "a stub fits its place");
     rom.set(stub, stubOffset(vector));
   }
-  for (const { at, code } of LONG_STUBS.values()) rom.set(code, at);
+  for (const [index, { code }] of LONG_STUBS.entries()) {
+    assert(code.length <= LONG_STUB_BYTES, "a long stub fits its place");
+    rom.set(code, longStubOffset(index));
+  }
   for (const height of FONT_HEIGHTS) rom.set(romFont(height), ROM_FONT_OFFSETS[height]);
   rom.set(romFont(8).subarray(0, CGA_FONT_BYTES), CGA_FONT_OFFSET);
   // What comes back from booting has found nothing; then there is nothing left to do but wait.

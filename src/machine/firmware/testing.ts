@@ -53,6 +53,10 @@ function segment(selector: number): SegmentState {
   return { selector, base: BigInt(selector) << 4n, limit: 0xffff, attributes: 0x0093 };
 }
 
+/** Its stub asks INT 15h, AH = 4Fh between its two calls. */
+const KEYBOARD_VECTOR = 0x09;
+const INTERCEPT = 0x4f;
+
 export class FirmwareBench {
   readonly ram = unwrap(
     createGuestRam({ sizeBytes: RAM_BYTES, reservedPrefixBytes: 0, slotMemoryBytes: SLOT_MEMORY_BYTES }),
@@ -131,7 +135,15 @@ export class FirmwareBench {
 
   /** Calls an interrupt; what comes back is what the program finds when the stub has returned. */
   async interrupt(vector: number, registers: Registers = {}): Promise<Answer> {
-    const state = this.#state(registers, vector);
+    const answer = await this.#serve(vector, registers, 0);
+    const code = answer.eax & 0xffff;
+    if (vector !== KEYBOARD_VECTOR || code >>> 8 !== INTERCEPT) return answer;
+    const left = await this.#serve(0x15, { ax: code }, 0);
+    return left.carry ? await this.#serve(vector, { ax: left.eax }, 1) : answer;
+  }
+
+  async #serve(vector: number, registers: Registers, step: number): Promise<Answer> {
+    const state = { ...this.#state(registers, vector), rip: BigInt(trapEndOffset(vector, step)) };
     this.ram.writeU16(STACK_POINTER + 4, FLAGS_BEFORE);
     const after = await this.bios.serve(state);
     if (after === undefined) throw new Error(`interrupt ${vector} has no stub`);
