@@ -31,6 +31,7 @@ const FIELDS = {
   crtcPort: [0x63, WORD],
   ticks: [0x6c, DWORD],
   hasPassedMidnight: [0x70, BYTE],
+  keyboardBreak: [0x71, BYTE],
   softReset: [0x72, WORD],
   diskStatus: [0x74, BYTE],
   diskCount: [0x75, BYTE],

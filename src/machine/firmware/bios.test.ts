@@ -218,6 +218,31 @@ test("keys come from the keyboard through INT 9h to INT 16h", async () => {
   assert.equal((await bench.interrupt(0x16, { ax: 0x0000 })).eax, 0x4800);
 });
 
+test("a character is typed by its number on the keypad while alt is held", async () => {
+  const bench = await FirmwareBench.start();
+  const codes = [0x38, 0x48, 0xc8, 0x4c, 0xcc, 0xb8];
+  for (const code of codes) {
+    bench.board.ports.writePort(0x64, 1, 0xd2);
+    bench.board.ports.writePort(0x60, 1, code);
+    await bench.interrupt(0x09);
+  }
+  // 8 and 5: U.
+  assert.equal((await bench.interrupt(0x16, { ax: 0x0000 })).eax, 85);
+  assert.equal((await bench.interrupt(0x16, { ax: 0x0100 })).zero, true);
+});
+
+test("control and pause are a break: what was typed before is gone, and INT 1Bh is to be called", async () => {
+  const bench = await FirmwareBench.start();
+  const take = async (code: number): Promise<number> => {
+    bench.board.ports.writePort(0x64, 1, 0xd2);
+    bench.board.ports.writePort(0x60, 1, code);
+    return (await bench.interrupt(0x09)).eax >>> 8;
+  };
+  assert.deepEqual([await take(0x1e), await take(0x1d), await take(0xe0), await take(0x46)], [0, 0, 0, 0x1b]);
+  assert.equal((await bench.interrupt(0x16, { ax: 0x0000 })).eax, 0);
+  assert.equal(bench.ram.readU8(0x471), 0x80);
+});
+
 test("teletype output moves the cursor and scrolls at the end of the screen", async () => {
   const bench = await FirmwareBench.start();
   for (let line = 0; line < 26; line++) {

@@ -34,6 +34,7 @@ import { programChipset } from "./chipset.ts";
 import {
   buildRom,
   IRET_OFFSET,
+  KEYBOARD_BREAK,
   ROM_GPA,
   ROM_START_OFFSET,
   ROM_OFFSETS,
@@ -197,7 +198,7 @@ export class Bios {
         break;
       case 0x09:
         if (step === 0) this.#keyboard.readCode(call);
-        else this.#keyboard.takeCode(call.al);
+        else call.ah = this.#keyboard.takeCode(call.al) ? KEYBOARD_BREAK : 0;
         break;
       case 0x10:
         this.#video.call(call);

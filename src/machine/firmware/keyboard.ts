@@ -2,8 +2,7 @@
  * The keyboard: INT 9h turns scan codes into keys in the BIOS data area's buffer, INT 16h gives them to programs. IBM PS/2
  * and PC BIOS Interface Technical Reference.
  *
- * Deliberately missing: typing characters by their number on the keypad; print
- * screen; the system request key. Pause is a key without effect.
+ * Deliberately missing: print screen; the system request key. Pause is a key without effect.
  */
 
 import type { PortBus } from "../../hw/index.ts";
@@ -21,6 +20,11 @@ const RELEASED = 0x80;
 const PREFIX_E0 = 0xe0;
 const PREFIX_E1 = 0xe1;
 const DELETE = 0x53;
+/** With the prefix E0: control and pause. */
+const BREAK = 0x46;
+const BREAK_FLAG = 0x80;
+/** Codes of 0 to 9. */
+const KEYPAD_DIGITS: readonly number[] = [0x52, 0x4f, 0x50, 0x51, 0x4b, 0x4c, 0x4d, 0x47, 0x48, 0x49];
 
 /** Flags at 40:17. */
 const FLAG = {
@@ -92,13 +96,13 @@ export class KeyboardServices {
     call.ax = isThere ? (INTERCEPT << 8) | this.#ports.readPort(PORT.data, 1) : 0;
   }
 
-  /** The code that is left of it. */
-  takeCode(code: number): void {
+  /** The code that is left of it; true when INT 1Bh is to be told of a break. */
+  takeCode(code: number): boolean {
     const data = this.#data;
     const flags3 = data.get("keyboardFlags3");
     if (code === PREFIX_E0 || code === PREFIX_E1) {
       data.set("keyboardFlags3", flags3 | (code === PREFIX_E0 ? LAST_WAS_E0 : LAST_WAS_E1));
-      return;
+      return false;
     }
     const isExtended = (flags3 & LAST_WAS_E0) !== 0;
     const isPause = (flags3 & LAST_WAS_E1) !== 0;
@@ -106,13 +110,37 @@ export class KeyboardServices {
     // Pause is E1 1D 45 and its release: the prefix holds until the second code of the two.
     const ends = !isPause || scan !== 0x1d;
     data.set("keyboardFlags3", flags3 & ~LAST_WAS_E0 & (ends ? ~LAST_WAS_E1 : ~0));
-    if (isPause) return;
+    if (isPause) return false;
     const isDown = (code & RELEASED) === 0;
-    if (this.#hold(scan, isDown, isExtended) || !isDown) return;
+    if (this.#hold(scan, isDown, isExtended) || !isDown) return false;
+    if (isExtended && scan === BREAK) {
+      this.#break();
+      return true;
+    }
+    this.#press(scan, isExtended);
+    return false;
+  }
+
+  /** What was typed before a break is gone, and 40:71 tells of it. */
+  #break(): void {
+    const data = this.#data;
+    data.set("keyboardBreak", BREAK_FLAG);
+    data.set("keyboardHead", data.get("keyboardBufferStart"));
+    data.set("keyboardTail", data.get("keyboardBufferStart"));
+    data.pushKey(0);
+  }
+
+  #press(scan: number, isExtended: boolean): void {
+    const data = this.#data;
     const flags = data.get("keyboardFlags");
     const isControlAlt = (flags & FLAG.control) !== 0 && (flags & FLAG.alt) !== 0;
     if (isControlAlt && scan === DELETE) {
       this.#onControlAltDelete();
+      return;
+    }
+    const digit = isExtended ? -1 : KEYPAD_DIGITS.indexOf(scan);
+    if (digit !== -1 && (flags & FLAG.alt) !== 0) {
+      data.set("altKeypad", (data.get("altKeypad") * 10 + digit) & 0xff);
       return;
     }
     const found = keyOf(scan, isExtended);
@@ -159,6 +187,11 @@ export class KeyboardServices {
     const left = data.get("keyboardFlags2") & (isControl ? LEFT_CONTROL : LEFT_ALT);
     const right = data.get("keyboardFlags3") & (isControl ? RIGHT_CONTROL : RIGHT_ALT);
     data.set("keyboardFlags", withBit(data.get("keyboardFlags"), flag, left !== 0 || right !== 0));
+    const character = data.get("altKeypad");
+    if (isControl || isDown || character === 0) return;
+    // Alt was let go behind digits of the keypad: they are a character's number.
+    data.set("altKeypad", 0);
+    data.pushKey(character);
   }
 
   // INT 16h.

@@ -103,14 +103,16 @@ const CLOCK_STUB = [
 /**
  * push ax; the service reads a scan code to AL and sets AH to 4Fh, or to 0 if there is none; test ah, ah; jz to the end;
  * stc; int 15h, by which programs change the code, or take it, which clears the carry flag; jnc to the end; the service
- * takes what is in AL; the end; pop ax.
+ * takes what is in AL, and sets AH to 1Bh if it was a break; the end; cmp ah, 1bh; jne behind int 1bh; pop ax.
  */
+export const KEYBOARD_BREAK = 0x1b;
 const KEYBOARD_STUB_READS = [0x50, ...TRAP, 0x84, 0xe4] as const;
 const KEYBOARD_STUB_ASKS = [0xf9, 0xcd, 0x15, 0x73, TRAP.length] as const;
 const KEYBOARD_STUB = [
   ...[...KEYBOARD_STUB_READS, 0x74, KEYBOARD_STUB_ASKS.length + TRAP.length],
   ...[...KEYBOARD_STUB_ASKS, ...TRAP],
-  ...[0xb0, 0x20, 0xe6, 0x20, 0x58, IRET],
+  ...[0xb0, 0x20, 0xe6, 0x20],
+  ...[0x80, 0xfc, KEYBOARD_BREAK, 0x75, 0x02, 0xcd, KEYBOARD_BREAK, 0x58, IRET],
 ] as const;
 const KEYBOARD_VECTOR = 0x09;
 
