@@ -182,7 +182,7 @@ export class Vga implements Device, RegisterHooks<typeof PORT_REGISTERS> {
       attribute: this.#attribute.save(),
       dac: this.#dac.save(),
       vbe: this.vbe.save(),
-      memory: withoutTrailingZeros(this.memory.bytes),
+      memory: withoutTrailingZeros(this.memory.bytes).slice(),
       latches: this.memory.latches >>> 0,
       crtcIndex: this.#crtcIndex,
       attributeAddress: this.#attributeAddress,
@@ -203,8 +203,10 @@ export class Vga implements Device, RegisterHooks<typeof PORT_REGISTERS> {
     this.#attributeExpectsData = reader.boolean("attributeExpectsData");
     this.vbe.restore(reader.child("vbe"));
     const bytes = reader.bytes("memory", VIDEO_MEMORY_BYTES);
+    // Pages that nobody has written stay so: a fresh VGA is cleared by reading.
+    const usedBytes = withoutTrailingZeros(this.memory.bytes).length;
     this.memory.bytes.set(bytes);
-    this.memory.bytes.fill(0, bytes.length);
+    this.memory.bytes.fill(0, bytes.length, Math.max(bytes.length, usedBytes));
     this.memory.latches = reader.u32("latches") | 0;
     this.window.restored();
   }
@@ -374,5 +376,5 @@ function withoutTrailingZeros(bytes: Uint8Array): Uint8Array {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
   let count = words.length;
   while (count > 0 && words[count - 1] === 0) count--;
-  return bytes.slice(0, 4 * count);
+  return bytes.subarray(0, 4 * count);
 }
