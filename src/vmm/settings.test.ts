@@ -77,6 +77,10 @@ test("what is wrong is said with the setting's name", () => {
     problemOf({ kernel: "k", device: ["laser"] }),
     'The setting device must be one of isa-debug-exit, isa-debugcon, virtio-rng, virtio-console, i6300esb, isa-parallel; "laser" is not.',
   );
+  assert.equal(
+    problemOf({ kernel: "k", "watchdog-action": "none" }),
+    "The setting watchdog-action needs a watchdog: the device i6300esb.",
+  );
   assert.match(
     problemOf({ kernel: "k", timeout: "soon" }),
     /^The setting timeout must be a number of seconds above 0/,

@@ -27,6 +27,7 @@ import {
   secondsSetting,
   sizeSetting,
   textSetting,
+  wrong,
 } from "./settings.ts";
 import type { SettingError, SettingReader, SettingsInput } from "./settings.ts";
 
@@ -211,10 +212,19 @@ export function parseVmDefinition(input: unknown): Result<VmDefinition, SettingE
   const each = readSettings(VM_SETTINGS, input, readEach);
   if (!each.ok) return each;
   const { boot, others } = each.value;
-  const problem = problemOfDrives(others.drives);
+  const problem = problemOfDrives(others.drives) ?? problemOfWatchdog(others);
   if (problem !== undefined) return { ok: false, error: problem };
   const way = bootDefinition(boot, others.drives);
   return way.ok ? ok({ ...others, boot: way.value }) : way;
+}
+
+/** The usual action is everybody's, whether there is a watchdog or not. */
+function problemOfWatchdog(
+  others: Pick<VmDefinition, "devices" | "watchdogAction">,
+): SettingError | undefined {
+  const isUsual = others.watchdogAction === VM_SETTINGS.watchdogAction.defaultText;
+  if (isUsual || others.devices.includes("i6300esb")) return undefined;
+  return wrong("watchdog-action", "needs a watchdog: the device i6300esb").error;
 }
 
 /** Through which bytes flow to and from a VM. */
