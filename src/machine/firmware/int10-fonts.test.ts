@@ -110,3 +110,19 @@ test("CGA modes have the upper half of their characters where INT 1Fh points", a
   const { eax } = await bench.interrupt(0x10, { ax: 0x0d00, cx: 7, dx: 7 });
   assert.equal(eax & 0xff, 3);
 });
+
+test("characters that are drawn are read back, and what is none of them reads as 0", async () => {
+  for (const mode of [0x06, 0x12, 0x13]) {
+    const bench = await FirmwareBench.start();
+    await bench.interrupt(0x10, { ax: mode });
+    const read = async (column: number): Promise<number> => {
+      await bench.interrupt(0x10, { ax: 0x0200, bx: 0, dx: column });
+      return (await bench.interrupt(0x10, { ax: 0x0800, bx: 0 })).eax & 0xffff;
+    };
+    await bench.interrupt(0x10, { ax: 0x0900 | A, bx: 1, cx: 1 });
+    assert.deepEqual([await read(0), await read(1)], [A, 0x20]);
+    await bench.interrupt(0x10, { ax: 0x0c01, bx: 0, cx: 0, dx: 0 });
+    await bench.interrupt(0x10, { ax: 0x0c01, bx: 0, cx: 7, dx: 7 });
+    assert.equal(await read(0), 0);
+  }
+});

@@ -2,8 +2,8 @@
  * INT 10h, video services: modes, cursor, pages, scrolling, characters, teletype, strings, pixels, palette, information. IBM
  * PS/2 and PC BIOS Interface Technical Reference; Ralf Brown's interrupt list.
  *
- * Colours, fonts, information, the saved state and VBE have files of their own. Deliberately missing: reading characters back from pixels
- * (they read as 0), the light pen (never triggered).
+ * Colours, fonts, information, the saved state and VBE have files of their own. Deliberately missing: the light pen, which is
+ * never triggered.
  */
 
 import type { MmioBus, PortBus } from "../../hw/index.ts";
@@ -100,7 +100,7 @@ export class VideoServices {
         this.#scroll(call);
         return;
       case 0x08:
-        call.ax = this.#hasCells ? this.#ram.readU16(this.#cell(call.bh)) : 0;
+        call.ax = this.#hasCells ? this.#ram.readU16(this.#cell(call.bh)) : this.#readDrawn(call.bh);
         return;
       case 0x09:
       case 0x0a:
@@ -306,6 +306,11 @@ export class VideoServices {
   }
 
   // Characters.
+
+  #readDrawn(page: number): number {
+    const mode = this.#mode;
+    return this.#pixels.read(mode, this.#fonts.graphicsFont(mode), { page, ...this.#data.cursor(page) });
+  }
 
   #draw(place: CharacterPlace, character: number, color: number): void {
     const mode = this.#mode;

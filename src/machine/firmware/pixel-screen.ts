@@ -4,6 +4,7 @@
  */
 
 import type { MmioBus, PortBus } from "../../hw/index.ts";
+import { FONT_CHARACTERS } from "./fonts.ts";
 import type { GraphicsFont } from "./int10-fonts.ts";
 import type { VideoMode } from "./video-modes.ts";
 
@@ -22,6 +23,7 @@ const PLANES = 4;
 /** Odd lines of CGA modes are so far behind. */
 const ODD_LINES_BYTES = 0x2000;
 const CHARACTER_WIDTH = 8;
+const SPACE = 0x20;
 
 /** Where a character is drawn. */
 export interface CharacterPlace {
@@ -113,6 +115,23 @@ export class PixelScreen {
         this.setPixel(mode, page, x, font.height * row + line, isSet ? color : 0);
       }
     }
+  }
+
+  /** The character whose dots are there, in whatever colour; 0 when it is none of the font's. */
+  read(mode: VideoMode, font: GraphicsFont, { page, row, column }: CharacterPlace): number {
+    const lines = Array.from({ length: font.height }, (_, line) => {
+      let bits = 0;
+      for (let dot = 0; dot < CHARACTER_WIDTH; dot++) {
+        const x = CHARACTER_WIDTH * column + dot;
+        if (this.getPixel(mode, page, x, font.height * row + line) !== 0) bits |= 0x80 >> dot;
+      }
+      return bits;
+    });
+    const isShown = (character: number): boolean =>
+      lines.every((bits, line) => font.line(character, line) === bits);
+    // An empty place is a space, and not the first character, which is empty too.
+    const characters = [SPACE, ...Array.from({ length: FONT_CHARACTERS }, (_, character) => character)];
+    return characters.find(isShown) ?? 0;
   }
 
   /** Upwards by `rows` of characters, or downwards by a negative number; what becomes free is black. */
