@@ -5,6 +5,7 @@ export * from "./e1000/index.ts";
 export * from "./ide/index.ts";
 export * from "./flash/index.ts";
 export * from "./floppy/index.ts";
+export * from "./ne2000/index.ts";
 export * from "./nvme/index.ts";
 export * from "./parallel/index.ts";
 export * from "./ps2/index.ts";

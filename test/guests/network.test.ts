@@ -3,30 +3,22 @@
  * and sends to it, pings the gateway, and is reached by a forwarded port.
  */
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
-import { once } from "node:events";
+import { randomBytes } from "node:crypto";
 import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { Server } from "node:http";
 import { connect } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 
 import { Unavailable } from "../programs/run-tool.ts";
+import { configure, run, sha256, webServer } from "./guest-network.ts";
 import { guestOptions, LIMIT, linuxShell } from "./guests.ts";
 import type { LinuxShell } from "./guests.ts";
 import { modularLinux, NETWORK_MODULES } from "./modular-linux.ts";
 
 const NAME = "linux-amd64";
-const COMMAND_TIMEOUT_MS = 60_000;
 const DOWNLOAD_BYTES = 2 * 1024 * 1024;
-
-const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
-const run = (shell: LinuxShell, command: string): Promise<string> =>
-  shell.answer(command, COMMAND_TIMEOUT_MS);
 
 /** Files for a VM whose initramfs has the modules. */
 async function prepare(t: TestContext, folder: string) {
@@ -45,40 +37,8 @@ async function prepare(t: TestContext, folder: string) {
   }
 }
 
-/** What udhcpc calls with what it was told. */
-const DHCP_SCRIPT =
-  `echo '#!/bin/sh' >/dhcp; ` +
-  `echo '[ "$1" = bound ] && ip addr add $ip/$mask dev $interface && ip route add default via $router ` +
-  `&& echo nameserver $dns >/etc/resolv.conf; echo "$1 $ip/$mask $router $dns $hostname $lease" >>/told' >>/dhcp; ` +
-  `chmod +x /dhcp; mkdir -p /etc`;
-
-async function configure(shell: LinuxShell): Promise<string> {
-  await run(shell, "for m in /modules/*; do insmod $m || echo failed $m; done");
-  await run(shell, "ip link set lo up; ip link set eth0 up");
-  await run(shell, DHCP_SCRIPT);
-  await run(shell, "udhcpc -i eth0 -n -q -s /dhcp >/dev/null 2>&1");
-  return await run(shell, "grep bound /told");
-}
-
-async function webServer(
-  content: Uint8Array,
-): Promise<{ server: Server; port: number; posted: Promise<string> }> {
-  const server = createServer();
-  const posted = new Promise<string>((resolve) => {
-    server.on("request", (request, response) => {
-      const hash = createHash("sha256");
-      request.on("data", (chunk: Uint8Array) => hash.update(chunk));
-      request.on("end", () => {
-        response.end(content);
-        resolve(hash.digest("hex"));
-      });
-    });
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  return { server, port, posted };
-}
+const loadAll = (shell: LinuxShell): Promise<string> =>
+  run(shell, "for m in /modules/*; do insmod $m || echo failed $m; done");
 
 test("Linux uses its network by virtio", LIMIT, async (t) => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "typevisor-net-"));
@@ -91,6 +51,7 @@ test("Linux uses its network by virtio", LIMIT, async (t) => {
     { ...options, name: "netguest", net: `nat,host=allow,forward=tcp:127.0.0.1:${FORWARDED}:7` },
     NAME,
   );
+  assert.equal(await loadAll(shell), "");
   assert.equal(await configure(shell), "bound 10.0.2.15/24 10.0.2.2 10.0.2.3 netguest 86400");
   assert.match(await run(shell, "ping -c 1 10.0.2.2"), /1 packets received/);
   assert.match(await run(shell, "nslookup host.typevisor"), /Address( 1)?: 10\.0\.2\.2/);

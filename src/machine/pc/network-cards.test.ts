@@ -13,6 +13,7 @@ const NEXT_SLOTS = [5, 6, 7];
 const IDS: Readonly<Record<NetworkCardModel, number>> = {
   virtio: 0x1000_1af4,
   e1000: 0x100e_8086,
+  ne2000: 0x8029_10ec,
 };
 
 function pc(models: readonly NetworkCardModel[]) {

@@ -6,6 +6,7 @@ import { FIRMWARE_ROWS } from "./rows-firmware.ts";
 import { KERNEL_ROWS } from "./rows-kernels.ts";
 import { LINUX_ROWS } from "./rows-linux.ts";
 import { LOADER_ROWS } from "./rows-loaders.ts";
+import { NETWORK_ROWS } from "./rows-networks.ts";
 
 export const GUEST_ROWS: readonly GuestRow[] = [
   ...LINUX_ROWS,
@@ -13,4 +14,5 @@ export const GUEST_ROWS: readonly GuestRow[] = [
   ...KERNEL_ROWS,
   ...LOADER_ROWS,
   ...FIRMWARE_ROWS,
+  ...NETWORK_ROWS,
 ];
