@@ -9,6 +9,7 @@ export * from "./ne2000/index.ts";
 export * from "./nvme/index.ts";
 export * from "./parallel/index.ts";
 export * from "./ps2/index.ts";
+export * from "./rtl8139/index.ts";
 export * from "./serial/index.ts";
 export * from "./smbus/index.ts";
 export * from "./vga/index.ts";

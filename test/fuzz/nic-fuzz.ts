@@ -13,6 +13,7 @@ import type { RecordedLink } from "../../src/net/testing.ts";
 import { Random } from "../oracle/index.ts";
 import { e1000Subject } from "./e1000-subject.ts";
 import { ne2000Subject } from "./ne2000-subject.ts";
+import { rtl8139Subject } from "./rtl8139-subject.ts";
 
 const STEPS = 300;
 const STEP_MAX_MS = 2000;
@@ -38,7 +39,7 @@ export interface NicSubject {
   useWell(frame: Uint8Array): () => Uint8Array[];
 }
 
-const SUBJECTS: readonly (() => NicSubject)[] = [e1000Subject, ne2000Subject];
+const SUBJECTS: readonly (() => NicSubject)[] = [e1000Subject, ne2000Subject, rtl8139Subject];
 
 function noise(random: Random): Uint8Array {
   const frame = new Uint8Array(random.pick([14, 60, 500, 1514, 1518, 18 + random.below(2000)]));

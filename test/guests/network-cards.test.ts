@@ -22,10 +22,14 @@ const ETHERNET = "drivers/net/ethernet";
 const CARDS = [
   { card: "e1000", driver: "e1000", modules: ["e1000"], said: "Intel(R) PRO/1000 Network Connection" },
   { card: "ne2000", driver: "ne2k-pci", modules: ["8390", "ne2k-pci"], said: "RealTek RTL-8029" },
+  { card: "rtl8139", driver: "8139too", modules: ["mii", "8139too"], said: "RealTek RTL8139 at" },
 ] as const;
-const MODULE_PATHS = ["intel/e1000/e1000.ko", "8390/8390.ko", "8390/ne2k-pci.ko"].map(
-  (path) => `${ETHERNET}/${path}`,
-);
+const MODULE_PATHS = [
+  "drivers/net/mii.ko",
+  ...["intel/e1000/e1000.ko", "8390/8390.ko", "8390/ne2k-pci.ko", "realtek/8139too.ko"].map(
+    (path) => `${ETHERNET}/${path}`,
+  ),
+];
 
 const macAddress = (index: number): string => `52:54:00:12:34:5${index}`;
 

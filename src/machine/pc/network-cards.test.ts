@@ -14,6 +14,7 @@ const IDS: Readonly<Record<NetworkCardModel, number>> = {
   virtio: 0x1000_1af4,
   e1000: 0x100e_8086,
   ne2000: 0x8029_10ec,
+  rtl8139: 0x8139_10ec,
 };
 
 function pc(models: readonly NetworkCardModel[]) {

@@ -1,11 +1,11 @@
 /** The network cards that a board is given, each plugged into its network. */
 
-import { E1000, Rtl8029, VirtioNet, VirtioPci } from "../../devices/index.ts";
+import { E1000, Rtl8029, Rtl8139, VirtioNet, VirtioPci } from "../../devices/index.ts";
 import type { Clock, Dma, IrqLine, PciBuses, PciFunction, SendMessage, Timers } from "../../hw/index.ts";
 import type { NetworkLink } from "../../net/index.ts";
 
 /** Those that boards can be given, the default first. */
-export const NETWORK_CARD_MODELS = ["virtio", "e1000", "ne2000"] as const;
+export const NETWORK_CARD_MODELS = ["virtio", "e1000", "ne2000", "rtl8139"] as const;
 export type NetworkCardModel = (typeof NETWORK_CARD_MODELS)[number];
 
 export interface NetworkCard {
@@ -39,5 +39,7 @@ export function networkCard({ model, macAddress, link }: NetworkCard, place: Net
       return new E1000({ ...place, macAddress, link });
     case "ne2000":
       return new Rtl8029({ ...place, macAddress, link });
+    case "rtl8139":
+      return new Rtl8139({ ...place, macAddress, link });
   }
 }

@@ -1,6 +1,7 @@
 /** iPXE with its own drivers of the network cards: an address by DHCP, and a script from a web server of the host's. */
 
 import { unwrap } from "../../../src/base/index.ts";
+import { NETWORK_CARD_MODELS } from "../../../src/machine/index.ts";
 import type { NetworkCardModel } from "../../../src/machine/index.ts";
 import { chordInputs, textInput } from "../../../src/vmm/index.ts";
 import { webServer } from "../guest-network.ts";
@@ -34,4 +35,4 @@ const httpRow = (card: NetworkCardModel): GuestRow => ({
   },
 });
 
-export const NETWORK_ROWS: readonly GuestRow[] = (["virtio", "e1000", "ne2000"] as const).map(httpRow);
+export const NETWORK_ROWS: readonly GuestRow[] = NETWORK_CARD_MODELS.map(httpRow);
