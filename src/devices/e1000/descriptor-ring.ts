@@ -4,6 +4,8 @@ import type { Dma } from "../../hw/index.ts";
 
 export const DESCRIPTOR_BYTES = 16;
 const U32_SPAN = 0x1_0000_0000;
+/** What RDLEN and TDLEN can say; a snapshot could say more. */
+const RING_BYTES_MASK = 0xf_ff80;
 
 export interface RingRegisters {
   readonly low: number;
@@ -21,7 +23,7 @@ export function availableIn({ lengthBytes, head, tail }: RingRegisters): number 
 }
 
 export function sizeOf(lengthBytes: number): number {
-  return lengthBytes / DESCRIPTOR_BYTES;
+  return (lengthBytes & RING_BYTES_MASK) / DESCRIPTOR_BYTES;
 }
 
 /**

@@ -282,6 +282,17 @@ test("a saved card goes on, also with interrupts that wait", () => {
   assert.equal(second.pin.level, true);
 });
 
+test("a snapshot with rings that no register can describe harms nobody", () => {
+  const { driver, on, link } = connect();
+  driver.start();
+  const saved = on.card.save();
+  const huge = { rdlen: 0xffff_ffff, rdt: 0xffff_0000, tdlen: 0xffff_ffff, tdt: 0xfffe_0000 };
+  on.card.restore({ ...saved, registers: { ...Object(saved.registers), ...huge } });
+  assert.equal(link.deliver(frameOf()), false);
+  driver.write("tctl", 2);
+  assert.equal(link.sent.length, 0);
+});
+
 test("the reset signal takes the card off the buses, and frames that waited are lost", () => {
   const { driver, on, link } = connect();
   driver.start();
