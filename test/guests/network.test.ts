@@ -18,6 +18,9 @@ import type { LinuxShell } from "./guests.ts";
 import { modularLinux, NETWORK_MODULES } from "./modular-linux.ts";
 
 const NAME = "linux-amd64";
+/** Feature bits as sysfs shows them: a digit each. */
+const VERSION_1 = 32;
+const RING_PACKED = 34;
 const DOWNLOAD_BYTES = 2 * 1024 * 1024;
 
 /** Files for a VM whose initramfs has the modules. */
@@ -62,6 +65,45 @@ test("Linux uses its network by virtio", LIMIT, async (t) => {
   assert.equal(await echoed("through the forward"), "through the forward");
   assert.match(await run(shell, "wget -O - http://10.0.2.2:1/ 2>&1"), /refused/);
 });
+
+test(
+  "virtio: the legacy interface, then packed queues after the drivers were taken away",
+  LIMIT,
+  async (t) => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), "typevisor-net-"));
+    const options = await prepare(t, folder.path);
+    if (options === undefined) return;
+    const content = randomBytes(DOWNLOAD_BYTES);
+    await using shell = await linuxShell(
+      { ...options, net: "nat,host=allow", "virtio-ring": "packed", name: "rings" },
+      NAME,
+    );
+    const load = (pciOptions: string): Promise<string> =>
+      run(
+        shell,
+        `for m in /modules/*; do case $m in *virtio_pci.ko) o=${pciOptions};; *) o=;; esac; insmod $m $o || echo failed $m; done`,
+      );
+    const featuresOf = (): Promise<string> => run(shell, "cat /sys/class/net/eth0/device/features");
+    // Text, as busybox posts no others.
+    await run(shell, `dd if=/dev/urandom bs=64k count=8 2>/dev/null | hexdump -ve '1/1 "%02x"' >/up`);
+    for (const [pciOptions, expected] of [
+      ["force_legacy=1", "000"],
+      ["", "101"],
+    ] as const) {
+      assert.equal(await load(pciOptions), "");
+      assert.equal((await featuresOf()).slice(VERSION_1, RING_PACKED + 1), expected);
+      assert.match(await configure(shell), /^bound 10\.0\.2\.15/);
+      const { server, port, posted } = await webServer(content);
+      await run(shell, `wget -q -O /down --post-file=/up http://10.0.2.2:${port}/`);
+      server.close();
+      assert.equal(await run(shell, "sha256sum </down"), `${sha256(content)}  -`);
+      assert.equal(await run(shell, "sha256sum </up"), `${await posted}  -`);
+      const unload =
+        "for m in virtio_net net_failover failover virtio_pci virtio_pci_modern_dev virtio_pci_legacy_dev virtio virtio_ring";
+      assert.equal(await run(shell, `${unload}; do rmmod $m; done`), "");
+    }
+  },
+);
 
 const FORWARDED = 40_022;
 
