@@ -6,6 +6,7 @@ import { tcpFrame } from "../../ethernet/testing.ts";
 import { bench, LegacyDriver, ModernDriver, readable, writable } from "../testing.ts";
 import type { VirtioDriver } from "../testing.ts";
 import { VIRTIO_FEATURE, VIRTIO_STATUS } from "../virtio-device.ts";
+import { CONTROL_BYTES_MAX } from "./control-commands.ts";
 import { GSO, NET_FEATURE, NET_QUEUE_SIZE } from "./net-config.ts";
 import { TABLE_ADDRESSES_MAX } from "./receive-filter.ts";
 import { TRANSMIT_FRAME_BYTES_MAX } from "./transmit-offload.ts";
@@ -336,6 +337,18 @@ test("tables of addresses, and their limit", () => {
   assert.equal(command(1, 0, ...u32(0xffff_ffff)), 1);
   assert.equal(command(1, 0, ...u32(0), 1, 0), 1);
   assert.deepEqual([receives([2, 0, 0, 0, 1, 0]), receives(GROUP)], [true, false]);
+});
+
+test("a command is looked at up to CONTROL_BYTES_MAX", () => {
+  const { command, receives } = connect();
+  command(0, 0, 0);
+  const tables = (count: number): number[] => [...u32(count), ...new Uint8Array(6 * count), ...u32(0)];
+  const most = Math.floor((CONTROL_BYTES_MAX - 2 - 8) / 6);
+  assert.equal(command(1, 0, ...tables(most)), 0);
+  assert.equal(receives(OTHER), true);
+  assert.equal(command(1, 0, ...u32(0), ...u32(0)), 0);
+  assert.equal(command(1, 0, ...tables(most + 1)), 1);
+  assert.equal(receives(OTHER), false);
 });
 
 test("the address can be set by a command", () => {
