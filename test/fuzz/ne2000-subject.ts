@@ -14,7 +14,8 @@ export function ne2000Subject(): NicSubject {
   return {
     card,
     link,
-    pass: () => undefined,
+    timers: driver.timers,
+    pass: (ns) => driver.pass(ns),
     step: (random) => {
       const address = random.pick([0, 0x4000, 0x4600, 0x7f00, random.below(0x1_0000)]);
       switch (random.below(12)) {

@@ -9,12 +9,21 @@
  */
 
 import { RegisterFile } from "../../hw/index.ts";
-import type { AccessSize, DeviceState, IrqLine, RegisterHooks, StateReader } from "../../hw/index.ts";
+import type {
+  AccessSize,
+  Clock,
+  DeviceState,
+  IrqLine,
+  RegisterHooks,
+  StateReader,
+  Timers,
+} from "../../hw/index.ts";
 import { FRAME_BYTES_MAX, FRAME_BYTES_MIN, MAC_ADDRESS_BYTES } from "../../net/index.ts";
 import type { NetworkLink } from "../../net/index.ts";
 import { isBroadcast, isFor, isGroup } from "../ethernet/addresses.ts";
 import { appendFrameCheckSequence, FCS_BYTES, multicastHash } from "../ethernet/frame-check-sequence.ts";
 import { LinkPort } from "../ethernet/link-port.ts";
+import { RoomReminder } from "../ethernet/room-reminder.ts";
 import { Ne2000Memory } from "./ne2000-memory.ts";
 import {
   ADDRESS_REGISTERS,
@@ -45,6 +54,8 @@ export interface Dp8390Config {
   readonly macAddress: Uint8Array;
   readonly link: NetworkLink;
   readonly irq: IrqLine;
+  readonly clock: Clock;
+  readonly timers: Timers;
 }
 
 export class Dp8390 implements RegisterHooks<Dp8390Registers> {
@@ -52,6 +63,7 @@ export class Dp8390 implements RegisterHooks<Dp8390Registers> {
   readonly #memory: Ne2000Memory;
   readonly #port: LinkPort;
   readonly #irq: IrqLine;
+  readonly #reminder: RoomReminder;
   /** Address and count of the remote DMA. */
   #remoteAddress = 0;
   #remoteCount = 0;
@@ -60,7 +72,7 @@ export class Dp8390 implements RegisterHooks<Dp8390Registers> {
   readonly #frame = this.#bytes.subarray(RING_HEADER_BYTES);
   readonly #ownAddress = new Uint8Array(MAC_ADDRESS_BYTES);
 
-  constructor({ macAddress, link, irq }: Dp8390Config) {
+  constructor({ macAddress, link, irq, clock, timers }: Dp8390Config) {
     this.#memory = new Ne2000Memory(macAddress);
     this.#irq = irq;
     this.#port = new LinkPort(link, {
@@ -68,6 +80,12 @@ export class Dp8390 implements RegisterHooks<Dp8390Registers> {
       // The chip knows nothing of its link.
       linkChanged: () => undefined,
     });
+    this.#reminder = new RoomReminder(
+      clock,
+      timers,
+      () => this.#port.isAwaited,
+      () => this.#raise(ISR.received),
+    );
   }
 
   // The bus.
@@ -94,6 +112,7 @@ export class Dp8390 implements RegisterHooks<Dp8390Registers> {
     this.#remoteAddress = 0;
     this.#remoteCount = 0;
     this.#drive();
+    this.#reminder.reset();
     this.#port.reset();
   }
 
@@ -112,6 +131,7 @@ export class Dp8390 implements RegisterHooks<Dp8390Registers> {
     this.#remoteAddress = reader.u16("remoteAddress");
     this.#remoteCount = reader.u16("remoteCount");
     this.#drive();
+    this.#reminder.reset();
     this.#port.reset();
   }
 
@@ -285,7 +305,10 @@ export class Dp8390 implements RegisterHooks<Dp8390Registers> {
     const curr = values.curr >= pstart && values.curr < pstop ? values.curr : pstart;
     // A ring of which both ends are on one page is empty, so it never gets full.
     const free = curr < bnry ? bnry - curr : ringPages - (curr - bnry);
-    if (pages >= free) return false;
+    if (pages >= free) {
+      this.#reminder.refused();
+      return false;
+    }
 
     const next = curr + pages < pstop ? curr + pages : curr + pages - ringPages;
     const status = RSR.received | (isGroup(frame) ? RSR.group : 0);

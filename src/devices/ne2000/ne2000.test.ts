@@ -279,3 +279,20 @@ test("a restored card hears nothing of what waited before", () => {
   driver.card.restore(saved);
   assert.deepEqual([link.timesReady, driver.received().length], [1, 0]);
 });
+
+test("while a frame waits for room the driver is reminded of those that it has not taken", () => {
+  const driver = started();
+  while (driver.link.deliver(longFrame(1400)));
+  driver.write("isr", 0xff);
+  driver.pass(999_999);
+  assert.equal(driver.pin.level, false);
+  driver.pass(1);
+  assert.equal(driver.pin.level, true);
+  driver.write("isr", 0xff);
+  driver.pass(1_000_000);
+  assert.equal(driver.pin.level, true);
+  driver.received();
+  driver.write("isr", 0xff);
+  driver.pass(1_000_000);
+  assert.deepEqual([driver.pin.level, driver.timers.size], [false, 0]);
+});

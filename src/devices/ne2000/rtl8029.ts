@@ -5,7 +5,15 @@
  */
 
 import { asPorts, PCI_PIN, PciConfigSpace, StateReader } from "../../hw/index.ts";
-import type { AccessSize, DeviceState, IrqLine, PciBuses, PciFunction } from "../../hw/index.ts";
+import type {
+  AccessSize,
+  Clock,
+  DeviceState,
+  IrqLine,
+  PciBuses,
+  PciFunction,
+  Timers,
+} from "../../hw/index.ts";
 import type { NetworkLink } from "../../net/index.ts";
 import { Dp8390, NE2000_PORT_BYTES } from "./dp8390.ts";
 
@@ -16,6 +24,8 @@ export interface Rtl8029Config {
   readonly macAddress: Uint8Array;
   readonly link: NetworkLink;
   readonly buses: PciBuses;
+  readonly clock: Clock;
+  readonly timers: Timers;
   /** INTA# of the function's place. */
   readonly pin: IrqLine;
 }
@@ -25,7 +35,7 @@ export class Rtl8029 implements PciFunction {
   readonly #chip: Dp8390;
   readonly #config: PciConfigSpace;
 
-  constructor({ name, macAddress, link, buses, pin }: Rtl8029Config) {
+  constructor({ name, buses, pin, ...chip }: Rtl8029Config) {
     this.name = name;
     const block = {
       read: (offset: number, size: AccessSize) => this.#chip.read(offset, size),
@@ -45,7 +55,7 @@ export class Rtl8029 implements PciFunction {
       buses,
       bars: [{ kind: "ports", sizeBytes: NE2000_PORT_BYTES, handler: asPorts(block) }],
     });
-    this.#chip = new Dp8390({ macAddress, link, irq: this.#config.connectPin(pin) });
+    this.#chip = new Dp8390({ ...chip, irq: this.#config.connectPin(pin) });
     this.#chip.reset();
   }
 

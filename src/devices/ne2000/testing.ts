@@ -1,5 +1,6 @@
 /** The driver's side of an NE2000, for its tests, as the DP8390's data sheet tells drivers to use it. */
 
+import { ManualClock, TimerQueue } from "../../base/index.ts";
 import { MmioBus, PCI_COMMAND, PortBus, RecordedLine } from "../../hw/index.ts";
 import type { AccessSize } from "../../hw/index.ts";
 import { RecordedLink } from "../../net/testing.ts";
@@ -36,6 +37,8 @@ export class Ne2000Driver {
   readonly link: RecordedLink;
   readonly pin = new RecordedLine();
   readonly ports = new PortBus();
+  readonly clock = new ManualClock();
+  readonly timers = new TimerQueue();
   readonly card: Rtl8029;
   #isWords = true;
 
@@ -43,7 +46,8 @@ export class Ne2000Driver {
     this.link = link;
     const buses = { ports: this.ports, mmio: new MmioBus() };
     const macAddress = Uint8Array.from(MAC);
-    this.card = new Rtl8029({ name: "ne2000", macAddress, link, buses, pin: this.pin });
+    const { clock, timers, pin } = this;
+    this.card = new Rtl8029({ name: "ne2000", macAddress, link, buses, clock, timers, pin });
     this.card.reset();
     this.place();
   }
@@ -140,6 +144,12 @@ export class Ne2000Driver {
       frames.push({ status, frame: bytes.slice(0, end), checkSequence });
       this.write("bnry", next === RING_START ? RING_STOP - 1 : next - 1);
     }
+  }
+
+  /** Lets guest time pass, and timers run. */
+  pass(ns: number): void {
+    this.clock.advance(ns);
+    this.timers.runDue(this.clock.nowNs());
   }
 
   #remote(address: number, lengthBytes: number, command: number): void {

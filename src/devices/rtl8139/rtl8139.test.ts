@@ -314,3 +314,20 @@ test("a saved card goes on in another one", () => {
   second.pass(40_000);
   assert.equal(second.read("isr", 2) & ISR.timeOut, ISR.timeOut);
 });
+
+test("while a frame waits for room the driver is reminded of those that it has not taken", () => {
+  const driver = started();
+  while (driver.link.deliver(longFrame(1514)));
+  driver.write("isr", 0xff, 2);
+  driver.pass(999_999);
+  assert.equal(driver.pin.level, false);
+  driver.pass(1);
+  assert.equal(driver.pin.level, true);
+  driver.write("isr", 0xff, 2);
+  driver.pass(1_000_000);
+  assert.equal(driver.pin.level, true);
+  driver.received();
+  driver.write("isr", 0xff, 2);
+  driver.pass(1_000_000);
+  assert.deepEqual([driver.pin.level, driver.timers.size], [false, 0]);
+});

@@ -31,6 +31,7 @@ import { FRAME_BYTES_MAX } from "../../net/index.ts";
 import type { NetworkLink } from "../../net/index.ts";
 import { LinkPort } from "../ethernet/link-port.ts";
 import { EEPROM_WORDS, MicrowireEeprom } from "../ethernet/microwire-eeprom.ts";
+import { RoomReminder } from "../ethernet/room-reminder.ts";
 import { GeneralTimer } from "./general-timer.ts";
 import { ReceiveBuffer } from "./receive-buffer.ts";
 import {
@@ -88,6 +89,7 @@ export class Rtl8139 implements PciFunction, RegisterHooks<Rtl8139Registers> {
   readonly #timer: GeneralTimer;
   readonly #receiveBuffer: ReceiveBuffer;
   readonly #port: LinkPort;
+  readonly #reminder: RoomReminder;
   readonly #config: PciConfigSpace;
   readonly #pin: IrqLine;
   readonly #dma: Dma;
@@ -129,6 +131,12 @@ export class Rtl8139 implements PciFunction, RegisterHooks<Rtl8139Registers> {
       frameArrived: (frame) => this.#isLoopback || this.#receive(frame),
       linkChanged: () => this.#raise(ISR.linkChange),
     });
+    this.#reminder = new RoomReminder(
+      clock,
+      timers,
+      () => this.#port.isAwaited,
+      () => this.#raise(ISR.received),
+    );
     this.#resetAll();
   }
 
@@ -166,6 +174,7 @@ export class Rtl8139 implements PciFunction, RegisterHooks<Rtl8139Registers> {
     this.#next = reader.integer("next", DESCRIPTORS - 1);
     this.#keepGuarded();
     this.#drive();
+    this.#reminder.reset();
     this.#port.reset();
   }
 
@@ -289,6 +298,7 @@ export class Rtl8139 implements PciFunction, RegisterHooks<Rtl8139Registers> {
     this.#next = 0;
     this.#loadAddress();
     this.#drive();
+    this.#reminder.reset();
     this.#port.reset();
   }
 
@@ -302,6 +312,7 @@ export class Rtl8139 implements PciFunction, RegisterHooks<Rtl8139Registers> {
     this.#timer.reset();
     this.#next = 0;
     this.#drive();
+    this.#reminder.reset();
     this.#port.reset();
   }
 
@@ -357,6 +368,7 @@ export class Rtl8139 implements PciFunction, RegisterHooks<Rtl8139Registers> {
     if ((this.#registers.values.cr & CR.receiver) === 0 || !this.#config.isBusMaster) return true;
     const result = this.#receiveBuffer.receive(frame);
     if (result === "stored") this.#raise(ISR.received);
+    else if (result === "no-room") this.#reminder.refused();
     return result !== "no-room";
   }
 
