@@ -288,7 +288,10 @@ test("a snapshot with rings that no register can describe harms nobody", () => {
   driver.start();
   const saved = on.card.save();
   const huge = { rdlen: 0xffff_ffff, rdt: 0xffff_0000, tdlen: 0xffff_ffff, tdt: 0xfffe_0000 };
-  on.card.restore({ ...saved, registers: { ...new StateReader("e1000", saved).object("registers"), ...huge } });
+  on.card.restore({
+    ...saved,
+    registers: { ...new StateReader("e1000", saved).object("registers"), ...huge },
+  });
   assert.equal(link.deliver(frameOf()), false);
   driver.write("tctl", 2);
   assert.equal(link.sent.length, 0);
