@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 
-import { CODE_PROFILE_BLOCKS_MAX, SERIAL_OUTPUT_WINDOW_BYTES } from "../vmm/index.ts";
+import {
+  CODE_PROFILE_BLOCKS_MAX,
+  FRAME_HEIGHT_MAX,
+  FRAME_WIDTH_MAX,
+  SERIAL_OUTPUT_WINDOW_BYTES,
+} from "../vmm/index.ts";
 import { POWER_ON } from "../vmm/testing.ts";
 import { decodeFromVm, decodeToVm } from "./decode-messages.ts";
 import type { FromVmMessage } from "./messages.ts";
@@ -39,6 +44,14 @@ const valid: readonly FromVmMessage[] = [
       blinks: true,
     },
   },
+  { kind: "frame", update: undefined },
+  {
+    kind: "frame",
+    update: {
+      ...{ width: FRAME_WIDTH_MAX, height: FRAME_HEIGHT_MAX },
+      ...{ places: Uint16Array.of(0, 0, 1, 1), pixels: new Uint8Array(4) },
+    },
+  },
   { kind: "codeProfile", found: "unfit" },
   {
     kind: "codeProfile",
@@ -64,6 +77,18 @@ test("a message whose field is missing, or of another kind, is refused", () => {
     { kind: "sample", sample: { ...sample, residentBytes: "3" } },
     { kind: "sample", sample: { ...sample, statistics: undefined } },
     { kind: "screen", screen: { kind: "text", columns: 1e6, rows: 1, cells: new Uint8Array(2) } },
+    { kind: "frame", update: "whole" },
+    ...[
+      { width: FRAME_WIDTH_MAX + 1 },
+      { height: FRAME_HEIGHT_MAX + 1 },
+      { places: [0, 0, 1, 1] },
+      { places: new Uint16Array(3) },
+      { places: new Uint16Array(4 * 36 * 75 + 4) },
+      { pixels: new Uint8Array(4 * FRAME_WIDTH_MAX * FRAME_HEIGHT_MAX + 1) },
+    ].map((change) => {
+      const update = { width: 1, height: 1, places: new Uint16Array(0), pixels: new Uint8Array(0) };
+      return { kind: "frame", update: { ...update, ...change } };
+    }),
     { kind: "codeProfile", found: undefined },
     { kind: "codeProfile", found: "learn" },
     { kind: "codeProfile", found: { hot: new Uint32Array(0) } },
@@ -94,6 +119,7 @@ test("nothing that a child can send makes the decoder throw", () => {
     error: anything,
     sample: anything,
     screen: anything,
+    update: anything,
     outcome: anything,
     bytes: anything,
     found: anything,

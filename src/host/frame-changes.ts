@@ -36,11 +36,6 @@ export class FrameComparison {
     else markChanges(dirty, { width, height, pixels }, last.pixels);
     return packed(frame, pixels, dirty.take(all, Infinity));
   }
-
-  /** Nobody looks any more. */
-  forget(): void {
-    this.#last = undefined;
-  }
 }
 
 /** The picture as the VM has last reported it. */

@@ -38,8 +38,8 @@ async function capture(vm: Vm, port: number, name: string): Promise<void> {
 
 const PERL_CLIENT = `
 use Net::VNC;
-my ($port, $keys) = @ARGV;
-my $vnc = Net::VNC->new({hostname => "127.0.0.1", port => $port});
+my ($port, $keys, $password) = @ARGV;
+my $vnc = Net::VNC->new({hostname => "127.0.0.1", port => $port, password => $password});
 $vnc->login;
 $vnc->send_key_event(hex) for split / /, $keys;
 $vnc->capture;
@@ -47,9 +47,9 @@ print $vnc->name, "\\n";
 `;
 
 /** Types by Net::VNC, which reads the whole screen afterwards, and so does not leave before its keys were read. */
-async function type(port: number, ...keysyms: readonly number[]): Promise<string> {
+async function type(port: number, keysyms: readonly number[], password = ""): Promise<string> {
   const keys = keysyms.map((keysym) => keysym.toString(16)).join(" ");
-  const { stdout } = await run("perl", ["-e", PERL_CLIENT, String(port), keys], {
+  const { stdout } = await run("perl", ["-e", PERL_CLIENT, String(port), keys, password], {
     timeout: CLIENT_TIMEOUT_MS,
   });
   return stdout.trim();
@@ -69,9 +69,15 @@ test("Memtest86+ as VNC viewers see and use it", LIMIT, async (t) => {
   await vm.resume();
 
   const F1 = 0xffbe;
-  assert.equal(await type(target.port, F1), "memtest86plus");
+  assert.equal(await type(target.port, [F1]), "memtest86plus");
   await vm.waitForScreen("Settings:", { timeoutMs: BOOT_TIMEOUT_MS });
   await vm.pause();
   await capture(vm, target.port, "memtest86plus-settings");
+
+  const locked = await vm.vnc({ password: "sesame" });
+  assert.ok(locked.target.kind === "tcp" && locked.target.port !== target.port);
+  const { port } = locked.target;
+  assert.equal(await type(port, [], "sesame"), "memtest86plus");
+  await assert.rejects(type(port, [], "Sesame"), /login failed|password is wrong|authentication/i);
   return undefined;
 });

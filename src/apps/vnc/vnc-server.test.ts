@@ -94,6 +94,8 @@ test("a password lets in who knows it, and is needed where others reach the serv
   const everywhere = { kind: "tcp", address: "0.0.0.0", port: 0 } as const;
   const refused = await startVncServer(vm, everywhere, undefined);
   assert.match(refused.ok ? "" : refused.error.message, /other hosts reach, needs a password/);
+  const named = await startVncServer(vm, { kind: "tcp", address: "localhost", port: 0 }, "secret");
+  assert.match(named.ok ? "" : named.error.message, /an address like 127\.0\.0\.1; "localhost" is none/);
   const long = await startVncServer(vm, everywhere, "ninechars");
   assert.match(long.ok ? "" : long.error.message, /has 9 bytes, of which 8 would count/);
   const server = unwrap(await startVncServer(vm, everywhere, "secret"));

@@ -4,7 +4,7 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { createServer } from "node:net";
+import { createServer, isIP } from "node:net";
 import type { Server, Socket } from "node:net";
 import { err, ok } from "../../base/index.ts";
 import type { OperatorError, Releasable, Result } from "../../base/index.ts";
@@ -75,6 +75,8 @@ function securityOf(
   target: VncTarget,
   password: string | undefined,
 ): Result<RfbSecurity, OperatorError<VncErrorCode>> {
+  if (target.kind === "tcp" && isIP(target.address) === 0)
+    return err("vnc-address", `VNC listens at an address like 127.0.0.1; "${target.address}" is none.`);
   if (password === undefined) {
     if (target.kind === "unix" || isLoopback(target)) return ok({ kind: "none" });
     return err("vnc-password", `VNC at ${target.address}, which other hosts reach, needs a password.`);
@@ -128,7 +130,7 @@ function bind(
   onConnection: (socket: Socket) => void,
 ): Promise<Server | NodeJS.ErrnoException> {
   return new Promise((resolve) => {
-    const server = createServer({ noDelay: true }, onConnection);
+    const server = createServer({ noDelay: true, keepAlive: true }, onConnection);
     server.once("error", resolve);
     server.listen({ host: address, port, exclusive: true }, () => {
       server.off("error", resolve);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { renderVbe } from "./frame.ts";
 import { VgaBench } from "./testing.ts";
 
 const WINDOW = 0xa0000;
@@ -219,6 +220,20 @@ test("VBE with 8 bits: the DAC, in six bits or eight, a wider line, the offsets"
   assert.equal(v.line(v.chip.frame(), 0)[1], 0xff00ff);
   setColor(v, 7, 0x12, 0x34, 0xfe);
   assert.equal(v.line(v.chip.frame(), 0)[1], 0x1234fe);
+});
+
+test("VBE with 32 bits: every pixel is where it should be, also if lines begin between words or behind the end of memory", () => {
+  const memory = Uint8Array.from({ length: 4096 }, (_, at) => (at * 37) ^ (at >> 3));
+  const [width, height, lineBytes] = [7, 5, 64];
+  for (const startBytes of [0, 4, 6, memory.length - 4 * lineBytes - 28, memory.length - 100]) {
+    const frame = renderVbe({ width, height, depth: 32, lineBytes, startBytes }, memory, []);
+    const expected = Array.from({ length: width * height }, (_, pixel) => {
+      const at = startBytes + Math.floor(pixel / width) * lineBytes + 4 * (pixel % width);
+      const byte = (offset: number): number => memory[(at + offset) % memory.length] ?? 0;
+      return [byte(2), byte(1), byte(0), 255];
+    });
+    assert.deepEqual([...frame.pixels], expected.flat(), `from ${startBytes} on`);
+  }
 });
 
 test("VBE: what cannot be is refused, what can be is told, and the largest mode is there", () => {

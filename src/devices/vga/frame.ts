@@ -213,6 +213,8 @@ const shift256: Shift = (memory, at, values) => {
 /** The linear modes; what lies behind the end of video memory is its beginning again. */
 export function renderVbe(mode: VbeMode, memory: Uint8Array, dacColors: readonly number[]): Frame {
   const { width, height, lineBytes, startBytes } = mode;
+  if (mode.depth === 32 && startBytes % 4 === 0 && startBytes + height * lineBytes <= memory.length)
+    return renderWords(mode, memory);
   const image = new Uint32Array(width * height);
   const colors = rgba(dacColors);
   const color = PIXELS[mode.depth] ?? PIXELS[8];
@@ -221,6 +223,21 @@ export function renderVbe(mode: VbeMode, memory: Uint8Array, dacColors: readonly
     for (let x = 0; x < width; x++) {
       const at = (startBytes + y * lineBytes + x * bytesPerPixel) % memory.length;
       image[y * width + x] = color(memory, at, colors);
+    }
+  }
+  return { width, height, pixels: new Uint8Array(image.buffer) };
+}
+
+/** The usual depth, where the picture lies in memory as a whole: viewers look at large screens often. */
+function renderWords({ width, height, lineBytes, startBytes }: VbeMode, memory: Uint8Array): Frame {
+  const words = new Uint32Array(memory.buffer, memory.byteOffset, memory.length >> 2);
+  const image = new Uint32Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const from = (startBytes + y * lineBytes) >> 2;
+    const to = y * width;
+    for (let x = 0; x < width; x++) {
+      const value = words[from + x] ?? 0;
+      image[to + x] = OPAQUE | (value & 0xff00) | ((value & 0xff) << 16) | ((value >>> 16) & 0xff);
     }
   }
   return { width, height, pixels: new Uint8Array(image.buffer) };

@@ -1,6 +1,6 @@
 /** Bytes of a connection as they are wanted: so many at a time, however they arrive, and some that nobody wants to see. */
 
-/** More than the longest message, texts of the clipboard aside, which are skipped. */
+/** What may wait to be read when more comes: the longest message, texts of the clipboard aside, has a sixteenth of it. */
 export const READER_MAX_BYTES = 64 * 1024;
 
 export class ByteReader {
@@ -12,7 +12,7 @@ export class ByteReader {
     const skipped = Math.min(this.#skipCount, chunk.length);
     this.#skipCount -= skipped;
     const rest = chunk.subarray(skipped);
-    if (this.#bytes.length + rest.length > READER_MAX_BYTES + rest.length) return false;
+    if (this.#bytes.length > READER_MAX_BYTES) return false;
     const joined = new Uint8Array(this.#bytes.length + rest.length);
     joined.set(this.#bytes);
     joined.set(rest, this.#bytes.length);

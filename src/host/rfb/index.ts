@@ -3,4 +3,5 @@
 export { TILE_HEIGHT, TILE_WIDTH } from "./dirty-tiles.ts";
 export { RFB_CLIENTS_MAX, RFB_HANDSHAKE_NS, RfbServer } from "./rfb-server.ts";
 export type { RfbClient, RfbConnection, RfbServerParts } from "./rfb-server.ts";
-export type { RfbSecurity, ZlibStream } from "./rfb-session.ts";
+export type { RfbSecurity } from "./rfb-handshake.ts";
+export type { ZlibStream } from "./rfb-session.ts";

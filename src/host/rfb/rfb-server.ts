@@ -3,16 +3,20 @@
  * connections' part.
  */
 
-import type { Scheduling } from "../../vmm/index.ts";
+import { NS_PER_S } from "../../base/index.ts";
+import type { InputEvent, Scheduling } from "../../vmm/index.ts";
 import type { ScreenFeed } from "../screen-feed.ts";
 import { RfbSession } from "./rfb-session.ts";
-import type { RfbSecurity, ZlibStream } from "./rfb-session.ts";
-import type { InputEvent } from "../../vmm/index.ts";
-import { NS_PER_S } from "../../base/index.ts";
+import type { RfbSecurity } from "./rfb-handshake.ts";
+import type { ZlibStream } from "./rfb-session.ts";
 
 export const RFB_CLIENTS_MAX = 8;
 /** A client that has not shown by then that it may connect is sent away. */
 export const RFB_HANDSHAKE_NS = 15 * NS_PER_S;
+
+/** After so many wrong passwords, without a right one between them, nobody is let in for a while: they are short enough. */
+export const RFB_PASSWORD_TRIES = 5;
+export const RFB_LOCKED_NS = 10 * NS_PER_S;
 
 /** A client's connection as the server sees it. */
 export interface RfbConnection {
@@ -46,14 +50,16 @@ export interface RfbClient {
 export class RfbServer {
   readonly #parts: RfbServerParts;
   readonly #sessions = new Set<RfbSession>();
+  #wrongPasswords = 0;
+  #lockedUntilNs = 0;
 
   constructor(parts: RfbServerParts) {
     this.#parts = parts;
   }
 
-  /** Undefined, and the connection closed, when there are too many clients. */
+  /** Undefined, and the connection closed, when there are too many clients or were too many wrong passwords. */
   connect(connection: RfbConnection): RfbClient | undefined {
-    if (this.#sessions.size >= RFB_CLIENTS_MAX) {
+    if (this.#sessions.size >= RFB_CLIENTS_MAX || this.#parts.scheduling.nowNs() < this.#lockedUntilNs) {
       connection.close();
       return undefined;
     }
@@ -78,8 +84,14 @@ export class RfbServer {
       backlogBytes: () => connection.backlogBytes(),
       input: (event) => void inputs.push(event),
       picture: () => feed.picture,
+      denied: () => {
+        if (++this.#wrongPasswords < RFB_PASSWORD_TRIES) return;
+        this.#wrongPasswords = 0;
+        this.#lockedUntilNs = scheduling.nowNs() + RFB_LOCKED_NS;
+      },
       joined: (isExclusive) => {
         patience.cancel();
+        this.#wrongPasswords = 0;
         if (!isExclusive) return;
         for (const other of [...this.#sessions])
           if (other !== session) other.close("another client wants to be alone");

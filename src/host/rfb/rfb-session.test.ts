@@ -5,7 +5,8 @@ import type { InputEvent } from "../../vmm/index.ts";
 import { READER_MAX_BYTES } from "./byte-reader.ts";
 import { encodePixelFormat, SERVER_PIXEL_FORMAT } from "./pixel-format.ts";
 import { RfbSession } from "./rfb-session.ts";
-import type { RfbPicture, RfbSecurity } from "./rfb-session.ts";
+import type { RfbSecurity } from "./rfb-handshake.ts";
+import type { RfbPicture } from "./rfb-session.ts";
 import { TestRfbScreen, TestZlib } from "./testing.ts";
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
@@ -41,6 +42,7 @@ function connect({ security = NO_PASSWORD, picture = pictureOf(100, 40), isLooki
     input: (input) => void inputs.push(input),
     picture: () => picture,
     joined: (isExclusive) => void events.push(`joined ${isExclusive}`),
+    denied: () => void events.push("denied"),
     look: (isUrgent) => {
       events.push(isUrgent ? "look now" : "look");
       // As somebody who looks a moment later.
@@ -132,7 +134,7 @@ test("a wrong password is told with its reason, a right one lets in", () => {
   assert.deepEqual([...client.taken()], [1, 2, ...new Uint8Array(16).fill(0x55)]);
   client.session.receive(new Uint8Array(16).fill(1));
   assert.equal(text(client.taken()), "\0\0\0\x01\0\0\0\x15the password is wrong");
-  assert.deepEqual(client.events, ["closed: the password is wrong"]);
+  assert.deepEqual(client.events, ["denied", "closed: the password is wrong"]);
   client.session.receive(new Uint8Array(16));
   assert.equal(client.taken().length, 0, "a second try is not read");
 

@@ -2,7 +2,7 @@
  * One client of an RFB server: the RFB Protocol 3.8 (RFC 6143), also in its versions 3.3 and 3.7. It knows no socket: bytes
  * come in, bytes go out, and whatever a client sends, the worst that happens is that its connection is closed with a reason.
  *
- * The security types None and VNC Authentication; encodings Raw, Hextile and ZRLE; the pseudo-encodings DesktopSize, QEMU's
+ * How it comes in is in rfb-handshake.ts. Encodings Raw, Hextile and ZRLE; the pseudo-encodings DesktopSize, QEMU's
  * extended key events and pointer type change. A client that does not know DesktopSize keeps the size that it was told first:
  * larger pictures are cut off, smaller ones have black beside them. Texts of the clipboard are skipped, there is no bell, and
  * the pointer is drawn by the guest.
@@ -23,6 +23,9 @@ import {
   PixelWriter,
   SERVER_PIXEL_FORMAT,
 } from "./pixel-format.ts";
+import { counted, joined, lengthOf, rectangleHead, updateHead } from "./rfb-bytes.ts";
+import { RfbHandshake } from "./rfb-handshake.ts";
+import type { RfbHandshakeParts } from "./rfb-handshake.ts";
 
 /** A zlib stream that lasts as long as its connection. */
 export interface ZlibStream {
@@ -31,15 +34,6 @@ export interface ZlibStream {
   close(): void;
 }
 
-/** How clients show that they may connect. */
-export type RfbSecurity =
-  | { readonly kind: "none" }
-  | {
-      readonly kind: "password";
-      /** Encrypts the 16 bytes of a challenge with the password. */
-      readonly encrypt: (challenge: Uint8Array) => Uint8Array;
-    };
-
 /** The picture that clients look at. Pixels have red in their lowest byte, then green and blue. */
 export interface RfbPicture {
   readonly width: number;
@@ -47,12 +41,9 @@ export interface RfbPicture {
   readonly pixels: Uint32Array;
 }
 
-export interface RfbSessionParts {
-  readonly security: RfbSecurity;
+export interface RfbSessionParts extends RfbHandshakeParts {
   readonly name: string;
-  readonly entropy: (byteCount: number) => Uint8Array;
   readonly createZlib: () => ZlibStream;
-  readonly send: (bytes: Uint8Array) => void;
   /** Bytes sent that have not left yet. */
   readonly backlogBytes: () => number;
   readonly input: (input: InputEvent) => void;
@@ -72,10 +63,7 @@ const UPDATE_PIXELS_MAX = 512 * 1024;
 const BACKLOG_MAX_BYTES = 256 * 1024;
 const ENCODINGS_MAX = 1024;
 const CUT_TEXT_MAX_BYTES = 16 * 1024 * 1024;
-const CHALLENGE_BYTES = 16;
 
-const SECURITY = { none: 1, password: 2 } as const;
-const SECURITY_FAILED = 1;
 const PSEUDO = { desktopSize: -223, pointerTypeChange: -257, extendedKeys: -258 } as const;
 const CLIENT = {
   setPixelFormat: 0,
@@ -99,10 +87,7 @@ const MESSAGE_BYTES: Readonly<Record<number, number>> = {
 };
 
 type Phase =
-  | "version"
-  | "security"
-  | "authentication"
-  | "init"
+  | "handshake"
   /** Until the picture, whose size the client is told, has been looked at. */
   | "opening"
   | "normal"
@@ -113,10 +98,8 @@ export class RfbSession {
   readonly #parts: RfbSessionParts;
   readonly #reader = new ByteReader();
   readonly #input: ClientInput;
-  #phase: Phase = "version";
-  /** The last digit of 3.3, 3.7 or 3.8. */
-  #version: 3 | 7 | 8 = 8;
-  #challenge: Uint8Array = new Uint8Array(0);
+  readonly #handshake: RfbHandshake;
+  #phase: Phase = "handshake";
   #writer = new PixelWriter(SERVER_PIXEL_FORMAT);
   #encoding: PixelEncoding = ENCODING.raw;
   #zlib: ZlibStream | undefined;
@@ -137,7 +120,7 @@ export class RfbSession {
   constructor(parts: RfbSessionParts) {
     this.#parts = parts;
     this.#input = new ClientInput(parts.input);
-    parts.send(ascii("RFB 003.008\n"));
+    this.#handshake = new RfbHandshake(parts, this.#reader);
   }
 
   /** Whether this client waits for somebody to look at the picture. */
@@ -196,18 +179,11 @@ export class RfbSession {
     this.#parts.close(reason);
   }
 
-  // The handshake. Each step takes one message; false when there is none whole.
-
+  /** Takes one message; false when there is none whole. */
   #step(): boolean {
     switch (this.#phase) {
-      case "version":
-        return this.#readVersion();
-      case "security":
-        return this.#readSecurity();
-      case "authentication":
-        return this.#readResponse();
-      case "init":
-        return this.#readInit();
+      case "handshake":
+        return this.#shakeHands();
       case "normal":
         return this.#readMessage();
       case "opening":
@@ -216,76 +192,15 @@ export class RfbSession {
     }
   }
 
-  #readVersion(): boolean {
-    const bytes = this.#reader.take(12);
-    if (bytes === undefined) return false;
-    const match = /^RFB 003\.(\d{3})\n$/.exec(String.fromCharCode(...bytes));
-    if (match === null) {
-      this.close("it speaks no RFB of version 3");
+  #shakeHands(): boolean {
+    const step = this.#handshake.step();
+    if (step === "next" || step === "more") return step === "next";
+    if (step.kind === "failed") {
+      this.close(step.reason);
       return false;
     }
-    const minor = Number(match[1]);
-    this.#version = minor >= 8 ? 8 : minor === 7 ? 7 : 3;
-    const { security } = this.#parts;
-    const type = SECURITY[security.kind];
-    if (this.#version === 3) {
-      this.#parts.send(Uint8Array.of(0, 0, 0, type));
-      this.#begin(type);
-    } else {
-      this.#parts.send(Uint8Array.of(1, type));
-      this.#phase = "security";
-    }
-    return true;
-  }
-
-  #readSecurity(): boolean {
-    const bytes = this.#reader.take(1);
-    if (bytes === undefined) return false;
-    const [chosen] = bytes;
-    if (chosen !== SECURITY[this.#parts.security.kind]) {
-      this.close(`it chose security type ${chosen}, which was not offered`);
-      return false;
-    }
-    this.#begin(chosen);
-    return true;
-  }
-
-  #begin(type: number): void {
-    if (type === SECURITY.none) {
-      if (this.#version === 8) this.#parts.send(new Uint8Array(4));
-      this.#phase = "init";
-      return;
-    }
-    this.#challenge = this.#parts.entropy(CHALLENGE_BYTES);
-    this.#parts.send(this.#challenge);
-    this.#phase = "authentication";
-  }
-
-  #readResponse(): boolean {
-    const response = this.#reader.take(CHALLENGE_BYTES);
-    if (response === undefined) return false;
-    const { security } = this.#parts;
-    const expected = security.kind === "password" ? security.encrypt(this.#challenge) : new Uint8Array(0);
-    // Whoever measures times learns nothing: a challenge comes once.
-    const isRight =
-      expected.length === response.length && expected.every((byte, at) => byte === response[at]);
-    if (isRight) {
-      this.#parts.send(new Uint8Array(4));
-      this.#phase = "init";
-      return true;
-    }
-    const reason = "the password is wrong";
-    this.#parts.send(Uint8Array.of(0, 0, 0, SECURITY_FAILED));
-    if (this.#version === 8) this.#parts.send(counted(reason));
-    this.close(reason);
-    return false;
-  }
-
-  #readInit(): boolean {
-    const bytes = this.#reader.take(1);
-    if (bytes === undefined) return false;
     this.#phase = "opening";
-    this.#parts.joined(bytes[0] === 0);
+    this.#parts.joined(step.isExclusive);
     this.#parts.look(true);
     return true;
   }
@@ -498,33 +413,6 @@ export class RfbSession {
   }
 }
 
-const ascii = (text: string): Uint8Array => new TextEncoder().encode(text);
-
-function lengthOf(bytes: Uint8Array): Uint8Array {
-  const length = new Uint8Array(4);
-  new DataView(length.buffer).setUint32(0, bytes.length);
-  return length;
-}
-
-/** A text behind its length. */
-function counted(text: string): Uint8Array {
-  const bytes = ascii(text);
-  return joined([lengthOf(bytes), bytes]);
-}
-
-/** FramebufferUpdate with so many rectangles. */
-function updateHead(count: number): Uint8Array {
-  return Uint8Array.of(0, 0, count >>> 8, count & 0xff);
-}
-
-function rectangleHead({ x, y, width, height }: Rectangle, encoding: number): Uint8Array {
-  const bytes = new Uint8Array(12);
-  const view = new DataView(bytes.buffer);
-  for (const [index, value] of [x, y, width, height].entries()) view.setUint16(2 * index, value);
-  view.setInt32(8, encoding);
-  return bytes;
-}
-
 /** The smallest rectangle that contains both. */
 function around(a: Rectangle, b: Rectangle): Rectangle {
   const x = Math.min(a.x, b.x);
@@ -532,14 +420,4 @@ function around(a: Rectangle, b: Rectangle): Rectangle {
   const right = Math.max(a.x + a.width, b.x + b.width);
   const bottom = Math.max(a.y + a.height, b.y + b.height);
   return { x, y, width: right - x, height: bottom - y };
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }
