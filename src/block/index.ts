@@ -7,4 +7,5 @@ export { PaddedDisk } from "./padded-disk.ts";
 export { OverlayDisk, OVERLAY_MAX_BYTES } from "./overlay.ts";
 export { TransferBuffers } from "./transfer-buffers.ts";
 export { WatchedDisk } from "./watched-disk.ts";
+export type { RequestWatcher } from "./watched-disk.ts";
 export { WRITE_BEHIND_BLOCK_BYTES, WriteBehind } from "./write-behind.ts";

@@ -252,6 +252,7 @@ const kindsToVm = new Set<unknown>([
   "serialInput",
   "serialConsumed",
   "observe",
+  "changeMedium",
   "input",
   "pressButton",
   "lookAtFrame",

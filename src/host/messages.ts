@@ -14,6 +14,7 @@ import type {
   CaseButton,
   Connector,
   InputEvent,
+  MediumChange,
   TextScreen,
   VmDefinition,
   VmOutcome,
@@ -42,6 +43,13 @@ export type ToVmMessage =
   | { readonly kind: "serialInput"; readonly connector: Connector; readonly bytes: Uint8Array }
   | { readonly kind: "serialConsumed"; readonly connector: Connector; readonly byteCount: number }
   | { readonly kind: "observe"; readonly observation: Observation }
+  /** Answered by "reply", as commands are. */
+  | {
+      readonly kind: "changeMedium";
+      readonly id: number;
+      readonly drive: string;
+      readonly change: MediumChange;
+    }
   /** For the PC's keyboard and mouse. */
   | { readonly kind: "input"; readonly inputs: readonly InputEvent[] }
   | { readonly kind: "pressButton"; readonly button: CaseButton }

@@ -301,3 +301,73 @@ test("input beyond the window waits until the guest has taken some, in order", a
   await writing;
   assert.deepEqual(inputs(), [SERIAL_INPUT_MAX_BYTES, 10]);
 });
+
+const WHITE = {
+  width: 1,
+  height: 1,
+  places: Uint16Array.of(0, 0, 1, 1),
+  pixels: new Uint8Array(4).fill(255),
+};
+
+test("the screen is asked for when somebody opens it, once for all who do", async () => {
+  const { vm, link } = await handleOf();
+  const opening = [vm.openScreen(), vm.openScreen()];
+  await turn();
+  const looks = link.sent.filter((message) => message.kind === "lookAtFrame");
+  assert.deepEqual(looks, [{ kind: "lookAtFrame", isWhole: true }]);
+  link.says({ kind: "frame", update: WHITE });
+  const [first, second] = await Promise.all(opening);
+  assert.ok(first !== undefined && first === second);
+  assert.deepEqual([first.picture.width, first.picture.pixels], [1, Uint32Array.of(0xffff_ffff)]);
+});
+
+test("a machine without a screen, and a VM that ends, have none to open", async () => {
+  const none = await handleOf();
+  const opening = none.vm.openScreen();
+  await turn();
+  none.link.says({ kind: "frame", update: undefined });
+  assert.equal(await opening, undefined);
+  const ending = await handleOf();
+  const waiting = ending.vm.openScreen();
+  ending.link.end({ exitCode: 1, signal: undefined, lastWords: "" });
+  assert.equal(await waiting, undefined);
+  assert.equal(await ending.vm.openScreen(), undefined);
+});
+
+test("a process that sends pictures nobody has asked for is killed", async () => {
+  const { vm, link } = await handleOf();
+  link.says({ kind: "frame", update: WHITE });
+  assert.equal((await vm.ended).outcome.kind, "process-hostile");
+  assert.equal(link.isKilled, true);
+});
+
+test("media are changed by the names of their drives, and what is in them is remembered", async () => {
+  const link = new ScriptedLink();
+  const definition = unwrap(parseVmDefinition({ kernel: "k", cdrom: ["a.iso", "b.iso"], floppy: "f.img" }));
+  const creating = VmHandle.create({ definition, link, scheduling: new SimulatedScheduling() });
+  link.says({ kind: "created" });
+  const vm = unwrap(await creating);
+  const files = (): unknown[] => vm.media.map(({ name, file }) => [name, file]);
+  const answer = (error?: { code: string; message: string }): void => {
+    const asked = link.sent.findLast((message) => message.kind === "changeMedium");
+    link.says({ kind: "reply", id: asked?.id, error });
+  };
+  const medium = { file: "/c.iso", isReadOnly: true, isTemporary: false };
+  const inserting = vm.changeMedium("cdrom1", { kind: "insert", medium });
+  answer();
+  await inserting;
+  const ejecting = vm.changeMedium("floppy", { kind: "eject", isForced: false });
+  answer();
+  await ejecting;
+  const expected = [
+    ["cdrom0", "a.iso"],
+    ["cdrom1", "/c.iso"],
+    ["floppy0", undefined],
+  ];
+  assert.deepEqual(files(), expected);
+  const refused = vm.changeMedium("cdrom0", { kind: "eject", isForced: false });
+  answer({ code: "medium-locked", message: "The tray is locked." });
+  await assert.rejects(refused, { code: "medium-locked" });
+  await assert.rejects(vm.changeMedium("disk0", { kind: "eject", isForced: true }), { code: "no-drive" });
+  assert.deepEqual(files(), expected);
+});

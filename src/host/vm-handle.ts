@@ -3,7 +3,7 @@
  * the child does (dies, sends nonsense, stops answering) ends in an outcome here and never in an exception.
  */
 
-import { NS_PER_S, ok, OperatorFault } from "../base/index.ts";
+import { NS_PER_S, ok, OperatorFault, unwrap } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
 import type {
   CodeProfileFinding,
@@ -12,13 +12,19 @@ import type {
   Connector,
   HostTimer,
   InputEvent,
+  MediumChange,
   Scheduling,
   TextScreen,
   VmDefinition,
   VmOutcome,
   VmState,
 } from "../vmm/index.ts";
-import { connectorsOf, SERIAL_OUTPUT_WINDOW_BYTES } from "../vmm/index.ts";
+import {
+  connectorsOf,
+  findRemovableDrive,
+  removableDriveNames,
+  SERIAL_OUTPUT_WINDOW_BYTES,
+} from "../vmm/index.ts";
 import { decodeFromVm } from "./decode-messages.ts";
 import type { FrameUpdate } from "./frame-changes.ts";
 import { Listeners } from "./listeners.ts";
@@ -51,7 +57,7 @@ export interface VmEnd {
 }
 
 interface PendingCommand {
-  readonly command: VmProcessCommand;
+  readonly command: VmProcessCommand | "change a medium";
   readonly settle: (error: OperatorError | undefined) => void;
 }
 
@@ -80,6 +86,8 @@ export class VmHandle {
   readonly #link: VmProcessLink;
   readonly #scheduling: Scheduling;
   readonly #pending = new Map<number, PendingCommand>();
+  /** Files of media that were changed, by the drive. */
+  readonly #media = new Map<string, string | undefined>();
   #resolveEnded: (end: VmEnd) => void = () => undefined;
   #created: ((result: Result<void>) => void) | undefined;
   #nextId = 1;
@@ -257,7 +265,28 @@ export class VmHandle {
     });
   }
 
+  /** The drives whose media can be changed, and the file in each. */
+  get media(): readonly { readonly name: string; readonly file: string | undefined }[] {
+    return removableDriveNames(this.definition.drives).map(({ name, definition }) => ({
+      name,
+      file: this.#media.has(name) ? this.#media.get(name) : definition.file,
+    }));
+  }
+
+  /** Puts a medium into a drive ("cdrom0"), in the place of what is there, or takes it out. */
+  async changeMedium(drive: string, change: MediumChange): Promise<void> {
+    const found = unwrap(findRemovableDrive(this.definition.drives, drive));
+    await this.#ask("change a medium", (id) =>
+      this.#link.send({ kind: "changeMedium", id, drive: found.name, change }),
+    );
+    this.#media.set(found.name, change.kind === "insert" ? change.medium.file : undefined);
+  }
+
   async #command(command: VmProcessCommand): Promise<void> {
+    await this.#ask(command, (id) => this.#link.send({ kind: "command", id, command }));
+  }
+
+  async #ask(command: PendingCommand["command"], send: (id: number) => void): Promise<void> {
     const error = await this.#answer<OperatorError | undefined>((settle) => {
       if (this.#state === "ended") {
         settle(this.#endedError(command));
@@ -265,7 +294,7 @@ export class VmHandle {
       }
       const id = this.#nextId++;
       this.#pending.set(id, { command, settle });
-      this.#link.send({ kind: "command", id, command });
+      send(id);
     });
     if (error !== undefined) throw new OperatorFault(error.code, error.message);
   }
@@ -281,7 +310,7 @@ export class VmHandle {
     return answer;
   }
 
-  #endedError(command: VmProcessCommand): OperatorError | undefined {
+  #endedError(command: PendingCommand["command"]): OperatorError | undefined {
     if (command === "stop") return undefined;
     return {
       code: "wrong-state",
@@ -290,7 +319,7 @@ export class VmHandle {
   }
 
   /** The error of a command that the VM's end overtook. */
-  #unanswered(command: VmProcessCommand, outcome: VmEnding): OperatorError | undefined {
+  #unanswered(command: PendingCommand["command"], outcome: VmEnding): OperatorError | undefined {
     if (outcome.kind === "process-silent") return silence(this.name, outcome.seconds);
     // A VM may end as soon as it is started; how is told by the outcome.
     return command === "start" ? undefined : this.#endedError(command);

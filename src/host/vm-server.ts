@@ -26,6 +26,9 @@ import type {
   VmSample,
 } from "./messages.ts";
 
+/** Of the guest's time, those who look at its screen take one part of so many at most. */
+const LOOK_SHARE = 10;
+
 export interface ProcessResources {
   readonly cpuTimeNs: number;
   readonly residentBytes: number;
@@ -58,6 +61,7 @@ export class VmServer {
   #watching: HostTimer | undefined;
   #lastScreen: TextScreen | undefined;
   readonly #frames = new FrameComparison();
+  #nextLookNs = 0;
 
   constructor(parts: VmServerParts) {
     this.#parts = parts;
@@ -82,6 +86,13 @@ export class VmServer {
       case "observe":
         this.#observe(message.observation);
         break;
+      case "changeMedium": {
+        const changed = await this.#vm?.changeMedium(message.drive, message.change);
+        const error = changed?.ok === false ? changed.error : undefined;
+        // The end is the last that is said.
+        if (this.#vm?.state !== "ended") this.#parts.send({ kind: "reply", id: message.id, error });
+        break;
+      }
       case "input":
         this.#vm?.giveInput(message.inputs);
         break;
@@ -109,11 +120,21 @@ export class VmServer {
   }
 
   #lookAtFrame(isWhole: boolean): void {
-    const frame = this.#vm?.frame();
+    const { scheduling } = this.#parts;
+    const waitNs = this.#nextLookNs - scheduling.nowNs();
+    if (waitNs <= 0) this.#sendFrame(isWhole);
+    else scheduling.setTimer(waitNs, () => this.#sendFrame(isWhole), "listening");
+  }
+
+  #sendFrame(isWhole: boolean): void {
+    const { scheduling, send } = this.#parts;
     // The end is the last that is said.
     if (this.#vm?.state === "ended") return;
-    const update = frame === undefined ? undefined : this.#frames.update(frame, isWhole);
-    this.#parts.send({ kind: "frame", update });
+    const startNs = scheduling.nowNs();
+    const frame = this.#vm?.frame();
+    send({ kind: "frame", update: frame && this.#frames.update(frame, isWhole) });
+    const endNs = scheduling.nowNs();
+    this.#nextLookNs = endNs + (LOOK_SHARE - 1) * (endNs - startNs);
   }
 
   /** A bug of ours that was noticed outside the VM; false when there is no VM that could end with a report. */

@@ -11,6 +11,7 @@ export type Board = Pick<
   | "mouse"
   | "platform"
   | "pressButton"
+  | "removableDrives"
   | "reset"
   | "rsdpGpa"
   | "serveFirmware"

@@ -6,6 +6,7 @@
 import { ok } from "../base/index.ts";
 import type { Result } from "../base/index.ts";
 import { WatchedDisk } from "../block/index.ts";
+import type { BlockDevice, RequestWatcher } from "../block/index.ts";
 import type { Drive } from "../machine/index.ts";
 
 export interface DriveListener {
@@ -16,8 +17,11 @@ export interface DriveListener {
 }
 
 export class DrivesInUse {
-  /** As the board gets them. */
+  /** As the board gets them, each with the medium that was in it first. */
   readonly drives: readonly Drive[];
+  readonly #watcher: RequestWatcher;
+  /** What is in each drive now. */
+  readonly #current: (BlockDevice | undefined)[];
   #pendingCount = 0;
   #whenIdle: (() => void)[] = [];
 
@@ -32,7 +36,36 @@ export class DrivesInUse {
         for (const resolve of this.#whenIdle.splice(0)) resolve();
       },
     };
-    this.drives = drives.map((drive) => ({ ...drive, device: new WatchedDisk(drive.device, watcher) }));
+    this.#watcher = watcher;
+    this.drives = drives.map((drive) => ({ ...drive, device: this.watch(drive.device) }));
+    this.#current = this.drives.map(({ device }) => device);
+  }
+
+  /** A medium whose requests are known here; it is its caller's until it has a place. */
+  watch(device: BlockDevice): BlockDevice {
+    return new WatchedDisk(device, this.#watcher);
+  }
+
+  /** What is in a drive, whenever that is asked for. */
+  medium(index: number): { readonly device: BlockDevice | undefined } {
+    const current = this.#current;
+    return {
+      get device() {
+        return current[index];
+      },
+    };
+  }
+
+  /** What is in a drive now. */
+  current(index: number): BlockDevice | undefined {
+    return this.#current[index];
+  }
+
+  /** Another medium, or none, is in a drive from now on; what was there is the caller's. */
+  replace(index: number, device: BlockDevice | undefined): BlockDevice | undefined {
+    const before = this.#current[index];
+    this.#current[index] = device;
+    return before;
   }
 
   /** Resolves when no request is under way. */
@@ -48,7 +81,8 @@ export class DrivesInUse {
   async close(): Promise<Result<void>> {
     await this.idle();
     let result: Result<void> = ok(undefined);
-    for (const { device } of this.drives) {
+    for (const device of this.#current) {
+      if (device === undefined) continue;
       const flushed = await device.flush();
       if (result.ok && !flushed.ok) result = flushed;
       await device.close();

@@ -34,6 +34,8 @@ export type { FirmwareImages } from "./firmware-in-use.ts";
 export { GuestClock } from "./guest-clock.ts";
 export { chordInputs, KEY_INPUTS_MAX, textInput, TYPED_TEXT_MAX_CHARACTERS } from "./key-input.ts";
 export type { InputEvent, KeyInput, PointerInput } from "./key-input.ts";
+export { findRemovableDrive, removableDriveNames } from "./media-changes.ts";
+export type { MediaFiles, MediumChange, MediumDefinition, RemovableDriveName } from "./media-changes.ts";
 export { WrongStateFault } from "./lifecycle.ts";
 export type { VmCommand, VmState } from "./lifecycle.ts";
 export { MachineLoop } from "./machine-loop.ts";

@@ -9,7 +9,7 @@ import type { Frame, TextScreen } from "../devices/index.ts";
 import type { CodeProfileFinding, CpuState, MachineBus, SegmentState, VcpuExit } from "../hw/index.ts";
 import { PC_PLATFORM, pcMemoryMap } from "../machine/index.ts";
 import type { CaseButton, Connector } from "../machine/index.ts";
-import type { BoardConfig } from "../machine/index.ts";
+import type { BoardConfig, RemovableDrive } from "../machine/index.ts";
 import { FakeHostSockets } from "../net/testing.ts";
 import type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu, StopStatistics } from "./accelerator.ts";
 import type { Board } from "./board.ts";
@@ -227,6 +227,7 @@ export class ScriptedBoard implements Board {
     return undefined;
   }
 
+  removableDrives: readonly (RemovableDrive | undefined)[] = [];
   readonly rsdpGpa = undefined;
   readonly parts: BoardConfig;
   readonly input: number[] = [];
@@ -363,6 +364,10 @@ export function scriptedParts(program: GuestProgram, input: VmDefinitionInput = 
         }),
       ),
     drives: [],
+    mediaFiles: {
+      open: () => Promise.resolve(err("no-file", "There are no files.")),
+      isSame: () => Promise.resolve(false),
+    },
     networkHost: {
       sockets: new FakeHostSockets(),
       openCapture: (path) => err("capture", `The capture file ${path} cannot be written here.`),

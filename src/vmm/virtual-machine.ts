@@ -23,6 +23,7 @@ import {
 } from "../machine/index.ts";
 import type {
   BiosDrives,
+  BiosMedium,
   BoardConfig,
   BootFile,
   BootModule,
@@ -47,6 +48,8 @@ import { giveInput } from "./key-input.ts";
 import type { InputEvent } from "./key-input.ts";
 import { NetworksInUse, openCaptures } from "./networks-in-use.ts";
 import type { NetworkHost } from "./networks-in-use.ts";
+import { MediaChanges } from "./media-changes.ts";
+import type { MediaFiles, MediumChange } from "./media-changes.ts";
 import { nextState } from "./lifecycle.ts";
 import type { VmCommand, VmState } from "./lifecycle.ts";
 import { MachineLoop } from "./machine-loop.ts";
@@ -80,6 +83,8 @@ export interface VirtualMachineParts {
   readonly firmware?: FirmwareImages | undefined;
   /** They belong to the VM once it is created: it closes them when it has ended. */
   readonly drives: readonly Drive[];
+  /** Those of media that are put into drives while the VM runs. */
+  readonly mediaFiles: MediaFiles;
   /** What the definition's networks need. */
   readonly networkHost: NetworkHost;
   readonly decompressors: Decompressors;
@@ -123,6 +128,7 @@ export class VirtualMachine {
   readonly #serial: ReadonlyMap<Connector, SerialChannel>;
   readonly #drives: DrivesInUse;
   readonly #firmware: FirmwareInUse | undefined;
+  readonly #media: MediaChanges;
   readonly #networks: NetworksInUse;
   #resolveEnded: (outcome: VmOutcome) => void = () => undefined;
   #state: VmState = "ready";
@@ -229,7 +235,7 @@ export class VirtualMachine {
       hasDebugExit: parts.definition.devices.includes("isa-debug-exit"),
       drives: this.#drives.drives,
       networkCards: this.#networks.cards,
-      ...biosOf(parts.definition.boot, this.#drives.drives),
+      ...biosOf(parts.definition.boot, this.#drives),
       ...(parts.definition.boot.kind === "firmware" && firmware !== undefined
         ? { firmware: firmware.config(parts.definition.boot.order) }
         : {}),
@@ -241,6 +247,13 @@ export class VirtualMachine {
         ? { watchdogAction: parts.definition.watchdogAction }
         : {}),
       entropy: parts.entropy,
+    });
+    this.#media = new MediaChanges({
+      definitions: parts.definition.drives,
+      drives: this.#drives,
+      removable: this.#board.removableDrives,
+      files: parts.mediaFiles,
+      isEnded: () => this.#state === "ended",
     });
     this.#vcpu = parts.accelerator.createVcpu({
       ram,
@@ -332,6 +345,11 @@ export class VirtualMachine {
 
   pressButton(button: CaseButton): void {
     if (this.#state !== "ended") this.#board.pressButton(button);
+  }
+
+  /** Puts a medium into a drive, or takes it out, as "cdrom0" or "floppy1" name it. */
+  async changeMedium(drive: string, change: MediumChange): Promise<Result<void>> {
+    return await this.#media.change(drive, change);
   }
 
   get statistics(): VmStatistics {
@@ -516,12 +534,12 @@ export class VirtualMachine {
 }
 
 /** The built-in BIOS, which kernels that are loaded directly have, too: some go back to real mode to call it. */
-function biosOf(boot: BootDefinition, drives: readonly Drive[]): { readonly bios?: BiosDrives } {
+function biosOf(boot: BootDefinition, inUse: DrivesInUse): { readonly bios?: BiosDrives } {
   if (boot.kind === "firmware") return {};
   const bootOrder = boot.kind === "bios" ? boot.order : BOOT_ORDER;
-  const devices = (medium: Drive["medium"]): BlockDevice[] =>
-    drives.filter((drive) => drive.medium === medium).map(({ device }) => device);
-  return {
-    bios: { diskettes: devices("floppy"), disks: devices("disk"), cds: devices("cdrom"), bootOrder },
-  };
+  const { drives } = inUse;
+  const media = (medium: Drive["medium"]): BiosMedium[] =>
+    drives.flatMap((drive, index) => (drive.medium === medium ? [inUse.medium(index)] : []));
+  const disks = drives.filter(({ medium }) => medium === "disk").map(({ device }) => device);
+  return { bios: { diskettes: media("floppy"), disks, cds: media("cdrom"), bootOrder } };
 }

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 
-import { startVm } from "../../src/apps/embed/index.ts";
+import { startVm, VmError } from "../../src/apps/embed/index.ts";
 import { MiB } from "../../src/base/index.ts";
 import { Unavailable } from "../programs/run-tool.ts";
 import { BOOT_TIMEOUT_MS, guestOptions, LIMIT, linuxShell } from "./guests.ts";
@@ -109,6 +109,22 @@ test("Linux reads and writes IDE drives by DMA and by PIO", LIMIT, async (t) => 
       await answer(`echo 0 > ${control}/autoeject; echo 1 > ${control}/autoclose`);
       // The drive reports that the medium may have changed; Linux reads it when it has looked again.
       assert.match(await answer(`${read}; ${read}`), /1\+0 records out/);
+      assert.equal(await digestOf("/dev/sr0"), sha256(disc));
+    });
+
+    await t.test("another disc comes into the drive, and a tray that is locked stays shut", async () => {
+      const other = noise(DISC_BYTES / 2, 3);
+      const otherPath = join(folder.path, "other.iso");
+      await writeFile(otherPath, other);
+      await shell.vm.insertMedium("cdrom0", otherPath);
+      assert.equal(await digestOf("/dev/sr0"), sha256(other));
+      await answer("exec 3</dev/sr0; echo locked");
+      const locked = await shell.vm.ejectMedium("cdrom0").catch((thrown: unknown) => thrown);
+      assert.ok(locked instanceof VmError && locked.code === "wrong-state", String(locked));
+      await answer("exec 3<&-; echo unlocked");
+      await shell.vm.ejectMedium("cdrom0");
+      assert.match(await answer("dd if=/dev/sr0 of=/dev/null bs=2048 count=1 2>&1"), /No medium found/);
+      await shell.vm.insertMedium("cdrom0", discPath);
       assert.equal(await digestOf("/dev/sr0"), sha256(disc));
     });
 

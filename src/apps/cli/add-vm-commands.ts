@@ -10,6 +10,8 @@ type Finish = (status: number) => void;
 export const RUNNING_VM = "VM";
 const LIST_FORMATS: readonly VmListFormat[] = ["table", "json"];
 
+const BUTTONS = ["power", "sleep"] as const;
+
 const SIMPLE_COMMANDS = {
   pause: "stand a running VM still, its clock included",
   resume: "let a paused VM go on",
@@ -54,6 +56,16 @@ export function addVmCommands(program: Command, finish: Finish): void {
     .addArgument(vm())
     .argument("<KEY...>", "names of keys")
     .action(async (name: string, keys: string[]) => finish(await (await load()).pressKeys(name, keys)));
+  program
+    .command("press")
+    .summary("press a button of a running VM's case")
+    .description("Presses the power or the sleep button: a guest with ACPI shuts down, or sleeps.")
+    .addArgument(vm())
+    .addArgument(new Argument("<BUTTON>", "the button").choices(BUTTONS))
+    .action(async (name: string, button: (typeof BUTTONS)[number]) =>
+      finish(await (await load()).commandVm(name, { command: "press", button })),
+    );
+  addMedia(program, vm, finish);
   for (const command of ["pause", "resume", "reset", "stop"] as const) {
     program
       .command(command)
@@ -61,4 +73,42 @@ export function addVmCommands(program: Command, finish: Finish): void {
       .addArgument(vm())
       .action(async (name: string) => finish(await (await load()).commandVm(name, { command })));
   }
+}
+
+function addMedia(program: Command, vm: () => Argument, finish: Finish): void {
+  const load = () => import("./vm-commands.ts");
+  const drive = (): Argument =>
+    new Argument("<DRIVE>", "cdrom0, floppy0 and so on; cdrom and floppy are the first ones");
+  const media = program
+    .command("media")
+    .summary("change discs and diskettes of a running VM")
+    .description(
+      "Lists the drives of a running VM whose media can be changed, puts media in, takes them out.",
+    );
+  media
+    .command("list")
+    .description("Lists the drives and what is in them.")
+    .addArgument(vm())
+    .action(async (name: string) => finish(await (await load()).listMedia(name)));
+  media
+    .command("insert")
+    .description(
+      "Puts an image into a drive, in the place of what is there. FILE is as run --cdrom or run --floppy take it:\n" +
+        "FILE[,readonly][,temporary] for a diskette.",
+    )
+    .addArgument(vm())
+    .addArgument(drive())
+    .argument("<FILE>", "the image")
+    .action(async (name: string, where: string, file: string) =>
+      finish(await (await load()).insertMedium(name, where, file)),
+    );
+  media
+    .command("eject")
+    .description("Takes the medium out of a drive; a guest that has locked its tray is asked to open it.")
+    .option("--force", "open the tray even if the guest has locked it")
+    .addArgument(vm())
+    .addArgument(drive())
+    .action(async (name: string, where: string, { force = false }: { readonly force?: boolean }) =>
+      finish(await (await load()).ejectMedium(name, where, force)),
+    );
 }

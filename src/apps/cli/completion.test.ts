@@ -49,6 +49,7 @@ test("bash completes commands, options and their values", () => {
   assert.deepEqual(offered("typevisor guests fetch gnu"), ["gnumach"]);
   assert.deepEqual(offered("typevisor demo lin"), ["linux-amd64"]);
   assert.deepEqual(offered("typevisor completion f"), ["fish"]);
+  assert.deepEqual(offered("typevisor press vm pow"), ["power"]);
 });
 
 test("names of running VMs are offered where one is wanted, and nowhere else", async () => {
@@ -62,6 +63,7 @@ test("names of running VMs are offered where one is wanted, and nowhere else", a
     const asked = { ...process.env, XDG_RUNTIME_DIR: "", ...env };
     assert.deepEqual(offered("typevisor stop ", asked), ["--help", "vm", "worker"]);
     assert.deepEqual(offered("typevisor keys w", asked), ["worker"]);
+    assert.deepEqual(offered("typevisor media eject w", asked), ["worker"]);
     assert.deepEqual(offered("typevisor completion w", asked), []);
   }
   for (const server of servers) server.close();

@@ -58,7 +58,9 @@ function completedCommands(
     .visibleOptions(command)
     .map((option) => completedOption(option, argumentWords));
   const names = command.commands.map((sub) => sub.name());
-  const values = command.registeredArguments.flatMap((argument) => argumentWords[argument.name()] ?? []);
+  const values = command.registeredArguments.flatMap(
+    (argument) => argument.argChoices ?? argumentWords[argument.name()] ?? [],
+  );
   const own = {
     path,
     summary: command.summary() || command.description(),

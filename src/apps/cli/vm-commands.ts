@@ -1,9 +1,13 @@
-/** The commands that reach a VM by its name: `typevisor list`, `screenshot`, `type`, `keys`, `pause`, `resume`, `reset`, `stop`. */
+/**
+ * The commands that reach a VM by its name: `typevisor list`, `screenshot`, `type`, `keys`, `media`,
+ * `press`, `pause`, `resume`, `reset`, `stop`.
+ */
 
 import { writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { unwrap } from "../../base/index.ts";
 import type { ControlReply, ControlRequest } from "../../host/index.ts";
-import { chordInputs, KEY_INPUTS_MAX, textInput } from "../../vmm/index.ts";
+import { chordInputs, KEY_INPUTS_MAX, textInput, VM_SETTINGS } from "../../vmm/index.ts";
 import { callVm, listVms } from "../running-vms/call-vm.ts";
 import type { ListedVm } from "../running-vms/call-vm.ts";
 import { printError } from "./cli-parts.ts";
@@ -49,6 +53,33 @@ export async function pressKeys(name: string, chords: readonly string[]): Promis
   if (inputs.length > KEY_INPUTS_MAX)
     return refuse(`At most ${KEY_INPUTS_MAX / 2} keys can be pressed with one command.`);
   return await commandVm(name, { command: "keys", inputs });
+}
+
+/** The drives whose media can be changed, one a line. */
+export async function listMedia(name: string): Promise<number> {
+  return await ask(name, { command: "describe" }, (reply) => {
+    if (reply.kind === "description") {
+      for (const { name: drive, file } of reply.description.media)
+        process.stdout.write(`${drive}  ${file ?? "(empty)"}\n`);
+    }
+    return Promise.resolve(undefined);
+  });
+}
+
+/** `text` is FILE as `run --cdrom` and `run --floppy` take it. */
+export async function insertMedium(name: string, drive: string, text: string): Promise<number> {
+  const setting = drive.startsWith("floppy") ? VM_SETTINGS.floppies : VM_SETTINGS.cdroms;
+  const parsed = setting.parse(text);
+  if (!parsed.ok) return refuse(`The medium ${parsed.error.problem}.`);
+  const [definition] = parsed.value;
+  if (definition === undefined) return refuse("There is no medium to insert.");
+  const { file, isReadOnly, isTemporary } = definition;
+  const medium = { file: resolve(file), isReadOnly, isTemporary };
+  return await commandVm(name, { command: "media", drive, change: { kind: "insert", medium } });
+}
+
+export async function ejectMedium(name: string, drive: string, isForced: boolean): Promise<number> {
+  return await commandVm(name, { command: "media", drive, change: { kind: "eject", isForced } });
 }
 
 /** What `use` resolves with is what was wrong. */

@@ -43,6 +43,8 @@ const TRANSLATIONS: Readonly<Record<string, VmErrorCode>> = {
   "ram-size": "memory",
   "ram-unavailable": "memory",
   "no-screen": "wrong-state",
+  "medium-locked": "wrong-state",
+  "no-drive": "bad-option",
   "vnc-address": "bad-option",
   "vnc-password": "bad-option",
 };

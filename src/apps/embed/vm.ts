@@ -3,10 +3,11 @@
 import { waitForScreen, waitForSerial } from "../../host/index.ts";
 import type { VmEnding, VmHandle, VmSample } from "../../host/index.ts";
 import { nodeScheduling } from "../../platform/node/index.ts";
-import { parseVmDefinition, PRINTER_CONNECTOR } from "../../vmm/index.ts";
+import { parseVmDefinition, PRINTER_CONNECTOR, VM_SETTINGS } from "../../vmm/index.ts";
 import type {
   CaseButton,
   Connector,
+  DriveInput,
   KeyInput,
   PointerInput,
   VmDefinitionInput,
@@ -141,6 +142,26 @@ export class Vm implements AsyncDisposable {
     const server = await startVncServer(this.#handle, target, password);
     if (!server.ok) throw vmErrorOf(server.error);
     return server.value;
+  }
+
+  /**
+   * Puts an image into the drive "cdrom0" or "floppy0" (the first of its kind, and so on), in the place of what is there. Files
+   * are as `cdrom` and `floppy` take them.
+   */
+  async insertMedium(drive: string, medium: string | DriveInput): Promise<void> {
+    const setting = drive.startsWith("floppy") ? VM_SETTINGS.floppies : VM_SETTINGS.cdroms;
+    const parsed = setting.parse(medium);
+    if (!parsed.ok) throw vmErrorOf(parsed.error);
+    const [definition] = parsed.value;
+    if (definition === undefined) throw new VmError("bad-option", "There is no medium to insert.");
+    const { file, isReadOnly, isTemporary } = definition;
+    const change = { kind: "insert", medium: { file, isReadOnly, isTemporary } } as const;
+    await withVmErrors(this.#handle.changeMedium(drive, change));
+  }
+
+  /** Takes the medium out; one that the guest has locked in only with `force`. */
+  async ejectMedium(drive: string, { force = false }: { readonly force?: boolean } = {}): Promise<void> {
+    await withVmErrors(this.#handle.changeMedium(drive, { kind: "eject", isForced: force }));
   }
 
   /** Moves the mouse, turns its wheel and holds its buttons as given. */

@@ -44,7 +44,14 @@ test("a VM is reached by its name until it has gone", async () => {
   assert.equal(statSync(sockets).mode & 0o777, 0o700);
   const waiting = ask("worker", { command: "describe" });
   const vm = await publish(claimed);
-  const description = { name: "worker", pid: vm.pid, guest: "kernel", state: "running", uptimeSeconds: 0 };
+  const description = {
+    name: "worker",
+    pid: vm.pid,
+    guest: "kernel",
+    state: "running",
+    uptimeSeconds: 0,
+    media: [],
+  };
   assert.deepEqual(await waiting, { kind: "description", description }, "asked before it was there");
 
   assert.deepEqual(await ask("worker", { command: "pause" }), { kind: "done" });

@@ -15,7 +15,7 @@ import {
   wallClockNs,
 } from "../../platform/node/index.ts";
 import type { VmRequest } from "../../host/index.ts";
-import { closeDrives, openDrives } from "./open-drives.ts";
+import { closeDrives, isSameFile, openDevice, openDrives } from "./open-drives.ts";
 import { openFirmware } from "./open-firmware.ts";
 import { createBoard, moduleFile, VirtualMachine } from "../../vmm/index.ts";
 import type { AcceleratorChoice, BootImages, VirtualMachineParts, VmDefinition } from "../../vmm/index.ts";
@@ -57,6 +57,7 @@ export async function createVm(
     },
     firmware: firmware.value,
     drives: drives.value,
+    mediaFiles: { open: openDevice, isSame: isSameFile },
     networkHost: { sockets: nodeSockets, openCapture },
     decompressors: nodeDecompressors,
     ...runsOn.value,

@@ -1,5 +1,6 @@
 /** Opens the files of a VM's disks, CD-ROMs and diskettes; of several, all or none. */
 
+import { stat } from "node:fs/promises";
 import { err, KiB, ok } from "../../base/index.ts";
 import type { Result } from "../../base/index.ts";
 import { OverlayDisk, PaddedDisk } from "../../block/index.ts";
@@ -29,7 +30,14 @@ export async function closeDrives(drives: readonly Drive[]): Promise<void> {
   for (const { device } of drives) await device.close();
 }
 
-async function openDevice(definition: DriveDefinition): Promise<Result<BlockDevice>> {
+/** Whether both paths lead to one file, or block device, that is there. */
+export async function isSameFile(path: string, other: string): Promise<boolean> {
+  const [a, b] = await Promise.all([path, other].map((name) => stat(name).catch(() => undefined)));
+  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
+}
+
+/** What is in one drive. */
+export async function openDevice(definition: DriveDefinition): Promise<Result<BlockDevice>> {
   const { file: path, medium, isReadOnly, isTemporary } = definition;
   const file = await openRawDisk({ path, isReadOnly: isReadOnly || isTemporary, what: NAMES[medium] });
   if (!file.ok) return file;

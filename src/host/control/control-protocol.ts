@@ -6,14 +6,17 @@
 
 import { KiB } from "../../base/index.ts";
 import type { OperatorError } from "../../base/index.ts";
-import type { KeyInput, VmState } from "../../vmm/index.ts";
+import type { CaseButton, KeyInput, MediumChange, VmState } from "../../vmm/index.ts";
 import { decodeReplyHeader } from "./decode-control.ts";
 
 export type ControlRequest =
   | { readonly command: "describe" }
   | { readonly command: "pause" | "resume" | "reset" | "stop" }
   | { readonly command: "screenshot" }
-  | { readonly command: "keys"; readonly inputs: readonly KeyInput[] };
+  | { readonly command: "press"; readonly button: CaseButton }
+  | { readonly command: "keys"; readonly inputs: readonly KeyInput[] }
+  /** Paths are absolute: the VM's process runs in a folder of its own. */
+  | { readonly command: "media"; readonly drive: string; readonly change: MediumChange };
 
 /** A running VM as a list shows it. */
 export interface VmDescription {
@@ -24,6 +27,8 @@ export interface VmDescription {
   readonly guest: string;
   readonly state: VmState;
   readonly uptimeSeconds: number;
+  /** Drives whose media can be changed, and what is in them. */
+  readonly media: readonly { readonly name: string; readonly file: string | null }[];
 }
 
 export type ControlReply =

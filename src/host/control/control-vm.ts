@@ -49,12 +49,22 @@ async function carryOut(controlled: ControlledVm, request: ControlRequest): Prom
     case "keys":
       vm.giveInput(request.inputs);
       return { kind: "done" };
+    case "press":
+      vm.pressButton(request.button);
+      return { kind: "done" };
+    case "media":
+      await vm.changeMedium(request.drive, request.change);
+      return { kind: "done" };
   }
 }
 
 function describe({ vm, scheduling, startedAtNs }: ControlledVm): VmDescription {
   const uptimeSeconds = Math.floor((scheduling.nowNs() - startedAtNs) / NS_PER_S);
-  return { name: vm.name, pid: vm.pid, guest: guestOf(vm.definition), state: vm.state, uptimeSeconds };
+  const media = vm.media.map(({ name, file }) => ({ name, file: file ?? null }));
+  return {
+    ...{ name: vm.name, pid: vm.pid, state: vm.state, uptimeSeconds, media },
+    guest: guestOf(vm.definition),
+  };
 }
 
 /** What somebody who has started several VMs tells them apart by. */

@@ -21,6 +21,13 @@ test("requests arrive as they were sent", () => {
     { command: "describe" },
     { command: "stop" },
     { command: "screenshot" },
+    { command: "press", button: "power" },
+    {
+      command: "media",
+      drive: "floppy0",
+      change: { kind: "insert", medium: { file: "/a", isReadOnly: true, isTemporary: false } },
+    },
+    { command: "media", drive: "cdrom0", change: { kind: "eject", isForced: true } },
     {
       command: "keys",
       inputs: [
@@ -47,6 +54,9 @@ test("what is no request is refused, at the limits too", () => {
   assert.ok(decoded({ command: "keys", inputs: keys(KEY_INPUTS_MAX) }));
   assert.equal(decoded({ command: "keys", inputs: keys(KEY_INPUTS_MAX + 1) }), undefined);
   assert.equal(decoded({ command: "keys", inputs: [{ kind: "key", key: "AnyKey" }] }), undefined);
+  assert.equal(decoded({ command: "press", button: "turbo" }), undefined);
+  assert.equal(decoded({ command: "media", drive: "cdrom0", change: { kind: "eject" } }), undefined);
+  assert.equal(decoded({ command: "media", change: { kind: "eject", isForced: true } }), undefined);
   assert.equal(decoded({ command: "keys", inputs: [{ kind: "hold", key: "Enter" }] }), undefined);
 });
 
@@ -64,7 +74,14 @@ const replies: ControlReply[] = [
   { kind: "error", error: { code: "wrong-state", message: "No." } },
   {
     kind: "description",
-    description: { name: "a", pid: 7, guest: "vmlinuz", state: "running", uptimeSeconds: 3 },
+    description: {
+      name: "a",
+      pid: 7,
+      guest: "vmlinuz",
+      state: "running",
+      uptimeSeconds: 3,
+      media: [{ name: "cdrom0", file: null }],
+    },
   },
   { kind: "picture", png: Uint8Array.of(1, 0x0a, 3) },
   { kind: "picture", png: new Uint8Array(0) },

@@ -16,6 +16,10 @@ import type { Check } from "../checks.ts";
 import { SCREENSHOT_MAX_BYTES } from "../messages.ts";
 import type { ControlReply, ControlRequest, ReplyHeader } from "./control-protocol.ts";
 
+/** More than a VM has drives. */
+const MEDIA_MAX = 64;
+
+const isBoolean = oneOf(true, false);
 const keyName: Check = (value) => typeof value === "string" && isKeyCode(value);
 const keyInput = either(
   shape({
@@ -23,6 +27,14 @@ const keyInput = either(
     text: (value) => typeof value === "string" && value.length <= TYPED_TEXT_MAX_CHARACTERS,
   }),
   shape({ kind: oneOf("key", "press", "release"), key: keyName }),
+);
+
+const mediumChange = either(
+  shape({
+    kind: oneOf("insert"),
+    medium: shape({ file: isText, isReadOnly: isBoolean, isTemporary: isBoolean }),
+  }),
+  shape({ kind: oneOf("eject"), isForced: isBoolean }),
 );
 
 const noMore = shape({});
@@ -33,6 +45,8 @@ const requests: Readonly<Record<ControlRequest["command"], Check>> = {
   reset: noMore,
   stop: noMore,
   screenshot: noMore,
+  press: shape({ button: oneOf("power", "sleep") }),
+  media: shape({ drive: isText, change: mediumChange }),
   keys: shape({ inputs: listUpTo(KEY_INPUTS_MAX, keyInput) }),
 };
 
@@ -55,6 +69,7 @@ const replies: Readonly<Record<ControlReply["kind"], Check>> = {
       guest: isText,
       state: oneOf("ready", "running", "paused", "ended"),
       uptimeSeconds: isNumber,
+      media: listUpTo(MEDIA_MAX, shape({ name: isText, file: either(oneOf(null), isText) })),
     }),
   }),
   picture: shape({ byteCount: (value) => isCount(value) && Number(value) <= SCREENSHOT_MAX_BYTES }),

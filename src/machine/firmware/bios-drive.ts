@@ -5,13 +5,18 @@
 
 import type { BlockDevice, BlockResult } from "../../block/index.ts";
 import { SECTOR_BYTES } from "../../block/index.ts";
-import { assert } from "../../base/index.ts";
+import { assert, KiB } from "../../base/index.ts";
 import { FLOPPY_DRIVE_TYPES, FLOPPY_FORMATS, formatSizeBytes } from "../../devices/index.ts";
 
 export interface Geometry {
   readonly cylinders: number;
   readonly heads: number;
   readonly sectorsPerTrack: number;
+}
+
+/** A drive whose medium may be taken out and another put in. */
+export interface BiosMedium {
+  readonly device: BlockDevice | undefined;
 }
 
 export interface BiosDrive {
@@ -21,6 +26,9 @@ export interface BiosDrive {
   readonly sectorBytes: number;
   readonly sectorCount: number;
   readonly isReadOnly: boolean;
+  /** Where the medium can be changed: what this describes was in the drive when it was last looked at. */
+  readonly medium?: BiosMedium;
+  readonly device?: BlockDevice | undefined;
   /** INT 13h, AH = 08h: 1 to 6 for diskettes, 0 otherwise. */
   readonly disketteType: number;
   /** In units of sectorBytes. */
@@ -32,6 +40,7 @@ export const FIRST_DISK = 0x80;
 export const CD_DRIVE = 0xe0;
 export const CD_SECTOR_BYTES = 2048;
 
+const USUAL_DISKETTE_BYTES = 1440 * KiB;
 const SECTORS_PER_TRACK_MAX = 63;
 const CYLINDERS_MAX = 1024;
 /** The least number of heads with which a disk has at most 1,024 cylinders: LBA-assisted translation. */
@@ -67,9 +76,12 @@ export function hardDisk(number: number, device: BlockDevice): BiosDrive {
   };
 }
 
-export function disketteDrive(number: number, device: BlockDevice): BiosDrive {
-  const { geometry, type } = disketteGeometry(device.sizeBytes);
-  return { ...wholeDevice(device, SECTOR_BYTES), number, kind: "diskette", geometry, disketteType: type };
+/** What is in the drive now; an empty drive has the geometry of the usual diskettes, and no sectors. */
+export function disketteDrive(number: number, medium: BiosMedium): BiosDrive {
+  const { device } = medium;
+  const { geometry, type } = disketteGeometry(device?.sizeBytes ?? USUAL_DISKETTE_BYTES);
+  const sectors = device === undefined ? NO_SECTORS : wholeDevice(device, SECTOR_BYTES);
+  return { ...sectors, medium, device, number, kind: "diskette", geometry, disketteType: type };
 }
 
 export function cdDrive(device: BlockDevice): BiosDrive {
@@ -103,6 +115,15 @@ export function emulatedDrive(
       Promise.resolve({ ok: false, error: { code: "disk-read-only", message: "A CD cannot be written." } }),
   };
 }
+
+const EMPTY: BlockResult = { ok: false, error: { code: "disk-io", message: "The drive is empty." } };
+const NO_SECTORS = {
+  sectorBytes: SECTOR_BYTES,
+  sectorCount: 0,
+  isReadOnly: true,
+  read: () => Promise.resolve(EMPTY),
+  write: () => Promise.resolve(EMPTY),
+} as const;
 
 function wholeDevice(
   device: BlockDevice,

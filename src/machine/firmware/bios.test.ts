@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { BlockDevice } from "../../block/index.ts";
 import { KiB, MiB } from "../../base/index.ts";
 import { MemoryDisk, SECTOR_BYTES } from "../../block/index.ts";
 import { FirmwareBench, RAM_BYTES } from "./testing.ts";
@@ -72,6 +73,26 @@ test("what was written is on the disk", async () => {
   const answer = await bench.interrupt(0x13, { ax: 0x0301, bx: BUFFER, cx: 0x4f12, dx: 0x0100 });
   assert.equal(answer.carry, false);
   assert.equal(medium.bytes.at(-1), 0x5a);
+});
+
+test("another diskette is told once, an empty drive every time, and neither is read as what was there before", async () => {
+  const medium: { device: BlockDevice | undefined } = { device: disk(FLOPPY_BYTES, 0x11) };
+  const bench = await FirmwareBench.start({ diskettes: [medium] });
+  const read = async (cx: number): Promise<readonly [boolean, number]> => {
+    const answer = await bench.interrupt(0x13, { ax: 0x0201, bx: BUFFER, cx, dx: 0 });
+    return [answer.carry, answer.eax >> 8];
+  };
+  assert.deepEqual(await read(0x4f12), [false, 0]);
+  medium.device = disk(FLOPPY_BYTES / 2, 0x22);
+  assert.deepEqual(await read(0x4f09), [true, 0x06]);
+  assert.deepEqual(await read(0x4f12), [true, 0x04], "a diskette of 720K has 9 sectors in a track");
+  assert.deepEqual(await read(0x4f09), [false, 0]);
+  medium.device = undefined;
+  assert.deepEqual(await read(0x0001), [true, 0x80]);
+  assert.deepEqual(await read(0x0001), [true, 0x80]);
+  medium.device = disk(FLOPPY_BYTES, 0x33);
+  assert.equal((await bench.interrupt(0x13, { ax: 0x1600, dx: 0 })).eax >> 8, 0x06);
+  assert.deepEqual(await read(0x4f12), [false, 0]);
 });
 
 test("drive parameters: geometry, number of drives, type of diskette", async () => {

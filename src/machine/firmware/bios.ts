@@ -18,7 +18,7 @@ import { EBDA_GPA } from "../boot/index.ts";
 import type { PciBus } from "../pci/index.ts";
 import { BDA_GPA, BiosData } from "./bios-data.ts";
 import { disketteDrive, FIRST_DISK, hardDisk } from "./bios-drive.ts";
-import type { BiosDrive } from "./bios-drive.ts";
+import type { BiosDrive, BiosMedium } from "./bios-drive.ts";
 import { CommunicationServices } from "./communication.ts";
 import { writeDiskTables } from "./disk-tables.ts";
 import { readElTorito } from "./el-torito.ts";
@@ -52,9 +52,9 @@ export const BOOT_ORDER: readonly BootSource[] = ["floppy", "disk", "cdrom"];
 
 /** In the order of their numbers. */
 export interface BiosDrives {
-  readonly diskettes: readonly BlockDevice[];
+  readonly diskettes: readonly BiosMedium[];
   readonly disks: readonly BlockDevice[];
-  readonly cds: readonly BlockDevice[];
+  readonly cds: readonly BiosMedium[];
   readonly bootOrder: readonly BootSource[];
 }
 
@@ -271,7 +271,7 @@ export class Bios {
     this.#video.reset();
     this.#video.setMode(TEXT_MODE);
     this.#disk.setDrives([
-      ...diskettes.map((device, index) => disketteDrive(index, device)),
+      ...diskettes.map((medium, index) => disketteDrive(index, medium)),
       ...disks.map((device, index) => hardDisk(FIRST_DISK + index, device)),
     ]);
     const firstDisks = [0, 1].map((index) => this.#disk.drive(FIRST_DISK + index));
@@ -328,7 +328,9 @@ export class Bios {
     const sources = {
       floppy: diskettes.slice(0, 1).map(() => () => this.#loadSector(this.#disk.drive(0), "floppy disk")),
       disk: disks.slice(0, 1).map(() => () => this.#loadSector(this.#disk.drive(FIRST_DISK), "hard disk")),
-      cdrom: cds.map((cd) => () => this.#loadCd(cd)),
+      cdrom: cds.map(
+        (cd) => async () => (cd.device === undefined ? undefined : await this.#loadCd(cd.device)),
+      ),
     };
     return bootOrder.flatMap((source) => sources[source]);
   }

@@ -4,3 +4,4 @@ export { Bios, BOOT_ORDER } from "./bios.ts";
 export type { BiosDrives, BootSource } from "./bios.ts";
 export { loadFont } from "./font-loader.ts";
 export { RESET_ROM_GPA, ROM_BYTES, TRAP_PORT } from "./rom.ts";
+export type { BiosMedium } from "./bios-drive.ts";

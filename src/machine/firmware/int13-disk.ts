@@ -4,14 +4,14 @@
  * accessed directly; their controllers are for drivers.
  *
  * Deliberately missing: formatting of tracks (accepted for diskettes, nothing is written, as all formats are fixed by the
- * image's size), hot removal, DMA boundary errors.
+ * image's size), DMA boundary errors.
  */
 
 import { assert } from "../../base/index.ts";
 import type { BlockResult } from "../../block/index.ts";
 import type { Dma } from "../../hw/index.ts";
 import type { BiosData } from "./bios-data.ts";
-import { FIRST_DISK } from "./bios-drive.ts";
+import { disketteDrive, FIRST_DISK } from "./bios-drive.ts";
 import type { BiosDrive } from "./bios-drive.ts";
 import type { ElToritoBoot } from "./el-torito.ts";
 import { ROM_OFFSETS, ROM_SEGMENT } from "./rom.ts";
@@ -22,6 +22,7 @@ const STATUS = {
   badCommand: 0x01,
   writeProtected: 0x03,
   sectorNotFound: 0x04,
+  mediaChanged: 0x06,
   dmaBoundary: 0x09,
   controllerFailure: 0x20,
   timeout: 0x80,
@@ -78,25 +79,36 @@ export class DiskServices {
     this.#data.set("diskCount", this.#count("disk"));
   }
 
+  /** With the medium that is in it now. */
   drive(number: number): BiosDrive | undefined {
-    return this.#drives.get(number);
+    const known = this.#drives.get(number);
+    if (known?.medium === undefined || known.medium.device === known.device) return known;
+    const drive = disketteDrive(number, known.medium);
+    this.#drives.set(number, drive);
+    return drive;
   }
 
   async call(call: ServiceCall): Promise<void> {
-    const drive = this.#drives.get(call.dl);
+    const known = this.#drives.get(call.dl);
+    const drive = this.drive(call.dl);
     const statusField = call.dl < FIRST_DISK ? "disketteStatus" : "diskStatus";
-    const answer = call.ah === 0x01 ? this.#data.get(statusField) : await this.#serve(call, drive);
+    const answer =
+      call.ah === 0x01 ? this.#data.get(statusField) : await this.#serve(call, drive, drive !== known);
     const { status, ah } = typeof answer === "number" ? { status: answer, ah: answer } : answer;
     this.#data.set(statusField, status);
     call.ah = ah;
     call.carry = status !== STATUS.ok;
   }
 
-  async #serve(call: ServiceCall, drive: BiosDrive | undefined): Promise<Answer> {
+  async #serve(call: ServiceCall, drive: BiosDrive | undefined, isChanged: boolean): Promise<Answer> {
     if (call.ah === 0x08) return this.#parameters(call, drive);
     if (call.ah === 0x15) return this.#type(call, drive);
     if (call.ah === 0x4b) return this.#elTorito(call);
     if (drive === undefined) return call.dl < FIRST_DISK ? STATUS.timeout : STATUS.badCommand;
+    // Once, as the change line says it, to what reads, writes, or asks for just that.
+    const isAsking = (call.ah >= 0x02 && call.ah <= 0x04) || call.ah === 0x16;
+    if (isAsking && drive.medium !== undefined && drive.device === undefined) return STATUS.timeout;
+    if (isAsking && isChanged) return STATUS.mediaChanged;
     switch (call.ah) {
       case 0x00:
       case 0x0d:

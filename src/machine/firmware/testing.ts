@@ -1,5 +1,6 @@
 /** Calls services of the built-in BIOS as a real-mode program does, on a PC without a processor. */
 
+import type { BlockDevice } from "../../block/index.ts";
 import { ManualClock, MiB, TimerQueue, unwrap } from "../../base/index.ts";
 import { RamDma } from "../../hw/index.ts";
 import type { CpuState, SegmentState } from "../../hw/index.ts";
@@ -8,7 +9,8 @@ import { createBoard, SLOT_MEMORY_BYTES } from "../pc/index.ts";
 import type { Connector } from "../pc/index.ts";
 import { I440fx, PciBus } from "../pci/index.ts";
 import { Bios, BOOT_ORDER } from "./bios.ts";
-import type { BiosDrives } from "./bios.ts";
+import type { BootSource } from "./bios.ts";
+import type { BiosMedium } from "./bios-drive.ts";
 import { ROM_SEGMENT, trapEndOffset } from "./rom.ts";
 
 export const RAM_BYTES = 4 * MiB;
@@ -57,6 +59,17 @@ function segment(selector: number): SegmentState {
 const KEYBOARD_VECTOR = 0x09;
 const INTERCEPT = 0x4f;
 
+/** Drives with media that stay, or that the test changes. */
+interface BenchDrives {
+  readonly diskettes?: readonly (BlockDevice | BiosMedium)[];
+  readonly disks?: readonly BlockDevice[];
+  readonly cds?: readonly (BlockDevice | BiosMedium)[];
+  readonly bootOrder?: readonly BootSource[];
+}
+
+const mediumOf = (medium: BlockDevice | BiosMedium): BiosMedium =>
+  "device" in medium ? medium : { device: medium };
+
 export class FirmwareBench {
   readonly ram = unwrap(
     createGuestRam({ sizeBytes: RAM_BYTES, reservedPrefixBytes: 0, slotMemoryBytes: SLOT_MEMORY_BYTES }),
@@ -98,7 +111,7 @@ export class FirmwareBench {
   resets = 0;
   readonly bios: Bios;
 
-  private constructor({ diskettes = [], disks = [], cds = [], bootOrder = BOOT_ORDER }: Partial<BiosDrives>) {
+  private constructor({ diskettes = [], disks = [], cds = [], bootOrder = BOOT_ORDER }: BenchDrives) {
     this.board.reset();
     const pci = new PciBus([0, 1, 2, 3].map(() => ({ set: () => undefined })));
     pci.attach(0, 0, new I440fx({ onAttributes: () => undefined }));
@@ -115,7 +128,7 @@ export class FirmwareBench {
       memoryMap: this.board.memoryMap,
       serialPorts: [0x3f8, 0x2f8],
       parallelPorts: [0x378],
-      drives: { diskettes, disks, cds, bootOrder },
+      drives: { diskettes: diskettes.map(mediumOf), disks, cds: cds.map(mediumOf), bootOrder },
       onReset: () => this.resets++,
     });
     this.bios.reset();
@@ -127,7 +140,7 @@ export class FirmwareBench {
   }
 
   /** After the self-test. */
-  static async start(drives: Partial<BiosDrives> = {}): Promise<FirmwareBench> {
+  static async start(drives: BenchDrives = {}): Promise<FirmwareBench> {
     const bench = new FirmwareBench(drives);
     await bench.bios.serve({ ...bench.#state({}, 0), rip: 0xe05dn });
     return bench;

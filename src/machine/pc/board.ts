@@ -27,7 +27,7 @@ import {
   VirtioConsole,
   VirtioRng,
 } from "../../devices/index.ts";
-import type { CdromUnit, Frame, TextScreen, Uart16550, Vga } from "../../devices/index.ts";
+import type { Frame, TextScreen, Uart16550, Vga } from "../../devices/index.ts";
 import { PC_FLOPPY_CONTROLLER, PC_PARALLEL_PORT, PC_PLATFORM, PC_SERIAL_PORTS } from "../acpi/index.ts";
 import type { PlatformDescription } from "../acpi/index.ts";
 import { pcMemoryMap } from "../boot/index.ts";
@@ -64,6 +64,8 @@ import { ExpansionSlots } from "./expansion-slots.ts";
 import { firmwareFlash } from "./firmware-flash.ts";
 import { addFirmwareItems } from "./firmware-items.ts";
 import { floppyDrives } from "./floppy-drives.ts";
+import { removableDrives } from "./removable-drives.ts";
+import type { RemovableDrive } from "./removable-drives.ts";
 import { cdromUnits, ideDiskGeometries, ideDrives } from "./ide-drives.ts";
 import { InterruptControllers } from "./interrupt-controllers.ts";
 import { PoweredPins } from "./powered-pins.ts";
@@ -120,8 +122,8 @@ export class PcBoard {
   /** By COM number less one. */
   readonly serialPorts: readonly Uart16550[];
   readonly postCode = new PostCodePort();
-  /** For whoever changes discs: each IDE CD-ROM drive in the order of places. */
-  readonly cdroms: readonly CdromUnit[];
+  /** For whoever changes media, by the place in the configuration's drives; undefined for disks. */
+  readonly removableDrives: readonly (RemovableDrive | undefined)[];
 
   /** Undefined on a board without diskette drives. Diskettes are taken out and put in through it. */
   readonly floppyController: Fdc82077aa | undefined;
@@ -227,7 +229,7 @@ export class PcBoard {
 
     const piix3 = new Piix3({ isaIrqs: isa.drivers(), onReset: () => events.reset() });
     const places = ideDrives(config.drives);
-    this.cdroms = cdromUnits(places);
+    this.removableDrives = removableDrives(config.drives, cdromUnits(places), this.floppyController);
     const [primary, secondary] = IDE_CHANNELS;
     this.#ide = new Piix3Ide({
       buses: { ports: this.ports, mmio: this.mmio },

@@ -26,6 +26,18 @@ test("disks take places from the first on, CD-ROM drives from the secondary chan
   assert.equal(kinds(drive("disk", "nvme"), drive("disk", "virtio"), drive("cdrom")), "--c-");
 });
 
+test("units come in the order in which their drives were given, whatever their places", () => {
+  const disc = (sectors: number): Drive => ({
+    ...drive("cdrom"),
+    device: new MemoryDisk(new Uint8Array(2048 * sectors)),
+  });
+  const units = cdromUnits(ideDrives([disc(1), disc(2), drive("disk"), disc(3)]));
+  assert.deepEqual(
+    units.map((unit) => unit.disc?.sectors),
+    [1, 2, 3],
+  );
+});
+
 test("discs are changed drive by drive", () => {
   const [first, second, none] = cdromUnits(ideDrives([drive("disk"), drive("cdrom"), drive("cdrom")]));
   assert.equal(second?.eject(), true);

@@ -51,9 +51,12 @@ export function ideDiskGeometries(drives: readonly Drive[]): Geometry[] {
     .map(({ device }) => defaultGeometry(Math.floor(device.sizeBytes / SECTOR_BYTES)));
 }
 
-/** What changes discs, for each CD-ROM drive in the order of places. */
+/** What changes discs, for each CD-ROM drive in the order in which they were given. */
 export function cdromUnits(drives: readonly (IdeDrive | undefined)[]): CdromUnit[] {
-  return drives.flatMap((drive) => (drive instanceof AtapiDrive ? [drive.unit] : []));
+  return PLACES.cdrom.flatMap((place) => {
+    const drive = drives[place];
+    return drive instanceof AtapiDrive ? [drive.unit] : [];
+  });
 }
 
 function ideDrive({ medium, device, serialNumber }: Drive, place: number): IdeDrive {

@@ -6,6 +6,7 @@ export { CONNECTORS, PRINTER_CONNECTOR, SERIAL_CONNECTORS } from "./connectors.t
 export type { Connector, SerialConnector } from "./connectors.ts";
 export { DRIVES_MAX, DRIVES_PER_BUS } from "./drive.ts";
 export type { Drive, DriveBus } from "./drive.ts";
+export type { RemovableDrive } from "./removable-drives.ts";
 export { NETWORK_CARD_MODELS, NETWORK_CARDS_MAX } from "./network-cards.ts";
 export type { NetworkCard, NetworkCardModel } from "./network-cards.ts";
 export type { FlashStore } from "./firmware-flash.ts";
