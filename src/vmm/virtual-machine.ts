@@ -8,7 +8,6 @@
 
 import { NS_PER_S, ok } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
-import type { BlockDevice } from "../block/index.ts";
 import { RamDma } from "../hw/index.ts";
 import type { CaptureSink } from "../net/index.ts";
 import type { CodeProfileFinding, CodeProfileTask, CpuState, VcpuExit } from "../hw/index.ts";

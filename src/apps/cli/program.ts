@@ -29,7 +29,9 @@ type Finish = (status: number) => void;
 /** Runs one command line and returns the exit status; nothing it meets in `argv` makes it throw. */
 export async function runCli(argv: readonly string[], parts: CliParts): Promise<number> {
   let status: number = EXIT.ok;
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", bearClosedPipe);
+  for (const stream of [process.stdout, process.stderr]) {
+    if (!stream.listeners("error").includes(bearClosedPipe)) stream.on("error", bearClosedPipe);
+  }
   const program = buildProgram(parts, (code) => {
     status = code;
   });
