@@ -8,6 +8,7 @@ import { fuzzNat } from "./nat-fuzz.ts";
 import { fuzzIde } from "./ide-fuzz.ts";
 import { fuzzNics } from "./nic-fuzz.ts";
 import { fuzzNvme } from "./nvme-fuzz.ts";
+import { fuzzP9 } from "./p9-fuzz.ts";
 import { fuzzVirtio } from "./virtio-fuzz.ts";
 
 const ENGINE_GUESTS = 75;
@@ -18,6 +19,7 @@ const VIRTIO_DEVICES = 25;
 const NVME_CONTROLLERS = 25;
 const IDE_CONTROLLERS = 20;
 const NETWORK_CARDS = 40;
+const P9_SESSIONS = 6;
 
 test("random guests at CPL 0 neither crash the engine, nor keep it, nor leave their memory, in any tier", () => {
   const result = fuzzEngine(1, (cases) => cases >= ENGINE_GUESTS);
@@ -57,4 +59,9 @@ test("guests that break the rules of protocols neither crash a NAT nor keep it f
 
 test("programs that call the BIOS with anything do not crash it", async () => {
   assert.equal(await fuzzBios(1, BIOSES), BIOSES);
+});
+
+test("clients that break the rules neither crash a shared folder's device nor leave anything open", async () => {
+  const errors = await fuzzP9(1, P9_SESSIONS);
+  assert.ok(errors > 100 * P9_SESSIONS, `${String(errors)} requests were answered with an error`);
 });

@@ -10,6 +10,7 @@ import { fuzzIde } from "./ide-fuzz.ts";
 import { type FuzzOptions, parseFuzzOptions, type PartName, usage, UsageError } from "./options.ts";
 import { fuzzNics } from "./nic-fuzz.ts";
 import { fuzzNat } from "./nat-fuzz.ts";
+import { fuzzP9 } from "./p9-fuzz.ts";
 import { fuzzNvme } from "./nvme-fuzz.ts";
 import { fuzzVirtio } from "./virtio-fuzz.ts";
 
@@ -226,6 +227,7 @@ const runners = {
   nic: runNics,
   nat: runNat,
   bios: runBios,
+  p9: controllerRunner("p9", fuzzP9),
 } satisfies Record<PartName, (options: FuzzOptions) => Promise<PartResult>>;
 
 async function main(options: FuzzOptions): Promise<boolean> {

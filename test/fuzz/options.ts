@@ -1,7 +1,7 @@
 /** The command line of the fuzz. */
 import { parseArgs } from "node:util";
 
-export const partNames = ["cpu", "board", "engine", "virtio", "nvme", "ide", "nic", "nat", "bios"] as const;
+export const partNames = ["cpu", "board", "engine", "virtio", "nvme", "ide", "nic", "nat", "bios", "p9"] as const;
 export type PartName = (typeof partNames)[number];
 const isPartName = (name: string): name is PartName => partNames.some((part) => part === name);
 
@@ -19,7 +19,7 @@ export interface FuzzOptions {
 const JOBS_MAX = 64;
 const SEED_MAX = 2 ** 32 - 1;
 
-export const usage = `npm run fuzz -- [cpu] [board] [engine] [virtio] [nvme] [ide] [nic] [nat] [bios] [--seconds N] [--seed S] [--jobs J] [--case N] [--format text|json]
+export const usage = `npm run fuzz -- [cpu] [board] [engine] [virtio] [nvme] [ide] [nic] [nat] [bios] [p9] [--seconds N] [--seed S] [--jobs J] [--case N] [--format text|json]
 
   cpu       random instruction sequences on the real CPU and in both tiers of the engine, compared bit for bit
   board     random accesses to the PC's devices
@@ -30,6 +30,7 @@ export const usage = `npm run fuzz -- [cpu] [board] [engine] [virtio] [nvme] [id
   nic       drivers that break the rules of network cards' registers and descriptors
   nat       guests that break the rules of the protocols that a NAT speaks
   bios      programs that call the built-in BIOS with anything
+  p9        clients that break the rules of shared folders
   --seconds how long each part runs (60); without a part, all run
   --seed    which sequences, boards and guests (1)
   --jobs    threads of the cpu part (1)

@@ -14,7 +14,7 @@ interface Layer {
   readonly packages?: boolean;
 }
 
-const belowVmm = ["base", "memory", "hw", "cpu", "engine", "block", "net", "devices", "machine"];
+const belowVmm = ["base", "memory", "hw", "cpu", "engine", "block", "net", "share", "devices", "machine"];
 
 export const layers: Readonly<Record<string, Layer>> = {
   base: { imports: [] },
@@ -24,8 +24,9 @@ export const layers: Readonly<Record<string, Layer>> = {
   engine: { imports: ["base", "memory", "hw", "cpu"] },
   block: { imports: ["base"], packages: true },
   net: { imports: ["base"] },
-  devices: { imports: ["base", "memory", "hw", "block", "net"] },
-  machine: { imports: ["base", "memory", "hw", "block", "net", "devices"], packages: true },
+  share: { imports: ["base"] },
+  devices: { imports: ["base", "memory", "hw", "block", "net", "share"] },
+  machine: { imports: ["base", "memory", "hw", "block", "net", "share", "devices"], packages: true },
   "accel/wasm": { imports: ["base", "memory", "hw", "cpu", "engine"] },
   "accel/kvm": { imports: ["base", "memory", "hw", "cpu", "engine"], node: true, packages: true },
   vmm: { imports: belowVmm },
@@ -33,7 +34,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   "api/contract": { imports: ["base"], packages: true },
   "api/server": { imports: ["base", "host", "api/contract"], packages: true },
   "api/client": { imports: ["base", "api/contract"], packages: true },
-  "platform/node": { imports: ["base", "block", "net", "hw"], node: true, packages: true },
+  "platform/node": { imports: ["base", "block", "net", "share", "hw"], node: true, packages: true },
   "platform/browser": { imports: ["base", "block", "net", "hw"], packages: true },
 };
 
