@@ -20,6 +20,8 @@ export { nodeScheduling, wallClockNs } from "./scheduling.ts";
 export { hasUnixSockets, isListening, listenAt, privateFolder } from "./unix-socket.ts";
 export type { SocketErrorCode } from "./unix-socket.ts";
 export { encryptVncChallenge, VNC_PASSWORD_MAX_BYTES } from "./vnc-cipher.ts";
+export { openSharedFolder } from "./share/host-folder.ts";
+export type { SharedFolderSpec } from "./share/host-folder.ts";
 export {
   collectGarbage,
   forkVmProcess,
