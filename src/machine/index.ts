@@ -7,7 +7,14 @@ export { BOOT_ORDER } from "./firmware/index.ts";
 export type { BiosDrives, BiosMedium, BootSource } from "./firmware/index.ts";
 export { KVM_CPUID } from "./paravirt/index.ts";
 export type { CpuidLeaf } from "./paravirt/index.ts";
-export { createBoard, DRIVES_MAX, DRIVES_PER_BUS, SLOT_MEMORY_BYTES, VIRTIO_DEVICES } from "./pc/index.ts";
+export {
+  createBoard,
+  DRIVES_MAX,
+  DRIVES_PER_BUS,
+  SHARES_MAX,
+  SLOT_MEMORY_BYTES,
+  VIRTIO_DEVICES,
+} from "./pc/index.ts";
 export { CONNECTORS, PRINTER_CONNECTOR, SERIAL_CONNECTORS } from "./pc/index.ts";
 export type { CaseButton, Connector, SerialConnector } from "./pc/index.ts";
 export { NETWORK_CARD_MODELS, NETWORK_CARDS_MAX } from "./pc/index.ts";
@@ -18,6 +25,7 @@ export type {
   FirmwareConfig,
   PcBoard,
   RemovableDrive,
+  Share,
   VirtioDeviceName,
 } from "./pc/index.ts";
 export type { FirmwareKernel, FlashStore, NetworkCard, NetworkCardModel } from "./pc/index.ts";

@@ -1,49 +1,31 @@
 /**
- * The drives of a running VM: knows whether the host has requests of its guest under way, waits for their end, and closes
- * everything when the VM has ended, with what was written on stable storage.
+ * The drives of a running VM, whose requests are counted among those of the host; closes everything when the VM has ended,
+ * with what was written on stable storage.
  */
 
 import { ok } from "../base/index.ts";
 import type { Result } from "../base/index.ts";
 import { WatchedDisk } from "../block/index.ts";
-import type { BlockDevice, RequestWatcher } from "../block/index.ts";
+import type { BlockDevice } from "../block/index.ts";
 import type { Drive } from "../machine/index.ts";
-
-export interface DriveListener {
-  /** The first request is under way, from within a slice or between slices. */
-  readonly requested: () => void;
-  /** No request is under way any more. */
-  readonly idle: () => void;
-}
+import type { HostRequests } from "./host-requests.ts";
 
 export class DrivesInUse {
   /** As the board gets them, each with the medium that was in it first. */
   readonly drives: readonly Drive[];
-  readonly #watcher: RequestWatcher;
+  readonly #requests: HostRequests;
   /** What is in each drive now. */
   readonly #current: (BlockDevice | undefined)[];
-  #pendingCount = 0;
-  #whenIdle: (() => void)[] = [];
 
-  constructor(drives: readonly Drive[], listener: DriveListener) {
-    const watcher = {
-      began: (): void => {
-        if (this.#pendingCount++ === 0) listener.requested();
-      },
-      ended: (): void => {
-        if (--this.#pendingCount > 0) return;
-        listener.idle();
-        for (const resolve of this.#whenIdle.splice(0)) resolve();
-      },
-    };
-    this.#watcher = watcher;
+  constructor(drives: readonly Drive[], requests: HostRequests) {
+    this.#requests = requests;
     this.drives = drives.map((drive) => ({ ...drive, device: this.watch(drive.device) }));
     this.#current = this.drives.map(({ device }) => device);
   }
 
   /** A medium whose requests are known here; it is its caller's until it has a place. */
   watch(device: BlockDevice): BlockDevice {
-    return new WatchedDisk(device, this.#watcher);
+    return new WatchedDisk(device, this.#requests);
   }
 
   /** What is in a drive, whenever that is asked for. */
@@ -68,18 +50,9 @@ export class DrivesInUse {
     return before;
   }
 
-  /** Resolves when no request is under way. */
-  async idle(): Promise<void> {
-    while (this.#pendingCount > 0) {
-      await new Promise<void>((resolve) => {
-        this.#whenIdle.push(resolve);
-      });
-    }
-  }
-
   /** The error is the first of a drive whose last writes may not have come through. */
   async close(): Promise<Result<void>> {
-    await this.idle();
+    await this.#requests.idle();
     let result: Result<void> = ok(undefined);
     for (const device of this.#current) {
       if (device === undefined) continue;

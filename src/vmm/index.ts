@@ -16,7 +16,7 @@ export type { Frame, KeyCode, KeyStroke, TextScreen } from "../devices/index.ts"
 export { CODE_PROFILE_BLOCKS_MAX } from "../hw/index.ts";
 export type { CodeProfile, CodeProfileFinding, CodeProfileTask } from "../hw/index.ts";
 export { CONNECTORS, createBoard, PRINTER_CONNECTOR, SERIAL_CONNECTORS } from "../machine/index.ts";
-export type { CaseButton, Connector, Drive, SerialConnector } from "../machine/index.ts";
+export type { CaseButton, Connector, Drive, SerialConnector, Share } from "../machine/index.ts";
 export type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu } from "./accelerator.ts";
 export type { Board } from "./board.ts";
 export type { DriveDefinition, DriveInput } from "./drive-settings.ts";
@@ -52,6 +52,7 @@ export {
 } from "./serial-channel.ts";
 export type { SerialConsumer } from "./serial-channel.ts";
 export type { Setting, SettingError } from "./settings.ts";
+export type { ShareDefinition, ShareInput } from "./share-settings.ts";
 export type { VmStatistics } from "./statistics.ts";
 export { VirtualMachine } from "./virtual-machine.ts";
 export type { BootImages, VirtualMachineParts } from "./virtual-machine.ts";

@@ -38,7 +38,7 @@ const SPEED_WEIGHT = 0.25;
 export type HoldReason = "paused" | "restarting" | "firmware";
 
 /** What the host does for the guest. */
-export type HostWork = "drives" | "networks";
+export type HostWork = "files" | "networks";
 
 export type ExitCounts = Readonly<Record<VcpuExit["kind"], number>>;
 

@@ -24,6 +24,7 @@ test("a kernel is all that is needed", () => {
     networks: [],
     memorySizeBytes: 256 * MiB,
     drives: [],
+    shares: [],
     cpu: "v2",
     tier: "auto",
     profile: "auto",

@@ -31,6 +31,7 @@ import type {
   Connector,
   Decompressors,
   Drive,
+  Share,
 } from "../machine/index.ts";
 import { createGuestRam } from "../memory/index.ts";
 import type { GuestRam } from "../memory/index.ts";
@@ -43,6 +44,7 @@ import { DrivesInUse } from "./drives-in-use.ts";
 import { FirmwareInUse } from "./firmware-in-use.ts";
 import type { FirmwareImages } from "./firmware-in-use.ts";
 import { GuestClock } from "./guest-clock.ts";
+import { HostRequests } from "./host-requests.ts";
 import { giveInput } from "./key-input.ts";
 import type { InputEvent } from "./key-input.ts";
 import { NetworksInUse, openCaptures } from "./networks-in-use.ts";
@@ -84,6 +86,8 @@ export interface VirtualMachineParts {
   readonly drives: readonly Drive[];
   /** Those of media that are put into drives while the VM runs. */
   readonly mediaFiles: MediaFiles;
+  /** Likewise; absent for none. */
+  readonly shares?: readonly Share[] | undefined;
   /** What the definition's networks need. */
   readonly networkHost: NetworkHost;
   readonly decompressors: Decompressors;
@@ -125,6 +129,7 @@ export class VirtualMachine {
   readonly #board: Board;
   /** One for each connector that the machine has. */
   readonly #serial: ReadonlyMap<Connector, SerialChannel>;
+  readonly #requests: HostRequests;
   readonly #drives: DrivesInUse;
   readonly #firmware: FirmwareInUse | undefined;
   readonly #media: MediaChanges;
@@ -185,10 +190,11 @@ export class VirtualMachine {
         parts.tidyUp();
       },
     });
-    this.#drives = new DrivesInUse(parts.drives, {
-      requested: () => this.#loop.expectHost("drives", true),
-      idle: () => this.#loop.expectHost("drives", false),
+    this.#requests = new HostRequests({
+      requested: () => this.#loop.expectHost("files", true),
+      idle: () => this.#loop.expectHost("files", false),
     });
+    this.#drives = new DrivesInUse(parts.drives, this.#requests);
     this.#firmware = firmware;
     this.#networks = new NetworksInUse(
       {
@@ -235,6 +241,7 @@ export class VirtualMachine {
       drives: this.#drives.drives,
       networkCards: this.#networks.cards,
       ...biosOf(parts.definition.boot, this.#drives),
+      sharing: parts.shares && { shares: parts.shares, requests: this.#requests },
       ...(parts.definition.boot.kind === "firmware" && firmware !== undefined
         ? { firmware: firmware.config(parts.definition.boot.order) }
         : {}),
@@ -450,7 +457,7 @@ export class VirtualMachine {
     this.#loop.hold("restarting");
     this.#resets++;
     // What the guest has asked for before must not happen after what it asks for next.
-    await this.#drives.idle();
+    await this.#requests.idle();
     await this.#firmware?.flush();
     const booted = await this.#boot();
     if (this.state === "ended") return;
@@ -503,13 +510,14 @@ export class VirtualMachine {
     for (const channel of this.#serial.values()) channel.move();
     this.#become("ended");
     this.#networks.close();
-    void this.#closeDrives(outcome).then((final) => this.#resolveEnded(final));
+    void this.#closeFiles(outcome).then((final) => this.#resolveEnded(final));
   }
 
   /** The outcome, or that what the guest has written may be lost. */
-  async #closeDrives(outcome: VmOutcome): Promise<VmOutcome> {
+  async #closeFiles(outcome: VmOutcome): Promise<VmOutcome> {
     try {
       const closed = [await this.#drives.close(), (await this.#firmware?.close()) ?? ok(undefined)];
+      for (const { folder } of this.#parts.shares ?? []) await folder.close();
       const lost = closed.find((result) => !result.ok);
       if (lost === undefined || lost.ok || outcome.kind === "failed") return outcome;
       return { kind: "host-error", error: lost.error };

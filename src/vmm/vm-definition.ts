@@ -18,6 +18,7 @@ import { bootDefinition, bootOrderSetting, firmwareVariablesSetting } from "./bo
 import type { BootDefinition } from "./boot-settings.ts";
 import { cdromSetting, diskSetting, floppySetting, problemOfDrives } from "./drive-settings.ts";
 import { networkSetting } from "./network-settings.ts";
+import { shareSetting } from "./share-settings.ts";
 import {
   choiceSetting,
   countSetting,
@@ -111,6 +112,7 @@ export const VM_SETTINGS = {
   floppies: floppySetting(),
   bootOrder: bootOrderSetting,
   networks: networkSetting(),
+  shares: shareSetting,
   cpu: textSetting({
     option: "cpu",
     placeholder: "CPU",
@@ -195,6 +197,7 @@ function readEach(read: SettingReader) {
       memorySizeBytes: read(VM_SETTINGS.memorySizeBytes),
       drives: [...read(VM_SETTINGS.disks), ...read(VM_SETTINGS.cdroms), ...read(VM_SETTINGS.floppies)],
       networks: read(VM_SETTINGS.networks),
+      shares: read(VM_SETTINGS.shares),
       cpu: read(VM_SETTINGS.cpu),
       tier: read(VM_SETTINGS.tier),
       profile: read(VM_SETTINGS.profile),

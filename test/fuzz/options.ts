@@ -1,7 +1,18 @@
 /** The command line of the fuzz. */
 import { parseArgs } from "node:util";
 
-export const partNames = ["cpu", "board", "engine", "virtio", "nvme", "ide", "nic", "nat", "bios", "p9"] as const;
+export const partNames = [
+  "cpu",
+  "board",
+  "engine",
+  "virtio",
+  "nvme",
+  "ide",
+  "nic",
+  "nat",
+  "bios",
+  "p9",
+] as const;
 export type PartName = (typeof partNames)[number];
 const isPartName = (name: string): name is PartName => partNames.some((part) => part === name);
 

@@ -32,6 +32,8 @@ const TRANSLATIONS: Readonly<Record<string, VmErrorCode>> = {
   "file-too-large": "unreadable-file",
   "no-permission": "unreadable-file",
   unreadable: "unreadable-file",
+  "share-folder": "unreadable-file",
+  "share-unsupported": "bad-option",
   "no-core": "process-died",
   "not-a-kernel": "unusable-image",
   "truncated-image": "unusable-image",

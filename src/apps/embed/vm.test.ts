@@ -30,6 +30,16 @@ test("waits for what the guest says, before or after it is asked for, and talks 
   assert.equal(await vm.waitFor(/said \w+/), "said hello");
 });
 
+test("a folder that cannot be shared is an error of the start", async () => {
+  const share = { folder: "/nowhere", tag: "host" };
+  await assert.rejects(startScript("poweroff", { share }), {
+    code: "unreadable-file",
+    message: "The folder /nowhere cannot be shared: it does not exist.",
+  });
+  await using vm = await startScript("poweroff", { share: { ...share, folder: folder.path } });
+  assert.deepEqual(await vm.ended, { kind: "powered-off" });
+});
+
 test("the serial stream has everything from the beginning, and ends with the VM", async () => {
   await using vm = await startScript("say:first| shell");
   await vm.waitFor("first");

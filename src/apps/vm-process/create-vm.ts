@@ -17,6 +17,7 @@ import {
 import type { VmRequest } from "../../host/index.ts";
 import { closeDrives, isSameFile, openDevice, openDrives } from "./open-drives.ts";
 import { openFirmware } from "./open-firmware.ts";
+import { closeShares, openShares } from "./open-shares.ts";
 import { createBoard, moduleFile, VirtualMachine } from "../../vmm/index.ts";
 import type { AcceleratorChoice, BootImages, VirtualMachineParts, VmDefinition } from "../../vmm/index.ts";
 
@@ -38,10 +39,16 @@ export async function createVm(
     await firmware.value?.variables?.close();
     return drives;
   }
+  const shares = await openShares(definition.shares);
   const close = async (): Promise<void> => {
     await firmware.value?.variables?.close();
     await closeDrives(drives.value);
+    if (shares.ok) await closeShares(shares.value);
   };
+  if (!shares.ok) {
+    await close();
+    return shares;
+  }
   const runsOn = await hardware();
   if (!runsOn.ok) {
     await close();
@@ -59,6 +66,7 @@ export async function createVm(
     drives: drives.value,
     mediaFiles: { open: openDevice, isSame: isSameFile },
     networkHost: { sockets: nodeSockets, openCapture },
+    shares: shares.value,
     decompressors: nodeDecompressors,
     ...runsOn.value,
     scheduling: nodeScheduling,

@@ -9,7 +9,7 @@ import type { Drive } from "./drive.ts";
 import type { FlashStore } from "./firmware-flash.ts";
 import type { FirmwareKernel } from "./firmware-kernel.ts";
 import type { NetworkCard } from "./network-cards.ts";
-import type { VirtioDeviceName } from "./virtio-devices.ts";
+import type { SharesConfig, VirtioDeviceName } from "./virtio-devices.ts";
 import type { WatchdogAction } from "./watchdog.ts";
 
 /** The processor's pins, which the board drives. */
@@ -87,6 +87,8 @@ export interface BoardConfig {
     /** Whether drivers are offered packed rings. */
     readonly offersPacked: boolean;
   };
+  /** Folders of the host that the guest can mount; at most SHARES_MAX. Absent: none. */
+  readonly sharing?: SharesConfig | undefined;
   /** In the order of their places; at most NETWORK_CARDS_MAX. Absent: none. */
   readonly networkCards?: readonly NetworkCard[];
   /** Of the i6300ESB watchdog; without one there is none. */

@@ -291,6 +291,7 @@ export class PcBoard {
         "virtio-rng": hasVirtio("virtio-rng") ? new VirtioRng(config.entropy) : undefined,
         "virtio-console": this.#virtioConsole,
       },
+      sharing: config.sharing,
     });
     slots.attachVirtio(virtio, config.virtio.offersPacked);
     const watchdogs = attachWatchdog(config.watchdogAction, {

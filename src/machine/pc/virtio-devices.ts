@@ -1,19 +1,38 @@
-/** The virtio devices that a board is given: disks on the virtio bus, and others by their names. */
+/** The virtio devices that a board is given: disks on the virtio bus, others by their names, and shared folders. */
 
 import type { TransferBuffers } from "../../block/index.ts";
-import { VirtioBlk } from "../../devices/index.ts";
-import type { VirtioDevice } from "../../devices/index.ts";
+import { Virtio9p, VirtioBlk } from "../../devices/index.ts";
+import type { Virtio9pConfig, VirtioDevice } from "../../devices/index.ts";
+import type { SharedFolder } from "../../share/index.ts";
 import type { Drive } from "./drive.ts";
 
 /** Devices that there is one of or none. */
 export const VIRTIO_DEVICES = ["virtio-rng", "virtio-console"] as const;
 export type VirtioDeviceName = (typeof VIRTIO_DEVICES)[number];
 
+/** A folder of the host for the guest. */
+export interface Share {
+  /** Up to MOUNT_TAG_BYTES_MAX ASCII characters, different for each of a VM. */
+  readonly mountTag: string;
+  /** It outlives resets, and its owner closes it. */
+  readonly folder: SharedFolder;
+}
+
+/** Shared folders of one VM. */
+export const SHARES_MAX = 8;
+
+export interface SharesConfig {
+  readonly shares: readonly Share[];
+  /** Told of every request of the host that begins and ends. */
+  readonly requests: Virtio9pConfig["requests"];
+}
+
 export interface VirtioDevicesParts {
   readonly drives: readonly Drive[];
   readonly buffers: TransferBuffers;
   /** Those that there are. */
   readonly others: Readonly<Record<VirtioDeviceName, VirtioDevice | undefined>>;
+  readonly sharing: SharesConfig | undefined;
 }
 
 export interface NamedVirtioDevice {
@@ -23,7 +42,7 @@ export interface NamedVirtioDevice {
 
 /** In the order of their PCI device numbers: which disk is the first does not depend on what else there is. */
 export function virtioDevices(parts: VirtioDevicesParts): NamedVirtioDevice[] {
-  const { drives, buffers, others } = parts;
+  const { drives, buffers, others, sharing } = parts;
   const disks = drives
     .filter(({ bus }) => bus === "virtio")
     .map(({ device, serialNumber }, index) => ({
@@ -34,5 +53,12 @@ export function virtioDevices(parts: VirtioDevicesParts): NamedVirtioDevice[] {
     const device = others[name];
     return device === undefined ? [] : [{ name, device }];
   });
-  return [...disks, ...named];
+  return [...disks, ...named, ...(sharing === undefined ? [] : sharedFolders(sharing))];
+}
+
+function sharedFolders({ shares, requests }: SharesConfig): NamedVirtioDevice[] {
+  return shares.map(({ mountTag, folder }, index) => ({
+    name: `virtio-9p${index}`,
+    device: new Virtio9p({ mountTag: new TextEncoder().encode(mountTag), folder, requests }),
+  }));
 }
