@@ -1,5 +1,7 @@
 /** Virtio: queues, the PCI transport, and the devices. */
 
+export type { MemoryStatistics } from "./balloon/memory-statistics.ts";
+export { VirtioBalloon } from "./balloon/virtio-balloon.ts";
 export { VirtioBlk } from "./blk/virtio-blk.ts";
 export type { VirtioBlkConfig } from "./blk/virtio-blk.ts";
 export { VirtioConsole } from "./console/virtio-console.ts";
