@@ -52,6 +52,11 @@ const valid: readonly FromVmMessage[] = [
       ...{ places: Uint16Array.of(0, 0, 1, 1), pixels: new Uint8Array(4) },
     },
   },
+  { kind: "guestMemory", memory: undefined },
+  {
+    kind: "guestMemory",
+    memory: { balloonTargetBytes: 8192, balloonBytes: 4096, statistics: { freeBytes: 5, majorFaults: 2 } },
+  },
   { kind: "codeProfile", found: "unfit" },
   {
     kind: "codeProfile",
@@ -70,6 +75,11 @@ test("a message whose field is missing, or of another kind, is refused", () => {
   const spoilt = [
     { kind: "reply", id: -1, error: undefined },
     { kind: "state", state: "flying" },
+    { kind: "guestMemory", memory: { balloonTargetBytes: 0, balloonBytes: -1, statistics: undefined } },
+    {
+      kind: "guestMemory",
+      memory: { balloonTargetBytes: 0, balloonBytes: 0, statistics: { freeBytes: "5" } },
+    },
     { kind: "serialOutput", connector: "com1", bytes: "text" },
     { kind: "serialOutput", connector: "com5", bytes: new Uint8Array(1) },
     { kind: "serialOutput", connector: "com1", bytes: new Uint8Array(SERIAL_OUTPUT_WINDOW_BYTES + 1) },

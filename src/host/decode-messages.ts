@@ -215,6 +215,27 @@ const frameUpdate: Check = (value) => {
 const blocks: Check = (value) => value instanceof Uint32Array && value.length <= CODE_PROFILE_BLOCKS_MAX;
 const codeProfile = shape({ hot: blocks, lukewarm: blocks });
 
+const figure = either(isUndefined, isNumber);
+const guestMemory = shape({
+  balloonTargetBytes: isCount,
+  balloonBytes: isCount,
+  statistics: either(
+    isUndefined,
+    shape({
+      swappedInBytes: figure,
+      swappedOutBytes: figure,
+      majorFaults: figure,
+      minorFaults: figure,
+      freeBytes: figure,
+      totalBytes: figure,
+      availableBytes: figure,
+      cacheBytes: figure,
+      hugePageAllocations: figure,
+      hugePageFailures: figure,
+    }),
+  ),
+});
+
 const messagesFromVm: Readonly<Record<FromVmMessage["kind"], Check>> = {
   created: shape({}),
   refused: shape({ error }),
@@ -229,6 +250,7 @@ const messagesFromVm: Readonly<Record<FromVmMessage["kind"], Check>> = {
   screen: shape({ screen: either(isUndefined, screen) }),
   screenshot: shape({ png: either(isUndefined, isBytes(SCREENSHOT_MAX_BYTES)) }),
   frame: shape({ update: either(isUndefined, frameUpdate) }),
+  guestMemory: shape({ memory: either(isUndefined, guestMemory) }),
   codeProfile: shape({ found: either(oneOf("unfit"), codeProfile) }),
   ended: shape({ outcome, sample }),
 };
@@ -257,6 +279,8 @@ const kindsToVm = new Set<unknown>([
   "pressButton",
   "lookAtFrame",
   "takeScreenshot",
+  "setBalloon",
+  "askGuestMemory",
   "measure",
 ] satisfies ToVmMessage["kind"][]);
 

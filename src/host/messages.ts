@@ -13,6 +13,7 @@ import type {
   CodeProfileTask,
   CaseButton,
   Connector,
+  GuestMemory,
   InputEvent,
   MediumChange,
   TextScreen,
@@ -57,6 +58,10 @@ export type ToVmMessage =
   | { readonly kind: "takeScreenshot" }
   /** Asks for one "frame": what has changed since the last one, or all of it. */
   | { readonly kind: "lookAtFrame"; readonly isWhole: boolean }
+  /** The guest's balloon shall have this size. */
+  | { readonly kind: "setBalloon"; readonly sizeBytes: number }
+  /** Asks for one "guestMemory". */
+  | { readonly kind: "askGuestMemory" }
   /** Asks for one "sample". */
   | { readonly kind: "measure" };
 
@@ -104,6 +109,8 @@ export type FromVmMessage =
   | { readonly kind: "screenshot"; readonly png: Uint8Array | undefined }
   /** Undefined when the machine has no display. */
   | { readonly kind: "frame"; readonly update: FrameUpdate | undefined }
+  /** Undefined when the machine has no balloon. */
+  | { readonly kind: "guestMemory"; readonly memory: GuestMemory | undefined }
   /** At most once. */
   | { readonly kind: "codeProfile"; readonly found: CodeProfileFinding }
   | { readonly kind: "ended"; readonly outcome: VmOutcome; readonly sample: VmSample };

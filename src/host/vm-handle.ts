@@ -11,6 +11,7 @@ import type {
   CaseButton,
   Connector,
   HostTimer,
+  GuestMemory,
   InputEvent,
   MediumChange,
   Scheduling,
@@ -28,7 +29,7 @@ import {
 import { decodeFromVm } from "./decode-messages.ts";
 import type { FrameUpdate } from "./frame-changes.ts";
 import { Listeners } from "./listeners.ts";
-import type { FromVmMessage, Observation, VmProcessCommand, VmSample } from "./messages.ts";
+import type { FromVmMessage, Observation, ToVmMessage, VmProcessCommand, VmSample } from "./messages.ts";
 import type { ProcessEnding, VmProcessLink } from "./process-link.ts";
 import { ScreenFeed } from "./screen-feed.ts";
 import { SerialConsole } from "./serial-console.ts";
@@ -80,6 +81,7 @@ export class VmHandle {
   /** The text screen whenever it has changed; undefined when there is none to show. */
   readonly screens = new Listeners<TextScreen | undefined>();
   readonly #screenshots = new Listeners<Uint8Array | undefined>();
+  readonly #guestMemories = new Listeners<GuestMemory | undefined>();
   /** What the VM has to say about the code of its kernel, once. */
   readonly codeProfiles = new Listeners<CodeProfileFinding>();
   readonly #consoles: ReadonlyMap<Connector, SerialConsole>;
@@ -230,17 +232,32 @@ export class VmHandle {
 
   /** What the monitor shows now, as a PNG file; undefined without a display, and when the VM has ended. */
   async screenshot(): Promise<Uint8Array | undefined> {
+    return await this.#next(this.#screenshots, { kind: "takeScreenshot" });
+  }
+
+  /** Asks the guest to leave so much of its memory unused; without a balloon nothing comes of it. */
+  setBalloon(sizeBytes: number): void {
+    this.#link.send({ kind: "setBalloon", sizeBytes });
+  }
+
+  /** What the guest tells of its memory; undefined without a balloon, and when the VM has ended. */
+  async guestMemory(): Promise<GuestMemory | undefined> {
+    return await this.#next(this.#guestMemories, { kind: "askGuestMemory" });
+  }
+
+  /** The next that listeners hear after a request; undefined when the VM has ended. */
+  async #next<T>(listeners: Listeners<T | undefined>, request: ToVmMessage): Promise<T | undefined> {
     if (this.#state === "ended") return undefined;
     return await this.#answer((resolve) => {
-      const listening = this.#screenshots.add((png) => {
+      const listening = listeners.add((answer) => {
         listening.release();
-        resolve(png);
+        resolve(answer);
       });
       void this.ended.then(() => {
         listening.release();
         resolve(undefined);
       });
-      this.#link.send({ kind: "takeScreenshot" });
+      this.#link.send(request);
     });
   }
 
@@ -369,6 +386,9 @@ export class VmHandle {
         break;
       case "frame":
         this.#frame(message.update);
+        break;
+      case "guestMemory":
+        this.#guestMemories.emit(message.memory);
         break;
       case "codeProfile":
         this.#codeProfile(message.found);

@@ -105,6 +105,12 @@ export class VmServer {
       case "lookAtFrame":
         this.#lookAtFrame(message.isWhole);
         break;
+      case "setBalloon":
+        this.#vm?.setBalloon(message.sizeBytes);
+        break;
+      case "askGuestMemory":
+        await this.#tellGuestMemory();
+        break;
       case "measure":
         if (this.#vm !== undefined) this.#parts.send({ kind: "sample", sample: this.#fullSample(this.#vm) });
         break;
@@ -135,6 +141,12 @@ export class VmServer {
     send({ kind: "frame", update: frame && this.#frames.update(frame, isWhole) });
     const endNs = scheduling.nowNs();
     this.#nextLookNs = endNs + (LOOK_SHARE - 1) * (endNs - startNs);
+  }
+
+  async #tellGuestMemory(): Promise<void> {
+    const memory = await this.#vm?.guestMemory();
+    // The end is the last that is said.
+    if (this.#vm?.state !== "ended") this.#parts.send({ kind: "guestMemory", memory });
   }
 
   /** A bug of ours that was noticed outside the VM; false when there is no VM that could end with a report. */

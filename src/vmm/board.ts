@@ -4,6 +4,7 @@ import type { PcBoard } from "../machine/index.ts";
 
 export type Board = Pick<
   PcBoard,
+  | "balloon"
   | "bus"
   | "frame"
   | "keyboard"

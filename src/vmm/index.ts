@@ -12,7 +12,7 @@ export {
   textLines,
   usKeyStroke,
 } from "../devices/index.ts";
-export type { Frame, KeyCode, KeyStroke, TextScreen } from "../devices/index.ts";
+export type { Frame, KeyCode, KeyStroke, MemoryStatistics, TextScreen } from "../devices/index.ts";
 export { CODE_PROFILE_BLOCKS_MAX } from "../hw/index.ts";
 export type { CodeProfile, CodeProfileFinding, CodeProfileTask } from "../hw/index.ts";
 export { CONNECTORS, createBoard, PRINTER_CONNECTOR, SERIAL_CONNECTORS } from "../machine/index.ts";
@@ -31,6 +31,7 @@ export {
 export { formatCrashDump } from "./crash-dump.ts";
 export type { CrashDump } from "./crash-dump.ts";
 export type { FirmwareImages } from "./firmware-in-use.ts";
+export type { GuestMemory } from "./guest-memory.ts";
 export { GuestClock } from "./guest-clock.ts";
 export { chordInputs, KEY_INPUTS_MAX, textInput, TYPED_TEXT_MAX_CHARACTERS } from "./key-input.ts";
 export type { InputEvent, KeyInput, PointerInput } from "./key-input.ts";

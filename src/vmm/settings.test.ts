@@ -76,7 +76,7 @@ test("what is wrong is said with the setting's name", () => {
   );
   assert.equal(
     problemOf({ kernel: "k", device: ["laser"] }),
-    'The setting device must be one of isa-debug-exit, isa-debugcon, virtio-rng, virtio-console, i6300esb, isa-parallel; "laser" is not.',
+    'The setting device must be one of isa-debug-exit, isa-debugcon, virtio-rng, virtio-console, virtio-balloon, i6300esb, isa-parallel; "laser" is not.',
   );
   assert.equal(
     problemOf({ kernel: "k", "watchdog-action": "none" }),

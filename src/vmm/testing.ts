@@ -220,6 +220,7 @@ const NO_STOPS: StopStatistics = {
 export class ScriptedBoard implements Board {
   readonly bus: MachineBus;
   readonly memoryMap;
+  readonly balloon = undefined;
   readonly keyboard = new Ps2Keyboard();
   readonly mouse = new Ps2Mouse();
   readonly platform = PC_PLATFORM;

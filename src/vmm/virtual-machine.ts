@@ -44,6 +44,8 @@ import { DrivesInUse } from "./drives-in-use.ts";
 import { FirmwareInUse } from "./firmware-in-use.ts";
 import type { FirmwareImages } from "./firmware-in-use.ts";
 import { GuestClock } from "./guest-clock.ts";
+import { GuestMemoryView } from "./guest-memory.ts";
+import type { GuestMemory } from "./guest-memory.ts";
 import { HostRequests } from "./host-requests.ts";
 import { giveInput } from "./key-input.ts";
 import type { InputEvent } from "./key-input.ts";
@@ -134,6 +136,7 @@ export class VirtualMachine {
   readonly #firmware: FirmwareInUse | undefined;
   readonly #media: MediaChanges;
   readonly #networks: NetworksInUse;
+  readonly #guestMemory: GuestMemoryView | undefined;
   #resolveEnded: (outcome: VmOutcome) => void = () => undefined;
   #state: VmState = "ready";
   #request: GuestRequest | undefined;
@@ -273,6 +276,8 @@ export class VirtualMachine {
       hypervisorLeaves: KVM_CPUID,
     });
     for (const channel of this.#serial.values()) channel.connect(this.#board);
+    const { balloon } = this.#board;
+    this.#guestMemory = balloon && new GuestMemoryView(balloon, parts.scheduling);
   }
 
   get state(): VmState {
@@ -356,6 +361,16 @@ export class VirtualMachine {
   /** Puts a medium into a drive, or takes it out, as "cdrom0" or "floppy1" name it. */
   async changeMedium(drive: string, change: MediumChange): Promise<Result<void>> {
     return await this.#media.change(drive, change);
+  }
+
+  /** Asks the guest to leave so much of its memory unused; without a balloon nothing comes of it. */
+  setBalloon(sizeBytes: number): void {
+    this.#guestMemory?.setTarget(sizeBytes);
+  }
+
+  /** What the guest tells of its memory; undefined without a balloon. */
+  async guestMemory(): Promise<GuestMemory | undefined> {
+    return await this.#guestMemory?.ask();
   }
 
   get statistics(): VmStatistics {

@@ -72,7 +72,7 @@ function build(hasFirmware: boolean) {
     hasParallelPort: true,
     ...(hasFirmware ? { firmware: { image: ROM, vgaBios: undefined, variables, bootOrder: ["disk"] } } : {}),
     drives: [],
-    virtio: { devices: ["virtio-rng", "virtio-console"], offersPacked: true },
+    virtio: { devices: ["virtio-rng", "virtio-console", "virtio-balloon"], offersPacked: true },
     watchdogAction: "reset",
     networkCards: NETWORK_CARD_MODELS.map((model, index) => ({
       model,

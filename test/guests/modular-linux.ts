@@ -22,6 +22,7 @@ export const VIRTIO_MODULES = [
   "drivers/virtio/virtio_pci.ko",
   "drivers/block/virtio_blk.ko",
   "drivers/char/hw_random/virtio-rng.ko",
+  "drivers/virtio/virtio_balloon.ko",
 ] as const;
 export const NETWORK_MODULES = [
   "drivers/virtio/virtio_ring.ko",

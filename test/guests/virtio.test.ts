@@ -1,6 +1,7 @@
 /**
  * Linux with its own virtio drivers, by the legacy interface and by version 1, with split and packed queues, over the
- * pin and by messages: it finds its disk, reads and writes it with the right sums, and gets random bytes.
+ * pin and by messages: it finds its disk, reads and writes it with the right sums, gets random bytes, and gives memory into
+ * its balloon.
  */
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
@@ -10,8 +11,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 
-import { MiB } from "../../src/base/index.ts";
+import { KiB, MiB } from "../../src/base/index.ts";
 import { Unavailable } from "../programs/run-tool.ts";
+import type { GuestMemory, Vm } from "../../src/apps/embed/index.ts";
 import { BOOT_TIMEOUT_MS, guestOptions, LIMIT, linuxShell } from "./guests.ts";
 import type { LinuxShell } from "./guests.ts";
 import { modularLinux, VIRTIO_MODULES } from "./modular-linux.ts";
@@ -22,6 +24,7 @@ const DISK_BYTES = 16 * MiB;
 const WRITTEN_BYTES = 3 * MiB;
 const WRITTEN_AT = 5 * MiB;
 const COMMAND_TIMEOUT_MS = 60_000;
+const BALLOON_BYTES = 32 * MiB;
 /** Feature bits as sysfs shows them: a digit each. */
 const VERSION_1 = 32;
 const RING_PACKED = 34;
@@ -84,6 +87,15 @@ const load = (shell: LinuxShell, pciOptions = ""): Promise<string> =>
     `for m in /modules/*; do case $m in *virtio_pci.ko) o=${pciOptions};; *) o=;; esac; insmod $m $o || echo failed $m; done`,
   );
 
+/** What the guest tells once its balloon has a size. */
+async function balloonOf(vm: Vm, sizeBytes: number): Promise<GuestMemory> {
+  const endMs = performance.now() + COMMAND_TIMEOUT_MS;
+  let memory = await vm.guestMemory();
+  while (memory.balloonBytes !== sizeBytes && performance.now() < endMs) memory = await vm.guestMemory();
+  assert.equal(memory.balloonBytes, sizeBytes);
+  return await vm.guestMemory();
+}
+
 async function featuresOf(shell: LinuxShell): Promise<string> {
   return await run(shell, "cat /sys/bus/virtio/devices/virtio0/features");
 }
@@ -105,7 +117,7 @@ test(
 
     const unload = await run(
       shell,
-      "for m in virtio_rng virtio_blk virtio_pci virtio_pci_modern_dev virtio_pci_legacy_dev virtio virtio_ring; do rmmod $m; done",
+      "for m in virtio_rng virtio_balloon virtio_blk virtio_pci virtio_pci_modern_dev virtio_pci_legacy_dev virtio virtio_ring; do rmmod $m; done",
     );
     assert.equal(unload, "");
     assert.equal(await load(shell), "");
@@ -119,12 +131,26 @@ test("by messages: version 1 with split queues", LIMIT, async (t) => {
   const prepared = await prepare(t, folder.path);
   if (prepared === undefined) return;
   const { diskPath, ...options } = prepared;
-  const withApic = { append: "console=ttyS0 panic=-1", device: ["virtio-rng", "virtio-console"] } as const;
+  const withApic = {
+    append: "console=ttyS0 panic=-1",
+    device: ["virtio-rng", "virtio-console", "virtio-balloon"],
+  } as const;
   await using shell = await linuxShell({ ...options, ...withApic }, NAME);
   assert.equal(await load(shell), "");
   assert.equal((await featuresOf(shell)).slice(VERSION_1, RING_PACKED + 1), "100");
   await exercise(shell, diskPath);
   assert.match(await run(shell, "grep virtio /proc/interrupts"), /PCI-MSI \d+-edge\s+virtio\d-req\.0/);
+
+  const { statistics: before } = await shell.vm.guestMemory();
+  shell.vm.setBalloon(BALLOON_BYTES);
+  const { statistics: during } = await balloonOf(shell.vm, BALLOON_BYTES);
+  const total = Number(await run(shell, "awk '/MemTotal/ { print $2 }' /proc/meminfo")) * KiB;
+  assert.equal(during?.totalBytes, total);
+  assert.ok((during?.freeBytes ?? 0) < (before?.freeBytes ?? 0) - BALLOON_BYTES / 2);
+  assert.ok((during?.minorFaults ?? 0) > 0 && (during?.availableBytes ?? 0) > 0);
+  shell.vm.setBalloon(0);
+  const { statistics: after } = await balloonOf(shell.vm, 0);
+  assert.ok((after?.freeBytes ?? 0) > (during?.freeBytes ?? 0) + BALLOON_BYTES / 2);
 
   // From when its driver is there, what is typed goes to the virtio console: a shell has to be there too.
   const shellThere = "echo hvc0 is up >/dev/hvc0; exec sh -i </dev/hvc0 >/dev/hvc0 2>&1";

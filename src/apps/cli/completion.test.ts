@@ -41,6 +41,7 @@ test("bash completes commands, options and their values", () => {
     "isa-debugcon",
     "virtio-rng",
     "virtio-console",
+    "virtio-balloon",
     "i6300esb",
     "isa-parallel",
   ]);

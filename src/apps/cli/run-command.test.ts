@@ -312,7 +312,7 @@ const refusals: readonly [what: string, args: readonly string[], stderr: RegExp]
   [
     "an unknown device",
     ["run", "--kernel", folder.kernel, "--device", "laser"],
-    /^typevisor: The option --device must be one of isa-debug-exit, isa-debugcon, virtio-rng, virtio-console, i6300esb, isa-parallel; "laser" is not\.$/,
+    /^typevisor: The option --device must be one of isa-debug-exit, isa-debugcon, virtio-rng, virtio-console, virtio-balloon, i6300esb, isa-parallel; "laser" is not\.$/,
   ],
   [
     "a missing disk",

@@ -17,4 +17,12 @@ export type { VncServer } from "../vnc/vnc-server.ts";
 export { VmError } from "./vm-error.ts";
 export type { VmErrorCode } from "./vm-error.ts";
 export type { VmEnding, VmSample } from "../../host/index.ts";
-export type { KeyInput, PointerInput, TextScreen, VmState, VmStatistics } from "../../vmm/index.ts";
+export type {
+  GuestMemory,
+  KeyInput,
+  MemoryStatistics,
+  PointerInput,
+  TextScreen,
+  VmState,
+  VmStatistics,
+} from "../../vmm/index.ts";

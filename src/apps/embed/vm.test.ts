@@ -40,6 +40,18 @@ test("a folder that cannot be shared is an error of the start", async () => {
   assert.deepEqual(await vm.ended, { kind: "powered-off" });
 });
 
+test("a balloon has no more than the guest's memory, and is one that the VM was given", async () => {
+  await using vm = await startScript("shell", { device: ["virtio-balloon"], memory: "64M" });
+  vm.setBalloon(64 * 1024 * 1024);
+  assert.throws(() => vm.setBalloon(64 * 1024 * 1024 + 1), { code: "bad-option" });
+  assert.throws(() => vm.setBalloon(-1), { code: "bad-option" });
+  await using without = await startScript("shell");
+  assert.throws(() => without.setBalloon(0), { code: "bad-option" });
+  await assert.rejects(without.guestMemory(), { code: "bad-option" });
+  await vm.stop();
+  await assert.rejects(vm.guestMemory(), { code: "ended" });
+});
+
 test("the serial stream has everything from the beginning, and ends with the VM", async () => {
   await using vm = await startScript("say:first| shell");
   await vm.waitFor("first");

@@ -8,6 +8,7 @@ import type {
   CaseButton,
   Connector,
   DriveInput,
+  GuestMemory,
   KeyInput,
   PointerInput,
   VmDefinitionInput,
@@ -171,6 +172,29 @@ export class Vm implements AsyncDisposable {
     this.#handle.giveInput([{ kind: "pointer", ...input }]);
   }
 
+  /**
+   * Asks the guest to leave so much of its memory unused, in whole pages, as far as it can; 0 gives all back. Needs
+   * `device: ["virtio-balloon"]` and a driver. It limits the guest: the host's memory does not become free by it.
+   */
+  setBalloon(sizeBytes: number): void {
+    this.#needBalloon();
+    const { memorySizeBytes } = this.#handle.definition;
+    if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0 || sizeBytes > memorySizeBytes)
+      throw new VmError("bad-option", `A balloon has 0 to ${memorySizeBytes} bytes; ${sizeBytes} are not.`);
+    this.#handle.setBalloon(sizeBytes);
+  }
+
+  /**
+   * What the guest tells of its memory, and the size of its balloon; needs `device: ["virtio-balloon"]`. A guest that has no
+   * driver for it, is paused, or does not answer within a second has no `statistics`.
+   */
+  async guestMemory(): Promise<GuestMemory> {
+    this.#needBalloon();
+    const memory = await this.#handle.guestMemory();
+    if (memory === undefined) throw new VmError("ended", `The VM ${this.name} has ended: it has no memory.`);
+    return memory;
+  }
+
   /** Stops guest code and the guest's clock. */
   async pause(): Promise<void> {
     await withVmErrors(this.#handle.pause());
@@ -211,6 +235,16 @@ export class Vm implements AsyncDisposable {
     const sample = await this.#handle.measure();
     if (sample === undefined) throw new VmError("process-died", `The VM ${this.name} has lost its process.`);
     return sample;
+  }
+
+  #needBalloon(): void {
+    if (!this.#handle.definition.devices.includes("virtio-balloon"))
+      throw new VmError(
+        "bad-option",
+        `The VM ${this.name} has no balloon: it needs the device virtio-balloon.`,
+      );
+    if (this.state === "ended")
+      throw new VmError("ended", `The VM ${this.name} has ended: it has no memory.`);
   }
 
   #port(connector: Connector): VmPort {

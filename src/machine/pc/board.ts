@@ -24,6 +24,7 @@ import {
   Ps2Keyboard,
   Ps2Mouse,
   SpdEeprom,
+  VirtioBalloon,
   VirtioConsole,
   VirtioRng,
 } from "../../devices/index.ts";
@@ -127,6 +128,9 @@ export class PcBoard {
 
   /** Undefined on a board without diskette drives. Diskettes are taken out and put in through it. */
   readonly floppyController: Fdc82077aa | undefined;
+
+  /** Undefined on a board without one. */
+  readonly balloon: VirtioBalloon | undefined;
 
   readonly #config: BoardConfig;
   readonly #pins: PoweredPins;
@@ -281,6 +285,7 @@ export class PcBoard {
     this.#virtioConsole = hasVirtio("virtio-console")
       ? new VirtioConsole({ transmit: (byte) => events.serialOutput(byte, "com1") })
       : undefined;
+    this.balloon = hasVirtio("virtio-balloon") ? new VirtioBalloon(ram.sizeBytes) : undefined;
     const buffers = new TransferBuffers(TRANSFER_BYTES_MAX);
     const slots = new ExpansionSlots(this.#pci, { buses: this, dma: config.dma, sendMessage });
     slots.attachNvme(config.drives, buffers);
@@ -290,6 +295,7 @@ export class PcBoard {
       others: {
         "virtio-rng": hasVirtio("virtio-rng") ? new VirtioRng(config.entropy) : undefined,
         "virtio-console": this.#virtioConsole,
+        "virtio-balloon": this.balloon,
       },
       sharing: config.sharing,
     });

@@ -7,7 +7,7 @@ import type { SharedFolder } from "../../share/index.ts";
 import type { Drive } from "./drive.ts";
 
 /** Devices that there is one of or none. */
-export const VIRTIO_DEVICES = ["virtio-rng", "virtio-console"] as const;
+export const VIRTIO_DEVICES = ["virtio-rng", "virtio-console", "virtio-balloon"] as const;
 export type VirtioDeviceName = (typeof VIRTIO_DEVICES)[number];
 
 /** A folder of the host for the guest. */
