@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { MiB } from "../../src/base/index.ts";
 import { MemoryDisk, SECTOR_BYTES, TransferBuffers } from "../../src/block/index.ts";
-import { VirtioBlk, VirtioConsole, VirtioNet, VirtioRng } from "../../src/devices/index.ts";
+import { VirtioBalloon, VirtioBlk, VirtioConsole, VirtioNet, VirtioRng } from "../../src/devices/index.ts";
 import { writeDescriptor } from "../../src/devices/virtio/queue/testing.ts";
 import {
   bench,
@@ -41,11 +41,12 @@ const SINK_BYTES = 5000;
 
 type Driver = ModernDriver | LegacyDriver;
 
-const KINDS = ["blk", "blk", "rng", "console", "net", "net"] as const;
+const KINDS = ["blk", "blk", "rng", "console", "net", "net", "balloon"] as const;
 type Kind = (typeof KINDS)[number];
 /** Before each frame. */
 const NET_HEADER_BYTES = 12;
 const NET_QUEUES = 3;
+const BALLOON_QUEUES = 3;
 
 interface Subject {
   readonly on: Bench;
@@ -56,6 +57,8 @@ interface Subject {
   readonly writeHeader: (ram: GuestRam, random: Random, queueIndex: number) => void;
   /** What a buffer has before the data. */
   readonly headerBytes: number;
+  /** What of a buffer of 512 bytes the device fills, with 77h behind the header. */
+  readonly filledBytes: number;
   /** What the host does with the device by itself. */
   readonly hostActs: (random: Random) => void;
   /** Brings the host back to where another device of the kind finds it. */
@@ -104,6 +107,7 @@ function build(kind: Kind, offersPacked: boolean): Subject {
   const usual = {
     queues: 1,
     headerBytes: 0,
+    filledBytes: SECTOR_BYTES,
     writeHeader: writeBlockRequest,
     disk: undefined,
     hostSettles: nothing,
@@ -133,6 +137,15 @@ function build(kind: Kind, offersPacked: boolean): Subject {
       };
       const feed = (): void => void device.receive(new Uint8Array(SECTOR_BYTES).fill(0x77));
       return { ...usual, on: bench(device, options), hostActs, feed };
+    }
+    case "balloon": {
+      const device = new VirtioBalloon(RAM_BYTES);
+      const hostActs = (random: Random): void => {
+        device.targetBytes = random.below(2 * RAM_BYTES);
+        device.askStatistics();
+      };
+      const balloon = { queues: BALLOON_QUEUES, filledBytes: 0, hostActs, feed: nothing };
+      return { ...usual, ...balloon, on: bench(device, options) };
     }
     case "net": {
       const link = new RecordedLink();
@@ -341,7 +354,7 @@ class Chaos {
 }
 
 /** A driver that keeps to the rules, on a device that has seen others. */
-async function proveItWorks({ on, disk, headerBytes, feed }: Subject): Promise<void> {
+async function proveItWorks({ on, disk, headerBytes, filledBytes, feed }: Subject): Promise<void> {
   on.pci.reset();
   on.pci.writeConfig(0x10, 4, LEGACY_PORT);
   on.pci.writeConfig(0x14, 4, MSIX_GPA);
@@ -362,8 +375,9 @@ async function proveItWorks({ on, disk, headerBytes, feed }: Subject): Promise<v
   driver.notify(0);
   feed();
   await settle();
-  assert.deepEqual(queue.takeUsed(), [{ id, writtenBytes: SECTOR_BYTES + (disk === undefined ? 0 : 1) }]);
-  assert.ok(on.ram.slice(DATA_GPA + headerBytes, SECTOR_BYTES - headerBytes).every((byte) => byte === 0x77));
+  assert.deepEqual(queue.takeUsed(), [{ id, writtenBytes: filledBytes + (disk === undefined ? 0 : 1) }]);
+  const filled = on.ram.slice(DATA_GPA + headerBytes, Math.max(0, filledBytes - headerBytes));
+  assert.ok(filled.every((byte) => byte === 0x77));
 }
 
 /** Fuzzes `count` devices of seeds from `seed` on; throws the first failure with its seed. Returns the faults met. */

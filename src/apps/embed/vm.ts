@@ -24,7 +24,7 @@ import { VmError, vmErrorOf, withVmErrors } from "./vm-error.ts";
 /**
  * What to start. A `kernel` or a drive is needed; the others default as on the command line: `name`, `initrd`, `module`,
  * `append`, `memory` (a number is bytes, a text may be "256M"), `disk` ("FILE,readonly" or `{ file, readonly: true }`), `boot` ("cdrom,disk"),
- * `cpu` ("v2,-sse4_2"), `tier`, `profile`, `timeout` (seconds), `device`.
+ * `share` (`{ folder, tag: "host", writable: true }`), `cpu` ("v2,-sse4_2"), `tier`, `profile`, `timeout` (seconds), `device`.
  */
 export type VmOptions = VmDefinitionInput;
 

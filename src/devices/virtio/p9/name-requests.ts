@@ -1,4 +1,7 @@
-/** Requests that find, make, move and remove names. */
+/**
+ * Requests that find, make, move and remove names. The group that a request wants for what it makes is not heard: it belongs
+ * to the user who runs the VM, like everything that the VM makes.
+ */
 
 import { ERRNO, LINK_TARGET_BYTES_MAX } from "../../../share/index.ts";
 import type { FolderNode, NodeAttributes, ShareResult } from "../../../share/index.ts";
