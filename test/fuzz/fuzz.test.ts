@@ -19,7 +19,7 @@ const VIRTIO_DEVICES = 25;
 const NVME_CONTROLLERS = 25;
 const IDE_CONTROLLERS = 20;
 const NETWORK_CARDS = 40;
-const P9_SESSIONS = 6;
+const P9_SESSIONS = 8;
 
 test("random guests at CPL 0 neither crash the engine, nor keep it, nor leave their memory, in any tier", () => {
   const result = fuzzEngine(1, (cases) => cases >= ENGINE_GUESTS);

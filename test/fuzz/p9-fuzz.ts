@@ -1,17 +1,25 @@
 /**
  * 9P fuzz: a client that knows every message and breaks the rules. Requests of every type with fids, names, lengths and
  * offsets of which some are wrong, some cut short or with bytes changed, several at a time and with answers of the host held
- * back, resets among them. Nothing throws, every request of a queue that lives is answered, nothing outside of the folder is asked for, and
- * when the session ends nothing is held any more.
+ * back, resets among them. Nothing throws, every request of a queue that lives is answered, and when the session ends nothing is held any
+ * more. Some sessions are with a folder of the host: what is beside that stays as it was.
  */
 import assert from "node:assert/strict";
+import { mkdir, mkdtempDisposable, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { unwrap } from "../../src/base/index.ts";
 import { MESSAGE, WALK_NAMES_MAX } from "../../src/devices/virtio/p9/messages.ts";
 import { joined, message, P9Client, text, u16, u32, u64, u8 } from "../../src/devices/virtio/p9/testing.ts";
 import { settle } from "../../src/devices/virtio/testing.ts";
+import { openSharedFolder } from "../../src/platform/node/index.ts";
+import type { SharedFolder } from "../../src/share/index.ts";
 import { MemoryFolder } from "../../src/share/testing.ts";
 import { Random } from "../oracle/index.ts";
 
 const STEPS = 200;
+const HOST_STEPS = 60;
 const STEP_MAX_MS = 2000;
 const FIDS = 6;
 /** As many as the client has places for. */
@@ -134,35 +142,96 @@ class Chaos {
   }
 }
 
-async function settled(client: P9Client): Promise<void> {
-  for (let turn = 0; turn < 200 && client.hostRequests > 0; turn++) await settle();
+/** A folder, and what the fuzz does with it from the host's side. */
+interface Subject {
+  readonly folder: SharedFolder;
+  /** Lets the host work. */
+  readonly wait: () => Promise<void>;
+  /** Holds answers back, and gives them. */
+  readonly hold: () => void;
+  readonly release: () => void;
+  /** Once the session has ended and nothing is under way. */
+  readonly check: () => Promise<void>;
+}
+
+function memorySubject(random: Random): Subject {
+  const folder = new MemoryFolder();
+  folder.put("a", "some text");
+  folder.put("inner", "more", "file", folder.put("b", "", "folder"));
+  folder.put("c", "../../..", "link");
+  return {
+    folder,
+    wait: settle,
+    hold() {
+      folder.isReadOnly = random.below(10) === 0;
+      folder.hold();
+    },
+    release: () => folder.release(),
+    check() {
+      assert.equal(folder.heldCount, 0, "nothing is held by a session that has ended");
+      return Promise.resolve();
+    },
+  };
+}
+
+const openCount = async (): Promise<number> => (await readdir("/proc/self/fd")).length;
+const OUTSIDE = ["secret", "shared"];
+const SECRET = "outside of the folder";
+
+/** In a folder of the host, beside which there is something that must stay as it is. */
+async function hostSubject(outside: string): Promise<Subject> {
+  const inside = join(outside, "shared");
+  await mkdir(join(inside, "b"), { recursive: true });
+  await writeFile(join(outside, "secret"), SECRET);
+  await writeFile(join(inside, "a"), "some text");
+  await symlink("../secret", join(inside, "c"));
+  await symlink("..", join(inside, "b", "c"));
+  const openBefore = await openCount();
+  const folder = unwrap(await openSharedFolder({ path: inside, isReadOnly: false }));
+  const nothing = (): void => undefined;
+  return {
+    folder,
+    wait: () => setTimeout(1, undefined),
+    hold: nothing,
+    release: nothing,
+    async check() {
+      // Descriptors are closed by another thread.
+      const endMs = performance.now() + STEP_MAX_MS;
+      let open = await openCount();
+      while (open > openBefore + 1 && performance.now() < endMs) open = await openCount();
+      assert.equal(open, openBefore + 1, "nothing is open but the folder itself");
+      await folder.close();
+      assert.deepEqual((await readdir(outside)).toSorted(), OUTSIDE);
+      assert.equal(await readFile(join(outside, "secret"), "utf8"), SECRET);
+    },
+  };
+}
+
+async function settled(client: P9Client, { wait }: Subject): Promise<void> {
+  const endMs = performance.now() + STEP_MAX_MS;
+  while (client.hostRequests > 0 && performance.now() < endMs) await wait();
   assert.equal(client.hostRequests, 0, "every request ends");
 }
 
 /** Of one session of many batches; returns how many requests were answered with an error. */
-async function session(random: Random): Promise<number> {
-  const folder = new MemoryFolder();
-  folder.put("a", "some text");
-  folder.put("a", "inner", "file", folder.put("b", "", "folder"));
-  folder.put("c", "../../..", "link");
-  const client = new P9Client(folder);
+async function session(random: Random, subject: Subject, steps: number): Promise<number> {
+  const { folder, wait } = subject;
+  const client = new P9Client(folder, "fuzz", wait);
   await client.attach(0);
   const chaos = new Chaos(random);
   let errors = 0;
-  for (let step = 0; step < STEPS; step++) {
+  for (let step = 0; step < steps; step++) {
     const start = performance.now();
-    folder.isReadOnly = random.below(10) === 0;
-    const isHeld = random.below(4) === 0;
-    if (isHeld) folder.hold();
+    if (random.below(4) === 0) subject.hold();
     const count = 1 + random.below(BATCH_MAX);
     for (let index = 0; index < count; index++) {
       client.offer(chaos.request(), random.below(8) === 0 ? 11 + random.below(200) : ROOM_BYTES);
-      if (random.below(4) === 0) await settle();
+      if (random.below(4) === 0) await wait();
     }
     const isReset = random.below(10) === 0;
     if (isReset) client.connect();
-    folder.release();
-    await settled(client);
+    subject.release();
+    await settled(client, subject);
     const replies = client.replies();
     if (!isReset) assert.equal(replies.length, count, "every request is answered");
     errors += replies.filter(({ errno }) => errno !== 0).length;
@@ -174,16 +243,25 @@ async function session(random: Random): Promise<number> {
   await client.attach(0);
   assert.equal((await client.call("getattr", u32(0), u64(0))).errno, 0, "who keeps to the rules is served");
   client.connect();
-  assert.equal(folder.heldCount, 0, "nothing is held by a session that has ended");
+  await subject.check();
   return errors;
 }
 
-/** Fuzzes `count` sessions of seeds from `seed` on; throws the first failure with its seed. Returns the errors met. */
+/**
+ * Fuzzes `count` sessions of seeds from `seed` on, one in eight with a folder of the host; throws the first failure with its
+ * seed. Returns the errors met.
+ */
 export async function fuzzP9(seed: number, count: number): Promise<number> {
   let errors = 0;
   for (let next = seed; next < seed + count; next++) {
+    const random = new Random(next);
     try {
-      errors += await session(new Random(next));
+      if (next % 8 === 0) {
+        await using outside = await mkdtempDisposable(join(tmpdir(), "typevisor-fuzz-"));
+        errors += await session(random, await hostSubject(outside.path), HOST_STEPS);
+      } else {
+        errors += await session(random, memorySubject(random), STEPS);
+      }
     } catch (error) {
       throw new Error(`p9, seed ${String(next)}`, { cause: error });
     }

@@ -1,5 +1,6 @@
 /** The client's side of 9P over virtio: puts requests together, sends them through a queue, and takes replies apart. */
 
+import type { SharedFolder } from "../../../share/index.ts";
 import { MemoryFolder } from "../../../share/testing.ts";
 import type { QueueDriver } from "../queue/testing.ts";
 import { bench, ModernDriver, readable, settle, writable } from "../testing.ts";
@@ -102,13 +103,13 @@ export class Reply {
 }
 
 export class P9Client {
-  readonly folder: MemoryFolder;
   readonly device: Virtio9p;
   readonly on: Bench;
   readonly driver: ModernDriver;
   queue: QueueDriver;
   /** Requests of the host that have begun and not ended. */
   hostRequests = 0;
+  readonly #wait: () => Promise<void>;
   #sentCount = 0;
   readonly #places = new Map<number, number>();
 
@@ -117,8 +118,9 @@ export class P9Client {
     return REPLY_GPA + (this.#sentCount % PLACES) * PLACE_BYTES;
   }
 
-  constructor(folder = new MemoryFolder(), mountTag = "shared") {
-    this.folder = folder;
+  /** `wait` lets the host do what it can do meanwhile. */
+  constructor(folder: SharedFolder = new MemoryFolder(), mountTag = "shared", wait = settle) {
+    this.#wait = wait;
     const requests = { began: () => void this.hostRequests++, ended: () => void this.hostRequests-- };
     this.device = new Virtio9p({ mountTag: raw(mountTag), folder, requests });
     this.on = bench(this.device);
@@ -159,7 +161,7 @@ export class P9Client {
     this.offer(bytes, roomBytes);
     const replies: Reply[] = [];
     for (let turn = 0; turn < TURNS_MAX && replies.length === 0; turn++) {
-      await settle();
+      await this.#wait();
       replies.push(...this.replies());
     }
     const [reply, ...others] = replies;
