@@ -96,7 +96,7 @@ test("folders of the host, one to write and one to read", LIMIT, async (t) => {
     "rm /rw/large",
     "mkdir /rw/many; cd /rw/many; touch $(seq 1 300); cd /",
     "ls /rw/many | wc -l; rm -r /rw/many",
-    "cat /rw/soft",
+    "cat /rw/soft; echo",
   ];
   assert.equal(await run(changes.join("; ")), "300\r\none\r\nt");
   assert.deepEqual((await readdir(writable)).toSorted(), ["a", "hard", "out", "soft"]);
