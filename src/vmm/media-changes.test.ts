@@ -8,6 +8,7 @@ import type { BlockDevice } from "../block/index.ts";
 import type { Drive, RemovableDrive } from "../machine/index.ts";
 import type { DriveDefinition } from "./drive-settings.ts";
 import { DrivesInUse } from "./drives-in-use.ts";
+import { HostRequests } from "./host-requests.ts";
 import { MediaChanges } from "./media-changes.ts";
 import type { MediumChange } from "./media-changes.ts";
 import { parseVmDefinition } from "./vm-definition.ts";
@@ -58,7 +59,10 @@ function setUp() {
     ...{ bus, medium, serialNumber: String(index) },
     device: disks[index] ?? new OpenDisk(new Uint8Array(512)),
   }));
-  const inUse = new DrivesInUse(drives, { requested: () => undefined, idle: () => undefined });
+  const inUse = new DrivesInUse(
+    drives,
+    new HostRequests({ requested: () => undefined, idle: () => undefined }),
+  );
   const removable = definitions.map(({ medium }, index) => {
     if (medium === "disk") return undefined;
     const drive = new TestDrive();
