@@ -153,7 +153,8 @@ test("by messages: version 1 with split queues", LIMIT, async (t) => {
   assert.ok((after?.freeBytes ?? 0) > (during?.freeBytes ?? 0) + BALLOON_BYTES / 2);
 
   // From when its driver is there, what is typed goes to the virtio console: a shell has to be there too.
-  const shellThere = "echo hvc0 is up >/dev/hvc0; exec sh -i </dev/hvc0 >/dev/hvc0 2>&1";
+  // It is open without a break: Linux drops what was typed when the last one closes a terminal.
+  const shellThere = "exec <>/dev/hvc0 >&0 2>&1; echo hvc0 is up; exec sh -i";
   await shell.vm.write(
     `insmod /console/virtio_console.ko; stty -F /dev/hvc0 -echo; setsid sh -c '${shellThere}'\n`,
   );
