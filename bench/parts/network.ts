@@ -25,7 +25,7 @@ const PROGRAM = `/${OUR_FOLDER}/net-work`;
 /** The host's loopback, as guests of both know it. */
 const HOST = "10.0.2.2";
 const ADDRESS = "ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up; ip route add default via 10.0.2.2";
-const PREPARE = `[ -e /sys/class/net/eth0 ] || { for module in /modules/*; do insmod $module; done; ${ADDRESS}; }`;
+const PREPARE = `grep -q eth0 /proc/net/dev || { for module in /modules/*; do insmod $module; done; ${ADDRESS}; }`;
 
 /** Arguments of net-work.c by the task's name. */
 const WORK = {
