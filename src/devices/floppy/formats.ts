@@ -21,7 +21,7 @@ export interface FloppyFormat {
 export type FloppyDriveName = "360K" | "1.2M" | "720K" | "1.44M" | "2.88M";
 
 export interface FloppyDriveType {
-  /** Of CMOS byte 10h. */
+  /** Of CMOS byte 10h. 2.88M has two, AMI's 5 and IBM's 6; SeaBIOS knows only the first and takes the other for 160K. */
   readonly cmosType: number;
   /** Tracks per side of what it was made for; the heads go {@link SPARE_CYLINDERS} further. */
   readonly cylinders: 40 | 80;
@@ -34,7 +34,7 @@ export const FLOPPY_DRIVE_TYPES: Readonly<Record<FloppyDriveName, FloppyDriveTyp
   "1.2M": { cmosType: 2, cylinders: 80, reads: { "1.2M": 500, "360K": 300 } },
   "720K": { cmosType: 3, cylinders: 80, reads: { "720K": 250 } },
   "1.44M": { cmosType: 4, cylinders: 80, reads: { "1.44M": 500, "720K": 250 } },
-  "2.88M": { cmosType: 6, cylinders: 80, reads: { "2.88M": 1000, "1.44M": 500, "720K": 250 } },
+  "2.88M": { cmosType: 5, cylinders: 80, reads: { "2.88M": 1000, "1.44M": 500, "720K": 250 } },
 };
 
 export const FLOPPY_FORMATS: readonly FloppyFormat[] = [

@@ -279,6 +279,12 @@ test("a diskette is read by DMA channel 2 and IRQ 6, through every part in betwe
   assert.deepEqual(m.log, ["written 1191936+512", "written 1192448+512"]);
 });
 
+test("CMOS names a drive of 2.88M by the number that firmware knows", () => {
+  const m = pc({ drives: [diskette(2880)] });
+  m.out(0x70, 0x10);
+  assert.equal(m.in(0x71), 0x50);
+});
+
 test("without a diskette drive there is no controller", () => {
   const m = pc();
   assert.equal(m.board.floppyController, undefined);
