@@ -15,6 +15,7 @@ import { readKernelImage } from "./kernel-image.ts";
 import type { BootProtocol, KernelImage } from "./kernel-image.ts";
 import { BootLayout } from "./layout.ts";
 import { loadLinuxCode32, loadLinuxElf } from "./linux.ts";
+import { loadLinuxRealMode } from "./linux-real-mode.ts";
 import { loadMultiboot } from "./multiboot.ts";
 import { loadMultiboot2 } from "./multiboot2.ts";
 import { loadPvh } from "./pvh.ts";
@@ -56,6 +57,8 @@ function place(ram: GuestRam, image: KernelImage, request: BootRequest): CpuStat
       return loadLinuxElf(layoutFor(image.elf.view.name), image.elf, image.bzImage, request);
     case "linux-code32":
       return loadLinuxCode32(layoutFor(image.bzImage.view.name), image.bzImage, request);
+    case "linux-real-mode":
+      return loadLinuxRealMode(layoutFor(image.bzImage.view.name), image.bzImage, request);
     case "pvh":
       return loadPvh(layoutFor(image.elf.view.name), image.elf, image.entryGpa, request);
     case "multiboot1":

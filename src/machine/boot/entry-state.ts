@@ -100,6 +100,26 @@ export function enterProtected32(ram: GuestRam, gdtGpa: number, eip: number, gpr
   return flatState(ram, gdtGpa, CODE_32, eip, gprs);
 }
 
+/** Real mode at `codeSegment`:0, with one segment for data and stack; the BIOS serves interrupts. */
+export function enterReal(dataSegment: number, codeSegment: number, sp: number): CpuState {
+  const segment = (selector: number, attributes: number): SegmentState => ({
+    ...{ selector, base: BigInt(selector * 16), limit: 0xffff, attributes },
+  });
+  const data = segment(dataSegment, 0x0093);
+  return {
+    gpr: [0, 0, 0, 0, sp, ...Array.from({ length: 11 }, () => 0)].map(BigInt),
+    rip: 0n,
+    rflags: RFLAGS_RESET,
+    cs: segment(codeSegment, 0x009b),
+    ...{ ss: data, ds: data, es: data, fs: data, gs: data },
+    ldtr: UNUSABLE,
+    tr: { selector: 0, base: 0n, limit: 0xffff, attributes: 0x008b },
+    gdtr: { base: 0n, limit: 0xffff },
+    idtr: { base: 0n, limit: 0x3ff },
+    ...{ cr0: CR0_ET, cr2: 0n, cr3: 0n, cr4: 0n, cr8: 0n, efer: 0n },
+  };
+}
+
 /** 64-bit mode at `rip` with the page tables whose top level is at `pml4Gpa`. */
 export function enterLong64(
   ram: GuestRam,

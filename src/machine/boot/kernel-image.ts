@@ -19,9 +19,9 @@ import { pvhEntry } from "./pvh.ts";
 
 /**
  * "auto" prefers multiboot 1 over 2 and both over PVH for an ELF file (Xen carries all three), and Linux's own protocol for
- * a bzImage.
+ * a bzImage: by its 16-bit entry ("linux16") only if it has no other.
  */
-export const BOOT_PROTOCOLS = ["auto", "linux", "pvh", "multiboot1", "multiboot2"] as const;
+export const BOOT_PROTOCOLS = ["auto", "linux", "linux16", "pvh", "multiboot1", "multiboot2"] as const;
 export type BootProtocol = (typeof BOOT_PROTOCOLS)[number];
 
 export type KernelImage =
@@ -29,6 +29,8 @@ export type KernelImage =
   | { readonly kind: "linux"; readonly elf: ElfImage; readonly bzImage: BzImage | undefined }
   /** A bzImage (or something in its clothes, like memtest86+) that is entered at code32_start and unpacks itself. */
   | { readonly kind: "linux-code32"; readonly bzImage: BzImage }
+  /** The same, entered in real mode through its set-up code. */
+  | { readonly kind: "linux-real-mode"; readonly bzImage: BzImage }
   | {
       readonly kind: "pvh";
       readonly elf: ElfImage;
@@ -71,6 +73,7 @@ export async function readKernelImage(
 }
 
 const MISSING: Partial<Record<BootProtocol, string>> = {
+  linux16: "set-up code of a bzImage",
   pvh: "PVH entry note",
   multiboot1: "multiboot header",
   multiboot2: "multiboot 2 header",
@@ -92,6 +95,8 @@ async function readBzImage(
 ): Promise<KernelImage | undefined> {
   if (protocol === "multiboot1" || protocol === "multiboot2") return undefined;
   const bzImage = parseBzImage(view);
+  const only16 = bzImage.payload === undefined && bzImage.code32Start === 0;
+  if (protocol === "linux16" || (only16 && protocol !== "pvh")) return { kind: "linux-real-mode", bzImage };
   const unpacked =
     bzImage.payload === undefined
       ? undefined
@@ -116,7 +121,7 @@ function readPlainImage(view: ImageView, protocol: BootProtocol): KernelImage | 
     const header = findMultiboot2Header(view);
     if (header !== undefined) return { kind: "multiboot2", view, header, elf };
   }
-  if (protocol === "multiboot1" || protocol === "multiboot2") return undefined;
+  if (protocol === "multiboot1" || protocol === "multiboot2" || protocol === "linux16") return undefined;
   const entryGpa = elf === undefined ? undefined : pvhEntry(elf);
   return elf === undefined || entryGpa === undefined
     ? undefined
@@ -133,6 +138,8 @@ export function describeKernel(image: KernelImage): string {
       return `${linuxName(image.bzImage)}, ${image.elf.bits}-bit boot protocol`;
     case "linux-code32":
       return `${linuxName(image.bzImage)}, 32-bit boot protocol, not unpacked`;
+    case "linux-real-mode":
+      return `${linuxName(image.bzImage)}, 16-bit boot protocol`;
     case "pvh":
       return `${image.bzImage === undefined ? "ELF" : linuxName(image.bzImage)}, PVH`;
     case "multiboot1":

@@ -45,7 +45,7 @@ const ZERO_PAGE = {
 export const MAX_E820_ENTRIES = 128;
 
 /** "Undefined loader": we have no assigned number. */
-const LOADER_UNDEFINED = 0xff;
+export const LOADER_UNDEFINED = 0xff;
 const SETUP_RNG_SEED = 9;
 const SETUP_DATA_HEADER_BYTES = 16;
 /** A page-table walk away from the kernel for a vmlinux that came without a setup header. */
@@ -118,14 +118,7 @@ function placeZeroPage(
   );
   ram.writeU32(page + SETUP.cmdLinePtr, commandLine);
 
-  const ramDisk = onlyModule(name, request.modules);
-  if (ramDisk !== undefined && ramDisk.bytes.length > 0) {
-    const limitGpa = (bzImage?.initrdMaxGpa ?? DEFAULT_INITRD_MAX) + 1;
-    const gpa = layout.allocateTop("initial RAM disk", ramDisk.bytes.length, limitGpa);
-    ram.write(gpa, ramDisk.bytes);
-    ram.writeU32(page + SETUP.ramdiskImage, gpa);
-    ram.writeU32(page + SETUP.ramdiskSize, ramDisk.bytes.length);
-  }
+  placeRamDisk(layout, name, request.modules, bzImage?.initrdMaxGpa ?? DEFAULT_INITRD_MAX, page);
 
   if (request.rngSeed !== undefined && (bzImage?.version ?? VERSION_SETUP_DATA) >= VERSION_SETUP_DATA) {
     ram.writeU64(page + SETUP.setupData, BigInt(placeRngSeed(layout, request.rngSeed)));
@@ -146,6 +139,23 @@ function placeZeroPage(
   ram.writeU8(page + ZERO_PAGE.e820Entries, e820.length / E820_ENTRY_BYTES);
   ram.write(page + ZERO_PAGE.e820Table, e820);
   return page;
+}
+
+/** The RAM disk as high as the kernel allows, and its place in the setup header that begins at `headerGpa`. */
+export function placeRamDisk(
+  layout: BootLayout,
+  name: string,
+  modules: readonly BootModule[],
+  maxGpa: number,
+  headerGpa: number,
+): void {
+  const { ram } = layout;
+  const ramDisk = onlyModule(name, modules);
+  if (ramDisk === undefined || ramDisk.bytes.length === 0) return;
+  const gpa = layout.allocateTop("initial RAM disk", ramDisk.bytes.length, maxGpa + 1);
+  ram.write(gpa, ramDisk.bytes);
+  ram.writeU32(headerGpa + SETUP.ramdiskImage, gpa);
+  ram.writeU32(headerGpa + SETUP.ramdiskSize, ramDisk.bytes.length);
 }
 
 function onlyModule(name: string, modules: readonly BootModule[]): BootModule | undefined {

@@ -7,6 +7,7 @@ import type { Vm, VmOptions } from "../../../src/apps/embed/index.ts";
 
 export type BootPath =
   | "bzImage"
+  | "bzImage, 16-bit"
   | "PVH"
   | "multiboot 1"
   | "multiboot 2"

@@ -45,6 +45,12 @@ export const LINUX_ROWS: readonly GuestRow[] = [
     run: startWith(() => guest("linux-amd64")),
   },
   {
+    id: "linux-amd64-bzimage16",
+    ...{ guest: "Debian Linux amd64", packages: AMD64, path: "bzImage, 16-bit", firmware: "built-in BIOS" },
+    ...{ mark: markOf("linux-amd64"), limitSeconds: 120 },
+    run: startWith(async () => ({ ...(await guest("linux-amd64")), protocol: "linux16" })),
+  },
+  {
     id: "linux-amd64-pvh",
     ...{ guest: "Debian Linux amd64", packages: AMD64, path: "PVH", firmware: "none" },
     ...{ mark: markOf("linux-amd64"), limitSeconds: 120, isShort: true },

@@ -4,10 +4,11 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
+import type { VmOptions } from "../../../src/apps/embed/index.ts";
 import { filesOfPackage } from "../package-files.ts";
 import { makeDiskette, makeSyslinuxDiskette } from "./media.ts";
 import { bothBioses, startWith } from "./row.ts";
-import type { GuestRow } from "./row.ts";
+import type { GuestRow, RowBench } from "./row.ts";
 
 const GRUB = {
   ...{ guest: "GRUB 2.06", packages: ["grub-rescue-pc"], limitSeconds: 60 },
@@ -28,6 +29,17 @@ async function grubLegacyDiskette(folder: string): Promise<string> {
   return await makeDiskette(folder, image);
 }
 
+async function toIpxePrompt(bench: RowBench, options: VmOptions): Promise<void> {
+  const vm = await bench.start({ ...options, memory: "64M" });
+  await vm.waitForScreen("Press Ctrl-B for the iPXE command line", bench.patience);
+  vm.typeKeys([
+    { kind: "press", key: "ControlLeft" },
+    { kind: "key", key: "KeyB" },
+    { kind: "release", key: "ControlLeft" },
+  ]);
+  await bench.reachMark(vm);
+}
+
 export const LOADER_ROWS: readonly GuestRow[] = [
   ...bothBioses({
     ...{ id: "grub-floppy", ...GRUB, path: "diskette", bus: "floppy" },
@@ -46,18 +58,13 @@ export const LOADER_ROWS: readonly GuestRow[] = [
   ...bothBioses({
     ...{ id: "ipxe-cd", guest: "iPXE", packages: ["ipxe"], path: "CD", bus: "IDE", limitSeconds: 60 },
     mark: { where: "screen", text: "iPXE>" },
-    async run(bench) {
-      const cdrom = await packageFile("ipxe", "usr/lib/ipxe/ipxe.iso");
-      const vm = await bench.start({ cdrom, memory: "64M" });
-      await vm.waitForScreen("Press Ctrl-B for the iPXE command line", bench.patience);
-      vm.typeKeys([
-        { kind: "press", key: "ControlLeft" },
-        { kind: "key", key: "KeyB" },
-        { kind: "release", key: "ControlLeft" },
-      ]);
-      await bench.reachMark(vm);
-    },
+    run: async (bench) => toIpxePrompt(bench, { cdrom: await packageFile("ipxe", "usr/lib/ipxe/ipxe.iso") }),
   }),
+  {
+    ...{ id: "ipxe-kernel", guest: "iPXE", packages: ["ipxe"], path: "bzImage, 16-bit", limitSeconds: 60 },
+    ...{ firmware: "built-in BIOS", mark: { where: "screen", text: "iPXE>" } },
+    run: async (bench) => toIpxePrompt(bench, { kernel: await packageFile("ipxe", "boot/ipxe.lkrn") }),
+  },
   {
     id: "grub-legacy",
     ...{ guest: "GRUB 0.97", packages: ["grub-legacy"], path: "diskette", firmware: "built-in BIOS" },
