@@ -38,6 +38,18 @@ test("set-up code is entered in real mode with a stack of its own, behind which 
   assert.equal(new TextDecoder().decode(ram.slice(0x1e000, 6).slice()), "quiet\0");
 });
 
+test("the video mode is the command line's", async () => {
+  const modeOf = async (commandLine: string): Promise<number> => {
+    const { ram } = await load(buildBzImage({ code32Start: 0, cmdlineSize: 255 }), "auto", { commandLine });
+    return ram.readU16(SETUP_GPA + 0x1fa);
+  };
+  const words = ["vga=normal", "a vga=ask b", "vga=0x317", "vga=791", "vga=01427", "vga=ext vga=0x318"];
+  const modes = [0xffff, 0xfffd, 0x317, 0x317, 0x317, 0x318];
+  assert.deepEqual(await Promise.all(words.map(modeOf)), modes);
+  // What the image itself has.
+  assert.deepEqual(await Promise.all(["quiet", "vga=nonsense", "novga=791"].map(modeOf)), [0, 0, 0]);
+});
+
 test("the initial RAM disk lies at the top of memory", async () => {
   const modules = [{ name: "initrd", bytes: Uint8Array.of(1, 2, 3) }];
   const { ram } = await load(buildBzImage({ code32Start: 0 }), "auto", { modules });

@@ -3,7 +3,7 @@
  * is loaded below 640 KiB and entered in real mode, where it asks the BIOS for what it wants to know. It is for what only
  * wears a bzImage's clothes and has no 32-bit entry, such as iPXE, and for who asks for it.
  *
- * Missing on purpose: kernels that load low (zImage), and a choice of the video mode (`vga=` in the command line).
+ * Missing on purpose: kernels that load low (zImage).
  */
 
 import { alignUp } from "../../base/index.ts";
@@ -30,6 +30,8 @@ const HEAP_END_OFFSET = STACK_OFFSET - 0x200;
 const ENTRY_SEGMENTS = 0x20;
 const CAN_USE_HEAP = 1 << 7;
 const PROTECTED_GPA = 0x100000;
+/** "Special Command Line Options", `vga=`: what the loader understands and gives as a number. */
+const VIDEO_MODES: Readonly<Record<string, number>> = { normal: 0xffff, ext: 0xfffe, ask: 0xfffd };
 
 export function loadLinuxRealMode(layout: BootLayout, bzImage: BzImage, request: BootRequest): CpuState {
   const { ram } = layout;
@@ -55,6 +57,18 @@ export function loadLinuxRealMode(layout: BootLayout, bzImage: BzImage, request:
   ram.writeU8(field(SETUP.loadflags), ram.readU8(field(SETUP.loadflags)) | CAN_USE_HEAP);
   ram.writeU16(field(SETUP.heapEndPtr), HEAP_END_OFFSET);
   ram.writeU32(field(SETUP.cmdLinePtr), SETUP_GPA + STACK_OFFSET);
+  const mode = videoMode(request.commandLine);
+  if (mode !== undefined) ram.writeU16(field(SETUP.vidMode), mode);
   placeRamDisk(layout, view.name, request.modules, bzImage.initrdMaxGpa, SETUP_GPA);
   return enterReal(SETUP_GPA >>> 4, (SETUP_GPA >>> 4) + ENTRY_SEGMENTS, STACK_OFFSET);
+}
+
+/** The mode that the last `vga=` of the command line asks for: by name, or as a C number of 16 bits. */
+function videoMode(commandLine: string): number | undefined {
+  const [, word = ""] = [...commandLine.matchAll(/(?:^|\s)vga=(\S+)/g)].at(-1) ?? [];
+  const named = VIDEO_MODES[word];
+  if (named !== undefined) return named;
+  if (/^0x[0-9a-f]{1,4}$/i.test(word)) return Number.parseInt(word, 16);
+  if (/^0[0-7]{0,6}$/.test(word)) return Number.parseInt(word, 8) & 0xffff;
+  return /^[1-9]\d{0,4}$/.test(word) ? Number(word) & 0xffff : undefined;
 }
