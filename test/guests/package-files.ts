@@ -51,7 +51,10 @@ export async function packageTree(packageNames: readonly string[]): Promise<stri
       await mkdir(own);
       await cp(await unpackPackage(name, own), together, { recursive: true, verbatimSymlinks: true });
     }
-    await rename(together, tree);
+    await rename(together, tree).catch((thrown: unknown) => {
+      // Another process has made the same meanwhile.
+      if (!existsSync(tree)) throw thrown;
+    });
   } finally {
     await rm(work, { recursive: true });
   }

@@ -17,8 +17,6 @@ const PARTITION_START = MiB;
 export const partitionOf = (disk: string): string => `${disk}?offset=${PARTITION_START}`;
 const LINUX_PARTITION = 0x83;
 const MBR_CODE_BYTES = 440;
-/** The first 2 KiB, whose code reads the rest; UEFI takes all of an image. */
-const BIOS_LOAD_SIZE = ["-boot-load-size", "4"] as const;
 /** For an application and nothing else. */
 const EFI_IMAGE_BYTES = 4 * MiB;
 const LIBRARIES = "usr/lib/x86_64-linux-gnu";
@@ -35,8 +33,20 @@ export async function layOut(folder: string, files: MediumFiles): Promise<void> 
   }
 }
 
-/** A CD that isolinux starts: an image without emulation, with the table that it wants in its own file. */
-export async function makeIsolinuxCd(path: string, files: MediumFiles, configuration: string): Promise<void> {
+/** The image is not taken for a disk, and its first 2 KiB are loaded; it finds the rest by a table that is put into it. */
+/** The first 2 KiB, whose code reads the rest; UEFI takes all of an image. */
+const NO_EMULATION = ["-no-emul-boot", "-boot-load-size", "4", "-boot-info-table"];
+
+/**
+ * A CD that isolinux starts; with `isHybrid` also a disk, by a boot sector that finds isolinux, as what is written to USB
+ * sticks.
+ */
+export async function makeIsolinuxCd(
+  path: string,
+  files: MediumFiles,
+  configuration: string,
+  isHybrid = false,
+): Promise<void> {
   const tree = await packageTree(["isolinux", "syslinux-common"]);
   const modules = join(tree, "usr/lib/syslinux/modules/bios");
   const own = (name: string): MediumFiles => ({ [`isolinux/${name}`]: { from: join(modules, name) } });
@@ -46,24 +56,26 @@ export async function makeIsolinuxCd(path: string, files: MediumFiles, configura
     "isolinux/isolinux.bin": { from: join(tree, "usr/lib/ISOLINUX/isolinux.bin") },
     "isolinux/isolinux.cfg": { text: configuration },
     ...own("ldlinux.c32"),
-    ...own("libcom32.c32"),
-    ...own("libutil.c32"),
-    ...own("mboot.c32"),
-    ...own("reboot.c32"),
   });
-  await makeIso(path, folder, ["-b", "isolinux/isolinux.bin"], [...BIOS_LOAD_SIZE, "-boot-info-table"]);
+  const hybrid = ["-isohybrid-mbr", join(tree, "usr/lib/ISOLINUX/isohdpfx.bin")];
+  const boot = ["-b", "isolinux/isolinux.bin", ...NO_EMULATION, ...(isHybrid ? hybrid : [])];
+  await makeIso(path, folder, boot);
+}
+
+/** A CD whose boot image the BIOS shows as a diskette or as a disk. */
+export async function makeEmulatingCd(
+  path: string,
+  image: string,
+  emulated: "diskette" | "disk",
+): Promise<void> {
+  const folder = `${path}.tree`;
+  await layOut(folder, { "boot.img": { from: image } });
+  await makeIso(path, folder, ["-b", "boot.img", ...(emulated === "disk" ? ["-hard-disk-boot"] : [])]);
 }
 
 const GRUB_MODULES = [
-  "biosdisk",
-  "normal",
-  "linux",
-  "multiboot",
-  "multiboot2",
-  "serial",
-  "echo",
-  "test",
-  "gzio",
+  ...["biosdisk", "normal", "linux", "multiboot", "multiboot2", "serial", "echo", "sleep", "test", "gzio"],
+  ...["vbe", "gfxterm", "font"],
 ];
 
 /** A CD that GRUB starts, all of it in one image, with this configuration. */
@@ -72,22 +84,14 @@ export async function makeGrubCd(path: string, files: MediumFiles, configuration
   const image = "boot/grub/eltorito.img";
   await layOut(folder, { ...files, "boot/grub/grub.cfg": { text: configuration } });
   await makeGrubImage(join(folder, image), "i386-pc-eltorito", "/boot/grub", ["iso9660"]);
-  await makeIso(path, folder, ["-b", image], [...BIOS_LOAD_SIZE, "-boot-info-table", "--grub2-boot-info"]);
+  await makeIso(path, folder, ["-b", image, ...NO_EMULATION, "--grub2-boot-info"]);
 }
 
-async function makeIso(
-  path: string,
-  folder: string,
-  boot: readonly string[],
-  table: readonly string[],
-): Promise<void> {
+async function makeIso(path: string, folder: string, boot: readonly string[]): Promise<void> {
   const tree = await packageTree(["xorriso", "libisoburn1", "libisofs6", "libburn4", "libjte2"]);
   await runTool(
     join(tree, "usr/bin/xorriso"),
-    [
-      ...["-as", "mkisofs", "-quiet", "-R", "-o", path, ...boot, "-c", "boot.cat"],
-      ...["-no-emul-boot", ...table, folder],
-    ],
+    ["-as", "mkisofs", "-quiet", "-R", "-o", path, "-c", "boot.cat", ...boot, folder],
     { env: { LD_LIBRARY_PATH: join(tree, LIBRARIES) } },
   );
 }
@@ -124,7 +128,8 @@ export async function makeGrubDisk(path: string, folder: string, sizeBytes: numb
   ]);
   const sector = Buffer.alloc(SECTOR_BYTES);
   (await readFile(join(platform, "boot.img"))).copy(sector, 0, 0, MBR_CODE_BYTES);
-  sector.set([0x80, 0, 0, 0, LINUX_PARTITION, 0, 0, 0], 446);
+  const [first, last] = [PARTITION_START / SECTOR_BYTES, sizeBytes / SECTOR_BYTES - 1];
+  sector.set([0x80, ...chs(first), LINUX_PARTITION, ...chs(last)], 446);
   sector.writeUInt32LE(PARTITION_START / SECTOR_BYTES, 454);
   sector.writeUInt32LE((sizeBytes - PARTITION_START) / SECTOR_BYTES, 458);
   sector.writeUInt16LE(0xaa55, 510);
@@ -157,7 +162,21 @@ export async function makeEfiCd(path: string, files: MediumFiles, system: Medium
   const image = `${path}.efi`;
   await makeFatDisk(image, EFI_IMAGE_BYTES, system);
   await copyFile(image, join(folder, "efi.img"));
-  await makeIso(path, folder, ["-e", "efi.img"], []);
+  await makeIso(path, folder, ["-e", "efi.img", "-no-emul-boot"]);
+}
+
+const HEADS = 16;
+const SECTORS_PER_TRACK = 63;
+const CYLINDERS_MAX = 1024;
+/** Of a disk of whole cylinders; the BIOS takes the geometry from the partition's end when it emulates one. */
+export const CYLINDER_BYTES = HEADS * SECTORS_PER_TRACK * SECTOR_BYTES;
+
+/** Head, sector and cylinder as a partition table has them, or what it has for a place beyond them. */
+function chs(sector: number): readonly number[] {
+  const cylinder = Math.floor(sector / (HEADS * SECTORS_PER_TRACK));
+  if (cylinder >= CYLINDERS_MAX) return [0xfe, 0xff, 0xff];
+  const head = Math.floor(sector / SECTORS_PER_TRACK) % HEADS;
+  return [head, ((sector % SECTORS_PER_TRACK) + 1) | ((cylinder >> 2) & 0xc0), cylinder & 0xff];
 }
 
 /** A diskette of full size, for an image that ends with its last used sector. */

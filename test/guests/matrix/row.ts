@@ -3,6 +3,9 @@
  * `rows-*.ts`; `main.ts` runs them, and docs/guests.md has them as a table.
  */
 
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+
 import type { Vm, VmOptions } from "../../../src/apps/embed/index.ts";
 
 export type BootPath =
@@ -17,6 +20,9 @@ export type BootPath =
   | "CD"
   | "CD, isolinux"
   | "CD, GRUB"
+  | "CD as a diskette"
+  | "CD as a disk"
+  | "CD image on a disk"
   | "UEFI"
   | "UEFI, GRUB"
   | "EFI stub"
@@ -71,6 +77,22 @@ export const startWith =
   async (bench) => {
     await bench.reachMark(await bench.start(await options(bench)));
   };
+
+const LOOK_MS = 1000;
+
+/** For a mark that is a picture: looks at the screen until it is there. */
+export async function waitForPicture(
+  bench: RowBench,
+  vm: Vm,
+  isThere: (png: Uint8Array) => boolean,
+): Promise<void> {
+  const endMs = performance.now() + bench.patience.timeoutMs;
+  while (!isThere(await vm.screenshot())) {
+    assert.ok(performance.now() < endMs, "the picture did not come");
+    await delay(LOOK_MS);
+  }
+  await bench.markSeen(vm);
+}
 
 /** The same system with the built-in BIOS and with SeaBIOS. */
 export function bothBioses(row: Omit<GuestRow, "firmware">): GuestRow[] {

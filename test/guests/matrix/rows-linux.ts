@@ -1,12 +1,11 @@
 /** Linux on every way to boot it: loaded directly, from disks, CDs and by UEFI; and Debian's installer. */
 
-import assert from "node:assert/strict";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 
+import { filesOfPackage } from "../package-files.ts";
 import { makeFatDisk, makeGrubDisk, makeIsolinuxCd, layOut } from "./media.ts";
 import { shareOfColor } from "./picture.ts";
-import { bothBioses, startWith } from "./row.ts";
+import { bothBioses, startWith, waitForPicture } from "./row.ts";
 import type { GuestRow, RowBench } from "./row.ts";
 import { guest, installerFiles, linuxFiles, markOf } from "./systems.ts";
 import { MiB } from "../../../src/base/index.ts";
@@ -16,11 +15,16 @@ const AMD64 = ["linux-image-cloud-amd64", "busybox-static"];
 const I386 = ["linux-image-686:i386", "busybox-static:i386"];
 const SERIAL = "console=ttyS0 panic=-1";
 
-async function isolinuxCd(bench: RowBench, name: "linux-amd64" | "linux-i386"): Promise<string> {
+async function isolinuxCd(
+  bench: RowBench,
+  name: "linux-amd64" | "linux-i386",
+  isHybrid = false,
+): Promise<string> {
   const { kernel, initrd } = await linuxFiles(name);
   const cd = join(bench.folder, "linux.iso");
   const configuration = `SERIAL 0\nDEFAULT linux\nLABEL linux\n  KERNEL /vmlinuz\n  INITRD /initrd\n  APPEND ${SERIAL}\n`;
-  await makeIsolinuxCd(cd, { vmlinuz: { from: kernel }, initrd: { from: initrd } }, configuration);
+  const files = { vmlinuz: { from: kernel }, initrd: { from: initrd } };
+  await makeIsolinuxCd(cd, files, configuration, isHybrid);
   return cd;
 }
 
@@ -71,6 +75,17 @@ export const LINUX_ROWS: readonly GuestRow[] = [
     ...{ mark: markOf("linux-amd64"), limitSeconds: 180 },
     run: startWith(async (bench) => ({ cdrom: await isolinuxCd(bench, "linux-amd64") })),
   }),
+  ...bothBioses({
+    id: "linux-amd64-isohybrid",
+    ...{
+      guest: "Debian Linux amd64",
+      packages: [...AMD64, "isolinux"],
+      path: "CD image on a disk",
+      bus: "IDE",
+    },
+    ...{ mark: markOf("linux-amd64"), limitSeconds: 180 },
+    run: startWith(async (bench) => ({ disk: `${await isolinuxCd(bench, "linux-amd64", true)},bus=ide` })),
+  }),
   {
     id: "linux-i386-bzimage",
     ...{ guest: "Debian Linux i386", packages: I386, path: "bzImage", firmware: "none" },
@@ -99,13 +114,26 @@ export const LINUX_ROWS: readonly GuestRow[] = [
     mark: { where: "picture", what: "the list of languages in 1024 × 768, one chosen" },
     async run(bench) {
       const vm = await bench.start(await installerFiles());
-      const endMs = performance.now() + bench.patience.timeoutMs;
-      while (!showsLanguages(await vm.screenshot())) {
-        assert.ok(performance.now() < endMs, "the list of languages did not come");
-        await delay(LOOK_MS);
-      }
-      await bench.markSeen(vm);
+      await waitForPicture(bench, vm, showsLanguages);
     },
+  },
+  {
+    id: "linux-amd64-systemd-boot",
+    ...{ guest: "Debian Linux amd64", packages: [...AMD64, "systemd-boot-efi", "mtools"], path: "UEFI" },
+    ...{ firmware: "OVMF", bus: "NVMe", mark: markOf("linux-amd64"), limitSeconds: 240 },
+    run: startWith(async (bench) => {
+      const { kernel, initrd } = await linuxFiles("linux-amd64");
+      const loader = "usr/lib/systemd/boot/efi/systemd-bootx64.efi";
+      const file = await filesOfPackage("systemd-boot-efi", [loader]);
+      const entry = `title Linux\nlinux /vmlinuz\ninitrd /initrd\noptions ${SERIAL}\n`;
+      const disk = join(bench.folder, "efi.img");
+      await makeFatDisk(disk, 64 * MiB, {
+        "EFI/BOOT/BOOTX64.EFI": { from: file("systemd-bootx64.efi") },
+        "loader/entries/linux.conf": { text: entry },
+        ...{ vmlinuz: { from: kernel }, initrd: { from: initrd } },
+      });
+      return { disk: `${disk},bus=nvme` };
+    }),
   },
   {
     id: "linux-amd64-uefi",
@@ -123,7 +151,6 @@ export const LINUX_ROWS: readonly GuestRow[] = [
   },
 ];
 
-const LOOK_MS = 2000;
 /** Where the installer draws the language that is chosen, and the background beside its window. */
 const CHOSEN = { x: 312, y: 368, width: 360, height: 16 };
 const BACKGROUND = { x: 0, y: 0, width: 16, height: 740 };

@@ -5,9 +5,18 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 import type { VmOptions } from "../../../src/apps/embed/index.ts";
-import { filesOfPackage } from "../package-files.ts";
-import { makeDiskette, makeSyslinuxDiskette } from "./media.ts";
-import { bothBioses, startWith } from "./row.ts";
+import { filesOfPackage, packageTree } from "../package-files.ts";
+import {
+  CYLINDER_BYTES,
+  layOut,
+  makeDiskette,
+  makeEmulatingCd,
+  makeGrubCd,
+  makeGrubDisk,
+  makeSyslinuxDiskette,
+} from "./media.ts";
+import { shareOfColor } from "./picture.ts";
+import { bothBioses, startWith, waitForPicture } from "./row.ts";
 import type { GuestRow, RowBench } from "./row.ts";
 
 const GRUB = {
@@ -19,6 +28,14 @@ async function packageFile(packageName: string, path: string): Promise<string> {
   const name = path.slice(path.lastIndexOf("/") + 1);
   return (await filesOfPackage(packageName, [path]))(name);
 }
+
+const GRAPHICAL_MENU = `loadfont /boot/grub/unicode.pf2
+set gfxmode=1024x768
+set color_highlight=white/red
+terminal_output gfxterm
+menuentry "Nothing" { true }
+`;
+const CHOSEN_ENTRY = { x: 200, y: 76, width: 700, height: 12 };
 
 /** Its two stages, one behind the other, as its manual has it for a diskette without a file system. */
 async function grubLegacyDiskette(folder: string): Promise<string> {
@@ -56,6 +73,18 @@ export const LOADER_ROWS: readonly GuestRow[] = [
     })),
   }),
   ...bothBioses({
+    id: "grub-graphics",
+    ...{ guest: "GRUB 2.06", packages: ["grub-pc-bin", "grub-common"], path: "CD, GRUB", limitSeconds: 60 },
+    mark: { where: "picture", what: "a menu in 1024 × 768, by VBE" },
+    async run(bench) {
+      const font = join(await packageTree(["grub-common", "grub-pc-bin"]), "usr/share/grub/unicode.pf2");
+      const cdrom = join(bench.folder, "grub.iso");
+      await makeGrubCd(cdrom, { "boot/grub/unicode.pf2": { from: font } }, GRAPHICAL_MENU);
+      const vm = await bench.start({ cdrom, memory: "64M" });
+      await waitForPicture(bench, vm, (png) => shareOfColor(png, CHOSEN_ENTRY, [0xa8, 0, 0]) > 0.7);
+    },
+  }),
+  ...bothBioses({
     ...{ id: "ipxe-cd", guest: "iPXE", packages: ["ipxe"], path: "CD", bus: "IDE", limitSeconds: 60 },
     mark: { where: "screen", text: "iPXE>" },
     run: async (bench) => toIpxePrompt(bench, { cdrom: await packageFile("ipxe", "usr/lib/ipxe/ipxe.iso") }),
@@ -71,6 +100,29 @@ export const LOADER_ROWS: readonly GuestRow[] = [
     ...{ bus: "floppy", mark: { where: "screen", text: "grub>" }, limitSeconds: 120 },
     run: startWith(async (bench) => ({ floppy: await grubLegacyDiskette(bench.folder), memory: "64M" })),
   },
+  ...bothBioses({
+    id: "cd-as-diskette",
+    ...{ guest: "GRUB 0.97", packages: ["grub-legacy"], path: "CD as a diskette", bus: "IDE" },
+    ...{ mark: { where: "screen", text: "grub>" }, limitSeconds: 120 },
+    run: startWith(async (bench) => {
+      const cdrom = join(bench.folder, "diskette.iso");
+      await makeEmulatingCd(cdrom, await grubLegacyDiskette(bench.folder), "diskette");
+      return { cdrom, memory: "64M" };
+    }),
+  }),
+  ...bothBioses({
+    id: "cd-as-disk",
+    ...{ guest: "GRUB 2.06", packages: ["grub-pc-bin"], path: "CD as a disk", bus: "IDE" },
+    ...{ mark: { where: "screen", text: "from the emulated disk" }, limitSeconds: 120 },
+    run: startWith(async (bench) => {
+      const file = (name: string): string => join(bench.folder, name);
+      const [tree, disk, cdrom] = [file("tree"), file("disk.img"), file("disk.iso")];
+      await layOut(tree, { "boot/grub/grub.cfg": { text: "echo from the emulated disk\nsleep 60\n" } });
+      await makeGrubDisk(disk, tree, 17 * CYLINDER_BYTES);
+      await makeEmulatingCd(cdrom, disk, "disk");
+      return { cdrom, memory: "64M" };
+    }),
+  }),
   ...bothBioses({
     id: "syslinux-memdisk",
     ...{
