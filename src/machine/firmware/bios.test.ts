@@ -56,6 +56,24 @@ test("hard disks are read by cylinder, head and sector", async () => {
   assert.deepEqual(bench.written.at(-1), [BUFFER, 2 * SECTOR_BYTES]);
 });
 
+test("a virtual-8086 task reads into upper memory where its monitor has put it", async () => {
+  const bench = await FirmwareBench.start({ disks: [disk(8 * MiB)] });
+  const { ram } = bench;
+  const [directory, table, frame, upper] = [0x10_0000, 0x10_1000, 0x10_2000, 0xd_0000];
+  ram.writeU32(directory, table | 7);
+  for (let page = 0; page < 256; page++) ram.writeU32(table + 4 * page, (page << 12) | 7);
+  ram.writeU32(table + 4 * (upper >>> 12), frame | 7);
+  const task = { rflags: 1n << 17n, cr0: 0x8000_0001n, cr3: BigInt(directory) };
+  const registers = { ax: 0x0201, bx: 0, cx: 0x0002, dx: 0x0080, es: upper >>> 4 };
+
+  const answer = await bench.interrupt(0x13, registers, task);
+  assert.deepEqual([answer.carry, answer.eax, ram.readU32(frame)], [false, 1, 1]);
+  assert.equal(ram.readU32(upper), 0);
+  // Read-only for the task: nothing is read.
+  ram.writeU32(table + 4 * (upper >>> 12), frame | 5);
+  assert.equal((await bench.interrupt(0x13, registers, task)).carry, true);
+});
+
 test("sectors past the end are not found, and the status stays until asked for", async () => {
   const bench = await FirmwareBench.start({ diskettes: [disk(FLOPPY_BYTES)] });
   const answer = await bench.interrupt(0x13, { ax: 0x0201, bx: BUFFER, cx: 0x5001, dx: 0 });

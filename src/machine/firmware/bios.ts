@@ -3,8 +3,8 @@
  * services of this folder. It works on the machine as firmware does, through ports and memory, but in TypeScript: the
  * processor stands still while a service runs.
  *
- * Deliberately missing: option ROMs, a setup, protected-mode entries (BIOS32, APM), INT 5h (print screen), real-mode
- * addresses that a virtual-8086 monitor maps elsewhere.
+ * Deliberately missing: option ROMs, a setup, protected-mode entries (BIOS32, APM), INT 5h (print screen). Its own data and
+ * the screen's memory are where they are physically, wherever a virtual-8086 monitor maps their addresses.
  */
 
 import type { BlockDevice } from "../../block/index.ts";
@@ -138,17 +138,16 @@ export class Bios {
   #untried: (() => Promise<Bootable | undefined>)[] = [];
 
   constructor(parts: BiosParts) {
-    const { ram, ports, mmio, clock, dma, memoryMap } = parts;
+    const { ram, ports, mmio, clock, memoryMap } = parts;
     this.#parts = parts;
     this.#data = new BiosData(ram);
     this.#video = new VideoServices(ram, ports, mmio, this.#data);
-    this.#disk = new DiskServices(dma, this.#data);
-    this.#realTimeClock = new RealTimeClock(dma, ports, this.#data);
+    this.#disk = new DiskServices(this.#data);
+    this.#realTimeClock = new RealTimeClock(ports, this.#data);
     this.#pointingDevice = new PointingDevice(ram, ports, this.#data, parts.mouse);
     this.#system = new SystemServices({
       pointingDevice: this.#pointingDevice,
       realTimeClock: this.#realTimeClock,
-      dma,
       ports,
       clock,
       memoryMap,
@@ -157,7 +156,7 @@ export class Bios {
     });
     this.#keyboard = new KeyboardServices(ports, this.#data, parts.onReset);
     this.#time = new TimeServices(ports, this.#data, this.#realTimeClock);
-    this.#pci = new PciServices(parts.pci, dma, parts.linkIrqs);
+    this.#pci = new PciServices(parts.pci, parts.linkIrqs);
     this.#communication = new CommunicationServices(ports, this.#data);
   }
 
@@ -183,7 +182,7 @@ export class Bios {
   serve(state: CpuState): Promise<CpuState> | undefined {
     const served = romCallAt(Number(state.cs.base + state.rip));
     if (served === undefined) return undefined;
-    const call = new ServiceCall(state, this.#parts.ram, this.#parts.dma);
+    const call = new ServiceCall(state, this.#parts.dma);
     if (served.kind === "interrupt") return this.#interrupt(served, call);
     this.#selfTest();
     call.useStack(0, BOOT_GPA);

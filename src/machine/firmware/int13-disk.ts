@@ -9,7 +9,6 @@
 
 import { assert } from "../../base/index.ts";
 import type { BlockResult } from "../../block/index.ts";
-import type { Dma } from "../../hw/index.ts";
 import type { BiosData } from "./bios-data.ts";
 import { disketteDrive, FIRST_DISK } from "./bios-drive.ts";
 import type { BiosDrive } from "./bios-drive.ts";
@@ -48,13 +47,11 @@ const PACKET_BLOCKS_MAX = 127;
 const SPECIFICATION_BYTES = 0x13;
 
 export class DiskServices {
-  readonly #dma: Dma;
   readonly #data: BiosData;
   readonly #drives = new Map<number, BiosDrive>();
   #boot: ElToritoBoot | undefined;
 
-  constructor(dma: Dma, data: BiosData) {
-    this.#dma = dma;
+  constructor(data: BiosData) {
     this.#data = data;
   }
 
@@ -162,14 +159,14 @@ export class DiskServices {
     const isPlace = cylinder < cylinders && call.dh < heads && sector >= 1 && sector <= sectorsPerTrack;
     if (!isPlace) return STATUS.sectorNotFound;
     const first = (cylinder * heads + call.dh) * sectorsPerTrack + sector - 1;
-    const status = await this.#transfer(call.ah, drive, first, count, call.inEs(call.bx));
+    const status = await this.#transfer(call, drive, first, count, call.inEs(call.bx));
     if (status === STATUS.ok) call.al = count;
     return status;
   }
 
   async #bySector(call: ServiceCall, drive: BiosDrive): Promise<Status> {
-    const packetGpa = call.inDs(call.si);
-    const bytes = this.#dma.readable(packetGpa, PACKET_BYTES);
+    const packetAt = call.inDs(call.si);
+    const bytes = call.memory.bytes(packetAt, PACKET_BYTES);
     if (bytes === undefined) return STATUS.badCommand;
     const packet = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const count = packet.getUint16(2, true);
@@ -178,31 +175,32 @@ export class DiskServices {
     const segment = packet.getUint16(6, true);
     const first = Number(packet.getBigUint64(8, true));
     if (isLong) return STATUS.badCommand;
-    const status = await this.#transfer(call.ah & 0x0f, drive, first, count, segment * 16 + offset);
+    const status = await this.#transfer(call, drive, first, count, segment * 16 + offset);
     // On an error, how many blocks have been transferred.
-    if (status !== STATUS.ok) this.#dma.write(packetGpa + 2, Uint8Array.of(0, 0));
+    if (status !== STATUS.ok) call.memory.write(packetAt + 2, Uint8Array.of(0, 0));
     return status;
   }
 
-  /** `operation` is that of AH = 02h to 04h. */
+  /** What AH = 02h to 04h and 42h to 44h do, with the caller's memory from `linear` on. */
   async #transfer(
-    operation: number,
+    { ah, memory }: ServiceCall,
     drive: BiosDrive,
     first: number,
     count: number,
-    gpa: number,
+    linear: number,
   ): Promise<Status> {
+    const operation = ah & 0x0f;
     if (first + count > drive.sectorCount) return STATUS.sectorNotFound;
     const buffer = new Uint8Array(count * drive.sectorBytes);
     if (count === 0) return STATUS.ok;
     if (operation === 0x03) {
       if (drive.isReadOnly) return STATUS.writeProtected;
-      if (!this.#dma.read(gpa, buffer)) return STATUS.dmaBoundary;
+      if (!memory.read(linear, buffer)) return STATUS.dmaBoundary;
       return statusOf(await drive.write(first, buffer));
     }
     const status = statusOf(await drive.read(first, buffer));
     if (status !== STATUS.ok || operation === 0x04) return status;
-    return this.#dma.write(gpa, buffer) ? STATUS.ok : STATUS.dmaBoundary;
+    return memory.write(linear, buffer) ? STATUS.ok : STATUS.dmaBoundary;
   }
 
   #parameters(call: ServiceCall, drive: BiosDrive | undefined): Status {
@@ -257,8 +255,8 @@ export class DiskServices {
   }
 
   #extendedParameters(call: ServiceCall, drive: BiosDrive): Status {
-    const gpa = call.inDs(call.si);
-    const offered = this.#dma.readable(gpa, 2);
+    const at = call.inDs(call.si);
+    const offered = call.memory.bytes(at, 2);
     if (offered === undefined) return STATUS.badCommand;
     const wanted = (offered[0] ?? 0) | ((offered[1] ?? 0) << 8);
     if (wanted < PARAMETER_BYTES) return STATUS.badCommand;
@@ -274,7 +272,7 @@ export class DiskServices {
     result.setBigUint64(16, BigInt(drive.sectorCount), true);
     result.setUint16(24, drive.sectorBytes, true);
     if (size >= PARAMETERS_WITH_DPTE_BYTES) result.setUint32(26, NO_TABLE, true);
-    return this.#dma.write(gpa, new Uint8Array(result.buffer)) ? STATUS.ok : STATUS.badCommand;
+    return call.memory.write(at, new Uint8Array(result.buffer)) ? STATUS.ok : STATUS.badCommand;
   }
 
   /** El Torito 1.0, section 4.2: the emulation's specification packet; AL = 00h ends it. */
@@ -283,7 +281,7 @@ export class DiskServices {
     if (boot === undefined || (call.dl !== boot.drive.number && call.dl !== 0x7f)) return STATUS.badCommand;
     const packet = boot.specification();
     assert(packet.length === SPECIFICATION_BYTES, "the packet has its size");
-    if (!this.#dma.write(call.inDs(call.si), packet)) return STATUS.badCommand;
+    if (!call.memory.write(call.inDs(call.si), packet)) return STATUS.badCommand;
     if (call.al !== 0) return STATUS.ok;
     this.#drives.delete(boot.drive.number);
     this.#boot = undefined;

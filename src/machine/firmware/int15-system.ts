@@ -7,7 +7,7 @@
  */
 
 import { KiB, MiB } from "../../base/index.ts";
-import type { Clock, Dma, PortBus } from "../../hw/index.ts";
+import type { Clock, PortBus } from "../../hw/index.ts";
 import { E820_ENTRY_BYTES, encodeE820 } from "../boot/index.ts";
 import type { MemoryRange } from "../boot/index.ts";
 import type { BiosData } from "./bios-data.ts";
@@ -35,7 +35,6 @@ const MOVE_WORDS_MAX = 0x8000;
 const MOVE_EXCEPTION = 0x02;
 
 export interface SystemServicesParts {
-  readonly dma: Dma;
   readonly ports: PortBus;
   readonly clock: Clock;
   readonly data: BiosData;
@@ -141,19 +140,19 @@ export class SystemServices {
   /** CX:DX microseconds, with interrupts enabled. */
   #wait(call: ServiceCall): boolean {
     const { clock } = this.#parts;
-    this.#waitEndNs ??= clock.nowNs() + ((call.cx << 16) + call.dx) * NS_PER_US;
+    this.#waitEndNs ??= clock.nowNs() + (call.cx * 0x1_0000 + call.dx) * NS_PER_US;
     if (clock.nowNs() < this.#waitEndNs) return false;
     this.#waitEndNs = undefined;
     return true;
   }
 
   #moveBlock(call: ServiceCall): void {
-    const { dma } = this.#parts;
-    const table = dma.readable(call.inEs(call.si), MOVE_TABLE_BYTES);
+    const { memory } = call;
+    const table = memory.bytes(call.inEs(call.si), MOVE_TABLE_BYTES);
     const lengthBytes = 2 * Math.min(call.cx, MOVE_WORDS_MAX);
-    const bytes =
-      table === undefined ? undefined : dma.readable(baseOf(table, MOVE_SOURCE), lengthBytes)?.slice();
-    const isDone = table !== undefined && bytes !== undefined && dma.write(baseOf(table, MOVE_TARGET), bytes);
+    const bytes = table === undefined ? undefined : memory.bytes(baseOf(table, MOVE_SOURCE), lengthBytes);
+    const isDone =
+      table !== undefined && bytes !== undefined && memory.write(baseOf(table, MOVE_TARGET), bytes);
     call.ah = isDone ? 0 : MOVE_EXCEPTION;
     call.carry = !isDone;
     call.zero = isDone;
@@ -186,11 +185,11 @@ export class SystemServices {
 
   /** One range a call; EBX is the number of the next one, 0 at the beginning and after the last. */
   #memoryMap(call: ServiceCall): void {
-    const { dma, memoryMap } = this.#parts;
+    const { memoryMap } = this.#parts;
     const index = call.ebx;
     const range = memoryMap[index];
     const isAsked = call.edx === SMAP && call.ecx >= E820_ENTRY_BYTES && range !== undefined;
-    if (!isAsked || !dma.write(call.inEs(call.di), encodeE820([range]))) {
+    if (!isAsked || !call.memory.write(call.inEs(call.di), encodeE820([range]))) {
       refuse(call);
       return;
     }

@@ -3,7 +3,7 @@
  * and routing an interrupt (0Fh), which the power-on self-test has done.
  */
 
-import type { AccessSize, Dma, PciFunction } from "../../hw/index.ts";
+import type { AccessSize, PciFunction } from "../../hw/index.ts";
 import { PCI_HEADER } from "../../hw/index.ts";
 import type { PciBus } from "../pci/index.ts";
 import { PCI_DEVICES, PCI_FUNCTIONS } from "../pci/index.ts";
@@ -29,13 +29,11 @@ const SIZES: readonly AccessSize[] = [1, 2, 4];
 
 export class PciServices {
   readonly #bus: PciBus;
-  readonly #dma: Dma;
   readonly #routingEntries: Uint8Array;
 
   /** `linkIrqs` are those that the chipset's links may have. */
-  constructor(bus: PciBus, dma: Dma, linkIrqs: readonly number[]) {
+  constructor(bus: PciBus, linkIrqs: readonly number[]) {
     this.#bus = bus;
-    this.#dma = dma;
     this.#routingEntries = routingEntries(linkIrqs);
   }
 
@@ -114,7 +112,7 @@ export class PciServices {
     call.setByteInEs(call.di, entries.length & 0xff);
     call.setByteInEs(call.di + 1, entries.length >>> 8);
     if (offeredBytes < entries.length) return STATUS.bufferTooSmall;
-    this.#dma.write(word(4) * 16 + word(2), entries);
+    call.memory.write(word(4) * 16 + word(2), entries);
     call.bx = 0;
     return STATUS.ok;
   }

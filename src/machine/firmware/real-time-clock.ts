@@ -4,8 +4,9 @@
  * Reference; the wait's pointer, count and flag are in the BIOS data area.
  */
 
-import type { Dma, PortBus } from "../../hw/index.ts";
+import type { PortBus } from "../../hw/index.ts";
 import type { BiosData } from "./bios-data.ts";
+import type { CallerMemory } from "./caller-memory.ts";
 import type { ServiceCall } from "./service-call.ts";
 
 const CMOS = { index: 0x70, data: 0x71 } as const;
@@ -24,12 +25,10 @@ const IN_PROGRESS = 0x01;
 const ELAPSED = 0x80;
 
 export class RealTimeClock {
-  readonly #dma: Dma;
   readonly #ports: PortBus;
   readonly #data: BiosData;
 
-  constructor(dma: Dma, ports: PortBus, data: BiosData) {
-    this.#dma = dma;
+  constructor(ports: PortBus, data: BiosData) {
     this.#ports = ports;
     this.#data = data;
   }
@@ -61,11 +60,11 @@ export class RealTimeClock {
   /** INT 70h: AL says whether INT 4Ah is to be told. */
   interrupt(call: ServiceCall): void {
     const causes = this.#read(STATUS_C) & this.#read(STATUS_B);
-    if ((causes & INTERRUPT.periodic) !== 0) this.#countDown();
+    if ((causes & INTERRUPT.periodic) !== 0) this.#countDown(call.memory);
     call.al = (causes & INTERRUPT.alarm) === 0 ? 0 : 1;
   }
 
-  #countDown(): void {
+  #countDown(memory: CallerMemory): void {
     const data = this.#data;
     if ((data.get("waitActive") & IN_PROGRESS) === 0) return;
     const leftUs = data.get("waitCountUs") - PERIOD_US;
@@ -74,9 +73,8 @@ export class RealTimeClock {
     data.set("waitActive", 0);
     this.#disable(INTERRUPT.periodic);
     const pointer = data.get("waitPointer");
-    const gpa = (pointer >>> 16) * 16 + (pointer & 0xffff);
-    const [flags = 0] = this.#dma.readable(gpa, 1) ?? [];
-    this.#dma.write(gpa, Uint8Array.of(flags | ELAPSED));
+    const linear = (pointer >>> 16) * 16 + (pointer & 0xffff);
+    memory.writeU8(linear, memory.readU8(linear) | ELAPSED);
   }
 
   #enable(interrupt: number): void {

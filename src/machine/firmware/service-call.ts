@@ -5,7 +5,7 @@
 
 import { assert } from "../../base/index.ts";
 import type { CpuState, Dma } from "../../hw/index.ts";
-import type { GuestRam } from "../../memory/index.ts";
+import { CallerMemory } from "./caller-memory.ts";
 
 const EAX = 0;
 const ECX = 1;
@@ -21,21 +21,19 @@ const FLAG_ZERO = 1 << 6;
 const FLAG_INTERRUPT = 1 << 9;
 /** FLAGS lies above IP and CS in the frame of an interrupt. */
 const FRAME_FLAGS = 4;
-const NO_RAM = 0xff;
 
 export class ServiceCall {
-  readonly #ram: GuestRam;
-  readonly #dma: Dma;
+  /** Memory by linear addresses, as {@link inEs} and {@link inDs} give them. */
+  readonly memory: CallerMemory;
   readonly #state: CpuState;
   readonly #registers: Uint32Array<ArrayBuffer>;
   #offset: number | undefined;
   #destination: { readonly segment: number; readonly offset: number } | undefined;
   #stack: { readonly segment: number; readonly offset: number } | undefined;
 
-  constructor(state: CpuState, ram: GuestRam, dma: Dma) {
+  constructor(state: CpuState, dma: Dma) {
     this.#state = state;
-    this.#ram = ram;
-    this.#dma = dma;
+    this.memory = new CallerMemory(state, dma);
     this.#registers = Uint32Array.from(state.gpr.slice(0, 8), (value) => Number(value & 0xffff_ffffn));
   }
 
@@ -164,13 +162,12 @@ export class ServiceCall {
     return this.#linear(this.#state.ds.base, offset);
   }
 
-  /** FFh where there is no RAM: programs may have given their segments any base. */
+  /** A byte of {@link memory}. */
   byteInEs(offset: number): number {
-    return this.#dma.readable(this.inEs(offset), 1)?.[0] ?? NO_RAM;
+    return this.memory.readU8(this.inEs(offset));
   }
-  /** Where there is no RAM nothing happens. */
   setByteInEs(offset: number, value: number): void {
-    this.#dma.write(this.inEs(offset), Uint8Array.of(value));
+    this.memory.writeU8(this.inEs(offset), value);
   }
 
   #es: number | undefined;
@@ -247,9 +244,9 @@ export class ServiceCall {
 
   #setFlag(flag: number, isSet: boolean): void {
     const at = this.#linear(this.#state.ss.base, this.#u32(ESP) + FRAME_FLAGS);
-    if (!this.#ram.contains(at, 2)) return;
-    const flags = this.#ram.readU16(at);
-    this.#ram.writeU16(at, isSet ? flags | flag : flags & ~flag);
+    const flags = this.memory.readU8(at);
+    const changed = isSet ? flags | flag : flags & ~flag;
+    if (changed !== flags) this.memory.writeU8(at, changed);
   }
 }
 

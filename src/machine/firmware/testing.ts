@@ -147,16 +147,29 @@ export class FirmwareBench {
   }
 
   /** Calls an interrupt; what comes back is what the program finds when the stub has returned. */
-  async interrupt(vector: number, registers: Registers = {}): Promise<Answer> {
-    const answer = await this.#serve(vector, registers, 0);
+  async interrupt(
+    vector: number,
+    registers: Registers = {},
+    changes: Partial<CpuState> = {},
+  ): Promise<Answer> {
+    const answer = await this.#serve(vector, registers, 0, changes);
     const code = answer.eax & 0xffff;
     if (vector !== KEYBOARD_VECTOR || code >>> 8 !== INTERCEPT) return answer;
-    const left = await this.#serve(0x15, { ax: code }, 0);
-    return left.carry ? await this.#serve(vector, { ax: left.eax }, 1) : answer;
+    const left = await this.#serve(0x15, { ax: code }, 0, changes);
+    return left.carry ? await this.#serve(vector, { ax: left.eax }, 1, changes) : answer;
   }
 
-  async #serve(vector: number, registers: Registers, step: number): Promise<Answer> {
-    const state = { ...this.#state(registers, vector), rip: BigInt(trapEndOffset(vector, step)) };
+  async #serve(
+    vector: number,
+    registers: Registers,
+    step: number,
+    changes: Partial<CpuState>,
+  ): Promise<Answer> {
+    const state = {
+      ...this.#state(registers, vector),
+      ...changes,
+      rip: BigInt(trapEndOffset(vector, step)),
+    };
     this.ram.writeU16(STACK_POINTER + 4, FLAGS_BEFORE);
     const after = await this.bios.serve(state);
     if (after === undefined) throw new Error(`interrupt ${vector} has no stub`);
