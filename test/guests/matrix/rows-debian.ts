@@ -13,6 +13,7 @@ import { addToImage, checkExt4Image, fileInImage } from "../ext4-image.ts";
 import { LinuxShell } from "../guests.ts";
 import { IDE_MODULES, VIRTIO_MODULES } from "../modular-linux.ts";
 import { makeGrubDisk, partitionOf } from "./media.ts";
+import { bothBioses } from "./row.ts";
 import type { GuestRow, RowBench } from "./row.ts";
 import { linuxFiles, linuxForDisk } from "./systems.ts";
 
@@ -108,14 +109,19 @@ export const DEBIAN_ROWS: readonly GuestRow[] = [
     ...{ id: "debian-nvme", ...DEBIAN, packages: PACKAGES, path: "bzImage", firmware: "none", bus: "NVMe" },
     run: runOnNvme,
   },
-  {
-    ...{ id: "debian-ide", ...DEBIAN, packages: [...PACKAGES, "grub-pc-bin"], path: "disk, GRUB" },
-    ...{ firmware: "built-in BIOS", bus: "IDE" },
+  ...bothBioses({
+    ...{
+      id: "debian-ide",
+      ...DEBIAN,
+      packages: [...PACKAGES, "grub-pc-bin"],
+      path: "disk, GRUB",
+      bus: "IDE",
+    },
     run: runFromGrub("ide", "/dev/sda1", IDE_MODULES),
-  },
-  {
+  }),
+  ...bothBioses({
     ...{ id: "debian-virtio", ...DEBIAN, packages: [...PACKAGES, "grub-pc-bin"], path: "disk, GRUB" },
-    ...{ firmware: "SeaBIOS", bus: "virtio" },
+    ...{ bus: "virtio" },
     run: runFromGrub("virtio", "/dev/vda1", VIRTIO_MODULES),
-  },
+  }),
 ];

@@ -94,12 +94,12 @@ export const LOADER_ROWS: readonly GuestRow[] = [
     ...{ firmware: "built-in BIOS", mark: { where: "screen", text: "iPXE>" } },
     run: async (bench) => toIpxePrompt(bench, { kernel: await packageFile("ipxe", "boot/ipxe.lkrn") }),
   },
-  {
+  ...bothBioses({
     id: "grub-legacy",
-    ...{ guest: "GRUB 0.97", packages: ["grub-legacy"], path: "diskette", firmware: "built-in BIOS" },
-    ...{ bus: "floppy", mark: { where: "screen", text: "grub>" }, limitSeconds: 120 },
+    ...{ guest: "GRUB 0.97", packages: ["grub-legacy"], path: "diskette", bus: "floppy" },
+    ...{ mark: { where: "screen", text: "grub>" }, limitSeconds: 120 },
     run: startWith(async (bench) => ({ floppy: await grubLegacyDiskette(bench.folder), memory: "64M" })),
-  },
+  }),
   ...bothBioses({
     id: "cd-as-diskette",
     ...{ guest: "GRUB 0.97", packages: ["grub-legacy"], path: "CD as a diskette", bus: "IDE" },
@@ -140,16 +140,16 @@ export const LOADER_ROWS: readonly GuestRow[] = [
       return { floppy: await makeSyslinuxDiskette(bench.folder, files, configuration), memory: "64M" };
     }),
   }),
-  {
+  ...bothBioses({
     id: "syslinux-hdt",
     ...{ guest: "SYSLINUX 6.04, hardware detection tool", packages: ["syslinux"], path: "diskette" },
-    ...{ firmware: "built-in BIOS", bus: "floppy", limitSeconds: 120 },
+    ...{ bus: "floppy", limitSeconds: 120 },
     mark: { where: "screen", text: /PCI Devices\( ?[1-9]/ },
     run: startWith(async (bench) => ({
       floppy: await makeSyslinuxDiskette(bench.folder, {}, "DEFAULT hdt.c32\nPROMPT 0\n"),
       memory: "64M",
     })),
-  },
+  }),
   {
     id: "ovmf-shell",
     ...{ guest: "UEFI shell", packages: ["ovmf"], path: "UEFI", firmware: "OVMF", limitSeconds: 120 },
