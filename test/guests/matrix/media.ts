@@ -33,8 +33,10 @@ export async function layOut(folder: string, files: MediumFiles): Promise<void> 
   }
 }
 
-/** The image is not taken for a disk, and its first 2 KiB are loaded; it finds the rest by a table that is put into it. */
-/** The first 2 KiB, whose code reads the rest; UEFI takes all of an image. */
+/**
+ * The image is not taken for a disk, and its first 2 KiB are loaded: code that finds the rest by a table that is put into it.
+ * UEFI takes all of an image.
+ */
 const NO_EMULATION = ["-no-emul-boot", "-boot-load-size", "4", "-boot-info-table"];
 
 /**
