@@ -46,6 +46,8 @@ export class Pit8254 implements Device, RegisterHooks<typeof REGISTERS> {
   #timer: Timer | undefined;
   /** The tick of the last edge that was delivered, or from which on edges count. */
   #deliveredTick = 0;
+  /** The level of the line: edges are delivered when OUT rises, so that between them it can differ from OUT. */
+  #level = false;
   #droppedEdges = 0;
 
   constructor(config: Pit8254Config) {
@@ -80,6 +82,7 @@ export class Pit8254 implements Device, RegisterHooks<typeof REGISTERS> {
     return {
       counters: this.#counters.map((counter) => counter.save(tick)),
       deliveredTick: this.#deliveredTick,
+      level: this.#level,
     };
   }
 
@@ -87,7 +90,7 @@ export class Pit8254 implements Device, RegisterHooks<typeof REGISTERS> {
     const reader = new StateReader(this.name, state);
     reader.children("counters", 3).forEach((counter, index) => this.#counter(index).restore(counter));
     this.#deliveredTick = reader.integer("deliveredTick", Number.MAX_SAFE_INTEGER);
-    this.#irq.set(this.#counters[0].outAt(this.#tick()));
+    this.#drive(reader.boolean("level"));
     this.#schedule(0);
   }
 
@@ -149,8 +152,13 @@ export class Pit8254 implements Device, RegisterHooks<typeof REGISTERS> {
   #outputChanged(): void {
     const tick = this.#tick();
     this.#deliveredTick = tick;
-    this.#irq.set(this.#counters[0].outAt(tick));
+    this.#drive(this.#counters[0].outAt(tick));
     this.#schedule(0);
+  }
+
+  #drive(level: boolean): void {
+    this.#level = level;
+    this.#irq.set(level);
   }
 
   #schedule(notBeforeNs: number): void {
@@ -166,9 +174,9 @@ export class Pit8254 implements Device, RegisterHooks<typeof REGISTERS> {
     const nowNs = this.#clock.nowNs();
     const tick = this.#tick();
     assert(tick >= rise, "timers never run early");
-    this.#irq.set(false);
-    this.#irq.set(true);
-    this.#irq.set(this.#counters[0].outAt(tick));
+    this.#drive(false);
+    this.#drive(true);
+    this.#drive(this.#counters[0].outAt(tick));
     this.#deliveredTick = rise;
     const { period } = this.#counters[0];
     if (period > 0 && nowNs - nsAtTicks(rise, PIT_FREQUENCY_HZ) > MAX_LAG_NS) {
