@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { unwrap } from "../base/index.ts";
+import { ManualClock, TimerQueue, unwrap } from "../base/index.ts";
 import { Ps2Keyboard, Ps2Mouse } from "../devices/index.ts";
 import { chordInputs, giveInput, textInput, TYPED_TEXT_MAX_CHARACTERS } from "./key-input.ts";
 import type { KeyInput } from "./key-input.ts";
 
+const newKeyboard = (): Ps2Keyboard =>
+  new Ps2Keyboard({ clock: new ManualClock(), timers: new TimerQueue() });
+
 /** What the keyboard sends, in scan code set 2. */
 function sent(inputs: readonly KeyInput[]): number[] {
-  const keyboard = new Ps2Keyboard();
+  const keyboard = newKeyboard();
   giveInput({ keyboard, mouse: new Ps2Mouse() }, inputs);
   const codes: number[] = [];
   while (keyboard.hasByte) codes.push(keyboard.takeByte());
@@ -27,7 +30,7 @@ test("movement of a pointer, which counts downwards, moves the mouse, which coun
   mouse.receive(0xf4);
   assert.equal(mouse.takeByte(), 0xfa);
   const buttons = { left: true, middle: false, right: false };
-  giveInput({ keyboard: new Ps2Keyboard(), mouse }, [{ kind: "pointer", dx: 3, dy: 2, wheel: 0, buttons }]);
+  giveInput({ keyboard: newKeyboard(), mouse }, [{ kind: "pointer", dx: 3, dy: 2, wheel: 0, buttons }]);
   assert.deepEqual([mouse.takeByte(), mouse.takeByte(), mouse.takeByte()], [0x29, 3, 0xfe]);
 });
 

@@ -221,7 +221,7 @@ export class ScriptedBoard implements Board {
   readonly bus: MachineBus;
   readonly memoryMap;
   readonly balloon = undefined;
-  readonly keyboard = new Ps2Keyboard();
+  readonly keyboard: Ps2Keyboard;
   readonly mouse = new Ps2Mouse();
   readonly platform = PC_PLATFORM;
   serveFirmware(): undefined {
@@ -244,6 +244,7 @@ export class ScriptedBoard implements Board {
 
   constructor(parts: BoardConfig, screen: () => TextScreen | undefined = () => undefined) {
     this.parts = parts;
+    this.keyboard = new Ps2Keyboard(parts);
     this.#screen = screen;
     this.memoryMap = pcMemoryMap(parts.ram.sizeBytes);
     const { events, pins } = parts;

@@ -1,9 +1,9 @@
 /**
  * PS/2 keyboard (IBM PS/2 Hardware Interface Technical Reference, "Keyboard and Auxiliary Device Controller" and
- * "Keyboards"; the MF2 with ID 83ABh): sends scan code set 2 or 1 and obeys the commands that operating systems use.
+ * "Keyboards"; the MF2 with ID 83ABh): sends scan code set 2 or 1 and obeys the commands that operating systems use. A key that is
+ * held repeats by itself: that it is pressed again meanwhile, as by the repeat of the host's keyboard, is nothing new to it.
  *
- * Deliberately missing: scan code set 3 with its per-key commands, and typematic repeat, which the host's own
- * keyboard provides by pressing again.
+ * Deliberately missing: scan code set 3 with its per-key commands.
  */
 
 import type { Device, DeviceState } from "../../hw/index.ts";
@@ -13,6 +13,8 @@ import { PS2_REPLY } from "./ps2-device.ts";
 import type { Ps2Device } from "./ps2-device.ts";
 import { breakCode, makeCode, SetTranslator } from "./scan-codes.ts";
 import type { KeyCode } from "./scan-codes.ts";
+import { Typematic, TYPEMATIC_DEFAULT, TYPEMATIC_MAX } from "./typematic.ts";
+import type { TypematicParts } from "./typematic.ts";
 import { usKeyStroke } from "./us-layout.ts";
 
 /** Key events waiting on the host's side until the guest has read what came before them. */
@@ -35,6 +37,8 @@ const COMMAND = {
 /** Commands followed by a byte of data. */
 const COMMANDS_WITH_DATA: readonly number[] = [COMMAND.setLeds, COMMAND.scanCodeSet, COMMAND.setTypematic];
 const IDENTITY = [0xab, 0x83] as const;
+/** Pause has no break code, so that nothing would end its repeat. */
+const WITHOUT_REPEAT: KeyCode = "Pause";
 
 interface KeyEvent {
   readonly key: KeyCode;
@@ -52,17 +56,27 @@ export class Ps2Keyboard implements Device, Ps2Device {
   onByte: () => void = () => {};
   readonly #output = new ByteQueue(OUTPUT_BYTES);
   readonly #events: KeyEvent[] = [];
+  /** Keys that are down on the host's side. */
+  readonly #held = new Set<KeyCode>();
+  readonly #typematic: Typematic;
   #command: number | undefined;
   #lastSent = 0;
   #isScanning = true;
   #set = 2;
   #leds = 0;
 
+  constructor(parts: TypematicParts) {
+    this.#typematic = new Typematic(parts, (key) => this.#repeat(key));
+  }
+
   // The host's side.
 
-  /** A key goes down (again, for repeat) or up. False when too many events are waiting. */
+  /** A key goes down or up. False when too many events are waiting. */
   key(key: KeyCode, down: boolean): boolean {
+    if (down && this.#held.has(key)) return true;
     if (this.#events.length >= MAX_PENDING_KEY_EVENTS) return false;
+    if (down) this.#held.add(key);
+    else this.#held.delete(key);
     this.#events.push({ key, down });
     this.#feed();
     return true;
@@ -122,6 +136,7 @@ export class Ps2Keyboard implements Device, Ps2Device {
     this.#leds = 0;
   }
 
+  /** Without the keys that are held: who restores a machine has let them go. */
   save(): DeviceState {
     return {
       output: this.#output.toArray(),
@@ -130,6 +145,7 @@ export class Ps2Keyboard implements Device, Ps2Device {
       isScanning: this.#isScanning,
       set: this.#set,
       leds: this.#leds,
+      typematic: this.#typematic.setting,
     };
   }
 
@@ -142,6 +158,9 @@ export class Ps2Keyboard implements Device, Ps2Device {
     this.#isScanning = reader.boolean("isScanning");
     this.#set = reader.integer("set", 2);
     this.#leds = reader.integer("leds", 7);
+    this.#typematic.setting = reader.integer("typematic", TYPEMATIC_MAX);
+    this.#typematic.stop();
+    this.#held.clear();
   }
 
   // Workings.
@@ -196,6 +215,7 @@ export class Ps2Keyboard implements Device, Ps2Device {
     }
     if (command === COMMAND.scanCodeSet) this.#set = data;
     if (command === COMMAND.setLeds) this.#leds = data & 7;
+    if (command === COMMAND.setTypematic) this.#typematic.setting = data;
     this.#send(PS2_REPLY.acknowledge);
   }
 
@@ -203,6 +223,8 @@ export class Ps2Keyboard implements Device, Ps2Device {
     this.#command = undefined;
     this.#isScanning = true;
     this.#set = 2;
+    this.#typematic.setting = TYPEMATIC_DEFAULT;
+    this.#typematic.stop();
   }
 
   #send(...bytes: readonly number[]): void {
@@ -217,8 +239,15 @@ export class Ps2Keyboard implements Device, Ps2Device {
       if (event === undefined) return;
       // A keyboard that is not scanning does not see its keys.
       if (!this.#isScanning) continue;
+      if (!event.down) this.#typematic.keyUp(event.key);
+      else if (event.key !== WITHOUT_REPEAT) this.#typematic.keyDown(event.key);
       this.#send(...this.#codes(event));
     }
+  }
+
+  /** What the system has not read yet is enough for it. */
+  #repeat(key: KeyCode): void {
+    if (this.#output.length === 0) this.#send(...this.#codes({ key, down: true }));
   }
 
   #codes(event: KeyEvent): readonly number[] {

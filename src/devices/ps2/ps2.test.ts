@@ -23,7 +23,7 @@ function controller() {
   const timers = new TimerQueue();
   const keyboardIrq = new RecordedLine();
   const auxIrq = new RecordedLine();
-  const keyboard = new Ps2Keyboard();
+  const keyboard = new Ps2Keyboard({ clock, timers });
   const mouse = new Ps2Mouse();
   const events: string[] = [];
   const chip = new I8042({
@@ -308,7 +308,7 @@ test("the output port and the pulse command reach A20 and reset", () => {
 test("key events are bounded", () => {
   const c = controller();
   let taken = 0;
-  while (c.keyboard.key("KeyX", true)) taken++;
+  while (c.keyboard.key("KeyX", taken % 2 === 0)) taken++;
   assert.equal(taken, MAX_PENDING_KEY_EVENTS + 1, "the first is in the keyboard's own buffer");
 });
 
@@ -325,4 +325,88 @@ test("saved state continues in another controller", () => {
   assert.equal(other.keyboardIrq.level, true);
   other.write(0xf2);
   assert.deepEqual(other.drain(), [0x1e, 0x9e, 0xfa, 0x00]);
+});
+
+test("a held key repeats after the delay at the rate that the driver sets, until it goes up", () => {
+  const c = controller();
+  const makes = (ms: number): number => {
+    let count = 0;
+    for (let passed = 0; passed < ms; passed++) {
+      c.pass(NS_PER_MS);
+      count += Number((c.status() & 1) !== 0 && c.data() === 0x1e);
+    }
+    return count;
+  };
+  c.keyboard.key("KeyA", true);
+  assert.deepEqual(c.drain(), [0x1e]);
+  c.keyboard.key("KeyA", true);
+  assert.equal(makes(490), 0, "that it is pressed again while it is down is nothing new");
+  // 10.9 a second.
+  assert.equal(makes(1000), 11);
+  c.keyboard.key("KeyA", false);
+  assert.deepEqual(c.drain(), [0x9e]);
+  assert.equal(makes(1000), 0);
+
+  for (const byte of [0xf3, 0x00]) {
+    c.write(byte);
+    assert.deepEqual(c.drain(), [0xfa]);
+  }
+  c.keyboard.key("KeyA", true);
+  assert.deepEqual(c.drain(), [0x1e]);
+  assert.equal(makes(240), 0);
+  assert.equal(makes(1000), 30);
+});
+
+test("the key that went down last is the one that repeats, and Pause never does", () => {
+  const c = controller();
+  const waitAndDrain = (): number[] => {
+    c.pass(2000 * NS_PER_MS);
+    return c.drain();
+  };
+  c.keyboard.key("ShiftLeft", true);
+  c.keyboard.key("KeyA", true);
+  assert.deepEqual(c.drain(), [0x2a, 0x1e]);
+  c.keyboard.key("ShiftLeft", false);
+  assert.deepEqual(c.drain(), [0xaa]);
+  assert.deepEqual(
+    waitAndDrain(),
+    [0x1e, 0x1e],
+    "one in the controller and one behind it, the others are lost",
+  );
+  c.keyboard.key("KeyB", true);
+  c.keyboard.key("KeyB", false);
+  assert.deepEqual(c.drain(), [0x30, 0xb0]);
+  assert.deepEqual(waitAndDrain(), [], "it does not begin again");
+  c.keyboard.key("Pause", true);
+  assert.deepEqual(c.drain(), [0xe1, 0x1d, 0x45, 0xe1, 0x9d, 0xc5]);
+  assert.deepEqual(waitAndDrain(), []);
+});
+
+test("a keyboard that is disabled, reset or restored repeats nothing, and a restored one keeps the rate", () => {
+  for (const command of [0xf5, 0xff]) {
+    const c = controller();
+    c.keyboard.key("KeyA", true);
+    c.drain();
+    c.write(command);
+    c.drain();
+    c.pass(2000 * NS_PER_MS);
+    assert.deepEqual(c.drain(), []);
+  }
+  const c = controller();
+  for (const byte of [0xf3, 0x60]) {
+    c.write(byte);
+    c.drain();
+  }
+  c.keyboard.key("KeyA", true);
+  c.drain();
+  const other = controller();
+  other.keyboard.restore(c.keyboard.save());
+  other.pass(2000 * NS_PER_MS);
+  assert.deepEqual(other.drain(), []);
+  other.keyboard.key("KeyA", true);
+  assert.deepEqual(other.drain(), [0x1e]);
+  other.pass(990 * NS_PER_MS);
+  assert.deepEqual(other.drain(), []);
+  other.pass(20 * NS_PER_MS);
+  assert.deepEqual(other.drain(), [0x1e]);
 });

@@ -38,7 +38,7 @@ export class ClientInput {
       return;
     }
     const needsShift = LETTER.test(key) && this.#isCapsLocked ? !shift : shift;
-    this.#withShift(needsShift, () => this.#key(key, true));
+    this.#withShift(needsShift, key);
   }
 
   scanCode(code: number, isDown: boolean): void {
@@ -79,7 +79,6 @@ export class ClientInput {
     return { dx: x - before.x, dy: y - before.y };
   }
 
-  /** A repeated press is passed on: the guest's keyboard repeats only so. */
   #key(key: KeyCode, isDown: boolean): void {
     if (isDown) this.#held.add(key);
     else if (!this.#held.delete(key)) return;
@@ -88,18 +87,19 @@ export class ClientInput {
 
   /**
    * On a client with another layout, or one that types texts, a character may come with Shift in another state than a US
-   * keyboard needs for it.
+   * keyboard needs for it. Such a key is pressed and let go: it would repeat with the wrong Shift, and the client repeats it.
    */
-  #withShift(needsShift: boolean, press: () => void): void {
+  #withShift(needsShift: boolean, stroke: KeyCode): void {
     const held = SHIFTS.filter((key) => this.#held.has(key));
     if (needsShift === held.length > 0) {
-      press();
+      this.#key(stroke, true);
       return;
     }
     const [around, back] = needsShift ? (["press", "release"] as const) : (["release", "press"] as const);
     const keys: readonly KeyCode[] = needsShift ? ["ShiftLeft"] : held;
     for (const key of keys) this.#emit({ kind: around, key });
-    press();
+    this.#emit({ kind: "press", key: stroke });
+    this.#emit({ kind: "release", key: stroke });
     for (const key of keys) this.#emit({ kind: back, key });
   }
 }

@@ -299,14 +299,14 @@ test("keysyms are keys of the PC, with Shift as a US keyboard needs it", () => {
     return keyNames(client.inputs).join(" ");
   };
   assert.equal(pressed(0x61), "+KeyA -KeyA");
-  assert.equal(pressed(0x41), "+ShiftLeft +KeyA -ShiftLeft -KeyA", "a text that is typed without Shift");
+  assert.equal(pressed(0x41), "+ShiftLeft +KeyA -KeyA -ShiftLeft", "a text that is typed without Shift");
   assert.equal(pressed(0xff0d, 0xffc9, 0xffb5), "+Enter -Enter +F12 -F12 +Numpad5 -Numpad5");
   assert.equal(pressed(0x20ac, 0x08, 0xe9), "", "keys that a PC does not have");
   client.inputs.length = 0;
   client.says(...key(0xffe2, true), ...key(0x2f, true), ...key(0x2f, false), ...key(0xffe2, false));
   assert.equal(
     keyNames(client.inputs).join(" "),
-    "+ShiftRight -ShiftRight +Slash +ShiftRight -Slash -ShiftRight",
+    "+ShiftRight -ShiftRight +Slash -Slash +ShiftRight -ShiftRight",
     "a layout that has / above 7",
   );
   assert.equal(pressed(0xffe5, 0x41, 0x31), "+CapsLock -CapsLock +KeyA -KeyA +Digit1 -Digit1");

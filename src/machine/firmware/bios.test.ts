@@ -257,6 +257,37 @@ test("keys come from the keyboard through INT 9h to INT 16h", async () => {
   assert.equal((await bench.interrupt(0x16, { ax: 0x0000 })).eax, 0x4800);
 });
 
+test("a key repeats as a program sets it, and the keyboard's acknowledgement is no key", async () => {
+  const bench = await FirmwareBench.start();
+  const run = async (ms: number): Promise<void> => {
+    for (let i = 0; i < ms; i++) {
+      bench.clock.advance(1_000_000);
+      bench.timers.runDue(bench.clock.nowNs());
+      await bench.interrupt(0x09);
+    }
+  };
+  const takeKeys = async (): Promise<number> => {
+    let count = 0;
+    while ((await bench.interrupt(0x16, { ax: 0x0100 })).zero === false) {
+      assert.equal((await bench.interrupt(0x16, { ax: 0x0000 })).eax, 0x1e61);
+      count++;
+    }
+    return count;
+  };
+  await bench.interrupt(0x16, { ax: 0x0305, bx: 0x001f });
+  await run(10);
+  assert.equal(await takeKeys(), 0);
+  bench.board.keyboard.key("KeyA", true);
+  await run(245);
+  assert.equal(await takeKeys(), 1);
+  // Behind a quarter of a second, twice a second.
+  await run(1010);
+  assert.equal(await takeKeys(), 3);
+  bench.board.keyboard.key("KeyA", false);
+  await run(1000);
+  assert.equal(await takeKeys(), 0);
+});
+
 test("a character is typed by its number on the keypad while alt is held", async () => {
   const bench = await FirmwareBench.start();
   const codes = [0x38, 0x48, 0xc8, 0x4c, 0xcc, 0xb8];
@@ -425,7 +456,7 @@ test("codes of the keyboard are offered to INT 15h, which leaves them to the BIO
 
 test("the keyboard says that it is an enhanced one", async () => {
   const bench = await FirmwareBench.start();
-  assert.equal((await bench.interrupt(0x16, { ax: 0x0900 })).eax & 0xff, 0x30);
+  assert.equal((await bench.interrupt(0x16, { ax: 0x0900 })).eax & 0xff, 0x34);
   assert.equal((await bench.interrupt(0x16, { ax: 0x0a00 })).ebx, 0x41ab);
 });
 

@@ -65,8 +65,10 @@ const LOCK_KEYS: ReadonlyMap<number, number> = new Map([
   [0x3a, FLAG.caps],
 ]);
 const INSERT = 0x52;
-/** What AH = 09h says: extended functions and AH = 0Ah are there. */
-const FUNCTIONALITY = 0x30;
+/** What AH = 09h says: AX = 0305h, AH = 0Ah and the extended functions are there. */
+const FUNCTIONALITY = 0x34;
+/** Of INT 16h AH = 03h: the only one that keyboards since the AT's know; and the keyboard's command for it. */
+const SET_TYPEMATIC = { function: 0x05, command: 0xf3 } as const;
 /** Of an enhanced keyboard, as the controller translates it. */
 const KEYBOARD_ID = 0x41ab;
 /** The character of a key that only the extended functions know. */
@@ -222,8 +224,8 @@ export class KeyboardServices {
       case 0x05:
         call.al = data.pushKey(call.cx) ? 0 : 1;
         return true;
-      // The typematic rate is the user's: what programs want of it is accepted, and without effect.
       case 0x03:
+        if (call.al === SET_TYPEMATIC.function) this.#setTypematic(call.bh, call.bl);
         return true;
       case 0x09:
         call.al = FUNCTIONALITY;
@@ -249,6 +251,12 @@ export class KeyboardServices {
       if (known !== undefined) return known;
       this.#data.takeKey();
     }
+  }
+
+  /** The keyboard acknowledges, which INT 9h takes for a key that goes up and that nobody has. */
+  #setTypematic(delay: number, rate: number): void {
+    this.#ports.writePort(PORT.data, 1, SET_TYPEMATIC.command);
+    this.#ports.writePort(PORT.data, 1, ((delay & 0x03) << 5) | (rate & 0x1f));
   }
 
   #extendedFlags(): number {

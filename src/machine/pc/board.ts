@@ -117,7 +117,7 @@ export class PcBoard {
   readonly mmio = new MmioBus();
   readonly platform: PlatformDescription;
   readonly memoryMap: readonly MemoryRange[];
-  readonly keyboard = new Ps2Keyboard();
+  readonly keyboard: Ps2Keyboard;
   readonly mouse = new Ps2Mouse();
   readonly vga: Vga;
   /** By COM number less one. */
@@ -200,6 +200,7 @@ export class PcBoard {
       (on) => this.#pins.setA20("port92", on),
       () => events.reset(),
     );
+    this.keyboard = new Ps2Keyboard({ clock, timers });
     const i8042 = new I8042({
       clock,
       timers,
