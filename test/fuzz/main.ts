@@ -6,6 +6,7 @@ import { fuzzBios } from "./bios-fuzz.ts";
 import { fuzzBoard } from "./board-fuzz.ts";
 import { type CpuFuzzSummary, startCpuFuzz } from "./cpu/fuzz-cpu.ts";
 import { fuzzEngine, tiers } from "./engine-fuzz.ts";
+import { fuzzFloppy } from "./floppy-fuzz.ts";
 import { fuzzIde } from "./ide-fuzz.ts";
 import { type FuzzOptions, parseFuzzOptions, type PartName, usage, UsageError } from "./options.ts";
 import { fuzzNics } from "./nic-fuzz.ts";
@@ -144,15 +145,19 @@ async function runVirtio({ seed, seconds }: FuzzOptions): Promise<PartResult> {
   return { text, data: { devices, faults, seed }, isGood: true };
 }
 
-/** The parts that break the rules of a disk controller; each gives the errors that were reported. */
-function controllerRunner(name: PartName, fuzz: (seed: number, count: number) => Promise<number>) {
+/** The parts that break the rules of a disk controller; each gives how often `what` was met. */
+function controllerRunner(
+  name: PartName,
+  fuzz: (seed: number, count: number) => Promise<number>,
+  what = "errors",
+) {
   return async ({ seed, seconds }: FuzzOptions): Promise<PartResult> => {
     const deadline = performance.now() + seconds * 1000;
     let controllers = 0;
-    let errors = 0;
+    let met = 0;
     try {
       while (!interrupt.isRequested && performance.now() < deadline) {
-        errors += await fuzz(seed + controllers, CONTROLLERS);
+        met += await fuzz(seed + controllers, CONTROLLERS);
         controllers += CONTROLLERS;
         await breathe();
       }
@@ -160,8 +165,8 @@ function controllerRunner(name: PartName, fuzz: (seed: number, count: number) =>
       const text = `${name}: ${errorText(error)}`;
       return { text, data: { controllers, seed, error: errorText(error) }, isGood: false };
     }
-    const text = `${name}: ${count(controllers)} controllers from seed ${String(seed)}, ${count(errors)} errors, no failure`;
-    return { text, data: { controllers, errors, seed }, isGood: true };
+    const text = `${name}: ${count(controllers)} controllers from seed ${String(seed)}, ${count(met)} ${what}, no failure`;
+    return { text, data: { controllers, met, seed }, isGood: true };
   };
 }
 
@@ -228,6 +233,11 @@ const runners = {
   nat: runNat,
   bios: runBios,
   p9: controllerRunner("p9", fuzzP9),
+  floppy: controllerRunner(
+    "floppy",
+    async (seed, controllers) => (await fuzzFloppy(seed, controllers)).completed,
+    "commands that ended well",
+  ),
 } satisfies Record<PartName, (options: FuzzOptions) => Promise<PartResult>>;
 
 async function main(options: FuzzOptions): Promise<boolean> {

@@ -4,7 +4,7 @@ import { parseFuzzOptions, UsageError } from "./options.ts";
 
 test("without options all parts run for a minute with seed 1", () => {
   assert.deepEqual(parseFuzzOptions([]), {
-    parts: ["cpu", "board", "engine", "virtio", "nvme", "ide", "nic", "nat", "bios", "p9"],
+    parts: ["cpu", "board", "engine", "virtio", "nvme", "ide", "nic", "nat", "bios", "p9", "floppy"],
     seconds: 60,
     seed: 1,
     jobs: 1,

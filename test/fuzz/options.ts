@@ -12,6 +12,7 @@ export const partNames = [
   "nat",
   "bios",
   "p9",
+  "floppy",
 ] as const;
 export type PartName = (typeof partNames)[number];
 const isPartName = (name: string): name is PartName => partNames.some((part) => part === name);
@@ -30,7 +31,7 @@ export interface FuzzOptions {
 const JOBS_MAX = 64;
 const SEED_MAX = 2 ** 32 - 1;
 
-export const usage = `npm run fuzz -- [cpu] [board] [engine] [virtio] [nvme] [ide] [nic] [nat] [bios] [p9] [--seconds N] [--seed S] [--jobs J] [--case N] [--format text|json]
+export const usage = `npm run fuzz -- [cpu] [board] [engine] [virtio] [nvme] [ide] [nic] [nat] [bios] [p9] [floppy] [--seconds N] [--seed S] [--jobs J] [--case N] [--format text|json]
 
   cpu       random instruction sequences on the real CPU and in both tiers of the engine, compared bit for bit
   board     random accesses to the PC's devices
@@ -42,6 +43,7 @@ export const usage = `npm run fuzz -- [cpu] [board] [engine] [virtio] [nvme] [id
   nat       guests that break the rules of the protocols that a NAT speaks
   bios      programs that call the built-in BIOS with anything
   p9        clients that break the rules of shared folders
+  floppy    commands, transfers and diskettes that come and go, at random
   --seconds how long each part runs (60); without a part, all run
   --seed    which sequences, boards and guests (1)
   --jobs    threads of the cpu part (1)

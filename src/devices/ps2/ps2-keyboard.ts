@@ -215,7 +215,7 @@ export class Ps2Keyboard implements Device, Ps2Device {
     }
     if (command === COMMAND.scanCodeSet) this.#set = data;
     if (command === COMMAND.setLeds) this.#leds = data & 7;
-    if (command === COMMAND.setTypematic) this.#typematic.setting = data;
+    if (command === COMMAND.setTypematic) this.#typematic.setting = data & TYPEMATIC_MAX;
     this.#send(PS2_REPLY.acknowledge);
   }
 
