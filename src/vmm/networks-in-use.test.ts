@@ -80,17 +80,23 @@ test("an answer is expected for a moment after the guest has sent something, and
   assert.deepEqual(expected, [true, false]);
 });
 
-test("what the guest sends in a slice reaches the host when the slice is over", async () => {
+test("the first that the guest sends in a slice reaches the host at once, and the rest when the slice is over", async () => {
   const { networks, sockets } = inUse(["nat"]);
   const guest = new GuestStation(networks.cards[0]?.link ?? assert.fail());
   const tcp = new GuestTcp(guest, { address: ip("192.0.2.80"), port: 80 });
   const socket = tcp.open(sockets);
   tcp.send(ACK, Uint8Array.of(1, 2));
   tcp.send(ACK, Uint8Array.of(3));
-  assert.deepEqual(socket.written, []);
+  const inTheSlice = [...socket.written];
   await Promise.resolve();
   await Promise.resolve();
-  assert.deepEqual(socket.written, [1, 2, 3]);
+  assert.deepEqual(
+    [inTheSlice, socket.written],
+    [
+      [1, 2],
+      [1, 2, 3],
+    ],
+  );
 });
 
 test("forwarded ports are opened, and closed with everything else", async () => {

@@ -125,6 +125,8 @@ export class TcpConnection implements TcpSocketListener {
   #isAckDue = false;
   /** Data that was not acknowledged yet. */
   #unackedBytes = 0;
+  /** Data has gone to the host since the last turn. */
+  #hasMoved = false;
   /** The guest's card had no room. */
   #isBlocked = false;
   #attempts = 0;
@@ -171,6 +173,7 @@ export class TcpConnection implements TcpSocketListener {
   /** What was left for the end of what ran. */
   turn(): void {
     if (this.#state === "closed") return;
+    this.#hasMoved = false;
     this.#moveToHost();
     this.#output();
   }
@@ -344,7 +347,10 @@ export class TcpConnection implements TcpSocketListener {
     if (data.length > 0) {
       if (receive.take(segment.sequence, data)) this.#unackedBytes += data.length;
       else this.#isAckDue = true;
-      if (this.#toHost.lengthBytes - this.#writingBytes >= MOVE_BYTES) this.#moveToHost();
+      // The first goes at once, so that the host is at work on it while the guest goes on to where it waits for the answer.
+      const isWorthMoving = this.#toHost.lengthBytes - this.#writingBytes >= MOVE_BYTES;
+      if (!this.#hasMoved || isWorthMoving) this.#moveToHost();
+      this.#hasMoved = true;
       if (this.#unackedBytes >= MOVE_BYTES) this.#isAckDue = true;
       this.#parts.wantTurn(this);
     }

@@ -158,6 +158,19 @@ test("the guest's bytes reach the host in order, and are acknowledged", () => {
   assert.deepEqual([ack?.flags, ack?.acknowledgment], [ACK, tcp.sequence]);
 });
 
+test("the first of what the guest sends goes to the host at once, and what follows before the turn together", () => {
+  const { fixture, tcp, socket } = opened();
+  tcp.send(ACK, bytesOf("a"));
+  const atOnce = socket.text;
+  tcp.send(ACK, bytesOf("b"));
+  tcp.send(ACK, bytesOf("c"));
+  const beforeTheTurn = socket.text;
+  fixture.settle();
+  const behindIt = socket.text;
+  tcp.send(ACK, bytesOf("d"));
+  assert.deepEqual([atOnce, beforeTheTurn, behindIt, socket.text], ["a", "a", "abc", "abcd"]);
+});
+
 test("two full segments are acknowledged at once", () => {
   const { fixture, tcp } = opened();
   tcp.send(ACK, pattern(1460));
