@@ -6,7 +6,8 @@
  * Deliberately missing: scan code set 3 with its per-key commands.
  */
 
-import type { Device, DeviceState } from "../../hw/index.ts";
+import { NS_PER_MS } from "../../base/index.ts";
+import type { Device, DeviceState, Timer } from "../../hw/index.ts";
 import { StateReader } from "../../hw/index.ts";
 import { ByteQueue } from "../byte-queue.ts";
 import { PS2_REPLY } from "./ps2-device.ts";
@@ -19,6 +20,11 @@ import { usKeyStroke } from "./us-layout.ts";
 
 /** Key events waiting on the host's side until the guest has read what came before them. */
 export const MAX_PENDING_KEY_EVENTS = 4096;
+/**
+ * Between the keys of a text: a fast typist's on a fast keyboard, so that programs take keys from the BIOS's buffer, which
+ * holds 15, before it is full.
+ */
+export const TYPED_KEY_NS = 10 * NS_PER_MS;
 /** Longer than the longest reply or key sequence. */
 const OUTPUT_BYTES = 16;
 
@@ -43,6 +49,8 @@ const WITHOUT_REPEAT: KeyCode = "Pause";
 interface KeyEvent {
   readonly key: KeyCode;
   readonly down: boolean;
+  /** It comes {@link TYPED_KEY_NS} behind the one before it that does, or later. */
+  readonly isTyped: boolean;
 }
 
 export interface KeyboardLeds {
@@ -59,6 +67,11 @@ export class Ps2Keyboard implements Device, Ps2Device {
   /** Keys that are down on the host's side. */
   readonly #held = new Set<KeyCode>();
   readonly #typematic: Typematic;
+  readonly #parts: TypematicParts;
+  /** When the next key of a text may come. */
+  #typedFromNs = 0;
+  /** Set while one waits for that. */
+  #typing: Timer | undefined;
   #command: number | undefined;
   #lastSent = 0;
   #isScanning = true;
@@ -66,6 +79,7 @@ export class Ps2Keyboard implements Device, Ps2Device {
   #leds = 0;
 
   constructor(parts: TypematicParts) {
+    this.#parts = parts;
     this.#typematic = new Typematic(parts, (key) => this.#repeat(key));
   }
 
@@ -73,23 +87,17 @@ export class Ps2Keyboard implements Device, Ps2Device {
 
   /** A key goes down or up. False when too many events are waiting. */
   key(key: KeyCode, down: boolean): boolean {
-    if (down && this.#held.has(key)) return true;
-    if (this.#events.length >= MAX_PENDING_KEY_EVENTS) return false;
-    if (down) this.#held.add(key);
-    else this.#held.delete(key);
-    this.#events.push({ key, down });
-    this.#feed();
-    return true;
+    return this.#give({ key, down, isTyped: false });
   }
 
-  /** Types `text` as on a US keyboard and returns how many characters were typed; stops at one that cannot be. */
+  /** Types `text` as on a US keyboard, a key every {@link TYPED_KEY_NS}, and returns how many characters were typed; stops at one that cannot be. */
   type(text: string): number {
     let typed = 0;
     for (const character of text) {
       const stroke = usKeyStroke(character);
       if (stroke === undefined || this.#events.length + 4 > MAX_PENDING_KEY_EVENTS) return typed;
       if (stroke.shift) this.key("ShiftLeft", true);
-      this.key(stroke.key, true);
+      this.#give({ key: stroke.key, down: true, isTyped: true });
       this.key(stroke.key, false);
       if (stroke.shift) this.key("ShiftLeft", false);
       typed++;
@@ -132,6 +140,8 @@ export class Ps2Keyboard implements Device, Ps2Device {
   reset(): void {
     this.#output.clear();
     this.#events.length = 0;
+    this.#typing?.cancel();
+    this.#typing = undefined;
     this.#setDefaults();
     this.#leds = 0;
   }
@@ -160,6 +170,7 @@ export class Ps2Keyboard implements Device, Ps2Device {
     this.#leds = reader.integer("leds", 7);
     this.#typematic.setting = reader.integer("typematic", TYPEMATIC_MAX);
     this.#typematic.stop();
+    this.#typedFromNs = 0;
     this.#held.clear();
   }
 
@@ -232,26 +243,53 @@ export class Ps2Keyboard implements Device, Ps2Device {
     this.onByte();
   }
 
-  /** Moves the next key event to the output when everything before it has been taken. */
+  #give(event: KeyEvent): boolean {
+    const { key, down } = event;
+    if (down && this.#held.has(key)) return true;
+    if (this.#events.length >= MAX_PENDING_KEY_EVENTS) return false;
+    if (down) this.#held.add(key);
+    else this.#held.delete(key);
+    this.#events.push(event);
+    this.#feed();
+    return true;
+  }
+
+  /** Moves the next key event to the output when everything before it has been taken, and its time has come. */
   #feed(): void {
-    while (this.#output.length === 0) {
-      const event = this.#events.shift();
-      if (event === undefined) return;
+    while (this.#output.length === 0 && this.#typing === undefined) {
+      const [event] = this.#events;
+      if (event === undefined || (event.isTyped && this.#isEarly())) return;
+      this.#events.shift();
       // A keyboard that is not scanning does not see its keys.
       if (!this.#isScanning) continue;
       if (!event.down) this.#typematic.keyUp(event.key);
       else if (event.key !== WITHOUT_REPEAT) this.#typematic.keyDown(event.key);
-      this.#send(...this.#codes(event));
+      this.#send(...this.#codes(event.key, event.down));
     }
   }
 
   /** What the system has not read yet is enough for it. */
   #repeat(key: KeyCode): void {
-    if (this.#output.length === 0) this.#send(...this.#codes({ key, down: true }));
+    if (this.#output.length === 0) this.#send(...this.#codes(key, true));
   }
 
-  #codes(event: KeyEvent): readonly number[] {
-    const codes = event.down ? makeCode(event.key) : breakCode(event.key);
+  /** Whether a key of a text has to wait, which it then does. */
+  #isEarly(): boolean {
+    const { clock, timers } = this.#parts;
+    const nowNs = clock.nowNs();
+    if (nowNs >= this.#typedFromNs) {
+      this.#typedFromNs = nowNs + TYPED_KEY_NS;
+      return false;
+    }
+    this.#typing = timers.schedule(this.#typedFromNs, () => {
+      this.#typing = undefined;
+      this.#feed();
+    });
+    return true;
+  }
+
+  #codes(key: KeyCode, down: boolean): readonly number[] {
+    const codes = down ? makeCode(key) : breakCode(key);
     if (this.#set === 2) return codes;
     const translator = new SetTranslator();
     return codes.flatMap((code) => translator.translate(code) ?? []);

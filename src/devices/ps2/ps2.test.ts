@@ -13,6 +13,7 @@ import {
   MAX_PENDING_KEY_EVENTS,
   Ps2Keyboard,
   Ps2Mouse,
+  TYPED_KEY_NS,
 } from "./index.ts";
 
 const DATA = 0x60;
@@ -172,8 +173,32 @@ test("the same byte is read until the next one has come over the wire", () => {
 test("text is typed with shift where a US keyboard needs it", () => {
   const c = controller();
   assert.equal(c.keyboard.type("aB\n"), 3);
-  assert.deepEqual(c.drain(), [0x1e, 0x9e, 0x2a, 0x30, 0xb0, 0xaa, 0x1c, 0x9c]);
+  const codes: number[] = [];
+  for (let key = 0; key < 3; key++) {
+    codes.push(...c.drain());
+    c.pass(TYPED_KEY_NS);
+  }
+  assert.deepEqual(codes, [0x1e, 0x9e, 0x2a, 0x30, 0xb0, 0xaa, 0x1c, 0x9c]);
   assert.equal(c.keyboard.type("oké"), 2);
+});
+
+test("a text comes as fast as somebody types who is fast, and keys behind it wait for it", () => {
+  const c = controller();
+  c.keyboard.type("abc");
+  c.keyboard.key("Enter", true);
+  assert.deepEqual(c.drain(), [0x1e, 0x9e]);
+  c.pass(TYPED_KEY_NS - 4 * NS_PER_MS);
+  assert.deepEqual(c.drain(), []);
+  c.pass(TYPED_KEY_NS / 2);
+  assert.deepEqual(c.drain(), [0x30, 0xb0]);
+  c.pass(TYPED_KEY_NS);
+  assert.deepEqual(c.drain(), [0x2e, 0xae, 0x1c]);
+  // A reset takes away what was still to be typed.
+  c.keyboard.type("ab");
+  c.chip.reset();
+  c.keyboard.reset();
+  c.pass(4 * TYPED_KEY_NS);
+  assert.deepEqual(c.drain(), []);
 });
 
 test("Linux's keyboard probe: reset, identify, LEDs, rate, enable", () => {
