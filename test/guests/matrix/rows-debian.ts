@@ -18,6 +18,8 @@ import type { GuestRow, RowBench } from "./row.ts";
 import { linuxFiles, linuxForDisk } from "./systems.ts";
 
 const LOGIN = "debian login: ";
+/** Neither the terminal nor the kernel says anything between a command and its answer. */
+const QUIET = "stty -echo; dmesg -n 1";
 const PACKAGES = ["debootstrap", "linux-image-cloud-amd64"];
 
 async function logIn(vm: Vm, { patience }: RowBench): Promise<LinuxShell> {
@@ -26,7 +28,7 @@ async function logIn(vm: Vm, { patience }: RowBench): Promise<LinuxShell> {
   await vm.write(`${ROOT_PASSWORD}\n`);
   await vm.waitFor("root@debian:~# ", patience);
   const shell = new LinuxShell(vm);
-  await shell.answer("stty -echo");
+  await shell.answer(QUIET);
   return shell;
 }
 
@@ -70,7 +72,7 @@ async function logInAgain(vm: Vm, shell: LinuxShell, { patience }: RowBench): Pr
   await vm.waitFor(/Password: [^]*Password: $/, patience);
   await vm.write(`${ROOT_PASSWORD}\n`);
   await vm.waitFor(/Password: [^]*Password: [^]*root@debian:~# $/, patience);
-  await shell.answer("stty -echo");
+  await shell.answer(QUIET);
 }
 
 const runOnNvme: GuestRow["run"] = async (bench) => {
