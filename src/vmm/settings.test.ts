@@ -32,6 +32,7 @@ test("a kernel is all that is needed", () => {
     devices: [],
     serialPorts: 1,
     watchdogAction: "reset",
+    tripleFault: "end",
     virtioRing: "split",
   });
 });

@@ -444,8 +444,13 @@ export class VirtualMachine {
         this.#serveFirmware().catch((thrown: unknown) => this.#fail(thrown));
         return;
       case undefined:
-        if (exit.kind === "shutdown") this.#end({ kind: "crashed", dump: this.dump() });
+        if (exit.kind === "shutdown") this.#tripleFault();
     }
+  }
+
+  #tripleFault(): void {
+    if (this.#parts.definition.tripleFault === "end") this.#end({ kind: "crashed", dump: this.dump() });
+    else this.#restart().catch((thrown: unknown) => this.#fail(thrown));
   }
 
   #tellCodeProfile(): void {

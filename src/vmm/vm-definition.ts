@@ -166,6 +166,12 @@ export const VM_SETTINGS = {
     choices: WATCHDOG_ACTIONS,
     default: "reset",
   }),
+  tripleFault: choiceSetting({
+    option: "triple-fault",
+    help: "what a triple fault does: end the VM with a dump of its registers, or reset it, as on a PC",
+    choices: ["end", "reset"],
+    default: "end",
+  }),
   virtioRing: choiceSetting({
     option: "virtio-ring",
     help: "queues that virtio devices offer: split ones, which every driver knows, or also packed ones",
@@ -206,6 +212,7 @@ function readEach(read: SettingReader) {
       devices: read(VM_SETTINGS.devices),
       serialPorts: read(VM_SETTINGS.serialPorts),
       watchdogAction: read(VM_SETTINGS.watchdogAction),
+      tripleFault: read(VM_SETTINGS.tripleFault),
       virtioRing: read(VM_SETTINGS.virtioRing),
     },
   };

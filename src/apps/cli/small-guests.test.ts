@@ -66,6 +66,20 @@ test("a triple fault ends the VM with 3, and the dump shows the instruction", ()
   assert.match(stderr, /<0f> 0b/);
 });
 
+test("a triple fault resets the machine if it is to, as old systems do on purpose", () => {
+  const address = [0, 0, 0x40, 0];
+  const bye = [...outb(0x3f8, 0x62), ...outb(0x3f8, 0x79), ...outb(0xf4, 2), HLT];
+  const hello = [...outb(0x3f8, 0x68), 0xc7, 0x05, ...address, 0x5a, 0, 0, 0];
+  // lidt of an empty table at 0, then ud2
+  const fault = [0x0f, 0x01, 0x1d, 0, 0, 0, 0, 0x0f, 0x0b];
+  // cmp dword [address], 5ah; je behind the fault; mov dword [address], 5ah
+  const code = [0x81, 0x3d, ...address, 0x5a, 0, 0, 0, 0x74, hello.length + fault.length];
+  assert.deepEqual(
+    run([...code, ...hello, ...fault, ...bye], "--triple-fault", "reset", "--device", "isa-debug-exit"),
+    { status: 5, stdout: "hby", stderr: "" },
+  );
+});
+
 test("ACPI's power-off ends the VM with 0", () => {
   // mov dx, 604h; mov ax, SLP_EN | SLP_TYP 0 (S5); out dx, ax; hlt
   assert.deepEqual(run([0x66, 0xba, 0x04, 0x06, 0x66, 0xb8, 0x00, 0x20, 0x66, 0xef, HLT]), {
