@@ -30,14 +30,15 @@ test("the escape key twice sends one to the guest", () => {
   assert.deepEqual(receive("a\x1d", "\x1d", "\x1dq"), { input: "a\x1d", commands: "q" });
 });
 
-test("letters that mean something do it, and others nothing", () => {
+test("letters that mean something do it, and others tell which those are", () => {
   const done: string[] = [];
   const commands = {
     c: () => done.push("picture"),
     q: () => done.push("quit"),
     p: () => done.push("power"),
     s: () => done.push("sleep"),
+    help: () => done.push("help"),
   };
   for (const letter of "pxsqc") runEscapeCommand(commands, letter);
-  assert.deepEqual(done, ["power", "sleep", "quit", "picture"]);
+  assert.deepEqual(done, ["power", "help", "sleep", "quit", "picture"]);
 });

@@ -40,19 +40,27 @@ export class EscapeKeys {
   }
 }
 
-/** What the letters do. */
-export interface EscapeCommands {
-  /** Ends the VM. */
-  readonly q: () => void;
-  /** Presses the power button. */
-  readonly p: () => void;
-  /** Presses the sleep button. */
-  readonly s: () => void;
-  /** Saves a picture of the screen. */
-  readonly c: () => void;
+/** What the letters do, to follow "Ctrl-] and then". */
+const LETTERS = {
+  q: "q ends the VM",
+  c: "c saves a picture of its screen",
+  p: "p presses its power button",
+  s: "s its sleep button",
+} as const;
+type EscapeLetter = keyof typeof LETTERS;
+
+export const ESCAPE_HELP = `Ctrl-] and then ${Object.values(LETTERS).join(", ")}; Ctrl-] twice sends one to the guest.`;
+
+export type EscapeCommands = Readonly<Record<EscapeLetter, () => void>> & {
+  /** Any other letter: says {@link ESCAPE_HELP}. */
+  readonly help: () => void;
+};
+
+export function runEscapeCommand(commands: EscapeCommands, letter: string): void {
+  if (isEscapeLetter(letter)) commands[letter]();
+  else commands.help();
 }
 
-/** Other letters do nothing. */
-export function runEscapeCommand(commands: EscapeCommands, letter: string): void {
-  if (letter === "q" || letter === "p" || letter === "s" || letter === "c") commands[letter]();
+function isEscapeLetter(letter: string): letter is EscapeLetter {
+  return Object.hasOwn(LETTERS, letter);
 }

@@ -15,6 +15,7 @@ import { completionScript, SHELLS } from "./completion.ts";
 import type { Shell } from "./completion.ts";
 import { DEMO_GUESTS, DEMO_TIMEOUT_SECONDS } from "./demo-defaults.ts";
 import { DISPLAY_HELP, DISPLAY_WORDS } from "./displays.ts";
+import { ESCAPE_HELP } from "./escape-keys.ts";
 import { EXIT } from "./exit-status.ts";
 import type { ListFormat } from "./guests/index.ts";
 import { HELP_LAYOUT } from "./help-layout.ts";
@@ -103,10 +104,8 @@ function addRun(program: Command, parts: CliParts, finish: Finish): void {
     .command("run")
     .summary("run one VM in the foreground")
     .description(
-      "Runs one VM in the foreground, with its first serial port on the terminal.\n" +
-        "Ctrl-] and then q ends it, c saves a picture of the screen, p presses the power button, s the sleep button;\n" +
-        "Ctrl-] twice sends one Ctrl-] to the guest. With --display text the terminal shows the screen that a guest without a\n" +
-        "serial console writes to.",
+      "Runs one VM in the foreground, with its first serial port on the terminal, or, with --display text, the screen that " +
+        `a guest without a serial console writes to. ${ESCAPE_HELP}`,
     )
     .usage("(--kernel FILE | --disk FILE | --cdrom FILE | --floppy FILE) [options]");
   for (const setting of Object.values(VM_SETTINGS)) command.addOption(settingOption(setting));

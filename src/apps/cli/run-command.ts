@@ -16,6 +16,7 @@ import type { CliParts } from "./cli-parts.ts";
 import { prepareDisplay, showDisplay } from "./displays.ts";
 import type { Display } from "./displays.ts";
 import { deservesReport, writeCrashReport } from "./crash-report.ts";
+import { ESCAPE_HELP } from "./escape-keys.ts";
 import type { EscapeCommands } from "./escape-keys.ts";
 import { describeEnding, EXIT, exitStatusOf } from "./exit-status.ts";
 import { saveScreenshot } from "./save-screenshot.ts";
@@ -59,6 +60,9 @@ export async function runVm(options: RunOptions, { spawn }: CliParts): Promise<n
     p: () => vm.pressButton("power"),
     s: () => vm.pressButton("sleep"),
     c: () => void saveScreenshot(vm).then((sentence) => display.ok && display.value.say(sentence)),
+    help: () => {
+      if (display.ok) display.value.say(ESCAPE_HELP);
+    },
   };
   const connected = cables.map((cable) => plugIn(vm, cable, commands));
   const display = await showDisplay(vm, prepared.value.display, commands);
