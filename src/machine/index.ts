@@ -3,14 +3,15 @@
 export { PC_PLATFORM } from "./acpi/index.ts";
 export { BOOT_PROTOCOLS, loadKernel, pcMemoryMap, readKernel } from "./boot/index.ts";
 export type { BootFile, BootModule, BootProtocol, Decompressors } from "./boot/index.ts";
-export { BOOT_ORDER } from "./firmware/index.ts";
-export type { BiosDrives, BiosMedium, BootSource } from "./firmware/index.ts";
+export { BOOT_ORDER } from "./firmware/boot-order.ts";
+export type { BootSource } from "./firmware/boot-order.ts";
+export type { BiosDrives, BiosMedium } from "./firmware/index.ts";
 export { KVM_CPUID } from "./paravirt/index.ts";
 export type { CpuidLeaf } from "./paravirt/index.ts";
 export {
-  createBoard,
   DRIVES_MAX,
   DRIVES_PER_BUS,
+  prepareBoard,
   SHARES_MAX,
   SLOT_MEMORY_BYTES,
   VIRTIO_DEVICES,
@@ -20,6 +21,7 @@ export type { CaseButton, Connector, SerialConnector } from "./pc/index.ts";
 export { NETWORK_CARD_MODELS, NETWORK_CARDS_MAX } from "./pc/index.ts";
 export type {
   BoardConfig,
+  BoardEquipment,
   Drive,
   DriveBus,
   FirmwareConfig,

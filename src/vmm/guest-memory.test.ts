@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MiB, NS_PER_S } from "../base/index.ts";
-import { VirtioBalloon } from "../devices/index.ts";
+import { VirtioBalloon } from "../devices/virtio/balloon/index.ts";
 import { bench, ModernDriver, readable } from "../devices/testing.ts";
 import { GuestMemoryView } from "./guest-memory.ts";
 import { SimulatedScheduling } from "./testing.ts";

@@ -1,7 +1,7 @@
 /** What a VM knows of its guest's memory through the balloon: its sizes, and what the guest tells when it is asked. */
 
 import { NS_PER_S } from "../base/index.ts";
-import type { MemoryStatistics, VirtioBalloon } from "../devices/index.ts";
+import type { MemoryStatistics, VirtioBalloon } from "../devices/virtio/balloon/index.ts";
 import type { HostTimer, Scheduling } from "./scheduling.ts";
 
 /** A guest that runs answers in milliseconds; one that is paused, or has no driver, never. */

@@ -1,21 +1,20 @@
 /** One virtual machine: its definition, its lifecycle, and the loop that runs it. */
 
+export type { MemoryStatistics } from "../devices/virtio/balloon/index.ts";
 export {
   CODE_PAGE_437,
   FRAME_HEIGHT_MAX,
   FRAME_WIDTH_MAX,
-  isKeyCode,
-  isTypeable,
-  keyOfScanCode,
   MAX_TEXT_COLUMNS,
   MAX_TEXT_ROWS,
   textLines,
-  usKeyStroke,
-} from "../devices/index.ts";
-export type { Frame, KeyCode, KeyStroke, MemoryStatistics, TextScreen } from "../devices/index.ts";
+} from "../devices/vga/index.ts";
+export type { Frame, TextScreen } from "../devices/vga/index.ts";
+export { isKeyCode, isTypeable, keyOfScanCode, usKeyStroke } from "../devices/ps2/index.ts";
+export type { KeyCode, KeyStroke } from "../devices/ps2/index.ts";
 export { CODE_PROFILE_BLOCKS_MAX } from "../hw/index.ts";
 export type { CodeProfile, CodeProfileFinding, CodeProfileTask } from "../hw/index.ts";
-export { CONNECTORS, createBoard, PRINTER_CONNECTOR, SERIAL_CONNECTORS } from "../machine/index.ts";
+export { CONNECTORS, prepareBoard, PRINTER_CONNECTOR, SERIAL_CONNECTORS } from "../machine/index.ts";
 export type { CaseButton, Connector, Drive, SerialConnector, Share } from "../machine/index.ts";
 export type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu } from "./accelerator.ts";
 export type { Board } from "./board.ts";

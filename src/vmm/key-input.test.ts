@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ManualClock, TimerQueue, unwrap } from "../base/index.ts";
-import { Ps2Keyboard, Ps2Mouse } from "../devices/index.ts";
+import { Ps2Keyboard, Ps2Mouse } from "../devices/ps2/index.ts";
 import { chordInputs, giveInput, textInput, TYPED_TEXT_MAX_CHARACTERS } from "./key-input.ts";
 import type { KeyInput } from "./key-input.ts";
 

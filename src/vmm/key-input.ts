@@ -5,8 +5,8 @@
 
 import { err, ok } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
-import { isKeyCode, isTypeable } from "../devices/index.ts";
-import type { KeyCode, MouseButtons, Ps2Keyboard, Ps2Mouse } from "../devices/index.ts";
+import { isKeyCode, isTypeable } from "../devices/ps2/index.ts";
+import type { KeyCode, MouseButtons, Ps2Keyboard, Ps2Mouse } from "../devices/ps2/index.ts";
 
 export type KeyInput =
   /** The keys that make a text on a US keyboard. */

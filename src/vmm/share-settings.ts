@@ -2,7 +2,7 @@
 
 import { ok } from "../base/index.ts";
 import type { Result } from "../base/index.ts";
-import { MOUNT_TAG_BYTES_MAX } from "../devices/index.ts";
+import { MOUNT_TAG_BYTES_MAX } from "../devices/virtio/p9/index.ts";
 import { SHARES_MAX } from "../machine/index.ts";
 import { parseRecordText } from "./record-text.ts";
 import { wrong } from "./settings.ts";

@@ -4,8 +4,8 @@
  */
 
 import { err, MiB, ok } from "../base/index.ts";
-import { Ps2Keyboard, Ps2Mouse } from "../devices/index.ts";
-import type { Frame, TextScreen } from "../devices/index.ts";
+import { Ps2Keyboard, Ps2Mouse } from "../devices/ps2/index.ts";
+import type { Frame, TextScreen } from "../devices/vga/index.ts";
 import type { CodeProfileFinding, CpuState, MachineBus, SegmentState, VcpuExit } from "../hw/index.ts";
 import { PC_PLATFORM, pcMemoryMap } from "../machine/index.ts";
 import type { CaseButton, Connector } from "../machine/index.ts";
@@ -376,7 +376,7 @@ export function scriptedParts(program: GuestProgram, input: VmDefinitionInput = 
     },
     decompressors: { gunzip: unused, unzstd: unused, unxz: unused },
     accelerator,
-    createBoard: (parts) => (board = new ScriptedBoard(parts)),
+    prepareBoard: () => Promise.resolve((parts) => (board = new ScriptedBoard(parts))),
     scheduling: new SimulatedScheduling(),
     wallClockNs: () => 0n,
     entropy: (byteCount) => new Uint8Array(byteCount),

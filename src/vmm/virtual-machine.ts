@@ -9,9 +9,8 @@
 import { NS_PER_S, ok } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
 import { RamDma } from "../hw/index.ts";
-import type { CaptureSink } from "../net/index.ts";
 import type { CodeProfileFinding, CodeProfileTask, CpuState, VcpuExit } from "../hw/index.ts";
-import type { Frame, TextScreen } from "../devices/index.ts";
+import type { Frame, TextScreen } from "../devices/vga/index.ts";
 import {
   BOOT_ORDER,
   KVM_CPUID,
@@ -24,6 +23,7 @@ import type {
   BiosDrives,
   BiosMedium,
   BoardConfig,
+  BoardEquipment,
   BootFile,
   BootModule,
   BootProtocol,
@@ -32,6 +32,7 @@ import type {
   Decompressors,
   Drive,
   Share,
+  VirtioDeviceName,
 } from "../machine/index.ts";
 import { createGuestRam } from "../memory/index.ts";
 import type { GuestRam } from "../memory/index.ts";
@@ -41,16 +42,14 @@ import type { BootDefinition } from "./boot-settings.ts";
 import { crashDump } from "./crash-dump.ts";
 import type { CrashDump } from "./crash-dump.ts";
 import { DrivesInUse } from "./drives-in-use.ts";
-import { FirmwareInUse } from "./firmware-in-use.ts";
-import type { FirmwareImages } from "./firmware-in-use.ts";
+import type { FirmwareImages, FirmwareInUse } from "./firmware-in-use.ts";
 import { GuestClock } from "./guest-clock.ts";
 import { GuestMemoryView } from "./guest-memory.ts";
 import type { GuestMemory } from "./guest-memory.ts";
 import { HostRequests } from "./host-requests.ts";
 import { giveInput } from "./key-input.ts";
 import type { InputEvent } from "./key-input.ts";
-import { NetworksInUse, openCaptures } from "./networks-in-use.ts";
-import type { NetworkHost } from "./networks-in-use.ts";
+import type { NetworkHost, NetworksInUse, NetworksInUseParts } from "./networks-in-use.ts";
 import { MediaChanges } from "./media-changes.ts";
 import type { MediaFiles, MediumChange } from "./media-changes.ts";
 import { nextState } from "./lifecycle.ts";
@@ -94,7 +93,8 @@ export interface VirtualMachineParts {
   readonly networkHost: NetworkHost;
   readonly decompressors: Decompressors;
   readonly accelerator: AcceleratorChoice;
-  readonly createBoard: (config: BoardConfig) => Board;
+  /** Loads what boards with this equipment are made of, and gives what builds one. */
+  readonly prepareBoard: (equipment: BoardEquipment) => Promise<(config: BoardConfig) => Board>;
   readonly scheduling: Scheduling;
   /** Nanoseconds since 1970, UTC. */
   readonly wallClockNs: () => bigint;
@@ -109,6 +109,14 @@ export interface VirtualMachineParts {
    * boot being over, or when it ends by itself before.
    */
   readonly codeProfileFound: (found: CodeProfileFinding) => void;
+}
+
+/** What has been opened and loaded for a VM before it is built. */
+interface PreparedParts {
+  readonly ram: GuestRam;
+  readonly firmware: FirmwareInUse | undefined;
+  readonly createNetworks: ((parts: NetworksInUseParts) => NetworksInUse) | undefined;
+  readonly createBoard: (config: BoardConfig) => Board;
 }
 
 /** What the guest asked for during a slice; the first request counts. */
@@ -135,7 +143,7 @@ export class VirtualMachine {
   readonly #drives: DrivesInUse;
   readonly #firmware: FirmwareInUse | undefined;
   readonly #media: MediaChanges;
-  readonly #networks: NetworksInUse;
+  readonly #networks: NetworksInUse | undefined;
   readonly #guestMemory: GuestMemoryView | undefined;
   #resolveEnded: (outcome: VmOutcome) => void = () => undefined;
   #state: VmState = "ready";
@@ -150,7 +158,7 @@ export class VirtualMachine {
 
   /** Checks everything, loads the kernel, and leaves the VM ready to start. */
   static async create(parts: VirtualMachineParts): Promise<Result<VirtualMachine>> {
-    const firmware = parts.firmware === undefined ? ok(undefined) : await FirmwareInUse.open(parts.firmware);
+    const firmware = await openFirmware(parts.firmware);
     if (!firmware.ok) return firmware;
     const ram = createGuestRam({
       sizeBytes: parts.definition.memorySizeBytes,
@@ -158,21 +166,22 @@ export class VirtualMachine {
       slotMemoryBytes: SLOT_MEMORY_BYTES + (firmware.value?.sizeBytes ?? 0),
     });
     if (!ram.ok) return ram;
-    const captures = openCaptures(parts.definition.networks, parts.networkHost);
-    if (!captures.ok) return captures;
-    const machine = new VirtualMachine(parts, ram.value, firmware.value, captures.value);
-    const connected = await machine.#networks.open();
+    const createBoard = await parts.prepareBoard(equipmentOf(parts));
+    const networks = await prepareNetworks(parts);
+    if (!networks.ok) return networks;
+    const machine = new VirtualMachine(parts, {
+      ...{ ram: ram.value, firmware: firmware.value, createNetworks: networks.value, createBoard },
+    });
+    const connected = (await machine.#networks?.open()) ?? ok(undefined);
     const ready = connected.ok ? await machine.#boot() : connected;
     if (ready.ok) return ok(machine);
-    machine.#networks.close();
+    machine.#networks?.close();
     return ready;
   }
 
   private constructor(
     parts: VirtualMachineParts,
-    ram: GuestRam,
-    firmware: FirmwareInUse | undefined,
-    captures: readonly (CaptureSink | undefined)[],
+    { ram, firmware, createNetworks, createBoard }: PreparedParts,
   ) {
     this.name = parts.definition.name;
     this.#parts = parts;
@@ -199,21 +208,18 @@ export class VirtualMachine {
     });
     this.#drives = new DrivesInUse(parts.drives, this.#requests);
     this.#firmware = firmware;
-    this.#networks = new NetworksInUse(
-      {
-        vmName: parts.definition.name,
-        definitions: parts.definition.networks,
-        host: parts.networkHost,
-        clock: this.#clock,
-        timers: this.#loop.timers,
-        wallClockNs: parts.wallClockNs,
-        entropy: parts.entropy,
-        expectHost: (isExpected) => this.#loop.expectHost("networks", isExpected),
-      },
-      captures,
-    );
+    this.#networks = createNetworks?.({
+      vmName: parts.definition.name,
+      definitions: parts.definition.networks,
+      host: parts.networkHost,
+      clock: this.#clock,
+      timers: this.#loop.timers,
+      wallClockNs: parts.wallClockNs,
+      entropy: parts.entropy,
+      expectHost: (isExpected) => this.#loop.expectHost("networks", isExpected),
+    });
     // The board needs the processor's pins and the processor the board's bus: the pins find the vCPU when used.
-    this.#board = parts.createBoard({
+    this.#board = createBoard({
       ram,
       dma: new RamDma(ram, (gpa, lengthBytes) => this.#vcpu.memoryWritten(gpa, lengthBytes)),
       clock: this.#clock,
@@ -242,14 +248,14 @@ export class VirtualMachine {
       hasDebugConsole: parts.definition.devices.includes("isa-debugcon"),
       hasDebugExit: parts.definition.devices.includes("isa-debug-exit"),
       drives: this.#drives.drives,
-      networkCards: this.#networks.cards,
+      networkCards: this.#networks?.cards ?? [],
       ...biosOf(parts.definition.boot, this.#drives),
       sharing: parts.shares && { shares: parts.shares, requests: this.#requests },
       ...(parts.definition.boot.kind === "firmware" && firmware !== undefined
         ? { firmware: firmware.config(parts.definition.boot.order) }
         : {}),
       virtio: {
-        devices: VIRTIO_DEVICES.filter((name) => parts.definition.devices.includes(name)),
+        devices: virtioDevicesOf(parts.definition),
         offersPacked: parts.definition.virtioRing === "packed",
       },
       ...(parts.definition.devices.includes("i6300esb")
@@ -381,7 +387,7 @@ export class VirtualMachine {
       execution: this.#vcpu.statistics,
       exits: this.#loop.exits,
       resets: this.#resets,
-      networks: this.#networks.statistics,
+      networks: this.#networks?.statistics ?? [],
     };
   }
 
@@ -529,7 +535,7 @@ export class VirtualMachine {
     this.#loop.finish();
     for (const channel of this.#serial.values()) channel.move();
     this.#become("ended");
-    this.#networks.close();
+    this.#networks?.close();
     void this.#closeFiles(outcome).then((final) => this.#resolveEnded(final));
   }
 
@@ -558,6 +564,41 @@ export class VirtualMachine {
       return { reason, dump: undefined };
     }
   }
+}
+
+const virtioDevicesOf = ({ devices }: VmDefinition): readonly VirtioDeviceName[] =>
+  VIRTIO_DEVICES.filter((name) => devices.includes(name));
+
+function equipmentOf({ definition, drives, shares = [] }: VirtualMachineParts): BoardEquipment {
+  const { boot, devices, networks } = definition;
+  return {
+    driveBuses: drives.map(({ bus }) => bus),
+    virtioDevices: virtioDevicesOf(definition),
+    networkCards: networks.map(({ card }) => card),
+    hasShares: shares.length > 0,
+    hasWatchdog: devices.includes("i6300esb"),
+    hasBios: boot.kind !== "firmware",
+    hasFirmware: boot.kind === "firmware",
+  };
+}
+
+// What not every VM has is loaded only for those that do.
+
+async function openFirmware(images: FirmwareImages | undefined): Promise<Result<FirmwareInUse | undefined>> {
+  if (images === undefined) return ok(undefined);
+  const { FirmwareInUse } = await import("./firmware-in-use.ts");
+  return await FirmwareInUse.open(images);
+}
+
+/** With the files of captures open. */
+async function prepareNetworks({
+  definition,
+  networkHost,
+}: VirtualMachineParts): Promise<Result<PreparedParts["createNetworks"]>> {
+  if (definition.networks.length === 0) return ok(undefined);
+  const { NetworksInUse, openCaptures } = await import("./networks-in-use.ts");
+  const captures = openCaptures(definition.networks, networkHost);
+  return captures.ok ? ok((parts) => new NetworksInUse(parts, captures.value)) : captures;
 }
 
 /** The built-in BIOS, which kernels that are loaded directly have, too: some go back to real mode to call it. */

@@ -9,12 +9,8 @@ import { RamDma } from "../../src/hw/index.ts";
 import type { MachineBus } from "../../src/hw/index.ts";
 import { createGuestRam } from "../../src/memory/index.ts";
 import { RecordedLink } from "../../src/net/testing.ts";
-import {
-  CONNECTORS,
-  createBoard,
-  NETWORK_CARD_MODELS,
-  SLOT_MEMORY_BYTES,
-} from "../../src/machine/pc/index.ts";
+import { CONNECTORS, NETWORK_CARD_MODELS, SLOT_MEMORY_BYTES } from "../../src/machine/pc/index.ts";
+import { createBoard } from "../../src/machine/pc/testing.ts";
 import { Random } from "../oracle/index.ts";
 
 const STEPS = 20_000;

@@ -7,13 +7,8 @@ import assert from "node:assert/strict";
 import { ManualClock, MiB, NS_PER_MS, NS_PER_S, TimerQueue, unwrap } from "../../src/base/index.ts";
 import { MemoryDisk } from "../../src/block/index.ts";
 import type { BlockDevice, BlockResult } from "../../src/block/index.ts";
-import {
-  Fdc82077aa,
-  FDC_PORTS,
-  FLOPPY_FORMATS,
-  FloppyDrive,
-  formatSizeBytes,
-} from "../../src/devices/index.ts";
+import { FLOPPY_FORMATS, formatSizeBytes } from "../../src/devices/floppy/formats.ts";
+import { Fdc82077aa, FDC_PORTS, FloppyDrive } from "../../src/devices/floppy/index.ts";
 import { asPorts, PortBus, RamDma, RecordedLine } from "../../src/hw/index.ts";
 import { DmaPair } from "../../src/machine/dma/index.ts";
 import { createGuestRam } from "../../src/memory/index.ts";

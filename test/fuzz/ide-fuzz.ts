@@ -8,7 +8,7 @@
  */
 import assert from "node:assert/strict";
 import { SECTOR_BYTES } from "../../src/block/index.ts";
-import { AtaDisk, AtapiDrive } from "../../src/devices/index.ts";
+import { AtaDisk, AtapiDrive } from "../../src/devices/ide/drives.ts";
 import { patternBytes, RAM_BYTES, ST, TABLE_GPA, TestDisk, TestHost } from "../../src/devices/ide/testing.ts";
 import { PCI_COMMAND } from "../../src/hw/index.ts";
 import { Random } from "../oracle/index.ts";

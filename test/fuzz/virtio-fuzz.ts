@@ -7,7 +7,11 @@
 import assert from "node:assert/strict";
 import { MiB } from "../../src/base/index.ts";
 import { MemoryDisk, SECTOR_BYTES, TransferBuffers } from "../../src/block/index.ts";
-import { VirtioBalloon, VirtioBlk, VirtioConsole, VirtioNet, VirtioRng } from "../../src/devices/index.ts";
+import { VirtioBalloon } from "../../src/devices/virtio/balloon/index.ts";
+import { VirtioBlk } from "../../src/devices/virtio/blk/index.ts";
+import { VirtioConsole } from "../../src/devices/virtio/console/index.ts";
+import { VirtioNet } from "../../src/devices/virtio/net/index.ts";
+import { VirtioRng } from "../../src/devices/virtio/rng/index.ts";
 import { writeDescriptor } from "../../src/devices/virtio/queue/testing.ts";
 import {
   bench,

@@ -7,7 +7,7 @@ import { WASM_ACCELERATOR_PREFIX_BYTES, WasmAccelerator } from "../../src/accel/
 import { createVm } from "../../src/apps/vm-process/create-vm.ts";
 import { ok, unwrap } from "../../src/base/index.ts";
 import { loadCore } from "../../src/platform/node/index.ts";
-import { createBoard, formatCrashDump, parseVmDefinition } from "../../src/vmm/index.ts";
+import { formatCrashDump, parseVmDefinition, prepareBoard } from "../../src/vmm/index.ts";
 import type { VirtualMachine, VmOutcome } from "../../src/vmm/index.ts";
 
 export const tiers = ["interpreter", "regions"] as const;
@@ -62,7 +62,7 @@ export async function runGuest(
           reservedPrefixBytes: WASM_ACCELERATOR_PREFIX_BYTES,
           createVcpu: ({ bus, ...parts }) => new WasmAccelerator({ core, ...parts, tier }).createVcpu(bus),
         },
-        createBoard,
+        prepareBoard,
       }),
     ),
   );

@@ -18,11 +18,11 @@ import type { VmRequest } from "../../host/index.ts";
 import { closeDrives, isSameFile, openDevice, openDrives } from "./open-drives.ts";
 import { openFirmware } from "./open-firmware.ts";
 import { closeShares, openShares } from "./open-shares.ts";
-import { createBoard, moduleFile, VirtualMachine } from "../../vmm/index.ts";
+import { moduleFile, prepareBoard, VirtualMachine } from "../../vmm/index.ts";
 import type { AcceleratorChoice, BootImages, VirtualMachineParts, VmDefinition } from "../../vmm/index.ts";
 
 /** What a VM's code runs on. */
-export type Hardware = Pick<VirtualMachineParts, "accelerator" | "createBoard">;
+export type Hardware = Pick<VirtualMachineParts, "accelerator" | "prepareBoard">;
 
 export async function createVm(
   request: VmRequest,
@@ -89,7 +89,7 @@ export function enginePc(core: Result<WebAssembly.Module>): Result<Hardware> {
     reservedPrefixBytes: WASM_ACCELERATOR_PREFIX_BYTES,
     createVcpu: ({ bus, ...parts }) => new WasmAccelerator({ core: core.value, ...parts }).createVcpu(bus),
   };
-  return ok({ accelerator, createBoard });
+  return ok({ accelerator, prepareBoard });
 }
 
 /** The files of a kernel that is loaded directly; the initial RAM disk is the first module. */

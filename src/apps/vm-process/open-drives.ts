@@ -5,7 +5,7 @@ import { err, KiB, ok } from "../../base/index.ts";
 import type { Result } from "../../base/index.ts";
 import { OverlayDisk, PaddedDisk } from "../../block/index.ts";
 import type { BlockDevice } from "../../block/index.ts";
-import { FLOPPY_FORMATS, floppyFormatOf, formatSizeBytes } from "../../devices/index.ts";
+import { FLOPPY_FORMATS, floppyFormatOf, formatSizeBytes } from "../../devices/floppy/formats.ts";
 import { openRawDisk } from "../../platform/node/index.ts";
 import type { Drive, DriveDefinition } from "../../vmm/index.ts";
 

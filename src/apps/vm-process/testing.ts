@@ -177,10 +177,11 @@ serveVm((request) => {
           reservedPrefixBytes: 0,
           createVcpu: ({ bus }) => new ScriptedVcpu(bus, guest.program),
         },
-        createBoard: (config) => {
-          guest.board = new ScriptedBoard(config, () => guest.screen);
-          return guest.board;
-        },
+        prepareBoard: () =>
+          Promise.resolve((config) => {
+            guest.board = new ScriptedBoard(config, () => guest.screen);
+            return guest.board;
+          }),
       }),
     ),
   );

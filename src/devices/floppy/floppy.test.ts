@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { MemoryDisk } from "../../block/index.ts";
-import { FLOPPY_FORMATS, floppyFormatOf, FloppyDrive, formatSizeBytes } from "./index.ts";
+import { FLOPPY_FORMATS, floppyFormatOf, formatSizeBytes } from "./formats.ts";
+import { FloppyDrive } from "./index.ts";
 import { fillOf, floppyMachine, numberedDisk } from "./testing.ts";
 
 const SECTOR = 512;

@@ -1,13 +1,5 @@
-/** IDE: the PIIX3's controller, hard disks and CD-ROM drives. */
+/** IDE: the PIIX3's controller. Drives have a door of their own. */
 
-export { AtapiDrive } from "./atapi-drive.ts";
-export type { AtapiDriveConfig } from "./atapi-drive.ts";
-export { AtaDisk } from "./ata-disk.ts";
-export type { AtaDiskConfig } from "./ata-disk.ts";
-export type { CdromUnit } from "./cdrom-unit.ts";
-export { defaultGeometry } from "./drive-geometry.ts";
-export type { Geometry } from "./drive-geometry.ts";
-export { IdeDrive } from "./ide-drive.ts";
-export type { DriveIdentity } from "./identify-data.ts";
+export type { IdeDrive } from "./ide-drive.ts";
 export { IDE_CHANNELS, IDE_DRIVES_MAX, Piix3Ide } from "./piix3-ide.ts";
 export type { Piix3IdeConfig } from "./piix3-ide.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { PCI_COMMAND } from "../../hw/index.ts";
-import { VIRTIO_FEATURE, VIRTIO_STATUS, VirtioRng } from "./index.ts";
+import { VIRTIO_FEATURE, VIRTIO_STATUS } from "./index.ts";
+import { VirtioRng } from "./rng/index.ts";
 import {
   bench,
   capabilities,

@@ -26,9 +26,9 @@ import {
   text,
 } from "./aml.ts";
 import type { Term } from "./aml.ts";
-import { PARALLEL_PORT_BYTES } from "../../devices/index.ts";
+import { PARALLEL_PORT_BYTES } from "../../devices/parallel/index.ts";
 import { PCI_PIN } from "../../hw/index.ts";
-import { FW_CFG_PORT_BASE, FW_CFG_PORT_BYTES } from "../fw-cfg/index.ts";
+import { FW_CFG_PORT_BASE, FW_CFG_PORT_BYTES } from "../fw-cfg/ports.ts";
 import { pciLink, SLEEP_BUTTON_GPE, SMBUS_BLOCK_BYTES } from "../pci/index.ts";
 import type { PlatformDescription } from "./platform.ts";
 import {

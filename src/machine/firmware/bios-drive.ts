@@ -6,7 +6,7 @@
 import type { BlockDevice, BlockResult } from "../../block/index.ts";
 import { SECTOR_BYTES } from "../../block/index.ts";
 import { assert, KiB } from "../../base/index.ts";
-import { FLOPPY_DRIVE_TYPES, FLOPPY_FORMATS, formatSizeBytes } from "../../devices/index.ts";
+import { FLOPPY_DRIVE_TYPES, FLOPPY_FORMATS, formatSizeBytes } from "../../devices/floppy/formats.ts";
 
 export interface Geometry {
   readonly cylinders: number;

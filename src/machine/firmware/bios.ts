@@ -11,12 +11,13 @@ import type { BlockDevice } from "../../block/index.ts";
 import { SECTOR_BYTES } from "../../block/index.ts";
 import { readBytes } from "../../hw/index.ts";
 import type { Clock, CpuState, Dma, MmioBus, MmioHandler, PortBus } from "../../hw/index.ts";
-import type { Ps2Device } from "../../devices/index.ts";
+import type { Ps2Device } from "../../devices/ps2/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 import type { MemoryRange } from "../boot/index.ts";
 import { EBDA_GPA } from "../boot/index.ts";
 import type { PciBus } from "../pci/index.ts";
 import { BDA_GPA, BiosData } from "./bios-data.ts";
+import type { BootSource } from "./boot-order.ts";
 import { disketteDrive, FIRST_DISK, hardDisk } from "./bios-drive.ts";
 import type { BiosDrive, BiosMedium } from "./bios-drive.ts";
 import { CommunicationServices } from "./communication.ts";
@@ -45,10 +46,6 @@ import {
 } from "./rom.ts";
 import type { RomCall } from "./rom.ts";
 import { ServiceCall } from "./service-call.ts";
-
-/** From which kinds of drives a system is looked for, one after the other. */
-export type BootSource = "floppy" | "disk" | "cdrom";
-export const BOOT_ORDER: readonly BootSource[] = ["floppy", "disk", "cdrom"];
 
 /** In the order of their numbers. */
 export interface BiosDrives {

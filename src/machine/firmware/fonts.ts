@@ -3,7 +3,7 @@
  * are left out, or pairs of its lines become one. 256 characters each, a byte for a line.
  */
 
-import { FONT_8X16, FONT_LINES } from "../../devices/index.ts";
+import { FONT_8X16, FONT_LINES } from "../../devices/vga/index.ts";
 
 export const FONT_HEIGHTS = [8, 14, 16] as const;
 export type FontHeight = (typeof FONT_HEIGHTS)[number];

@@ -1,7 +1,7 @@
 /** The firmware that is built in: a BIOS whose services are written in TypeScript. */
 
-export { Bios, BOOT_ORDER } from "./bios.ts";
-export type { BiosDrives, BootSource } from "./bios.ts";
+export { Bios } from "./bios.ts";
+export type { BiosDrives } from "./bios.ts";
+export type { BiosMedium } from "./bios-drive.ts";
 export { loadFont } from "./font-loader.ts";
 export { RESET_ROM_GPA, ROM_BYTES, TRAP_PORT } from "./rom.ts";
-export type { BiosMedium } from "./bios-drive.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { FONT_8X16 } from "../../devices/index.ts";
+import { FONT_8X16 } from "../../devices/vga/index.ts";
 import { FirmwareBench } from "./testing.ts";
 
 const USER_FONT = { es: 0x3000, bp: 0x0010 } as const;

@@ -7,7 +7,7 @@
  * missing: reading and writing the pointer's port (AL = 08h, 09h), which are of some makers only.
  */
 
-import type { Ps2Device } from "../../devices/index.ts";
+import type { Ps2Device } from "../../devices/ps2/index.ts";
 import type { PortBus } from "../../hw/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 import type { BiosData } from "./bios-data.ts";

@@ -5,11 +5,13 @@ import { ManualClock, MiB, TimerQueue, unwrap } from "../../base/index.ts";
 import { RamDma } from "../../hw/index.ts";
 import type { CpuState, SegmentState } from "../../hw/index.ts";
 import { createGuestRam } from "../../memory/index.ts";
-import { createBoard, SLOT_MEMORY_BYTES } from "../pc/index.ts";
+import { SLOT_MEMORY_BYTES } from "../pc/index.ts";
+import { createBoard } from "../pc/testing.ts";
 import type { Connector } from "../pc/index.ts";
 import { I440fx, PciBus } from "../pci/index.ts";
-import { Bios, BOOT_ORDER } from "./bios.ts";
-import type { BootSource } from "./bios.ts";
+import { Bios } from "./bios.ts";
+import { BOOT_ORDER } from "./boot-order.ts";
+import type { BootSource } from "./boot-order.ts";
 import type { BiosMedium } from "./bios-drive.ts";
 import { ROM_SEGMENT, trapEndOffset } from "./rom.ts";
 

@@ -11,9 +11,6 @@ import { assert, joinU64 } from "../../base/index.ts";
 import { defineRegisters, RegisterFile, StateReader } from "../../hw/index.ts";
 import type { Device, DeviceState, Dma, RegisterHooks } from "../../hw/index.ts";
 
-export const FW_CFG_PORT_BASE = 0x510;
-export const FW_CFG_PORT_BYTES = 12;
-
 /** Numbered items that firmware of PCs reads. */
 export const FW_CFG_ITEM = {
   signature: 0x0000,

@@ -3,14 +3,15 @@
 import type { Clock, Dma, IrqLine, MemorySlot, Timers } from "../../hw/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 import type { PlatformDescription } from "../acpi/index.ts";
-import type { BiosDrives, BootSource } from "../firmware/index.ts";
+import type { BootSource } from "../firmware/boot-order.ts";
+import type { BiosDrives } from "../firmware/index.ts";
 import type { Connector } from "./connectors.ts";
 import type { Drive } from "./drive.ts";
 import type { FlashStore } from "./firmware-flash.ts";
 import type { FirmwareKernel } from "./firmware-kernel.ts";
 import type { NetworkCard } from "./network-cards.ts";
 import type { SharesConfig, VirtioDeviceName } from "./virtio-devices.ts";
-import type { WatchdogAction } from "./watchdog.ts";
+import type { WatchdogAction } from "./watchdog-action.ts";
 
 /** The processor's pins, which the board drives. */
 export interface ProcessorPins {

@@ -5,10 +5,11 @@ import { ManualClock, MiB, NS_PER_MS, NS_PER_S, TimerQueue, unwrap } from "../..
 import { MemoryDisk } from "../../block/index.ts";
 import { RamDma, RecordedLine } from "../../hw/index.ts";
 import type { AccessSize } from "../../hw/index.ts";
-import { textLines } from "../../devices/index.ts";
+import { textLines } from "../../devices/vga/index.ts";
 import { createGuestRam } from "../../memory/index.ts";
-import { createBoard, SLOT_MEMORY_BYTES } from "./index.ts";
+import { SLOT_MEMORY_BYTES } from "./index.ts";
 import type { Drive, VirtioDeviceName, WatchdogAction } from "./index.ts";
+import { createBoard } from "./testing.ts";
 
 const RAM_BYTES = 32 * MiB;
 const LAPIC_SVR = 0xfee000f0;

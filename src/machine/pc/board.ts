@@ -8,33 +8,27 @@ import type { CpuState, Device, DeviceState, MachineBus, PortHandler } from "../
 import { GiB } from "../../base/index.ts";
 import { asPorts, MmioBus, PortBus, StateReader } from "../../hw/index.ts";
 import { TransferBuffers } from "../../block/index.ts";
+import { DEBUG_CONSOLE_PORT, DebugConsole, DebugExitPort, PostCodePort } from "../../devices/debug/index.ts";
+import type { Fdc82077aa } from "../../devices/floppy/index.ts";
+import { IDE_CHANNELS, Piix3Ide } from "../../devices/ide/index.ts";
 import {
-  DEBUG_CONSOLE_PORT,
-  DebugConsole,
-  DebugExitPort,
-  Fdc82077aa,
-  FDC_PORTS,
   I8042,
   I8042_COMMAND_OFFSET,
   I8042_DATA_OFFSET,
-  IDE_CHANNELS,
-  memoryModules,
-  Piix3Ide,
-  PostCodePort,
   Ps2Keyboard,
   Ps2Mouse,
-  SpdEeprom,
-  VirtioBalloon,
-  VirtioConsole,
-  VirtioRng,
-} from "../../devices/index.ts";
-import type { Frame, TextScreen, Uart16550, Vga } from "../../devices/index.ts";
+} from "../../devices/ps2/index.ts";
+import type { Uart16550 } from "../../devices/serial/index.ts";
+import { memoryModules, SpdEeprom } from "../../devices/smbus/index.ts";
+import type { Frame, TextScreen, Vga } from "../../devices/vga/index.ts";
+import type { VirtioBalloon } from "../../devices/virtio/balloon/index.ts";
+import type { VirtioConsole } from "../../devices/virtio/console/index.ts";
 import { PC_FLOPPY_CONTROLLER, PC_PARALLEL_PORT, PC_PLATFORM, PC_SERIAL_PORTS } from "../acpi/index.ts";
 import type { PlatformDescription } from "../acpi/index.ts";
 import { pcMemoryMap } from "../boot/index.ts";
 import type { MemoryRange } from "../boot/index.ts";
 import { DmaPair } from "../dma/index.ts";
-import { FW_CFG_PORT_BASE, FW_CFG_PORT_BYTES, FwCfg } from "../fw-cfg/index.ts";
+import { FW_CFG_PORT_BASE, FW_CFG_PORT_BYTES } from "../fw-cfg/ports.ts";
 import { IO_APIC_BYTES } from "../irq/ioapic.ts";
 import { LOCAL_APIC_BYTES } from "../irq/lapic.ts";
 import type { LocalApic } from "../irq/lapic.ts";
@@ -51,7 +45,8 @@ import {
   Piix4Pm,
   Piix4Smbus,
 } from "../pci/index.ts";
-import { Bios, loadFont, RESET_ROM_GPA, ROM_BYTES, TRAP_PORT } from "../firmware/index.ts";
+import type { Bios } from "../firmware/index.ts";
+import { RESET_ROM_GPA, ROM_BYTES, TRAP_PORT } from "../firmware/rom.ts";
 import { Hpet, HPET_BYTES } from "../timer/hpet.ts";
 import { Pit8254 } from "../timer/pit-8254.ts";
 import { Rtc } from "../timer/rtc.ts";
@@ -60,15 +55,14 @@ import { cmosImage } from "./cmos.ts";
 import { Connectors } from "./connectors.ts";
 import type { Connector } from "./connectors.ts";
 import { TRANSFER_BYTES_MAX } from "./drive.ts";
+import type { DriveBus } from "./drive.ts";
 import { Display } from "./display.ts";
 import { ExpansionSlots } from "./expansion-slots.ts";
-import { firmwareFlash } from "./firmware-flash.ts";
-import { addFirmwareItems } from "./firmware-items.ts";
-import { floppyDrives } from "./floppy-drives.ts";
 import { removableDrives } from "./removable-drives.ts";
 import type { RemovableDrive } from "./removable-drives.ts";
-import { cdromUnits, ideDiskGeometries, ideDrives } from "./ide-drives.ts";
 import { InterruptControllers } from "./interrupt-controllers.ts";
+import { loaded, loadOptionalParts } from "./optional-parts.ts";
+import type { BoardEquipment, OptionalParts } from "./optional-parts.ts";
 import { PoweredPins } from "./powered-pins.ts";
 import { writeFirmwareData } from "./power-on-self-test.ts";
 import { ShadowedMemory } from "./shadowed-memory.ts";
@@ -76,7 +70,6 @@ import { SLOT_MEMORY_BYTES } from "./slot-memory.ts";
 import { SystemControlPortA, SystemControlPortB } from "./system-control-ports.ts";
 import { virtioDevices } from "./virtio-devices.ts";
 import type { VirtioDeviceName } from "./virtio-devices.ts";
-import { attachWatchdog } from "./watchdog.ts";
 
 /** Ports at which every PC has these parts; what the platform description places is not among them. */
 const PC_PORTS = {
@@ -106,9 +99,13 @@ const PIIX_IDE_FUNCTION = 1;
 const PIIX_PM_FUNCTION = 3;
 const DISPLAY_SLOT = 2;
 
-/** Builds the board; the guest sees it from the first reset() on. */
-export function createBoard(config: BoardConfig): PcBoard {
-  return new PcBoard(config);
+/**
+ * Loads what boards with this equipment are made of. What builds one is then called with a configuration that asks for no
+ * more; the guest sees the board from its first reset() on.
+ */
+export async function prepareBoard(equipment: BoardEquipment): Promise<(config: BoardConfig) => PcBoard> {
+  const parts = await loadOptionalParts(equipment);
+  return (config) => new PcBoard(config, parts);
 }
 
 export class PcBoard {
@@ -133,6 +130,7 @@ export class PcBoard {
   readonly balloon: VirtioBalloon | undefined;
 
   readonly #config: BoardConfig;
+  readonly #parts: OptionalParts;
   readonly #pins: PoweredPins;
   readonly #connectors: Connectors;
   readonly #dma: DmaPair;
@@ -152,9 +150,11 @@ export class PcBoard {
   #tscOffsetNs = 0n;
   #rsdpGpa: number | undefined;
 
-  constructor(config: BoardConfig) {
+  constructor(config: BoardConfig, parts: OptionalParts) {
     const { ram, clock, timers, events, wallClockNs } = config;
-    const drives = floppyDrives(config.drives);
+    const hasDrives = (bus: DriveBus): boolean => config.drives.some((drive) => drive.bus === bus);
+    const drives = hasDrives("floppy") ? loaded(parts.floppy).floppyDrives(config.drives) : [];
+    const ide = hasDrives("ide") ? loaded(parts.ide) : undefined;
     const floppyController = drives.length === 0 ? undefined : PC_FLOPPY_CONTROLLER;
     const { firmware } = config;
     const hasFirmwareConfiguration = firmware !== undefined;
@@ -168,6 +168,7 @@ export class PcBoard {
         : {}),
     };
     this.#config = config;
+    this.#parts = parts;
     this.platform = platform;
     this.memoryMap = pcMemoryMap(ram.sizeBytes);
 
@@ -191,7 +192,7 @@ export class PcBoard {
     const cmos = cmosImage({
       ramBytes: ram.sizeBytes,
       disketteTypes: drives.map(({ type }) => type.cmosType),
-      disks: ideDiskGeometries(config.drives),
+      disks: ide?.ideDiskGeometries(config.drives) ?? [],
       bootOrder: config.firmware?.bootOrder,
     });
     const rtc = new Rtc({ clock, timers, irq: hpet.rtcOutput, wallClockNs, cmos });
@@ -219,22 +220,22 @@ export class PcBoard {
     this.serialPorts = this.#connectors.serialPorts;
     if (platform.floppyController !== undefined) {
       const { ioBase, irq, dmaChannel } = platform.floppyController;
-      const fdc = new Fdc82077aa({
+      this.floppyController = loaded(parts.floppy).attachFloppyController(this.ports, ioBase, {
         ...{ clock, timers, drives },
         irq: isa.driver(irq),
         dma: this.#dma.channel(dmaChannel),
       });
-      this.floppyController = fdc;
-      for (const { at, lengthBytes } of [FDC_PORTS.first, FDC_PORTS.second]) {
-        this.ports.claim(fdc.name, ioBase + at, lengthBytes, asPorts(fdc.registers, at));
-      }
     }
     const display = new Display({ ram, clock, dma: config.dma, buses: this, pins: this.#pins });
     this.vga = display.vga;
 
     const piix3 = new Piix3({ isaIrqs: isa.drivers(), onReset: () => events.reset() });
-    const places = ideDrives(config.drives);
-    this.removableDrives = removableDrives(config.drives, cdromUnits(places), this.floppyController);
+    const places = ide?.ideDrives(config.drives) ?? [];
+    this.removableDrives = removableDrives(
+      config.drives,
+      ide?.cdromUnits(places) ?? [],
+      this.floppyController,
+    );
     const [primary, secondary] = IDE_CHANNELS;
     this.#ide = new Piix3Ide({
       buses: { ports: this.ports, mmio: this.mmio },
@@ -250,7 +251,7 @@ export class PcBoard {
     });
     const flash =
       firmware?.variables &&
-      firmwareFlash({
+      loaded(parts.firmware).firmwareFlash({
         ...{ ram, mmio: this.mmio, store: firmware.variables },
         setMemorySlot: (gpa, lengthBytes, slot) => config.pins.setMemorySlot(gpa, lengthBytes, slot),
         memoryWritten: (offset, lengthBytes) => config.pins.memoryWritten(offset, lengthBytes),
@@ -284,31 +285,35 @@ export class PcBoard {
     this.#pci.attachResetControl(piix3);
     const hasVirtio = (name: VirtioDeviceName): boolean => config.virtio.devices.includes(name);
     this.#virtioConsole = hasVirtio("virtio-console")
-      ? new VirtioConsole({ transmit: (byte) => events.serialOutput(byte, "com1") })
+      ? new (loaded(parts.console).VirtioConsole)({ transmit: (byte) => events.serialOutput(byte, "com1") })
       : undefined;
-    this.balloon = hasVirtio("virtio-balloon") ? new VirtioBalloon(ram.sizeBytes) : undefined;
+    this.balloon = hasVirtio("virtio-balloon")
+      ? new (loaded(parts.balloon).VirtioBalloon)(ram.sizeBytes)
+      : undefined;
     const buffers = new TransferBuffers(TRANSFER_BYTES_MAX);
-    const slots = new ExpansionSlots(this.#pci, { buses: this, dma: config.dma, sendMessage });
+    const slots = new ExpansionSlots(this.#pci, parts, { buses: this, dma: config.dma, sendMessage });
     slots.attachNvme(config.drives, buffers);
-    const virtio = virtioDevices({
+    const virtio = virtioDevices(parts, {
       drives: config.drives,
       buffers,
       others: {
-        "virtio-rng": hasVirtio("virtio-rng") ? new VirtioRng(config.entropy) : undefined,
+        "virtio-rng": hasVirtio("virtio-rng") ? new (loaded(parts.rng).VirtioRng)(config.entropy) : undefined,
         "virtio-console": this.#virtioConsole,
         "virtio-balloon": this.balloon,
       },
       sharing: config.sharing,
     });
     slots.attachVirtio(virtio, config.virtio.offersPacked);
-    const watchdogs = attachWatchdog(config.watchdogAction, {
-      ...{ pci: this.#pci, buses: this, clock, timers, events },
-    });
+    const watchdog =
+      config.watchdogAction &&
+      loaded(parts.watchdog).attachWatchdog(config.watchdogAction, {
+        ...{ pci: this.#pci, buses: this, clock, timers, events },
+      });
     slots.attachNetworkCards(config.networkCards ?? [], { clock, timers, ...config.virtio });
 
-    const fwCfg = firmware && new FwCfg(config.dma);
+    const fwCfg = firmware && new (loaded(parts.firmware).FwCfg)(config.dma);
     if (firmware !== undefined && fwCfg !== undefined) {
-      addFirmwareItems(fwCfg, {
+      loaded(parts.firmware).addFirmwareItems(fwCfg, {
         ram,
         platform,
         power: this.#power,
@@ -354,7 +359,7 @@ export class PcBoard {
       this.#power,
       smbus,
       ...slots.functions,
-      ...watchdogs,
+      ...(watchdog === undefined ? [] : [watchdog]),
       this.#pci,
       kvmClock,
       ...(fwCfg === undefined ? [] : [fwCfg]),
@@ -378,7 +383,7 @@ export class PcBoard {
     }
     if (platform.hasVga) display.claim(this);
     if (config.bios !== undefined) {
-      this.#bios = new Bios({
+      this.#bios = new (loaded(parts.bios).Bios)({
         ...{
           ram,
           clock,
@@ -436,7 +441,7 @@ export class PcBoard {
     });
     this.#hostBridge.openShadowRam();
     this.#rsdpGpa = writeFirmwareData(this.#config.ram, this.platform);
-    if (this.platform.hasVga) loadFont(this.ports, this.mmio);
+    if (this.platform.hasVga) loaded(this.#parts.bios).loadFont(this.ports, this.mmio);
     this.#bios?.reset();
   }
 

@@ -5,10 +5,10 @@
  * Deliberately missing: network cards, which no setting orders.
  */
 
-import type { BootSource } from "../firmware/index.ts";
-import { BOOT_ORDER } from "../firmware/index.ts";
+import { BOOT_ORDER } from "../firmware/boot-order.ts";
+import type { BootSource } from "../firmware/boot-order.ts";
 import type { Drive } from "./drive.ts";
-import { idePlaces } from "./ide-drives.ts";
+import { idePlaces } from "./ide-places.ts";
 
 const PCI_ROOT = "/pci@i0cf8";
 const ISA_BRIDGE = "isa@1";

@@ -5,8 +5,8 @@
  */
 
 import { KiB, MiB } from "../../base/index.ts";
-import type { Geometry } from "../../devices/index.ts";
-import type { BootSource } from "../firmware/index.ts";
+import type { Geometry } from "../../devices/ide/drives.ts";
+import type { BootSource } from "../firmware/boot-order.ts";
 
 const INDEX = {
   diskettes: 0x10,

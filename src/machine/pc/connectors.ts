@@ -5,7 +5,8 @@
 
 import { asPorts } from "../../hw/index.ts";
 import type { Clock, Device, PortBus, Timers } from "../../hw/index.ts";
-import { PARALLEL_PORT_BYTES, ParallelPort, Uart16550 } from "../../devices/index.ts";
+import { PARALLEL_PORT_BYTES, ParallelPort } from "../../devices/parallel/index.ts";
+import { Uart16550 } from "../../devices/serial/index.ts";
 import type { PlatformDescription } from "../acpi/index.ts";
 import type { IsaInterrupts } from "./isa-interrupts.ts";
 

@@ -11,7 +11,7 @@ import {
   VgaPci,
   VIDEO_WINDOW_BYTES,
   VIDEO_WINDOW_GPA,
-} from "../../devices/index.ts";
+} from "../../devices/vga/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 import type { PoweredPins } from "./powered-pins.ts";
 import { SLOT_MEMORY } from "./slot-memory.ts";

@@ -4,13 +4,13 @@
  */
 
 import type { TransferBuffers } from "../../block/index.ts";
-import { NvmeController, VirtioPci } from "../../devices/index.ts";
 import { PCI_PIN } from "../../hw/index.ts";
 import type { Dma, IrqLine, PciBuses, PciFunction, SendMessage } from "../../hw/index.ts";
 import type { PciBus } from "../pci/index.ts";
 import type { Drive } from "./drive.ts";
-import { networkCard } from "./network-cards.ts";
 import type { NetworkCard, NetworkCardPlace } from "./network-cards.ts";
+import { loaded } from "./optional-parts.ts";
+import type { OptionalParts } from "./optional-parts.ts";
 import type { NamedVirtioDevice } from "./virtio-devices.ts";
 
 const NETWORK_SLOT = 3;
@@ -27,13 +27,15 @@ type NetworkCardParts = Pick<NetworkCardPlace, "clock" | "timers" | "offersPacke
 
 export class ExpansionSlots {
   readonly #pci: PciBus;
+  readonly #parts: OptionalParts;
   readonly #surroundings: Surroundings;
   readonly #functions: PciFunction[] = [];
   readonly #slots = new Map<string, number>();
   #nextSlot = FIRST_FREE_SLOT;
 
-  constructor(pci: PciBus, surroundings: Surroundings) {
+  constructor(pci: PciBus, parts: OptionalParts, surroundings: Surroundings) {
     this.#pci = pci;
+    this.#parts = parts;
     this.#surroundings = surroundings;
   }
 
@@ -53,7 +55,7 @@ export class ExpansionSlots {
     for (const [index, { device, serialNumber }] of disks.entries()) {
       this.#attach(
         (pin) =>
-          new NvmeController({
+          new (loaded(this.#parts.nvme).NvmeController)({
             ...this.#surroundings,
             ...{ buffers, serialNumber, pin },
             name: `nvme${index}`,
@@ -65,6 +67,7 @@ export class ExpansionSlots {
 
   attachVirtio(devices: readonly NamedVirtioDevice[], offersPacked: boolean): void {
     for (const named of devices) {
+      const { VirtioPci } = loaded(this.#parts.virtio);
       this.#attach((pin) => new VirtioPci({ ...this.#surroundings, ...named, pin, offersPacked }));
     }
   }
@@ -72,7 +75,8 @@ export class ExpansionSlots {
   attachNetworkCards(cards: readonly NetworkCard[], parts: NetworkCardParts): void {
     for (const [index, card] of cards.entries()) {
       const name = `net${index}`;
-      const build = (pin: IrqLine) => networkCard(card, { ...this.#surroundings, ...parts, name, pin });
+      const model = loaded(this.#parts.cards.get(card.model));
+      const build = (pin: IrqLine) => model(card, { ...this.#surroundings, ...parts, name, pin });
       this.#attach(build, index === 0 ? NETWORK_SLOT : undefined);
     }
   }

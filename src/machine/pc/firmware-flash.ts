@@ -3,7 +3,7 @@
  * which ends at 4 GiB: where OVMF, of which code and variables are two files, has been built to look for it.
  */
 
-import { CfiFlash } from "../../devices/index.ts";
+import { CfiFlash } from "../../devices/flash/index.ts";
 import type { MmioBus } from "../../hw/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 import type { SetMemorySlot } from "./shadowed-memory.ts";

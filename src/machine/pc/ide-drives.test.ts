@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryDisk } from "../../block/index.ts";
-import { AtapiDrive } from "../../devices/index.ts";
+import { AtapiDrive } from "../../devices/ide/drives.ts";
 import type { Drive } from "./drive.ts";
 import { cdromUnits, ideDrives } from "./ide-drives.ts";
 

@@ -1,42 +1,18 @@
-/**
- * The places of IDE drives: hard disks from the primary channel's first drive on, as they are given, CD-ROM drives from the
- * secondary channel's on, so that a disk added later moves neither.
- */
+/** The drives of the IDE bus, each at its place. */
 
-import { assert } from "../../base/index.ts";
 import { SECTOR_BYTES } from "../../block/index.ts";
-import { AtaDisk, AtapiDrive, defaultGeometry, IDE_DRIVES_MAX } from "../../devices/index.ts";
-import type { CdromUnit, Geometry, IdeDrive } from "../../devices/index.ts";
+import { AtaDisk, AtapiDrive, defaultGeometry } from "../../devices/ide/drives.ts";
+import type { CdromUnit, Geometry } from "../../devices/ide/drives.ts";
+import type { IdeDrive } from "../../devices/ide/index.ts";
 import type { Drive } from "./drive.ts";
+import { IDE_PLACES, idePlaces } from "./ide-places.ts";
+import type { IdeMedium } from "./ide-places.ts";
 
-/** What there is with an IDE plug. */
-type IdeMedium = Exclude<Drive["medium"], "floppy">;
-
-/** The order in which each kind takes places: primary 0 and 1, secondary 0 and 1. */
-const PLACES: Readonly<Record<IdeMedium, readonly number[]>> = {
-  disk: [0, 1, 2, 3],
-  cdrom: [2, 3, 1, 0],
-};
 const MODELS: Readonly<Record<IdeMedium, string>> = {
   disk: "Typevisor disk",
   cdrom: "TYPEVISR CD-ROM",
 };
 const FIRMWARE = "1.0";
-
-/** Which drive is at which place of the IDE bus: of the first channel, then of the second. */
-export function idePlaces(drives: readonly Drive[]): (Drive | undefined)[] {
-  const places: (Drive | undefined)[] = Array.from({ length: IDE_DRIVES_MAX }, () => undefined);
-  const ide = drives.filter(({ bus }) => bus === "ide");
-  // Disks first: they do not give way.
-  for (const medium of ["disk", "cdrom"] as const) {
-    for (const drive of ide.filter((candidate) => candidate.medium === medium)) {
-      const place = PLACES[medium].find((candidate) => places[candidate] === undefined);
-      assert(place !== undefined, "IDE has four places");
-      places[place] = drive;
-    }
-  }
-  return places;
-}
 
 /** The drives of the IDE bus by place. */
 export function ideDrives(drives: readonly Drive[]): (IdeDrive | undefined)[] {
@@ -53,7 +29,7 @@ export function ideDiskGeometries(drives: readonly Drive[]): Geometry[] {
 
 /** What changes discs, for each CD-ROM drive in the order in which they were given. */
 export function cdromUnits(drives: readonly (IdeDrive | undefined)[]): CdromUnit[] {
-  return PLACES.cdrom.flatMap((place) => {
+  return IDE_PLACES.cdrom.flatMap((place) => {
     const drive = drives[place];
     return drive instanceof AtapiDrive ? [drive.unit] : [];
   });

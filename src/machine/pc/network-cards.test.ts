@@ -4,8 +4,9 @@ import { ManualClock, TimerQueue, unwrap } from "../../base/index.ts";
 import { RamDma } from "../../hw/index.ts";
 import { createGuestRam } from "../../memory/index.ts";
 import { RecordedLink } from "../../net/testing.ts";
-import { createBoard, NETWORK_CARD_MODELS, NETWORK_CARDS_MAX, SLOT_MEMORY_BYTES } from "./index.ts";
+import { NETWORK_CARD_MODELS, NETWORK_CARDS_MAX, SLOT_MEMORY_BYTES } from "./index.ts";
 import type { NetworkCardModel } from "./index.ts";
+import { createBoard } from "./testing.ts";
 
 const FIRST_SLOT = 3;
 const NEXT_SLOTS = [5, 6, 7];

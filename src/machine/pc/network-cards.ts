@@ -1,6 +1,5 @@
-/** The network cards that a board is given, each plugged into its network. */
+/** The network cards that a board is given, each plugged into its network. The modules of a model are loaded when a VM has it. */
 
-import { E1000, Rtl8029, Rtl8139, VirtioNet, VirtioPci } from "../../devices/index.ts";
 import type { Clock, Dma, IrqLine, PciBuses, PciFunction, SendMessage, Timers } from "../../hw/index.ts";
 import type { NetworkLink } from "../../net/index.ts";
 
@@ -31,15 +30,35 @@ export interface NetworkCardPlace {
   readonly offersPacked: boolean;
 }
 
-export function networkCard({ model, macAddress, link }: NetworkCard, place: NetworkCardPlace): PciFunction {
-  switch (model) {
-    case "virtio":
-      return new VirtioPci({ ...place, device: new VirtioNet({ macAddress, link }) });
-    case "e1000":
-      return new E1000({ ...place, macAddress, link });
-    case "ne2000":
-      return new Rtl8029({ ...place, macAddress, link });
-    case "rtl8139":
-      return new Rtl8139({ ...place, macAddress, link });
-  }
+export type BuildNetworkCard = (card: NetworkCard, place: NetworkCardPlace) => PciFunction;
+
+const LOADERS: Readonly<Record<NetworkCardModel, () => Promise<BuildNetworkCard>>> = {
+  async virtio() {
+    const [{ VirtioPci }, { VirtioNet }] = await Promise.all([
+      import("../../devices/virtio/index.ts"),
+      import("../../devices/virtio/net/index.ts"),
+    ]);
+    return ({ macAddress, link }, place) =>
+      new VirtioPci({ ...place, device: new VirtioNet({ macAddress, link }) });
+  },
+  async e1000() {
+    const { E1000 } = await import("../../devices/e1000/index.ts");
+    return ({ macAddress, link }, place) => new E1000({ ...place, macAddress, link });
+  },
+  async ne2000() {
+    const { Rtl8029 } = await import("../../devices/ne2000/index.ts");
+    return ({ macAddress, link }, place) => new Rtl8029({ ...place, macAddress, link });
+  },
+  async rtl8139() {
+    const { Rtl8139 } = await import("../../devices/rtl8139/index.ts");
+    return ({ macAddress, link }, place) => new Rtl8139({ ...place, macAddress, link });
+  },
+};
+
+/** What builds a card of each of these models. */
+export async function loadNetworkCards(
+  models: readonly NetworkCardModel[],
+): Promise<ReadonlyMap<NetworkCardModel, BuildNetworkCard>> {
+  const entries = models.map(async (model) => [model, await LOADERS[model]()] as const);
+  return new Map(await Promise.all(entries));
 }

@@ -3,7 +3,8 @@
 import { ok } from "../../base/index.ts";
 import type { Result } from "../../base/index.ts";
 import type { BlockDevice } from "../../block/index.ts";
-import type { CdromUnit, Fdc82077aa } from "../../devices/index.ts";
+import type { Fdc82077aa } from "../../devices/floppy/index.ts";
+import type { CdromUnit } from "../../devices/ide/drives.ts";
 import type { Drive } from "./drive.ts";
 
 export interface RemovableDrive {

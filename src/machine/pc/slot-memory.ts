@@ -1,6 +1,6 @@
 /** What lies behind guest RAM in the VM's memory, and is seen where slots of the address space say. */
 
-import { VIDEO_MEMORY_BYTES } from "../../devices/index.ts";
+import { VIDEO_MEMORY_BYTES } from "../../devices/vga/index.ts";
 
 /** Offsets count from the end of RAM. Behind all of it is the ROM with firmware that a user brings. */
 export const SLOT_MEMORY = {

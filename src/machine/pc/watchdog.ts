@@ -1,13 +1,10 @@
 /** The board's watchdog: in a PCI slot of its own, its output connected to what the user has chosen. */
 
-import { I6300Esb } from "../../devices/index.ts";
-import type { I6300EsbConfig } from "../../devices/index.ts";
+import { I6300Esb } from "../../devices/watchdog/index.ts";
+import type { I6300EsbConfig } from "../../devices/watchdog/index.ts";
 import type { PciFunction } from "../../hw/index.ts";
 import type { PciBus } from "../pci/index.ts";
-
-/** What happens when a guest that has begun to feed its watchdog feeds it no more. */
-export const WATCHDOG_ACTIONS = ["reset", "power-off", "none"] as const;
-export type WatchdogAction = (typeof WATCHDOG_ACTIONS)[number];
+import type { WatchdogAction } from "./watchdog-action.ts";
 
 /** The device number that the chip has given it, where nothing is placed by counting. */
 const SLOT = 29;
@@ -17,12 +14,10 @@ interface WatchdogSurroundings extends Omit<I6300EsbConfig, "onTimeout"> {
   readonly events: { powerOff(): void; reset(): void };
 }
 
-/** None unless there is an action. */
 export function attachWatchdog(
-  action: WatchdogAction | undefined,
+  action: WatchdogAction,
   { pci, events, ...surroundings }: WatchdogSurroundings,
-): readonly PciFunction[] {
-  if (action === undefined) return [];
+): PciFunction {
   const outputs: Readonly<Record<WatchdogAction, () => void>> = {
     reset: () => events.reset(),
     "power-off": () => events.powerOff(),
@@ -30,5 +25,5 @@ export function attachWatchdog(
   };
   const watchdog = new I6300Esb({ ...surroundings, onTimeout: outputs[action] });
   pci.attach(SLOT, 0, watchdog);
-  return [watchdog];
+  return watchdog;
 }

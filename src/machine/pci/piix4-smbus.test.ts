@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { ManualClock, MiB, NS_PER_MS, NS_PER_US, TimerQueue } from "../../base/index.ts";
 import { PortBus, RecordedLine } from "../../hw/index.ts";
 import type { DeviceState } from "../../hw/index.ts";
-import { memoryModules, SpdEeprom } from "../../devices/index.ts";
-import type { I2cTarget } from "../../devices/index.ts";
+import { memoryModules, SpdEeprom } from "../../devices/smbus/index.ts";
+import type { I2cTarget } from "../../devices/smbus/index.ts";
 import { Piix4Smbus } from "./index.ts";
 
 const BASE = 0x700;

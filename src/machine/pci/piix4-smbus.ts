@@ -7,7 +7,7 @@
  * are kept, but nobody addresses the host or pulls SMBALERT#.
  */
 
-import type { I2cTarget } from "../../devices/index.ts";
+import type { I2cTarget } from "../../devices/smbus/index.ts";
 import { NS_PER_US } from "../../base/index.ts";
 import type { Releasable } from "../../base/index.ts";
 import { asPorts, defineRegisters, RegisterFile, StateReader } from "../../hw/index.ts";

@@ -4,13 +4,13 @@ import { MiB } from "../../../base/index.ts";
 import { BLOCK_OK, BYTES_NOW_MAX, MemoryDisk, SECTOR_BYTES, TransferBuffers } from "../../../block/index.ts";
 import { HeldDisk, PromptDisk } from "../../../block/testing.ts";
 import type { BlockDevice } from "../../../block/index.ts";
-import { VIRTIO_FEATURE, VIRTIO_STATUS, VirtioBlk } from "../index.ts";
+import { VIRTIO_FEATURE, VIRTIO_STATUS } from "../index.ts";
 import { bench, enableMsix, LegacyDriver, ModernDriver, readable, settle, writable } from "../testing.ts";
 import type { Bench, VirtioDriver } from "../testing.ts";
 import type { DriverElement, QueueDriver } from "../queue/testing.ts";
 import { BLOCK_FEATURE, CLEARED_SECTORS_MAX, CLEARED_SEGMENTS_MAX, PIECE_BYTES } from "./block-config.ts";
 import { REQUEST_STATUS, REQUEST_TYPE } from "./block-request.ts";
-import { REQUESTS_UNDER_WAY_MAX } from "./virtio-blk.ts";
+import { REQUESTS_UNDER_WAY_MAX, VirtioBlk } from "./virtio-blk.ts";
 
 const SECTORS = 2 * 2048 + 100;
 const HEADER_GPA = 0x10_0000;

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { VirtioRng } from "../index.ts";
 import { bench, ModernDriver, readable, writable } from "../testing.ts";
-import { RNG_REQUEST_BYTES_MAX } from "./virtio-rng.ts";
+import { RNG_REQUEST_BYTES_MAX, VirtioRng } from "./virtio-rng.ts";
 
 const DATA_GPA = 0x20_0000;
 

@@ -1,0 +1,4 @@
+/** Virtio's memory balloon. */
+
+export type { MemoryStatistics } from "./memory-statistics.ts";
+export { VirtioBalloon } from "./virtio-balloon.ts";

@@ -1,0 +1,3 @@
+/** Virtio's source of random numbers. */
+
+export { VirtioRng } from "./virtio-rng.ts";
