@@ -20,6 +20,7 @@ export { BusMasterDma } from "./pci/bus-master-dma.ts";
 export type { DeviceRegisters, PciCapability } from "./pci/capabilities.ts";
 export { definePciRegisters, PciConfigSpace, reservedBytes } from "./pci/config-space.ts";
 export type { BarSpec, PciBuses, PciConfigSpec, PciIdentity } from "./pci/config-space.ts";
+export { Msi } from "./pci/msi.ts";
 export { MSIX_BAR_BYTES, MSIX_VECTORS_MAX, MsiX } from "./pci/msi-x.ts";
 export type { SendMessage } from "./pci/msi-x.ts";
 export { PCI_BARS, PCI_COMMAND, PCI_HEADER, PCI_PIN } from "./pci/pci-function.ts";

@@ -164,6 +164,26 @@ test("interrupts: causes, mask, reading and writing take them away", () => {
   assert.equal(driver.read("icr"), 0x1f6df);
 });
 
+test("with MSI the card sends a message for each interrupt, and nothing again when it is restored", () => {
+  const { on, driver, pin } = connect();
+  assert.equal(on.card.readConfig(0x34, 1), 0xf0);
+  on.card.writeConfig(0xf4, 4, 0xfee0_0000);
+  on.card.writeConfig(0xfc, 2, 0x31);
+  on.card.writeConfig(0xf2, 2, 1);
+  driver.write("ims", ICR.lsc);
+  driver.write("ics", ICR.lsc);
+  driver.write("ics", ICR.lsc);
+  assert.deepEqual(on.messages, ["fee00000=31"]);
+  const other = machine();
+  other.card.restore(on.card.save());
+  assert.deepEqual(other.messages, []);
+  assert.deepEqual(other.card.save(), on.card.save());
+  assert.equal(driver.read("icr"), ICR.lsc);
+  driver.write("ics", ICR.lsc);
+  assert.deepEqual(on.messages, ["fee00000=31", "fee00000=31"]);
+  assert.deepEqual([pin.risingEdges, other.pin.risingEdges], [0, 0]);
+});
+
 test("the throttle keeps interrupts apart", () => {
   const { driver, pin } = connect();
   driver.write("itr", 1000);

@@ -7,7 +7,7 @@
  * kept; the flash and the packet buffer's memory, which read as zeros; the TBI of fibre cards.
  */
 
-import { BusMasterDma, PCI_PIN, PciConfigSpace, RegisterFile, StateReader } from "../../hw/index.ts";
+import { BusMasterDma, Msi, PCI_PIN, PciConfigSpace, RegisterFile, StateReader } from "../../hw/index.ts";
 import type {
   AccessSize,
   Clock,
@@ -19,6 +19,7 @@ import type {
   PciFunction,
   PortHandler,
   RegisterHooks,
+  SendMessage,
   Timers,
 } from "../../hw/index.ts";
 import type { NetworkLink } from "../../net/index.ts";
@@ -53,6 +54,7 @@ export interface E1000Config {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly buses: PciBuses;
+  readonly sendMessage: SendMessage;
   /** INTA# of the function's place. */
   readonly pin: IrqLine;
 }
@@ -64,6 +66,8 @@ const IDENTITY = {
   subsystemId: 0x001e,
 } as const;
 const REVISION_ID = 2;
+/** Of the capability for messages, the last of the chip's list. */
+const MSI_AT = 0xf0;
 const IO_BAR_BYTES = 64;
 const IO_DATA = 4;
 const WORD_BYTES = 4;
@@ -93,6 +97,9 @@ export class E1000 implements PciFunction, RegisterHooks<E1000Registers> {
     const { name, macAddress, link, clock, timers } = config;
     this.name = name;
     this.#macAddress = macAddress;
+    const msi = new Msi((address, data) => {
+      if (this.#config.isBusMaster) config.sendMessage(address, data);
+    });
     this.#eeprom = new Eeprom({ macAddress, ...IDENTITY });
     this.#config = new PciConfigSpace({
       name,
@@ -109,12 +116,15 @@ export class E1000 implements PciFunction, RegisterHooks<E1000Registers> {
         undefined,
         { kind: "ports", sizeBytes: IO_BAR_BYTES, handler: this.#ports },
       ],
+      capabilities: [msi.capability],
+      capabilitiesAt: MSI_AT,
     });
     const dma = new BusMasterDma(config.dma, this.#config);
     const { values } = this.#registers;
     const parts = { values, dma, statistics: this.#statistics };
     const raise = (causes: number): void => this.#interrupts.raise(causes);
-    this.#interrupts = new Interrupts(this.#config.connectPin(config.pin), clock, timers, () => values.itr);
+    const line = msi.carrying(this.#config.connectPin(config.pin));
+    this.#interrupts = new Interrupts(line, clock, timers, () => values.itr);
     this.#receiveDelay = new DelayTimer(clock, timers, () => raise(ICR.receiverTimer));
     this.#transmitDelay = new DelayTimer(clock, timers, () => raise(ICR.transmitDescriptorWritten));
     this.#phy = new Phy(

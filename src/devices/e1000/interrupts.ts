@@ -69,7 +69,8 @@ export class Interrupts {
   }
 
   restore(reader: StateReader): void {
-    this.reset();
+    this.#timer?.cancel();
+    this.#timer = undefined;
     this.#causes = reader.integer("causes", ICR_MASK);
     this.#mask = reader.integer("mask", ICR_MASK);
     this.#isAsserted = reader.boolean("isAsserted");

@@ -46,6 +46,8 @@ export interface E1000Machine {
   readonly ports: PortBus;
   readonly mmio: MmioBus;
   readonly pin: RecordedLine;
+  /** "address=data" of each message. */
+  readonly messages: string[];
   readonly link: RecordedLink;
   readonly card: E1000;
 }
@@ -60,10 +62,14 @@ export function machine(link = new RecordedLink()): E1000Machine {
   const pin = new RecordedLine();
   const dma = new RamDma(ram, () => undefined);
   const buses = { ports, mmio };
-  const card = new E1000({ name: "e1000", macAddress: Uint8Array.from(MAC), link, dma, clock, timers, buses, pin }); // prettier-ignore
+  const messages: string[] = [];
+  const sendMessage = (address: number, data: number): void => {
+    messages.push(`${address.toString(16)}=${data.toString(16)}`);
+  };
+  const card = new E1000({ name: "e1000", macAddress: Uint8Array.from(MAC), link, dma, clock, timers, buses, pin, sendMessage }); // prettier-ignore
   card.reset();
   place(card);
-  return { ram, clock, timers, ports, mmio, pin, link, card };
+  return { ram, clock, timers, ports, mmio, pin, messages, link, card };
 }
 
 export function place(card: E1000): void {

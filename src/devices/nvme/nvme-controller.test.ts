@@ -298,6 +298,35 @@ test("the pin is high while there are completions to see, unless it is masked", 
   assert.equal(driver.line.level, false);
 });
 
+test("with MSI all queues have one message, which the mask holds back, and the pin is silent", async () => {
+  const driver = new NvmeDriver(new HeldDisk(DISK_BYTES));
+  assert.equal(driver.controller.readConfig(0x4c, 4), 0x0080_0005);
+  driver.enableMsi();
+  driver.enable();
+  await driver.createQueues(2);
+  driver.messages.length = 0;
+  await driver.send(2, { opcode: NVM.flush });
+  assert.deepEqual(driver.messages, ["fee00000=45"]);
+
+  driver.write(REG.intms, 1);
+  driver.put(2, { opcode: NVM.flush });
+  driver.ring(2);
+  await settled();
+  assert.equal(driver.messages.length, 1);
+  driver.write(REG.intmc, 1);
+  assert.equal(driver.messages.length, 2);
+  driver.write(REG.intmc, 1);
+  assert.equal(driver.messages.length, 2, "nothing was masked any more");
+  assert.equal(driver.line.risingEdges, 0);
+
+  // With completions that nobody has taken the pin is high when the message gives way to it.
+  driver.controller.writeConfig(0x4e, 2, 0);
+  assert.equal(driver.line.level, true);
+  driver.controller.writeConfig(0x4e, 2, 1);
+  assert.equal(driver.line.level, false);
+  assert.equal(driver.messages.length, 3, "what was asserted is not lost");
+});
+
 test("with MSI-X each queue has its message, and the pin is silent", async () => {
   const driver = new NvmeDriver(new HeldDisk(DISK_BYTES));
   driver.enableMsix(3);

@@ -1,6 +1,6 @@
 /**
  * An NVMe controller with one namespace of 512-byte blocks (NVM Express Base Specification 1.4): registers, doorbells and
- * interrupts, by MSI-X or the pin. What happens between an enabling and a reset is the session's part; a new one begins only
+ * interrupts, by MSI-X, MSI or the pin. What happens between an enabling and a reset is the session's part; a new one begins only
  * when the host does nothing for the old one any more, which CSTS.RDY tells.
  *
  * Missing on purpose: controller memory buffers, subsystem reset, boot partitions, doorbell strides and shadow doorbells,
@@ -12,6 +12,7 @@ import {
   BusMasterDma,
   defineRegisters,
   MSIX_BAR_BYTES,
+  Msi,
   MsiX,
   PCI_PIN,
   PciConfigSpace,
@@ -97,6 +98,7 @@ export class NvmeController implements PciFunction, MmioHandler, RegisterHooks<t
   readonly #config: PciConfigSpace;
   readonly #registers = new RegisterFile(REGISTERS, this);
   readonly #msix: MsiX;
+  readonly #msi: Msi;
   readonly #pin: IrqLine;
   readonly #dma: Dma;
   readonly #log = new NvmeLog();
@@ -107,6 +109,9 @@ export class NvmeController implements PciFunction, MmioHandler, RegisterHooks<t
     this.name = parts.name;
     this.#parts = parts;
     this.#msix = new MsiX(VECTORS, MSIX_BAR, (address, data) => {
+      if (this.#config.isBusMaster) parts.sendMessage(address, data);
+    });
+    this.#msi = new Msi((address, data) => {
       if (this.#config.isBusMaster) parts.sendMessage(address, data);
     });
     this.#config = new PciConfigSpace({
@@ -120,7 +125,7 @@ export class NvmeController implements PciFunction, MmioHandler, RegisterHooks<t
         undefined,
         { kind: "memory", sizeBytes: MSIX_BAR_BYTES, handler: this.#msix },
       ],
-      capabilities: [this.#msix.capability],
+      capabilities: [this.#msix.capability, this.#msi.capability],
     });
     this.#pin = this.#config.connectPin(parts.pin);
     this.#dma = new BusMasterDma(parts.dma, this.#config);
@@ -167,9 +172,11 @@ export class NvmeController implements PciFunction, MmioHandler, RegisterHooks<t
   }
 
   writeConfig(offset: number, size: AccessSize, value: number): void {
+    const wasEnabled = this.#msi.isEnabled;
     this.#config.write(offset, size, value);
-    // MSI-X takes the place of the pin, and gives it back.
+    // Messages take the place of the pin, and give it back.
     this.#drivePin();
+    if (!wasEnabled && this.#hasNews) this.#sendMessage();
   }
 
   // Registers and doorbells.
@@ -198,8 +205,10 @@ export class NvmeController implements PciFunction, MmioHandler, RegisterHooks<t
   }
 
   clearInterruptMask(written: number): void {
+    const wasMasked = this.#isMasked;
     this.#interruptMask = (this.#interruptMask & ~written) >>> 0;
     this.#drivePin();
+    if (wasMasked && !this.#isMasked && this.#hasNews) this.#sendMessage();
   }
 
   configurationWritten(_written: number, before: number): void {
@@ -300,7 +309,9 @@ export class NvmeController implements PciFunction, MmioHandler, RegisterHooks<t
       },
       vectors: () => (this.#msix.isEnabled ? VECTORS : 1),
       completed: ({ isEnabled, vector }: { readonly isEnabled: boolean; readonly vector: number }) => {
-        if (isEnabled) this.#msix.notify(vector);
+        if (!isEnabled) return;
+        this.#msix.notify(vector);
+        this.#sendMessage();
       },
       newsChanged: () => this.#drivePin(),
       fatal: () => {
@@ -317,12 +328,25 @@ export class NvmeController implements PciFunction, MmioHandler, RegisterHooks<t
     else session.ringCompletion((index - 1) / 2, value & 0xffff);
   }
 
-  /** Without MSI-X all queues interrupt by vector 0, which is the pin. */
-  #drivePin(): void {
-    const isMasked = (this.#interruptMask & 1) !== 0;
+  // Without MSI-X all queues interrupt by vector 0, which is the pin, or the one message of MSI.
+
+  get #isMasked(): boolean {
+    return (this.#interruptMask & 1) !== 0;
+  }
+
+  /** Completions that the guest has not seen. */
+  get #hasNews(): boolean {
     const session = this.#session;
-    const hasNews = session !== undefined && !session.isOver && session.hasNewsFor(0);
-    this.#pin.set(hasNews && !isMasked && !this.#msix.isEnabled);
+    return session !== undefined && !session.isOver && session.hasNewsFor(0);
+  }
+
+  #drivePin(): void {
+    const isPinUsed = !this.#msix.isEnabled && !this.#msi.isEnabled;
+    this.#pin.set(isPinUsed && this.#hasNews && !this.#isMasked);
+  }
+
+  #sendMessage(): void {
+    if (!this.#msix.isEnabled && !this.#isMasked) this.#msi.notify();
   }
 }
 

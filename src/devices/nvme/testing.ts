@@ -18,6 +18,7 @@ const RAM_BYTES = 8 * MiB;
 const BAR0 = 0x10;
 const BAR4 = 0x20;
 const MSIX_CONTROL = 0x42;
+const MSI = 0x4c;
 
 /** Registers, as the specification names them. */
 export const REG = {
@@ -141,6 +142,13 @@ export class NvmeDriver {
       );
     }
     this.controller.writeConfig(MSIX_CONTROL, 2, 0x8000);
+  }
+
+  /** The one message, 45h. */
+  enableMsi(): void {
+    this.controller.writeConfig(MSI + 4, 4, 0xfee0_0000);
+    this.controller.writeConfig(MSI + 12, 2, 0x45);
+    this.controller.writeConfig(MSI + 2, 2, 1);
   }
 
   /** An I/O queue pair that interrupts by `vector`. */
