@@ -5,7 +5,7 @@
  * same; and whatever was done, a driver that resets the device and keeps to the rules is served.
  */
 import assert from "node:assert/strict";
-import { MiB } from "../../src/base/index.ts";
+import { ManualClock, MiB, NS_PER_MS, TimerQueue } from "../../src/base/index.ts";
 import { MemoryDisk, SECTOR_BYTES, TransferBuffers } from "../../src/block/index.ts";
 import { VirtioBalloon } from "../../src/devices/virtio/balloon/index.ts";
 import { VirtioBlk } from "../../src/devices/virtio/blk/index.ts";
@@ -154,13 +154,17 @@ function build(kind: Kind, offersPacked: boolean): Subject {
     case "net": {
       const link = new RecordedLink();
       if (offersPacked) link.takeUnfinished();
-      const device = new VirtioNet({ macAddress: Uint8Array.of(2, 0, 0, 0, 0, 1), link });
+      const clock = new ManualClock();
+      const timers = new TimerQueue();
+      const device = new VirtioNet({ macAddress: Uint8Array.of(2, 0, 0, 0, 0, 1), link, clock, timers });
       link.onSend = (frame) => {
         link.sent.length = 0;
         link.deliver(frame);
       };
       const hostActs = (random: Random): void => {
         link.sentUnfinished.length = 0;
+        clock.advance(random.below(NS_PER_MS));
+        timers.runDue(clock.nowNs());
         if (random.below(20) === 0) link.setUp(!link.isUp);
         for (let count = random.below(4); count > 0; count--) {
           const frame = frameOfNoise(random);

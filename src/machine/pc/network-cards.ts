@@ -39,7 +39,7 @@ const LOADERS: Readonly<Record<NetworkCardModel, () => Promise<BuildNetworkCard>
       import("../../devices/virtio/net/index.ts"),
     ]);
     return ({ macAddress, link }, place) =>
-      new VirtioPci({ ...place, device: new VirtioNet({ macAddress, link }) });
+      new VirtioPci({ ...place, device: new VirtioNet({ ...place, macAddress, link }) });
   },
   async e1000() {
     const { E1000 } = await import("../../devices/e1000/index.ts");

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ManualClock, TimerQueue } from "../../../base/index.ts";
 import { checksumAdd, folded, FRAME_BYTES_MAX } from "../../../net/index.ts";
 import { frameOf, RecordedLink } from "../../../net/testing.ts";
 import { tcpFrame } from "../../ethernet/testing.ts";
@@ -9,6 +10,11 @@ import { VIRTIO_FEATURE, VIRTIO_STATUS } from "../virtio-device.ts";
 import { CONTROL_BYTES_MAX } from "./control-commands.ts";
 import { GSO, NET_FEATURE, NET_QUEUE_SIZE } from "./net-config.ts";
 import { TABLE_ADDRESSES_MAX } from "./receive-filter.ts";
+import {
+  TRANSMIT_TOLD_NS,
+  TRANSMIT_UNTOLD_BYTES_MAX,
+  TRANSMIT_UNTOLD_FRAMES_MAX,
+} from "./transmit-interrupts.ts";
 import { TRANSMIT_FRAME_BYTES_MAX } from "./transmit-offload.ts";
 import { VirtioNet } from "./virtio-net.ts";
 
@@ -33,9 +39,21 @@ interface Options {
   readonly link?: RecordedLink;
 }
 
+function deviceOn(link: RecordedLink) {
+  const clock = new ManualClock();
+  const timers = new TimerQueue();
+  const device = new VirtioNet({ macAddress: Uint8Array.from(MAC), link, clock, timers });
+  /** Lets guest time pass, and timers run. */
+  const pass = (ns: number): void => {
+    clock.advance(ns);
+    timers.runDue(clock.nowNs());
+  };
+  return { device, timers, pass };
+}
+
 function connect({ wanted = ALL, isLegacy = false, offersPacked = false, link }: Options = {}) {
   const network = link ?? new RecordedLink();
-  const device = new VirtioNet({ macAddress: Uint8Array.from(MAC), link: network });
+  const { device, timers, pass } = deviceOn(network);
   const on = bench(device, { offersPacked });
   const driver: VirtioDriver = isLegacy ? new LegacyDriver(on) : new ModernDriver(on);
   driver.negotiate(wanted);
@@ -86,7 +104,7 @@ function connect({ wanted = ALL, isLegacy = false, offersPacked = false, link }:
     network.deliver(frameOf({ to, ...(vlan === undefined ? {} : { vlan }) }));
     return receive.takeUsed().length > before;
   };
-  return { on, device, driver, link: network, receive, transmit, control, headerBytes, offerBuffers, bufferBytes, queueFrame, send, command, receives }; // prettier-ignore
+  return { on, device, driver, timers, pass, link: network, receive, transmit, control, headerBytes, offerBuffers, bufferBytes, queueFrame, send, command, receives }; // prettier-ignore
 }
 
 const u16 = (value: number): number[] => [value & 0xff, value >>> 8];
@@ -102,22 +120,37 @@ const LAYOUTS = [
 ] as const;
 
 for (const [what, options] of LAYOUTS) {
-  test(`${what}: frames go out in order at one notification, with one interrupt`, () => {
-    const { on, driver, link, transmit, queueFrame } = connect(options);
+  test(`${what}: frames go out in order at once, and the driver soon hears of all with one interrupt`, () => {
+    const { on, driver, link, transmit, queueFrame, pass } = connect(options);
     const first = frameOf({ data: new Uint8Array(100).fill(1) });
     queueFrame(first);
     driver.notify(TRANSMIT);
-    const interrupts = on.pin.risingEdges;
-    driver.readIsr();
     queueFrame(first);
     queueFrame(first);
     driver.notify(TRANSMIT);
     assert.deepEqual(link.sent, [first, first, first]);
+    pass(TRANSMIT_TOLD_NS - 1);
+    const early = driver.readIsr();
+    pass(1);
+    assert.deepEqual([early, on.pin.risingEdges, driver.readIsr()], [0, 1, 1]);
     assert.deepEqual(
       transmit.takeUsed().map(({ writtenBytes }) => writtenBytes),
       [0, 0, 0],
     );
-    assert.equal(on.pin.risingEdges, interrupts + (driver.readIsr() & 1));
+    pass(TRANSMIT_TOLD_NS);
+    assert.equal(on.pin.risingEdges, 1);
+  });
+
+  test(`${what}: the driver hears at once of as many frames as may wait`, () => {
+    const { on, driver, queueFrame } = connect(options);
+    for (let count = 1; count < TRANSMIT_UNTOLD_FRAMES_MAX; count++) {
+      queueFrame(frameOf());
+      driver.notify(TRANSMIT);
+    }
+    const before = on.pin.level;
+    queueFrame(frameOf());
+    driver.notify(TRANSMIT);
+    assert.deepEqual([before, on.pin.level], [false, true]);
   });
 
   test(`${what}: a frame arrives in a buffer behind its header`, () => {
@@ -219,9 +252,66 @@ test("a queue full of buffers takes as many frames", () => {
   assert.equal(on.pin.level, true);
 });
 
+test("the driver hears at once of as many bytes as may wait", () => {
+  const { on, driver, queueFrame, headerBytes } = connect();
+  const sendOf = (bytes: number): void => {
+    queueFrame(frameOf().subarray(0, 14));
+    driver.notify(TRANSMIT);
+    queueFrame(new Uint8Array(bytes - 2 * headerBytes - 14));
+    driver.notify(TRANSMIT);
+  };
+  sendOf(TRANSMIT_UNTOLD_BYTES_MAX - 1);
+  const before = on.pin.level;
+  queueFrame(new Uint8Array(1));
+  driver.notify(TRANSMIT);
+  assert.deepEqual([before, on.pin.level], [false, true]);
+});
+
+test("a small queue's driver hears before it has nothing left to send with", () => {
+  const { on, driver } = connect();
+  driver.negotiate();
+  const small = driver.queue(TRANSMIT, { size: 8 });
+  driver.ready();
+  on.ram.fill(FRAME_GPA, 100, 0);
+  for (let count = 0; count < 2; count++) small.offer([readable(FRAME_GPA, 72)]);
+  driver.notify(TRANSMIT);
+  assert.equal(on.pin.level, true);
+});
+
+test("a driver that has looked by itself and moved its event on is not interrupted", () => {
+  const { on, driver, transmit, queueFrame, pass } = connect();
+  queueFrame(frameOf());
+  driver.notify(TRANSMIT);
+  transmit.takeUsed();
+  transmit.wantInterrupts(1);
+  pass(TRANSMIT_TOLD_NS);
+  assert.equal(on.pin.risingEdges, 0);
+});
+
+test("one timer at the most is on its way, whatever the driver does", () => {
+  const { driver, timers, queueFrame } = connect();
+  for (let count = 0; count < 3 * TRANSMIT_UNTOLD_FRAMES_MAX; count++) {
+    queueFrame(frameOf());
+    driver.notify(TRANSMIT);
+    driver.writeStatus(count % 2 === 0 ? driver.readStatus() : 0);
+  }
+  assert.equal(timers.size, 1);
+});
+
+test("a restored device tells of what its driver had not heard of", () => {
+  const first = connect();
+  first.queueFrame(frameOf());
+  first.driver.notify(TRANSMIT);
+  const second = connect();
+  second.on.ram.write(0, first.on.ram.bytes);
+  second.on.pci.restore(first.on.pci.save());
+  second.pass(TRANSMIT_TOLD_NS);
+  assert.equal(second.on.pin.level, true);
+});
+
 test("before there is a driver, and after a reset, frames are lost", () => {
   const link = new RecordedLink();
-  const on = bench(new VirtioNet({ macAddress: Uint8Array.from(MAC), link }));
+  const on = bench(deviceOn(link).device);
   assert.equal(link.deliver(frameOf()), true);
   const driver = new ModernDriver(on);
   driver.negotiate();
@@ -590,7 +680,7 @@ for (const offersPacked of [false, true]) {
     const saved = first.on.pci.save();
 
     const link = new RecordedLink();
-    const on = bench(new VirtioNet({ macAddress: Uint8Array.from(MAC), link }), { offersPacked });
+    const on = bench(deviceOn(link).device, { offersPacked });
     on.ram.write(0, first.on.ram.bytes);
     on.pci.restore(saved);
     assert.deepEqual(on.pci.save(), saved);

@@ -1,15 +1,15 @@
 /**
  * The network device with one pair of queues and the control queue (Virtual I/O Device 1.2, section 5.1). What the driver
- * has queued is sent at its notification, all of it with one interrupt; what it leaves out of checksums and segmentation is
+ * has queued is sent at its notification, all of it with one interrupt at most, which may wait for more; what it leaves out of checksums and segmentation is
  * done here for networks that need it. Frames that arrive go into the driver's buffers at once, of which
  * those that one frame left over wait for the next.
  *
  * Missing on purpose: several queue pairs with receive-side scaling and hash reports (VIRTIO_NET_F_MQ, RSS), receiving
- * IPv6 in large frames (GUEST_TSO6), VIRTIO_NET_F_CTRL_GUEST_OFFLOADS, UDP segmentation, interrupt moderation.
+ * IPv6 in large frames (GUEST_TSO6), VIRTIO_NET_F_CTRL_GUEST_OFFLOADS, UDP segmentation, VIRTIO_NET_F_NOTF_COAL.
  */
 
 import { RegisterFile, StateReader } from "../../../hw/index.ts";
-import type { DeviceState, RegisterHooks } from "../../../hw/index.ts";
+import type { Clock, DeviceState, RegisterHooks, Timers } from "../../../hw/index.ts";
 import { ETHERNET_HEADER_BYTES, MAC_ADDRESS_BYTES } from "../../../net/index.ts";
 import type { NetworkLink } from "../../../net/index.ts";
 import { LinkPort } from "../../ethernet/link-port.ts";
@@ -40,6 +40,7 @@ import {
 } from "./net-config.ts";
 import type { NetRegisters } from "./net-config.ts";
 import { ReceiveFilter } from "./receive-filter.ts";
+import { TransmitInterrupts } from "./transmit-interrupts.ts";
 import { TRANSMIT_FRAME_BYTES_MAX, TransmitOffload } from "./transmit-offload.ts";
 
 const TCP_LENGTH_OFFSET = 12;
@@ -49,6 +50,8 @@ export interface VirtioNetConfig {
   /** MAC_ADDRESS_BYTES of a single station's address. */
   readonly macAddress: Uint8Array;
   readonly link: NetworkLink;
+  readonly clock: Clock;
+  readonly timers: Timers;
 }
 
 export class VirtioNet implements VirtioDevice, RegisterHooks<NetRegisters> {
@@ -61,6 +64,7 @@ export class VirtioNet implements VirtioDevice, RegisterHooks<NetRegisters> {
   readonly #filter = new ReceiveFilter();
   readonly #ownAddress = new Uint8Array(MAC_ADDRESS_BYTES);
   readonly #offload: TransmitOffload;
+  readonly #transmitInterrupts: TransmitInterrupts;
   /** A frame to be sent, behind its header. */
   readonly #outgoing = new Uint8Array(NET_HEADER_BYTES + TRANSMIT_FRAME_BYTES_MAX);
   readonly #outgoingView = new DataView(this.#outgoing.buffer);
@@ -72,7 +76,7 @@ export class VirtioNet implements VirtioDevice, RegisterHooks<NetRegisters> {
   #buffersQueue: Virtqueue | undefined;
   #host: VirtioHost | undefined;
 
-  constructor({ macAddress, link }: VirtioNetConfig) {
+  constructor({ macAddress, link, clock, timers }: VirtioNetConfig) {
     this.config = new RegisterFile(netRegisters(macAddress), this);
     const takesUnfinished = (): boolean =>
       this.#has(NET_FEATURE.guestCsum) && this.#has(NET_FEATURE.guestTso4);
@@ -87,6 +91,11 @@ export class VirtioNet implements VirtioDevice, RegisterHooks<NetRegisters> {
       },
     });
     this.#offload = new TransmitOffload(this.#port);
+    this.#transmitInterrupts = new TransmitInterrupts({
+      clock,
+      timers,
+      interrupt: () => this.#host?.interrupt(NET_QUEUE.transmit),
+    });
     this.reset();
   }
 
@@ -107,6 +116,7 @@ export class VirtioNet implements VirtioDevice, RegisterHooks<NetRegisters> {
   reset(): void {
     this.#buffers = [];
     this.#buffersQueue = undefined;
+    this.#transmitInterrupts.reset();
     this.#filter.reset();
     this.#readOwnAddress();
     this.#showLink();
@@ -123,6 +133,8 @@ export class VirtioNet implements VirtioDevice, RegisterHooks<NetRegisters> {
     this.#showLink();
     this.#buffersQueue = queues[NET_QUEUE.receive];
     this.#buffers = [...(this.#buffersQueue?.outstanding ?? [])];
+    // The queue knows whether its driver has heard of everything.
+    this.#transmitInterrupts.tellSoon();
     // What the other two queues have outstanding can only come from a snapshot that was tampered with; it stays there.
     this.#port.reset();
   }
@@ -177,9 +189,10 @@ export class VirtioNet implements VirtioDevice, RegisterHooks<NetRegisters> {
     for (let chain = queue.pop(); chain !== undefined; chain = queue.pop()) {
       this.#send(queue, chain, headerBytes);
       queue.push(chain, 0);
+      this.#transmitInterrupts.sent(chain.readable.totalBytes);
     }
     queue.setNotifications(true);
-    this.#host?.interrupt(NET_QUEUE.transmit);
+    this.#transmitInterrupts.batchEnded(queue.setup.size);
   }
 
   #send(queue: Virtqueue, chain: DescriptorChain, headerBytes: number): void {
