@@ -29,9 +29,10 @@ export async function configure(shell: LinuxShell, name = "eth0"): Promise<strin
   return await run(shell, "grep bound /told");
 }
 
-/** Whoever asks gets `content`; `posted` is the sum of what the first request brought. */
+/** Whoever asks gets `content`, or what `files` has under the path; `posted` is the sum of what the first request brought. */
 export async function webServer(
   content: Uint8Array,
+  files: Readonly<Record<string, Uint8Array>> = {},
 ): Promise<{ server: Server; port: number; posted: Promise<string> }> {
   const server = createServer();
   const posted = new Promise<string>((resolve) => {
@@ -39,7 +40,7 @@ export async function webServer(
       const hash = createHash("sha256");
       request.on("data", (chunk: Uint8Array) => hash.update(chunk));
       request.on("end", () => {
-        response.end(content);
+        response.end(files[request.url ?? ""] ?? content);
         resolve(hash.digest("hex"));
       });
     });

@@ -26,6 +26,7 @@ export type BootPath =
   | "UEFI"
   | "UEFI, GRUB"
   | "EFI stub"
+  | "network, iPXE"
   | "ROM";
 
 export type Firmware = "built-in BIOS" | "SeaBIOS" | "OVMF" | "U-Boot" | "none";
