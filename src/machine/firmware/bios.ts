@@ -20,6 +20,7 @@ import { BDA_GPA, BiosData } from "./bios-data.ts";
 import type { BootSource } from "./boot-order.ts";
 import { disketteDrive, FIRST_DISK, hardDisk } from "./bios-drive.ts";
 import type { BiosDrive, BiosMedium } from "./bios-drive.ts";
+import type { CallerMemory } from "./caller-memory.ts";
 import { CommunicationServices } from "./communication.ts";
 import { writeDiskTables } from "./disk-tables.ts";
 import { readElTorito } from "./el-torito.ts";
@@ -114,6 +115,9 @@ interface Bootable {
   readonly driveNumber: number;
 }
 
+/** Looks for a system at one place, and says on the screen that it does. */
+type BootAttempt = (memory: CallerMemory) => Promise<Bootable | undefined>;
+
 export class Bios {
   readonly #parts: BiosParts;
   readonly #rom = buildRom(RELEASE_DATE);
@@ -132,7 +136,7 @@ export class Bios {
   readonly #pci: PciServices;
   readonly #communication: CommunicationServices;
   /** What is still to be tried by INT 18h. */
-  #untried: (() => Promise<Bootable | undefined>)[] = [];
+  #untried: BootAttempt[] = [];
 
   constructor(parts: BiosParts) {
     const { ram, ports, mmio, clock, memoryMap } = parts;
@@ -319,13 +323,20 @@ export class Bios {
 
   // The bootstrap.
 
-  #bootSources(): (() => Promise<Bootable | undefined>)[] {
+  #bootSources(): BootAttempt[] {
     const { bootOrder, diskettes, disks, cds } = this.#parts.drives;
     const sources = {
-      floppy: diskettes.slice(0, 1).map(() => () => this.#loadSector(this.#disk.drive(0), "floppy disk")),
-      disk: disks.slice(0, 1).map(() => () => this.#loadSector(this.#disk.drive(FIRST_DISK), "hard disk")),
+      floppy: diskettes
+        .slice(0, 1)
+        .map(() => (memory: CallerMemory) => this.#loadSector(memory, this.#disk.drive(0), "floppy disk")),
+      disk: disks
+        .slice(0, 1)
+        .map(
+          () => (memory: CallerMemory) => this.#loadSector(memory, this.#disk.drive(FIRST_DISK), "hard disk"),
+        ),
       cdrom: cds.map(
-        (cd) => async () => (cd.device === undefined ? undefined : await this.#loadCd(cd.device)),
+        (cd) => async (memory: CallerMemory) =>
+          cd.device === undefined ? undefined : await this.#loadCd(memory, cd.device),
       ),
     };
     return bootOrder.flatMap((source) => sources[source]);
@@ -334,36 +345,40 @@ export class Bios {
   /** Starts the next system there is; false, with a message, when there is none. */
   async #bootNext(call: ServiceCall): Promise<boolean> {
     for (let attempt = this.#untried.shift(); attempt !== undefined; attempt = this.#untried.shift()) {
-      const found = await attempt();
+      const found = await attempt(call.memory);
       if (found === undefined) continue;
       call.dl = found.driveNumber;
       call.useStack(0, BOOT_GPA);
       call.jump(found.segment, found.offset);
       return true;
     }
-    this.#print("No bootable device.\r\n");
+    this.#print(call.memory, "No bootable device.\r\n");
     return false;
   }
 
-  async #loadSector(drive: BiosDrive | undefined, name: string): Promise<Bootable | undefined> {
+  async #loadSector(
+    memory: CallerMemory,
+    drive: BiosDrive | undefined,
+    name: string,
+  ): Promise<Bootable | undefined> {
     if (drive === undefined) return undefined;
-    this.#print(`Booting from ${name}...\r\n`);
+    this.#print(memory, `Booting from ${name}...\r\n`);
     const sector = new Uint8Array(SECTOR_BYTES);
     const read = await drive.read(0, sector);
     const signature = (sector[SIGNATURE_OFFSET] ?? 0) | ((sector[SIGNATURE_OFFSET + 1] ?? 0) << 8);
     if (!read.ok || signature !== BOOT_SIGNATURE) {
-      this.#print(read.ok ? "It is not bootable.\r\n" : "It cannot be read.\r\n");
+      this.#print(memory, read.ok ? "It is not bootable.\r\n" : "It cannot be read.\r\n");
       return undefined;
     }
     this.#parts.dma.write(BOOT_GPA, sector);
     return { segment: 0, offset: BOOT_GPA, driveNumber: drive.number };
   }
 
-  async #loadCd(device: BlockDevice): Promise<Bootable | undefined> {
-    this.#print("Booting from CD-ROM...\r\n");
+  async #loadCd(memory: CallerMemory, device: BlockDevice): Promise<Bootable | undefined> {
+    this.#print(memory, "Booting from CD-ROM...\r\n");
     const boot = await readElTorito(device);
     if (boot === undefined || !this.#parts.dma.write(boot.loadSegment * 16, boot.image)) {
-      this.#print("It is not bootable.\r\n");
+      this.#print(memory, "It is not bootable.\r\n");
       return undefined;
     }
     this.#disk.bootedFrom(boot);
@@ -372,7 +387,7 @@ export class Bios {
     return { segment: boot.loadSegment & 0xf000, offset, driveNumber: boot.drive.number };
   }
 
-  #print(text: string): void {
-    for (const character of text) this.#video.teletype(character.charCodeAt(0));
+  #print(memory: CallerMemory, text: string): void {
+    for (const character of text) this.#video.teletype(memory, character.charCodeAt(0));
   }
 }

@@ -101,6 +101,21 @@ test("modes of pixels draw with what INT 43h points to, and a new mode with the 
   assert.equal(await pixel(0, 7), 0);
 });
 
+test("a virtual-8086 task's font is where its monitor has put it", async () => {
+  const bench = await FirmwareBench.start();
+  const [directory, table, frame, upper] = [0x10_0000, 0x10_1000, 0x10_2000, 0xd_0000];
+  bench.ram.writeU32(directory, table | 7);
+  for (let page = 0; page < 256; page++) bench.ram.writeU32(table + 4 * page, (page << 12) | 7);
+  bench.ram.writeU32(table + 4 * (upper >>> 12), frame | 7);
+  bench.ram.fill(frame, 256 * 8, 0xff);
+  const task = { rflags: 1n << 17n, cr0: 0x8000_0001n, cr3: BigInt(directory) };
+  await bench.interrupt(0x10, { ax: 0x0013 });
+  await bench.interrupt(0x10, { ax: 0x1121, bx: 2, cx: 8, es: upper >>> 4, bp: 0 }, task);
+  await bench.interrupt(0x10, { ax: 0x0900 | A, bx: 12, cx: 1 }, task);
+  const { eax } = await bench.interrupt(0x10, { ax: 0x0d00, cx: 7, dx: 7 });
+  assert.equal(eax & 0xff, 12);
+});
+
 test("CGA modes have the upper half of their characters where INT 1Fh points", async () => {
   const bench = await FirmwareBench.start();
   await bench.interrupt(0x10, { ax: 0x0004 });

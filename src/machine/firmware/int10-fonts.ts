@@ -13,6 +13,7 @@ import { GLYPH_LINES_MAX, loadFont } from "./font-loader.ts";
 import { FONT_CHARACTERS, romFont } from "./fonts.ts";
 import type { FontHeight } from "./fonts.ts";
 import { ROM_FONT_OFFSETS, ROM_SEGMENT } from "./rom.ts";
+import type { CallerMemory } from "./caller-memory.ts";
 import type { ServiceCall } from "./service-call.ts";
 import type { VideoMode } from "./video-modes.ts";
 
@@ -63,18 +64,24 @@ export class FontServices {
     if (layout.kind === "cells") loadFont(this.#ports, this.#mmio);
   }
 
-  /** The font with which characters are drawn in a mode of pixels. */
-  graphicsFont(mode: VideoMode): GraphicsFont {
-    const height = this.#height(mode.characterHeight);
+  /** The font with which characters are drawn in a mode of pixels, which a program may have in its own memory. */
+  graphicsFont(mode: VideoMode, memory: CallerMemory): GraphicsFont {
+    const height = this.graphicsHeight(mode);
     const hasHalves = mode.layout.kind === "interleaved";
     const [all, upper] = [this.#pointer(FONT_VECTOR.graphics), this.#pointer(FONT_VECTOR.upperHalf)];
     return {
       height,
       line: (character, line) =>
         hasHalves && character >= UPPER_HALF
-          ? this.#ram.readU8(upper + (character - UPPER_HALF) * height + line)
-          : this.#ram.readU8(all + character * height + line),
+          ? memory.readU8(upper + (character - UPPER_HALF) * height + line)
+          : memory.readU8(all + character * height + line),
     };
+  }
+
+  /** What a program has written to the BIOS data area may be anything. */
+  graphicsHeight({ characterHeight }: VideoMode): number {
+    const height = this.#data.get("characterHeight");
+    return height === 0 || height > GLYPH_LINES_MAX ? characterHeight : height;
   }
 
   /** True when the screen has got another number of rows. */
@@ -188,12 +195,6 @@ export class FontServices {
     [call.es, call.bp] = place;
     call.cx = this.#data.get("characterHeight");
     call.dl = this.#data.get("videoLastRow");
-  }
-
-  /** What a program has written to the BIOS data area may be anything. */
-  #height(fallback: number): number {
-    const height = this.#data.get("characterHeight");
-    return height === 0 || height > GLYPH_LINES_MAX ? fallback : height;
   }
 
   #pointer(vector: number): number {

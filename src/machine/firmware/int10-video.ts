@@ -9,6 +9,7 @@
 import type { MmioBus, PortBus } from "../../hw/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 import type { BiosData } from "./bios-data.ts";
+import type { CallerMemory } from "./caller-memory.ts";
 import { ColorServices } from "./int10-colors.ts";
 import { FontServices } from "./int10-fonts.ts";
 import { VideoState } from "./int10-state.ts";
@@ -100,7 +101,9 @@ export class VideoServices {
         this.#scroll(call);
         return;
       case 0x08:
-        call.ax = this.#hasCells ? this.#ram.readU16(this.#cell(call.bh)) : this.#readDrawn(call.bh);
+        call.ax = this.#hasCells
+          ? this.#ram.readU16(this.#cell(call.bh))
+          : this.#readDrawn(call.memory, call.bh);
         return;
       case 0x09:
       case 0x0a:
@@ -116,7 +119,7 @@ export class VideoServices {
         if (!this.#hasCells) call.al = this.#pixels.getPixel(this.#mode, call.bh, call.cx, call.dx);
         return;
       case 0x0e:
-        this.teletype(call.al, call.bl);
+        this.teletype(call.memory, call.al, call.bl);
         return;
       case 0x0f:
         call.al = this.#data.get("videoMode") | (this.#data.get("videoControl") & KEEP_MEMORY);
@@ -179,7 +182,7 @@ export class VideoServices {
   }
 
   /** A character as a terminal takes it, on the page that is shown; the colour is for modes of graphics. */
-  teletype(character: number, color = BLANK_ATTRIBUTE): void {
+  teletype(memory: CallerMemory, character: number, color = BLANK_ATTRIBUTE): void {
     const page = this.#data.get("activePage");
     let { row, column } = this.#data.cursor(page);
     switch (character) {
@@ -196,7 +199,7 @@ export class VideoServices {
         break;
       default:
         if (this.#hasCells) this.#ram.writeU8(this.#cellAt(page, row, column), character);
-        else this.#draw({ page, row, column }, character, color);
+        else this.#draw(memory, { page, row, column }, character, color);
         column++;
     }
     if (column >= this.#columns) {
@@ -307,14 +310,15 @@ export class VideoServices {
 
   // Characters.
 
-  #readDrawn(page: number): number {
+  #readDrawn(memory: CallerMemory, page: number): number {
     const mode = this.#mode;
-    return this.#pixels.read(mode, this.#fonts.graphicsFont(mode), { page, ...this.#data.cursor(page) });
+    const font = this.#fonts.graphicsFont(mode, memory);
+    return this.#pixels.read(mode, font, { page, ...this.#data.cursor(page) });
   }
 
-  #draw(place: CharacterPlace, character: number, color: number): void {
+  #draw(memory: CallerMemory, place: CharacterPlace, character: number, color: number): void {
     const mode = this.#mode;
-    this.#pixels.draw(mode, this.#fonts.graphicsFont(mode), place, character, color);
+    this.#pixels.draw(mode, this.#fonts.graphicsFont(mode, memory), place, character, color);
   }
 
   #cell(page: number): number {
@@ -337,7 +341,7 @@ export class VideoServices {
     const hasAttribute = call.ah === 0x09;
     for (let index = 0; index < call.cx; index++) {
       if (!this.#hasCells) {
-        this.#draw({ page: call.bh, row, column: column + index }, call.al, call.bl);
+        this.#draw(call.memory, { page: call.bh, row, column: column + index }, call.al, call.bl);
         continue;
       }
       const at = this.#cellAt(call.bh, row, column + index);
@@ -359,7 +363,7 @@ export class VideoServices {
       if (character >= 0x20 || ![BELL, BACKSPACE, LINE_FEED, CARRIAGE_RETURN].includes(character)) {
         if (this.#hasCells) this.#ram.writeU8(this.#cell(page) + 1, attribute);
       }
-      this.teletype(character, attribute);
+      this.teletype(call.memory, character, attribute);
     }
     if ((call.al & 1) === 0) this.#moveCursor(page, before.row, before.column);
   }
@@ -384,7 +388,7 @@ export class VideoServices {
     attribute: number,
   ): void {
     if (!this.#hasCells) {
-      const { height } = this.#fonts.graphicsFont(this.#mode);
+      const height = this.#fonts.graphicsHeight(this.#mode);
       this.#pixels.scroll(this.#mode, height, page, lines, { top, left, bottom, right });
       return;
     }
