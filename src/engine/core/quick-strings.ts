@@ -56,31 +56,32 @@ export function moveQuickly(imm: u32): bool {
   return true;
 }
 
-/** Copies upwards; a target below the source may overlap it. */
+/**
+ * Copies at least one byte upwards; a target below the source may overlap it. Sizes that do not divide are covered twice
+ * over instead of bit by bit, with what is loaded first stored last.
+ */
 @inline
 function copy(target: u32, source: u32, bytes: u32): void {
-  let left = bytes;
-  for (; left >= 16; left -= 16) {
-    v128.store(target, v128.load(source));
-    target += 16;
-    source += 16;
-  }
-  if (left & 8) {
+  if (bytes >= 16) {
+    const end = target + bytes - 16;
+    const last = v128.load(source + bytes - 16);
+    for (; target < end; target += 16, source += 16) v128.store(target, v128.load(source));
+    v128.store(end, last);
+  } else if (bytes >= 8) {
+    const last = load<u64>(source + bytes - 8);
     store<u64>(target, load<u64>(source));
-    target += 8;
-    source += 8;
-  }
-  if (left & 4) {
+    store<u64>(target + bytes - 8, last);
+  } else if (bytes >= 4) {
+    const last = load<u32>(source + bytes - 4);
     store<u32>(target, load<u32>(source));
-    target += 4;
-    source += 4;
+    store<u32>(target + bytes - 4, last);
+  } else {
+    const middle = load<u8>(source + (bytes >> 1));
+    const last = load<u8>(source + bytes - 1);
+    store<u8>(target, load<u8>(source));
+    store<u8>(target + (bytes >> 1), middle);
+    store<u8>(target + bytes - 1, last);
   }
-  if (left & 2) {
-    store<u16>(target, load<u16>(source));
-    target += 2;
-    source += 2;
-  }
-  if (left & 1) store<u8>(target, load<u8>(source));
 }
 
 /** All of a REP STOS, if it is a plain one. */

@@ -13,6 +13,8 @@ import { xmm } from "./xmm";
 // The control byte.
 const CONTROL_WORDS: u32 = 0x01;
 const CONTROL_SIGNED: u32 = 0x02;
+/** Of the aggregations those by ranges and ordered ones. */
+const CONTROL_UNEQUAL: u32 = 0x04;
 const CONTROL_NEGATIVE: u32 = 0x10;
 const CONTROL_MASKED: u32 = 0x20;
 const CONTROL_LAST_OR_MASK: u32 = 0x40;
@@ -185,7 +187,14 @@ export function h_pcmpestrm(d: u32, s: u32, imm: i32): u32 {
   return 0;
 }
 export function h_pcmpistri(d: u32, s: u32, imm: i32): u32 {
-  storeIndex(compareImplicit(d, s, imm), imm);
+  if (imm & (CONTROL_WORDS | CONTROL_UNEQUAL)) {
+    storeIndex(compareImplicit(d, s, imm), imm);
+    return 0;
+  }
+  // hot: npm run bench -- linux. What strspn and strcspn ask for; whether equal bytes are signed does not matter.
+  const a = xmm(d);
+  const b = xmm(s);
+  storeIndex(compareElements<u8>(a, b, imm, implicitLength<u8>(a), implicitLength<u8>(b)), imm);
   return 0;
 }
 export function h_pcmpistrm(d: u32, s: u32, imm: i32): u32 {
