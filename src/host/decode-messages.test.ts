@@ -9,7 +9,8 @@ import {
   SERIAL_OUTPUT_WINDOW_BYTES,
 } from "../vmm/index.ts";
 import { POWER_ON } from "../vmm/testing.ts";
-import { decodeFromVm, decodeToVm } from "./decode-messages.ts";
+import { decodeFromVm } from "./decode-messages.ts";
+import { decodeToVm } from "./decode-to-vm.ts";
 import type { FromVmMessage } from "./messages.ts";
 import { SAMPLE as sample } from "./testing.ts";
 

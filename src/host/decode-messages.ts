@@ -32,7 +32,7 @@ import type { Check } from "./checks.ts";
 import { PLACE_NUMBERS } from "./frame-changes.ts";
 import { TILE_HEIGHT, TILE_WIDTH } from "./rfb/index.ts";
 import { SCREENSHOT_MAX_BYTES } from "./messages.ts";
-import type { FromVmMessage, ToVmMessage } from "./messages.ts";
+import type { FromVmMessage } from "./messages.ts";
 
 /** Bytes of code or stack in a dump. */
 const MAX_DUMP_BYTES = 4096;
@@ -266,24 +266,4 @@ export function decodeFromVm(value: unknown): FromVmMessage | undefined {
   }
   const check = messagesFromVm[value["kind"] as FromVmMessage["kind"]];
   return check(value) ? (value as FromVmMessage) : undefined;
-}
-
-const kindsToVm = new Set<unknown>([
-  "create",
-  "command",
-  "serialInput",
-  "serialConsumed",
-  "observe",
-  "changeMedium",
-  "input",
-  "pressButton",
-  "lookAtFrame",
-  "takeScreenshot",
-  "setBalloon",
-  "askGuestMemory",
-  "measure",
-] satisfies ToVmMessage["kind"][]);
-
-export function decodeToVm(value: unknown): ToVmMessage | undefined {
-  return isObject(value) && kindsToVm.has(value["kind"]) ? (value as ToVmMessage) : undefined;
 }

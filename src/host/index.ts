@@ -9,7 +9,7 @@ export {
   decodeCodeProfile,
   encodeCodeProfile,
 } from "./code-profile-file.ts";
-export { decodeToVm } from "./decode-messages.ts";
+export { decodeToVm } from "./decode-to-vm.ts";
 export { Listeners } from "./listeners.ts";
 export type { FromVmMessage, Observation, ToVmMessage, VmProcessCommand, VmSample } from "./messages.ts";
 export type { ProcessEnding, SpawnVmProcess, VmProcessLink } from "./process-link.ts";

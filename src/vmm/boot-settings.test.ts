@@ -7,12 +7,12 @@ import {
   firmwareKernelProblem,
   firmwareProblem,
   firmwareVariablesSetting,
-  moduleFile,
   variablesProblem,
   vgaBiosProblem,
 } from "./boot-settings.ts";
 import type { BootSettings } from "./boot-settings.ts";
 import type { DriveDefinition } from "./drive-settings.ts";
+import { moduleFile } from "./module-file.ts";
 
 const NOTHING: BootSettings = {
   firmware: undefined,

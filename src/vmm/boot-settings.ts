@@ -18,7 +18,7 @@ export type BootDefinition =
       readonly kernel: string;
       readonly protocol: BootProtocol;
       readonly initrd: string | undefined;
-      /** Each as {@link moduleFile} reads it. */
+      /** Each as moduleFile() reads it. */
       readonly modules: readonly string[];
       readonly commandLine: string;
     }
@@ -142,15 +142,6 @@ export const bootOrderSetting: Setting<readonly BootSource[] | undefined, string
     return isOrder ? ok(order) : wrong("boot", `must be some of ${BOOT_ORDER.join(",")}, each once`);
   },
 };
-
-const MODULE_ARGUMENTS = ",args=";
-
-/** A module's file, and the words behind its name in its string, if `--module` gives any: FILE,args=TEXT. */
-export function moduleFile(text: string): { readonly path: string; readonly arguments?: string } {
-  const at = text.indexOf(MODULE_ARGUMENTS);
-  if (at < 0) return { path: text };
-  return { path: text.slice(0, at), arguments: text.slice(at + MODULE_ARGUMENTS.length) };
-}
 
 /** The settings of all ways to start as they were given. */
 export interface BootSettings {

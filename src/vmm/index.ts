@@ -20,13 +20,7 @@ export type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu } from "./acc
 export type { Board } from "./board.ts";
 export type { DriveDefinition, DriveInput } from "./drive-settings.ts";
 export type { FirmwareKernelFiles } from "./boot-settings.ts";
-export {
-  firmwareKernelProblem,
-  firmwareProblem,
-  moduleFile,
-  variablesProblem,
-  vgaBiosProblem,
-} from "./boot-settings.ts";
+export { firmwareKernelProblem, firmwareProblem, variablesProblem, vgaBiosProblem } from "./boot-settings.ts";
 export { formatCrashDump } from "./crash-dump.ts";
 export type { CrashDump } from "./crash-dump.ts";
 export type { FirmwareImages } from "./firmware-in-use.ts";
@@ -38,6 +32,7 @@ export { findRemovableDrive, removableDriveNames } from "./media-changes.ts";
 export type { MediaFiles, MediumChange, MediumDefinition, RemovableDriveName } from "./media-changes.ts";
 export { WrongStateFault } from "./lifecycle.ts";
 export type { VmCommand, VmState } from "./lifecycle.ts";
+export { moduleFile } from "./module-file.ts";
 export { MachineLoop } from "./machine-loop.ts";
 export type { ExitCounts } from "./machine-loop.ts";
 export type { NetworkDefinition, NetworkInput } from "./network-settings.ts";
@@ -56,5 +51,6 @@ export type { ShareDefinition, ShareInput } from "./share-settings.ts";
 export type { VmStatistics } from "./statistics.ts";
 export { VirtualMachine } from "./virtual-machine.ts";
 export type { BootImages, VirtualMachineParts } from "./virtual-machine.ts";
-export { connectorsOf, MAX_MODULES, parseVmDefinition, VM_SETTINGS } from "./vm-definition.ts";
+export { connectorsOf } from "./connectors.ts";
+export { MAX_MODULES, parseVmDefinition, VM_SETTINGS } from "./vm-definition.ts";
 export type { VmDefinition, VmDefinitionInput } from "./vm-definition.ts";

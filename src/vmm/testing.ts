@@ -370,10 +370,11 @@ export function scriptedParts(program: GuestProgram, input: VmDefinitionInput = 
       open: () => Promise.resolve(err("no-file", "There are no files.")),
       isSame: () => Promise.resolve(false),
     },
-    networkHost: {
-      sockets: new FakeHostSockets(),
-      openCapture: (path) => err("capture", `The capture file ${path} cannot be written here.`),
-    },
+    networkHost: () =>
+      Promise.resolve({
+        sockets: new FakeHostSockets(),
+        openCapture: (path) => err("capture", `The capture file ${path} cannot be written here.`),
+      }),
     decompressors: { gunzip: unused, unzstd: unused, unxz: unused },
     accelerator,
     prepareBoard: () => Promise.resolve((parts) => (board = new ScriptedBoard(parts))),

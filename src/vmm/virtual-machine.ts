@@ -39,6 +39,7 @@ import type { GuestRam } from "../memory/index.ts";
 import type { AcceleratorChoice, MeasuredVcpu } from "./accelerator.ts";
 import type { Board } from "./board.ts";
 import type { BootDefinition } from "./boot-settings.ts";
+import { connectorsOf } from "./connectors.ts";
 import { crashDump } from "./crash-dump.ts";
 import type { CrashDump } from "./crash-dump.ts";
 import { DrivesInUse } from "./drives-in-use.ts";
@@ -60,7 +61,6 @@ import type { HostTimer, Scheduling } from "./scheduling.ts";
 import { SerialChannel } from "./serial-channel.ts";
 import type { SerialConsumer } from "./serial-channel.ts";
 import type { VmStatistics } from "./statistics.ts";
-import { connectorsOf } from "./vm-definition.ts";
 import type { VmDefinition } from "./vm-definition.ts";
 
 /** Seeds Linux's random number generator. */
@@ -89,8 +89,8 @@ export interface VirtualMachineParts {
   readonly mediaFiles: MediaFiles;
   /** Likewise; absent for none. */
   readonly shares?: readonly Share[] | undefined;
-  /** What the definition's networks need. */
-  readonly networkHost: NetworkHost;
+  /** What the definition's networks need; not asked for without any. */
+  readonly networkHost: () => Promise<NetworkHost>;
   readonly decompressors: Decompressors;
   readonly accelerator: AcceleratorChoice;
   /** Loads what boards with this equipment are made of, and gives what builds one. */
@@ -115,7 +115,7 @@ export interface VirtualMachineParts {
 interface PreparedParts {
   readonly ram: GuestRam;
   readonly firmware: FirmwareInUse | undefined;
-  readonly createNetworks: ((parts: NetworksInUseParts) => NetworksInUse) | undefined;
+  readonly createNetworks: ((parts: Omit<NetworksInUseParts, "host">) => NetworksInUse) | undefined;
   readonly createBoard: (config: BoardConfig) => Board;
 }
 
@@ -211,7 +211,6 @@ export class VirtualMachine {
     this.#networks = createNetworks?.({
       vmName: parts.definition.name,
       definitions: parts.definition.networks,
-      host: parts.networkHost,
       clock: this.#clock,
       timers: this.#loop.timers,
       wallClockNs: parts.wallClockNs,
@@ -597,8 +596,9 @@ async function prepareNetworks({
 }: VirtualMachineParts): Promise<Result<PreparedParts["createNetworks"]>> {
   if (definition.networks.length === 0) return ok(undefined);
   const { NetworksInUse, openCaptures } = await import("./networks-in-use.ts");
-  const captures = openCaptures(definition.networks, networkHost);
-  return captures.ok ? ok((parts) => new NetworksInUse(parts, captures.value)) : captures;
+  const host = await networkHost();
+  const captures = openCaptures(definition.networks, host);
+  return captures.ok ? ok((parts) => new NetworksInUse({ ...parts, host }, captures.value)) : captures;
 }
 
 /** The built-in BIOS, which kernels that are loaded directly have, too: some go back to real mode to call it. */

@@ -6,14 +6,7 @@
 import { KiB, MAX_GUEST_RAM_BYTES, MIN_GUEST_RAM_BYTES, ok } from "../base/index.ts";
 import type { Result } from "../base/index.ts";
 import { DEFAULT_CPU_MODEL, parseCpuModel } from "../cpu/index.ts";
-import {
-  BOOT_PROTOCOLS,
-  PRINTER_CONNECTOR,
-  SERIAL_CONNECTORS,
-  VIRTIO_DEVICES,
-  WATCHDOG_ACTIONS,
-} from "../machine/index.ts";
-import type { Connector } from "../machine/index.ts";
+import { BOOT_PROTOCOLS, SERIAL_CONNECTORS, VIRTIO_DEVICES, WATCHDOG_ACTIONS } from "../machine/index.ts";
 import { bootDefinition, bootOrderSetting, firmwareVariablesSetting } from "./boot-settings.ts";
 import type { BootDefinition } from "./boot-settings.ts";
 import { cdromSetting, diskSetting, floppySetting, problemOfDrives } from "./drive-settings.ts";
@@ -236,10 +229,4 @@ function problemOfWatchdog(
   const isUsual = others.watchdogAction === VM_SETTINGS.watchdogAction.defaultText;
   if (isUsual || others.devices.includes("i6300esb")) return undefined;
   return wrong("watchdog-action", "needs a watchdog: the device i6300esb").error;
-}
-
-/** Through which bytes flow to and from a VM. */
-export function connectorsOf({ serialPorts, devices }: VmDefinition): Connector[] {
-  const serial = SERIAL_CONNECTORS.slice(0, serialPorts);
-  return devices.includes("isa-parallel") ? [...serial, PRINTER_CONNECTOR] : serial;
 }

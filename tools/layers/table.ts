@@ -37,12 +37,17 @@ export const layers: Readonly<Record<string, Layer>> = {
   machine: { imports: ["base", "memory", "hw", "block", "net", "share", "devices"], packages: true },
   "accel/wasm": { imports: ["base", "memory", "hw", "cpu", "engine"] },
   "accel/kvm": { imports: ["base", "memory", "hw", "cpu", "engine"], node: true, packages: true },
-  vmm: { imports: belowVmm },
-  host: { imports: ["base", "vmm", "block", "net"] },
+  vmm: { imports: belowVmm, doors: ["for-vm-process"] },
+  host: { imports: ["base", "vmm", "block", "net"], doors: ["for-vm-process"] },
   "api/contract": { imports: ["base"], packages: true },
   "api/server": { imports: ["base", "host", "api/contract"], packages: true },
   "api/client": { imports: ["base", "api/contract"], packages: true },
-  "platform/node": { imports: ["base", "block", "net", "share", "hw"], node: true, packages: true },
+  "platform/node": {
+    imports: ["base", "block", "net", "share", "hw"],
+    node: true,
+    packages: true,
+    doors: ["for-vm-process", "raw-disk", "host-sockets", "capture-file", "share/host-folder"],
+  },
   "platform/browser": { imports: ["base", "block", "net", "hw"], packages: true },
 };
 

@@ -9,17 +9,21 @@ import {
   giveMemoryBack,
   nodeDecompressors,
   nodeScheduling,
-  nodeSockets,
-  openCapture,
   readBootFile,
   wallClockNs,
-} from "../../platform/node/index.ts";
-import type { VmRequest } from "../../host/index.ts";
-import { closeDrives, isSameFile, openDevice, openDrives } from "./open-drives.ts";
-import { openFirmware } from "./open-firmware.ts";
-import { closeShares, openShares } from "./open-shares.ts";
-import { moduleFile, prepareBoard, VirtualMachine } from "../../vmm/index.ts";
-import type { AcceleratorChoice, BootImages, VirtualMachineParts, VmDefinition } from "../../vmm/index.ts";
+} from "../../platform/node/for-vm-process.ts";
+import type { VmRequest } from "../../host/for-vm-process.ts";
+import { moduleFile, prepareBoard, VirtualMachine } from "../../vmm/for-vm-process.ts";
+import type {
+  AcceleratorChoice,
+  BootImages,
+  Drive,
+  FirmwareImages,
+  NetworkHost,
+  Share,
+  VirtualMachineParts,
+  VmDefinition,
+} from "../../vmm/for-vm-process.ts";
 
 /** What a VM's code runs on. */
 export type Hardware = Pick<VirtualMachineParts, "accelerator" | "prepareBoard">;
@@ -42,8 +46,8 @@ export async function createVm(
   const shares = await openShares(definition.shares);
   const close = async (): Promise<void> => {
     await firmware.value?.variables?.close();
-    await closeDrives(drives.value);
-    if (shares.ok) await closeShares(shares.value);
+    for (const { device } of drives.value) await device.close();
+    for (const { folder } of shares.ok ? shares.value : []) await folder.close();
   };
   if (!shares.ok) {
     await close();
@@ -64,8 +68,8 @@ export async function createVm(
     },
     firmware: firmware.value,
     drives: drives.value,
-    mediaFiles: { open: openDevice, isSame: isSameFile },
-    networkHost: { sockets: nodeSockets, openCapture },
+    mediaFiles,
+    networkHost: loadNetworkHost,
     shares: shares.value,
     decompressors: nodeDecompressors,
     ...runsOn.value,
@@ -79,6 +83,34 @@ export async function createVm(
   // first, and answers meanwhile.
   setImmediate(collectGarbage);
   return vm;
+}
+
+// Modules that only some VMs need are loaded for those.
+
+async function openFirmware(definition: VmDefinition): Promise<Result<FirmwareImages | undefined>> {
+  if (definition.boot.kind !== "firmware") return ok(undefined);
+  return await (await import("./open-firmware.ts")).openFirmware(definition);
+}
+
+async function openDrives(definitions: VmDefinition["drives"]): Promise<Result<readonly Drive[]>> {
+  return definitions.length === 0 ? ok([]) : await (await import("./open-drives.ts")).openDrives(definitions);
+}
+
+async function openShares(definitions: VmDefinition["shares"]): Promise<Result<readonly Share[]>> {
+  return definitions.length === 0 ? ok([]) : await (await import("./open-shares.ts")).openShares(definitions);
+}
+
+const mediaFiles: VirtualMachineParts["mediaFiles"] = {
+  open: async (definition) => await (await import("./open-drives.ts")).openDevice(definition),
+  isSame: async (path, other) => await (await import("./open-drives.ts")).isSameFile(path, other),
+};
+
+async function loadNetworkHost(): Promise<NetworkHost> {
+  const [{ nodeSockets }, { openCapture }] = await Promise.all([
+    import("../../platform/node/host-sockets.ts"),
+    import("../../platform/node/capture-file.ts"),
+  ]);
+  return { sockets: nodeSockets, openCapture };
 }
 
 /** The engine, if its core could be loaded, and the PC. */

@@ -4,7 +4,7 @@ import { enableQuickImports } from "../quick-imports.ts";
 
 enableQuickImports();
 // While this thread loads the other modules and a kernel, one of V8's optimizes the interpreter.
-const { loadCore, warmUpCore } = await import("../../platform/node/index.ts");
+const { loadCore, warmUpCore } = await import("../../platform/node/for-vm-process.ts");
 const core = await loadCore();
 if (core.ok) warmUpCore(core.value);
 const [{ serveVm }, { createVm, enginePc }] = await Promise.all([

@@ -6,7 +6,7 @@ import type { Result } from "../../base/index.ts";
 import { OverlayDisk, PaddedDisk } from "../../block/index.ts";
 import type { BlockDevice } from "../../block/index.ts";
 import { FLOPPY_FORMATS, floppyFormatOf, formatSizeBytes } from "../../devices/floppy/formats.ts";
-import { openRawDisk } from "../../platform/node/index.ts";
+import { openRawDisk } from "../../platform/node/raw-disk.ts";
 import type { Drive, DriveDefinition } from "../../vmm/index.ts";
 
 const USUAL_FLOPPY_BYTES = 1440 * KiB;

@@ -7,7 +7,8 @@ import { err, ok } from "../../base/index.ts";
 import type { Result } from "../../base/index.ts";
 import { OverlayDisk } from "../../block/index.ts";
 import type { BlockDevice } from "../../block/index.ts";
-import { openRawDisk, readBootFile } from "../../platform/node/index.ts";
+import { readBootFile } from "../../platform/node/for-vm-process.ts";
+import { openRawDisk } from "../../platform/node/raw-disk.ts";
 import { firmwareKernelProblem, firmwareProblem, variablesProblem, vgaBiosProblem } from "../../vmm/index.ts";
 import type { FirmwareKernelFiles, FirmwareImages, VmDefinition } from "../../vmm/index.ts";
 

@@ -2,7 +2,7 @@
 
 import { ok } from "../../base/index.ts";
 import type { Result } from "../../base/index.ts";
-import { openSharedFolder } from "../../platform/node/index.ts";
+import { openSharedFolder } from "../../platform/node/share/host-folder.ts";
 import type { Share, ShareDefinition } from "../../vmm/index.ts";
 
 export async function openShares(definitions: readonly ShareDefinition[]): Promise<Result<readonly Share[]>> {

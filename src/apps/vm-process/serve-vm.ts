@@ -2,8 +2,8 @@
 
 import { SLOT_MEMORY_MAX_BYTES } from "../../base/index.ts";
 import { WASM_ACCELERATOR_PREFIX_BYTES } from "../../accel/wasm/index.ts";
-import { VmServer, decodeToVm } from "../../host/index.ts";
-import type { FromVmMessage, VmServerParts } from "../../host/index.ts";
+import { VmServer, decodeToVm } from "../../host/for-vm-process.ts";
+import type { FromVmMessage, VmServerParts } from "../../host/for-vm-process.ts";
 import {
   encodePng,
   nameProcess,
@@ -11,7 +11,7 @@ import {
   ownMemoryUse,
   parentChannel,
   processResources,
-} from "../../platform/node/index.ts";
+} from "../../platform/node/for-vm-process.ts";
 
 /** Serves the one VM that the parent will ask for, then ends the process. */
 export function serveVm(createVm: VmServerParts["createVm"]): void {
