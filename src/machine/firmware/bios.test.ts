@@ -419,6 +419,24 @@ test("characters leave by a serial port, and one that is not there times out", a
   assert.equal((await bench.interrupt(0x14, { ax: 0x0141, dx: 3 })).eax & 0x8000, 0x8000);
 });
 
+test("a character that comes within a second is waited for, with interrupts enabled", async () => {
+  const bench = await FirmwareBench.start();
+  const waiting = 0xc000 + 16 * 0x14 + 5;
+  const receive = async () => await bench.interrupt(0x14, { ax: 0x0200, dx: 0 });
+  assert.equal((await receive()).ip, waiting);
+  bench.clock.advance(900_000_000);
+  bench.timers.runDue(bench.clock.nowNs());
+  assert.equal((await receive()).ip, waiting);
+  bench.board.serialInput(Uint8Array.of(0x61));
+  const { eax, ip } = await receive();
+  assert.equal(eax, 0x61);
+  assert.notEqual(ip, waiting);
+
+  assert.equal((await receive()).ip, waiting);
+  bench.clock.advance(1_000_000_000);
+  assert.equal((await receive()).eax & 0x8000, 0x8000);
+});
+
 test("the fixed disk parameter tables are where INT 41h and 46h point, for the disks there are", async () => {
   const bench = await FirmwareBench.start({ disks: [disk(64 * MiB)] });
   const pointer = bench.ram.readU32(4 * 0x41);

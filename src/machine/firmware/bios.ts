@@ -158,7 +158,7 @@ export class Bios {
     this.#keyboard = new KeyboardServices(ports, this.#data, parts.onReset);
     this.#time = new TimeServices(ports, this.#data, this.#realTimeClock);
     this.#pci = new PciServices(parts.pci, parts.linkIrqs);
-    this.#communication = new CommunicationServices(ports, this.#data);
+    this.#communication = new CommunicationServices(ports, this.#data, parts.clock);
   }
 
   /** The ROM where a processor begins; everything else is in its copy in RAM. */
@@ -214,7 +214,7 @@ export class Bios {
         await this.#disk.call(call);
         break;
       case 0x14:
-        this.#communication.serial(call);
+        isDone = this.#communication.serial(call);
         break;
       case 0x15:
         isDone = this.#system.call(call);
@@ -267,6 +267,7 @@ export class Bios {
     this.#writeData();
     this.#keyboard.reset();
     this.#system.reset();
+    this.#communication.reset();
     this.#time.reset();
     this.#video.reset();
     this.#video.setMode(TEXT_MODE);

@@ -1,9 +1,10 @@
 /**
- * INT 14h, serial ports, and INT 17h, printers: IBM PS/2 and PC BIOS Interface Technical Reference. Both poll; a port that
- * does not answer in time reports a timeout, here at once, since what it would wait for can only happen between calls.
+ * INT 14h, serial ports, and INT 17h, printers: IBM PS/2 and PC BIOS Interface Technical Reference. A serial port is
+ * waited for with interrupts enabled; a printer that is busy times out at once.
  */
 
-import type { PortBus } from "../../hw/index.ts";
+import { NS_PER_S } from "../../base/index.ts";
+import type { Clock, PortBus } from "../../hw/index.ts";
 import type { BiosData } from "./bios-data.ts";
 import type { ServiceCall } from "./service-call.ts";
 
@@ -19,6 +20,7 @@ const DIVISOR_ACCESS = 0x80;
 const DATA_READY = 0x01;
 const TRANSMITTER_EMPTY = 0x20;
 const TIMEOUT = 0x80;
+const SERIAL_TIMEOUT_NS = NS_PER_S;
 const TERMINAL_READY_AND_REQUEST = 0x03;
 const DIVISOR_BASE = 115_200;
 const BAUD_RATES = [110, 150, 300, 600, 1200, 2400, 4800, 9600] as const;
@@ -37,17 +39,26 @@ const PRINTER_SELECT = 0x0c;
 export class CommunicationServices {
   readonly #ports: PortBus;
   readonly #data: BiosData;
+  readonly #clock: Clock;
+  /** Guest time at which the wait of INT 14h is over. */
+  #waitEndNs: number | undefined;
 
-  constructor(ports: PortBus, data: BiosData) {
+  constructor(ports: PortBus, data: BiosData, clock: Clock) {
+    this.#clock = clock;
     this.#ports = ports;
     this.#data = data;
   }
 
-  serial(call: ServiceCall): void {
+  reset(): void {
+    this.#waitEndNs = undefined;
+  }
+
+  /** False when the call waits: it is to be made again after the next interrupt. */
+  serial(call: ServiceCall): boolean {
     const base = this.#data.serialPort(call.dx);
     if (base === 0) {
       call.ah = TIMEOUT;
-      return;
+      return true;
     }
     const status = (): number => this.#ports.readPort(base + UART.lineStatus, 1);
     switch (call.ah) {
@@ -56,20 +67,24 @@ export class CommunicationServices {
         break;
       case 0x01:
         if ((status() & TRANSMITTER_EMPTY) === 0) {
+          if (this.#waits()) return false;
           call.ah = TIMEOUT | status();
-          return;
+          return true;
         }
+        this.#waitEndNs = undefined;
         this.#ports.writePort(base + UART.data, 1, call.al);
         call.ah = status() & ~TIMEOUT;
-        return;
+        return true;
       case 0x02:
         if ((status() & DATA_READY) === 0) {
+          if (this.#waits()) return false;
           call.ah = TIMEOUT;
-          return;
+          return true;
         }
+        this.#waitEndNs = undefined;
         call.al = this.#ports.readPort(base + UART.data, 1);
         call.ah = status() & 0x1e;
-        return;
+        return true;
       case 0x03:
         break;
       case 0x04:
@@ -80,10 +95,19 @@ export class CommunicationServices {
         else this.#ports.writePort(base + UART.modemControl, 1, call.bl);
         break;
       default:
-        return;
+        return true;
     }
     call.ah = status();
     call.al = this.#ports.readPort(base + UART.modemStatus, 1);
+    return true;
+  }
+
+  /** Whether the time that a port is given is not over. */
+  #waits(): boolean {
+    this.#waitEndNs ??= this.#clock.nowNs() + SERIAL_TIMEOUT_NS;
+    if (this.#clock.nowNs() < this.#waitEndNs) return true;
+    this.#waitEndNs = undefined;
+    return false;
   }
 
   /** Bits 7–5 the baud rate, then parity, stop bits and length as the line control register has them. */

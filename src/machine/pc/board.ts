@@ -1,6 +1,7 @@
 /**
  * The PC: builds every device of the i440FX/PIIX-style machine that the platform description declares, wires their
- * interrupts and address ranges, and is what an accelerator's vCPU runs against (MachineBus). One processor. *
+ * interrupts and address ranges, and is what an accelerator's vCPU runs against (MachineBus). One processor.
+ *
  * Deliberately missing: a speaker.
  */
 
