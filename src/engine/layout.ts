@@ -275,6 +275,9 @@ export const STATE_SIZE = 4096;
 /** Paging's own: which linear 2 MiB ranges large pages map, and a log of TLB fills for quick flushes (paging.ts). */
 export const PAGING_PRIVATE = 0x1000;
 export const PAGING_PRIVATE_SIZE = 0x4400;
+/** Pairs of TLB entries, read and write, that made room for others: 16 of the supervisor's, then 16 of users'. */
+export const TLB_VICTIMS = 0x5400;
+export const TLB_VICTIMS_SIZE = 0x400;
 export const WATCHED_OFFSETS = 0x5c00;
 export const WATCHED_OFFSETS_SIZE = 0x200;
 /** What jump-cache.ts keeps about the jump cache, and the TLB of instruction fetches (code-fetch.ts). */

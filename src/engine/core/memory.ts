@@ -11,7 +11,7 @@ import * as L from "../layout";
 import { S, get32, get64, set32, set64, raiseWithError, VECTOR_AC, VECTOR_GP, VECTOR_SS, charge, COST_DEVICE_ACCESS } from "./state";
 import { readMmio, writeMmio } from "./host";
 import { DEVICE, isMemory, placeToRead } from "./memory-slots";
-import { ACCESS_READ, ACCESS_WRITE, NO_ADDRESS, WALK_FAULT, fillTlb, isWindowInUse, throughWindow, isCanonical, walk } from "./paging";
+import { ACCESS_READ, ACCESS_WRITE, NO_ADDRESS, WALK_FAULT, fillTlb, isWindowInUse, recallVictim, throughWindow, isCanonical, walk } from "./paging";
 import { codeWrite } from "./blocks";
 import { EFER_LMA } from "./control-bits";
 import { isWatchedPage, watchAccess } from "./debug";
@@ -148,11 +148,17 @@ const IMPLICIT: u32 = 1;
 /** No block is being executed, or its last instruction is: changed code is dropped and the store happens. */
 const AT_BLOCK_END: u32 = 2;
 
+/** Host address of an explicit access within one page for which no walk is needed, else NO_ADDRESS. */
+function stillKnown(va: u64, user: u32, write: bool): u32 {
+  const hva = recallVictim(va, user, write);
+  return hva != NO_ADDRESS || user ? hva : throughWindow(va, write);
+}
+
 function slowRead(va: u64, size: u32, user: u32, how: u32): u32 {
   if (user && get32(L.ALIGNMENT_CHECKED) != 0 && isUnaligned(va, size)) return NO_ADDRESS;
   const implicit = (how & IMPLICIT) != 0;
-  if (!user && !implicit && !crossesPage(va, size)) {
-    const hva = throughWindow(va, false);
+  if (!implicit && !crossesPage(va, size)) {
+    const hva = stillKnown(va, user, false);
     if (hva != NO_ADDRESS) return hva;
   }
   const gpa = walk(va, ACCESS_READ, user, implicit);
@@ -180,8 +186,8 @@ function slowRead(va: u64, size: u32, user: u32, how: u32): u32 {
 /** As slowRead, with a write's faults and with changed code dropped: the store that follows cannot fault. */
 function slowReadForWrite(va: u64, size: u32, user: u32): u32 {
   if (user && get32(L.ALIGNMENT_CHECKED) != 0 && isUnaligned(va, size)) return NO_ADDRESS;
-  if (!user && !crossesPage(va, size)) {
-    const hva = throughWindow(va, true);
+  if (!crossesPage(va, size)) {
+    const hva = stillKnown(va, user, true);
     if (hva != NO_ADDRESS) return hva;
   }
   const gpa = walk(va, ACCESS_WRITE, user, false);
@@ -218,8 +224,8 @@ function slowReadForWrite(va: u64, size: u32, user: u32): u32 {
 function slowWrite(va: u64, hva: u32, size: u32, user: u32, how: u32): u32 {
   if (user && get32(L.ALIGNMENT_CHECKED) != 0 && isUnaligned(va, size)) return 1;
   const implicit = (how & IMPLICIT) != 0;
-  if (!user && !implicit && !crossesPage(va, size)) {
-    const known = throughWindow(va, true);
+  if (!implicit && !crossesPage(va, size)) {
+    const known = stillKnown(va, user, true);
     if (known != NO_ADDRESS) {
       memory.copy(known, hva, size);
       return 0;
@@ -451,10 +457,8 @@ export function writableRun(va: u64, before: u32, size: u32): u32 {
   const user = isUser();
   const hit = tlbLookup(user ? L.TLB_USER_WRITE : L.TLB_KERNEL_WRITE, va, 1);
   if (hit != NO_ADDRESS) return hit;
-  if (!user) {
-    const known = throughWindow(va, true);
-    if (known != NO_ADDRESS) return known;
-  }
+  const known = stillKnown(va, user, true);
+  if (known != NO_ADDRESS) return known;
   const gpa = walk(va, ACCESS_WRITE, user, false);
   if (gpa == WALK_FAULT) return NO_ADDRESS;
   if (!isMemory(gpa) || isWatchedRun(va) || (user && get32(L.ALIGNMENT_CHECKED) != 0)) return 0;
@@ -468,10 +472,8 @@ export function readableRun(va: u64): u32 {
   const user = isUser();
   const hit = tlbLookup(user ? L.TLB_USER_READ : L.TLB_KERNEL_READ, va, 1);
   if (hit != NO_ADDRESS) return hit;
-  if (!user) {
-    const known = throughWindow(va, false);
-    if (known != NO_ADDRESS) return known;
-  }
+  const known = stillKnown(va, user, false);
+  if (known != NO_ADDRESS) return known;
   const gpa = walk(va, ACCESS_READ, user, false);
   if (gpa == WALK_FAULT) return NO_ADDRESS;
   if (!isMemory(gpa) || isWatchedRun(va) || (user && get32(L.ALIGNMENT_CHECKED) != 0)) return 0;

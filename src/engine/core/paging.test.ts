@@ -453,6 +453,102 @@ describe("the TLBs", () => {
   });
 });
 
+describe("pages that share a place in the TLBs", () => {
+  const [one, other, third] = [0x40_0000n, 0x140_0000n, 0x240_0000n];
+  const pages = [one, other, third] as const;
+  const GPA = 0x12_3000;
+  const [gpaOfOther, gpaOfThird] = [GPA + 0x1000, GPA + 0x2000];
+  const fills = (): bigint => cpu.state64(L.STAT_TLB_FILLS);
+  const gpaOf = (page: bigint): number => GPA + 0x1000 * Number(page >> 24n);
+
+  /** In a table of its own, which the fixture has only for the first 8 MiB. */
+  function map(page: bigint, gpa: number, bits: number): void {
+    const table = PAGE_TABLES + 0x8000 + 0x1000 * Number(page >> 24n);
+    cpu.setRam64(PAGE_TABLES + 0x2000 + Number(page >> 21n) * 8, table + (P | W | U));
+    cpu.setRam64(table, gpa + bits);
+  }
+  const read = (page: bigint): void => {
+    assert.equal(cpu.run("slowRead32", page + 4n), L.RAM_BASE + gpaOf(page) + 4);
+  };
+  beforeEach(() => {
+    cpu.enterLong();
+    cpu.setState64(L.CR4, 0xa0);
+    for (const page of pages) map(page, gpaOf(page), P | W | U | A | D);
+  });
+
+  it("are walked for once, however often they take turns", () => {
+    const before = fills();
+    for (let turn = 0; turn < 5; turn++) for (const page of pages) read(page);
+    assert.equal(fills() - before, 3n);
+    assert.equal(tlbEntry(L.TLB_KERNEL_READ, third), L.RAM_BASE + gpaOfThird);
+    assert.equal(tlbEntry(L.TLB_KERNEL_WRITE, third), L.RAM_BASE + gpaOfThird);
+    assert.equal(tlbEntry(L.TLB_KERNEL_READ, one), undefined);
+  });
+
+  it("come back with the rights that they had", () => {
+    map(one, GPA, P | U | A | D);
+    cpu.setState32(L.CPL, 3);
+    read(one);
+    read(other);
+    assert.equal(cpu.run("slowWrite32", one, 1), 1);
+    assert.equal(cpu.pending(), "#14(7)");
+    read(one);
+    assert.equal(tlbEntry(L.TLB_USER_READ, one), L.RAM_BASE + 0x12_3000);
+    assert.equal(tlbEntry(L.TLB_USER_WRITE, one), undefined);
+    assert.equal(cpu.run("slowWrite32", other, 7), 0);
+    assert.equal(cpu.ram32(gpaOfOther), 7);
+  });
+
+  it("of users are not the supervisor's", () => {
+    cpu.setState32(L.CPL, 3);
+    read(one);
+    read(other);
+    cpu.setState32(L.CPL, 0);
+    const before = fills();
+    read(one);
+    assert.equal(fills() - before, 1n);
+  });
+
+  for (const [what, drop] of Object.entries({
+    "a load of CR3": () => cpu.run("flushTlbNonGlobal"),
+    "a flush": () => cpu.run("flushTlb"),
+    INVLPG: () => cpu.run("invalidatePage", one),
+    "what watches a page": () => cpu.run("dropFromTlbs", one),
+  })) {
+    it(`are all walked for again after ${what}`, () => {
+      read(one);
+      read(other);
+      map(one, 0x12_6000, P | W | U | A | D);
+      drop();
+      assert.equal(cpu.run("slowRead32", one), L.RAM_BASE + 0x12_6000);
+    });
+  }
+
+  it("lead no store to a page that has got code meanwhile", () => {
+    read(one);
+    read(other);
+    cpu.view.setBigUint64(L.PAGE_CODE_BITMAP + 0x123 * 8, 1n << 63n, true);
+    cpu.run("takeFromWriteTlbs", 0x12_3000);
+    assert.equal(cpu.run("slowWrite32", one, 7), 0);
+    assert.equal(tlbEntry(L.TLB_KERNEL_WRITE, one), undefined);
+  });
+
+  it("close with SMAP's window", () => {
+    cpu.setState64(L.CR4, 0x20_00a0);
+    cpu.call("stac");
+    read(one);
+    read(other);
+    cpu.call("clac");
+    assert.equal(cpu.run("slowRead32", one), FAULT);
+  });
+
+  it("page 0 is as any other", () => {
+    read(one);
+    read(other);
+    assert.equal(cpu.run("slowRead32", 8n), L.RAM_BASE + 8);
+  });
+});
+
 describe("the TLB of instruction fetches", () => {
   const page = 0x40_0000n;
   const globalPage = 0x40_1000n;

@@ -86,6 +86,8 @@ const WINDOW_COUNT = 0x1208;
 /** Of each: offset of the read entry from S. */
 const WINDOW_LOG = 0x1280;
 const WINDOW_LOG_MAX: u32 = 96;
+/** 1 when a victim is kept. */
+const HAS_VICTIMS = 0x120c;
 /** PAE paging's page-directory-pointer entries: four u64 that loading CR3 reads from memory (SDM 3A 4.4.1). */
 const PAE_POINTERS = 0x1220;
 /** Of each: offset of the read entry from S. What a CR3 load has to drop, without scanning four TLBs. */
@@ -93,6 +95,12 @@ const FILL_LOG = 0x1400;
 const FILL_LOG_MAX: u32 = 4096;
 
 const WRITE_TLB_FROM_READ = L.TLB_KERNEL_WRITE - L.TLB_KERNEL_READ;
+
+const VICTIM_SHIFT = 5;
+const VICTIM_WRITE: u32 = 16;
+const VICTIMS_MASK: u32 = 15;
+/** In no tag that a page has. */
+const NO_PAGE: u64 = 1;
 
 // ---- The walk ---------------------------------------------------------------------------------------------------
 
@@ -384,6 +392,7 @@ export function fillTlb(va: u64, gpa: u32, user: u32): void {
   // The walk has allowed it because RFLAGS.AC is set: it may stay until that is cleared.
   const passing = !user && (found & LEAF_USER) != 0 && isSmapOn();
   if (passing) noteWindowPage(offset);
+  keepVictim(entry, page, user);
   store<u64>(entry, page);
   store<u32>(entry, addend, 8);
   store<u32>(entry, found & LEAF_KEPT, 12);
@@ -406,6 +415,56 @@ export function fillTlb(va: u64, gpa: u32, user: u32): void {
   set64(L.STAT_TLB_FILLS, get64(L.STAT_TLB_FILLS) + 1);
 }
 
+// Pages whose addresses agree in bits 12 to 23 have one place in a TLB, and two that are used in turn would each be walked
+// for every time. What has to make room is therefore kept as a victim, and changes places when it is asked for. Whatever
+// drops an entry of the TLBs drops all victims.
+
+@inline
+function victimOf(page: u64, user: u32): u32 {
+  const hash = <u32>(page >> 12) ^ <u32>(page >> 24) ^ <u32>(page >> 36);
+  return S + L.TLB_VICTIMS + (((hash & VICTIMS_MASK) | (user ? VICTIMS_MASK + 1 : 0)) << VICTIM_SHIFT);
+}
+
+/** The pair at `entry` makes room for that of `page`. */
+@inline
+function keepVictim(entry: u32, page: u64, user: u32): void {
+  const old = load<u64>(entry);
+  if (old == page || (old & 0xfff) != 0) return;
+  const victim = victimOf(old, user);
+  v128.store(victim, v128.load(entry));
+  v128.store(victim + VICTIM_WRITE, v128.load(entry + WRITE_TLB_FROM_READ));
+  set32(HAS_VICTIMS, 1);
+}
+
+/** Host address of an access within one page if its entries are kept as a victim, which comes back; else NO_ADDRESS. */
+export function recallVictim(va: u64, user: u32, write: bool): u32 {
+  if (get32(HAS_VICTIMS) == 0) return NO_ADDRESS;
+  const page = va & ~(<u64>0xfff);
+  const victim = victimOf(page, user);
+  if (load<u64>(victim + (write ? VICTIM_WRITE : 0)) != page) return NO_ADDRESS;
+  const read = v128.load(victim);
+  const written = v128.load(victim + VICTIM_WRITE);
+  store<u64>(victim, NO_PAGE);
+  store<u64>(victim + VICTIM_WRITE, NO_PAGE);
+  const entry =
+    S + (user ? L.TLB_USER_READ : L.TLB_KERNEL_READ) + ((<u32>page >>> 8) & L.TLB_INDEX_MASK);
+  keepVictim(entry, page, user);
+  v128.store(entry, read);
+  v128.store(entry + WRITE_TLB_FROM_READ, written);
+  return load<u32>(entry, 8) + <u32>va;
+}
+
+@inline
+function dropVictims(): void {
+  if (get32(HAS_VICTIMS) != 0) emptyVictims();
+}
+
+function emptyVictims(): void {
+  set32(HAS_VICTIMS, 0);
+  const end = S + L.TLB_VICTIMS + L.TLB_VICTIMS_SIZE;
+  for (let tag = S + L.TLB_VICTIMS; tag < end; tag += VICTIM_WRITE) store<u64>(tag, NO_PAGE);
+}
+
 @inline
 function writableByte(gpa: u32): u32 {
   return S + L.WRITABLE_PAGES + ((gpa >>> (L.PAGE_SHIFT + 3)) & (L.WRITABLE_PAGES_SIZE - 1));
@@ -419,6 +478,7 @@ function writableBit(gpa: u32): u32 {
 /** The page gets its first translated code: no write TLB may lead to it. Programs are as a rule read, not written. */
 export function takeFromWriteTlbs(gpa: u32): void {
   if ((load<u8>(writableByte(gpa)) & writableBit(gpa)) == 0) return;
+  dropVictims();
   emptyTlb(L.TLB_KERNEL_WRITE);
   emptyTlb(L.TLB_USER_WRITE);
   memory.fill(S + L.WRITABLE_PAGES, 0, L.WRITABLE_PAGES_SIZE);
@@ -449,6 +509,7 @@ function noteWindowPage(offset: u32): void {
 export function closeWindow(): void {
   const count = get32(WINDOW_COUNT);
   if (count == 0) return;
+  dropVictims();
   set32(WINDOW_COUNT, 0);
   if (count > WINDOW_LOG_MAX) {
     emptyTlb(L.TLB_KERNEL_READ);
@@ -487,6 +548,7 @@ export function throughWindow(va: u64, write: bool): u32 {
 
 /** Drops everything, global pages too. */
 export function flushTlb(): void {
+  emptyVictims();
   emptyTlb(L.TLB_KERNEL_READ);
   emptyTlb(L.TLB_KERNEL_WRITE);
   emptyTlb(L.TLB_USER_READ);
@@ -503,6 +565,7 @@ export function flushTlb(): void {
 
 /** What loading CR3 does. */
 export function flushTlbNonGlobal(): void {
+  dropVictims();
   closeWindow();
   if (!(get64(L.CR4) & C.CR4_PGE)) {
     // No entry is global: dropping all is right, and needs the log only to be quick.
@@ -533,12 +596,14 @@ export function flushTlbNonGlobal(): void {
 export function dropUserTlbs(): void {
   if (get32(L.USER_TLBS_FILLED) == 0) return;
   set32(L.USER_TLBS_FILLED, 0);
+  dropVictims();
   emptyTlb(L.TLB_USER_READ);
   emptyTlb(L.TLB_USER_WRITE);
 }
 
 /** Drops the data TLBs' entries of a page; its translation and the code in it stay. */
 export function dropFromTlbs(page: u64): void {
+  dropVictims();
   for (let tlb: u32 = 0; tlb < 4; tlb++) {
     const entry = S + L.TLB_KERNEL_READ + tlb * L.TLB_SIZE + ((<u32>page >>> 8) & L.TLB_INDEX_MASK);
     if (load<u64>(entry) == page) emptyEntry(entry);
@@ -548,6 +613,7 @@ export function dropFromTlbs(page: u64): void {
 /** INVLPG: drops the page that holds va, the whole of it if it is large, global or not. */
 export function invalidatePage(va: u64): void {
   if (get32(HUGE_PAGES)) return flushTlb();
+  dropVictims();
   const bit = <u32>(va >> 22) & 4095;
   const first = S + L.TLB_KERNEL_READ;
   if (load<u8>(S + LARGE_PAGES + (bit >> 3)) & (1 << (bit & 7))) {
