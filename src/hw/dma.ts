@@ -16,4 +16,9 @@ export interface Dma {
   readable(gpa: number, lengthBytes: number): Uint8Array | undefined;
   /** The same, to be written before control returns to the guest. */
   writable(gpa: number, lengthBytes: number): Uint8Array | undefined;
+  /**
+   * Gives up what the whole pages of 4 KiB in [gpa, gpa + lengthBytes) hold: the guest has no use for it. They read as
+   * zero afterwards, or, where the host cannot free them, as before. False when not all of it is RAM.
+   */
+  discard(gpa: number, lengthBytes: number): boolean;
 }

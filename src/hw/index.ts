@@ -27,6 +27,7 @@ export { PCI_BARS, PCI_COMMAND, PCI_HEADER, PCI_PIN } from "./pci/pci-function.t
 export type { PciFunction, PciPin } from "./pci/pci-function.ts";
 export { MAX_COUNTED_PORTS, MAX_PORT_CLAIMS, PortBus } from "./port-bus.ts";
 export { RamDma } from "./ram-dma.ts";
+export type { ReleasePages } from "./ram-dma.ts";
 export { defineRegisters, RegisterFile } from "./register-map.ts";
 export type { RegisterHooks, RegisterMap, RegisterSpec, RegisterValues } from "./register-map.ts";
 export { StateReader } from "./state.ts";

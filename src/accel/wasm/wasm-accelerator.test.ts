@@ -3,12 +3,14 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { ManualClock, MiB, unwrap } from "../../base/index.ts";
+import { RamDma } from "../../hw/index.ts";
 import type { CpuState, MachineBus, SegmentState } from "../../hw/index.ts";
 import { createGuestRam } from "../../memory/index.ts";
 import { WASM_ACCELERATOR_PREFIX_BYTES, WasmAccelerator } from "./index.ts";
 
 const core = await WebAssembly.compile(await readFile(new URL("../../../build/core.wasm", import.meta.url)));
 const CODE_GPA = 0x1000;
+const PAGE_BYTES = 0x1000;
 
 const code32: SegmentState = { selector: 8, base: 0n, limit: 0xffffffff, attributes: 0xc09b };
 const data32: SegmentState = { selector: 16, base: 0n, limit: 0xffffffff, attributes: 0xc093 };
@@ -100,6 +102,28 @@ test("code runs to its halt, and its port and memory accesses reach the bus", ()
   assert.deepEqual(accesses, ["out 80/1 41", "in 60/1", "read c0000000/4", "write c0000004/2 5678"]);
   assert.equal(vcpu.instructionsRetired, 6n);
   assert.equal(vcpu.getState().rip, BigInt(CODE_GPA + 18));
+});
+
+test("code in pages that a device discards is not executed any more", () => {
+  // nop; inc ecx; out F4h, al; jmp to the nop
+  const { vcpu, ram } = machine(0x90, 0x41, 0xe6, 0xf4, 0xeb, 0xfa);
+  // out F4h, al; jmp $
+  ram.write(CODE_GPA + PAGE_BYTES, Uint8Array.of(0xe6, 0xf4, 0xeb, 0xfe));
+  const entry = vcpu.getState();
+  // Zeros are instructions that add AL, which is 0, to where EAX points, up to what leaves behind the page.
+  vcpu.setState({ ...entry, gpr: entry.gpr.map((_, register) => (register === 0 ? 0x8000n : 0n)) });
+  for (let turn = 0; turn < 3; turn++)
+    assert.deepEqual(vcpu.run({ maxInstructions: 10_000 }), { kind: "requested" });
+  assert.equal(vcpu.getState().gpr[1], 3n);
+  const release = (gpa: number, lengthBytes: number): number => {
+    ram.fill(gpa, lengthBytes, 0);
+    return lengthBytes;
+  };
+  const dma = new RamDma(ram, (gpa, lengthBytes) => vcpu.memoryWritten(gpa, lengthBytes), release);
+  assert.equal(dma.discard(CODE_GPA, PAGE_BYTES), true);
+  assert.deepEqual(vcpu.run({ maxInstructions: 10_000 }), { kind: "requested" });
+  const { gpr, rip } = vcpu.getState();
+  assert.deepEqual([gpr[1], rip], [3n, BigInt(CODE_GPA + PAGE_BYTES + 2)]);
 });
 
 test("RDRAND gives the machine's entropy, in the order in which it came", () => {

@@ -26,4 +26,8 @@ export class BusMasterDma implements Dma {
   writable(gpa: number, lengthBytes: number): Uint8Array | undefined {
     return this.#function.isBusMaster ? this.#dma.writable(gpa, lengthBytes) : undefined;
   }
+
+  discard(gpa: number, lengthBytes: number): boolean {
+    return this.#function.isBusMaster && this.#dma.discard(gpa, lengthBytes);
+  }
 }

@@ -61,6 +61,10 @@ class VanishingDma implements Dma {
   writable(gpa: number, lengthBytes: number): Uint8Array | undefined {
     return this.isGone ? undefined : this.#dma.writable(gpa, lengthBytes);
   }
+
+  discard(gpa: number, lengthBytes: number): boolean {
+    return !this.isGone && this.#dma.discard(gpa, lengthBytes);
+  }
 }
 
 const readable = (gpa: number, lengthBytes: number): DriverElement => ({
