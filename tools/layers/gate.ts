@@ -52,6 +52,8 @@ async function cruiseTree(baseDir: string, folders: readonly string[]): Promise<
       parser: "swc",
       exclude: { path: "^tools/fixtures/" },
       doNotFollow: { path: "node_modules" },
+      // It is looked up without "node:", by which name alone Node knows it.
+      builtInModules: { add: ["ffi"] },
       skipAnalysisNotInRules: true,
     },
     {

@@ -13,6 +13,8 @@ export { memoryUse, ownMemoryUse } from "./memory-use.ts";
 export type { GuestMemory, MemoryParts, MemoryUse } from "./memory-use.ts";
 export { encodePng } from "./png.ts";
 export type { Picture } from "./png.ts";
+export { loadHostPages, PageRelease } from "./page-release.ts";
+export type { HostPages } from "./page-release.ts";
 export { openRawDisk } from "./raw-disk.ts";
 export type { RawDiskSpec } from "./raw-disk.ts";
 export { readBootFile } from "./read-boot-file.ts";
