@@ -56,7 +56,10 @@ const valid: readonly FromVmMessage[] = [
   { kind: "guestMemory", memory: undefined },
   {
     kind: "guestMemory",
-    memory: { balloonTargetBytes: 8192, balloonBytes: 4096, statistics: { freeBytes: 5, majorFaults: 2 } },
+    memory: {
+      ...{ balloonTargetBytes: 8192, balloonBytes: 4096, releasedBytes: 12_288 },
+      statistics: { freeBytes: 5, majorFaults: 2 },
+    },
   },
   { kind: "codeProfile", found: "unfit" },
   {
@@ -76,10 +79,11 @@ test("a message whose field is missing, or of another kind, is refused", () => {
   const spoilt = [
     { kind: "reply", id: -1, error: undefined },
     { kind: "state", state: "flying" },
-    { kind: "guestMemory", memory: { balloonTargetBytes: 0, balloonBytes: -1, statistics: undefined } },
+    { kind: "guestMemory", memory: { balloonTargetBytes: 0, balloonBytes: -1, releasedBytes: 0 } },
+    { kind: "guestMemory", memory: { balloonTargetBytes: 0, balloonBytes: 0 } },
     {
       kind: "guestMemory",
-      memory: { balloonTargetBytes: 0, balloonBytes: 0, statistics: { freeBytes: "5" } },
+      memory: { balloonTargetBytes: 0, balloonBytes: 0, releasedBytes: 0, statistics: { freeBytes: "5" } },
     },
     { kind: "serialOutput", connector: "com1", bytes: "text" },
     { kind: "serialOutput", connector: "com5", bytes: new Uint8Array(1) },

@@ -219,6 +219,7 @@ const figure = either(isUndefined, isNumber);
 const guestMemory = shape({
   balloonTargetBytes: isCount,
   balloonBytes: isCount,
+  releasedBytes: isCount,
   statistics: either(
     isUndefined,
     shape({

@@ -11,6 +11,11 @@ export interface GuestMemory {
   /** What the host asks the guest to leave unused, and what the guest says that it does. */
   readonly balloonTargetBytes: number;
   readonly balloonBytes: number;
+  /**
+   * What the guest has given back to the host since the start, in the balloon or because it had no use for it; a page that
+   * comes and goes counts each time. It stays 0 on a host that cannot take pages back.
+   */
+  readonly releasedBytes: number;
   /** The guest's own figures; undefined when it does not tell. */
   readonly statistics: MemoryStatistics | undefined;
 }
@@ -18,10 +23,12 @@ export interface GuestMemory {
 export class GuestMemoryView {
   readonly #balloon: VirtioBalloon;
   readonly #scheduling: Scheduling;
+  readonly #releasedBytes: () => number;
   #waiting: ((statistics: MemoryStatistics | undefined) => void)[] = [];
   #timer: HostTimer | undefined;
 
-  constructor(balloon: VirtioBalloon, scheduling: Scheduling) {
+  constructor(balloon: VirtioBalloon, scheduling: Scheduling, releasedBytes: () => number) {
+    this.#releasedBytes = releasedBytes;
     this.#balloon = balloon;
     this.#scheduling = scheduling;
     balloon.onStatistics = (statistics) => this.#answer(statistics);
@@ -41,7 +48,7 @@ export class GuestMemoryView {
       else this.#answer(undefined);
     });
     const { targetBytes: balloonTargetBytes, sizeBytes: balloonBytes } = this.#balloon;
-    return { balloonTargetBytes, balloonBytes, statistics };
+    return { balloonTargetBytes, balloonBytes, releasedBytes: this.#releasedBytes(), statistics };
   }
 
   #answer(statistics: MemoryStatistics | undefined): void {

@@ -9,7 +9,7 @@
 import { NS_PER_S, ok } from "../base/index.ts";
 import type { OperatorError, Result } from "../base/index.ts";
 import { RamDma } from "../hw/index.ts";
-import type { CodeProfileFinding, CodeProfileTask, CpuState, VcpuExit } from "../hw/index.ts";
+import type { CodeProfileFinding, CodeProfileTask, CpuState, ReleasePages, VcpuExit } from "../hw/index.ts";
 import type { Frame, TextScreen } from "../devices/vga/index.ts";
 import {
   BOOT_ORDER,
@@ -92,6 +92,8 @@ export interface VirtualMachineParts {
   /** What the definition's networks need; not asked for without any. */
   readonly networkHost: () => Promise<NetworkHost>;
   readonly decompressors: Decompressors;
+  /** Makes what gives pages of guest RAM, all of which it is handed, back to the host; absent where that cannot be done. */
+  readonly releaserOf?: ((ram: Uint8Array<SharedArrayBuffer>) => ReleasePages) | undefined;
   readonly accelerator: AcceleratorChoice;
   /** Loads what boards with this equipment are made of, and gives what builds one. */
   readonly prepareBoard: (equipment: BoardEquipment) => Promise<(config: BoardConfig) => Board>;
@@ -144,6 +146,7 @@ export class VirtualMachine {
   readonly #firmware: FirmwareInUse | undefined;
   readonly #media: MediaChanges;
   readonly #networks: NetworksInUse | undefined;
+  readonly #dma: RamDma;
   readonly #guestMemory: GuestMemoryView | undefined;
   #resolveEnded: (outcome: VmOutcome) => void = () => undefined;
   #state: VmState = "ready";
@@ -217,10 +220,15 @@ export class VirtualMachine {
       entropy: parts.entropy,
       expectHost: (isExpected) => this.#loop.expectHost("networks", isExpected),
     });
+    this.#dma = new RamDma(
+      ram,
+      (gpa, lengthBytes) => this.#vcpu.memoryWritten(gpa, lengthBytes),
+      parts.releaserOf?.(ram.bytes),
+    );
     // The board needs the processor's pins and the processor the board's bus: the pins find the vCPU when used.
     this.#board = createBoard({
       ram,
-      dma: new RamDma(ram, (gpa, lengthBytes) => this.#vcpu.memoryWritten(gpa, lengthBytes)),
+      dma: this.#dma,
       clock: this.#clock,
       timers: this.#loop.timers,
       pins: {
@@ -282,7 +290,8 @@ export class VirtualMachine {
     });
     for (const channel of this.#serial.values()) channel.connect(this.#board);
     const { balloon } = this.#board;
-    this.#guestMemory = balloon && new GuestMemoryView(balloon, parts.scheduling);
+    this.#guestMemory =
+      balloon && new GuestMemoryView(balloon, parts.scheduling, () => this.#dma.releasedBytes);
   }
 
   get state(): VmState {

@@ -50,7 +50,7 @@ type Kind = (typeof KINDS)[number];
 /** Before each frame. */
 const NET_HEADER_BYTES = 12;
 const NET_QUEUES = 3;
-const BALLOON_QUEUES = 3;
+const BALLOON_QUEUES = 5;
 
 interface Subject {
   readonly on: Bench;
@@ -105,6 +105,15 @@ function frameOfNoise(random: Random): Uint8Array {
   return frame;
 }
 
+/** Of pages here and there, that there are and are not. */
+function writePageNumbers(ram: GuestRam, random: Random): void {
+  const first = random.below(RAM_BYTES / 4096);
+  [0, 1, 2, 3].forEach((index) => {
+    const page = random.below(4) === 0 ? Number(random.next64() & 0xffff_ffffn) : first + index;
+    ram.writeU32(HEADER_GPA + 4 * index, page);
+  });
+}
+
 function build(kind: Kind, offersPacked: boolean): Subject {
   const options = { offersPacked, ramBytes: RAM_BYTES };
   const nothing = (): void => undefined;
@@ -143,12 +152,15 @@ function build(kind: Kind, offersPacked: boolean): Subject {
       return { ...usual, on: bench(device, options), hostActs, feed };
     }
     case "balloon": {
-      const device = new VirtioBalloon(RAM_BYTES);
+      const device = new VirtioBalloon({ ramBytes: RAM_BYTES, keptBytes: 1 * MiB });
       const hostActs = (random: Random): void => {
         device.targetBytes = random.below(2 * RAM_BYTES);
         device.askStatistics();
       };
-      const balloon = { queues: BALLOON_QUEUES, filledBytes: 0, hostActs, feed: nothing };
+      const balloon = {
+        ...{ queues: BALLOON_QUEUES, filledBytes: 0, writeHeader: writePageNumbers },
+        ...{ hostActs, feed: nothing },
+      };
       return { ...usual, ...balloon, on: bench(device, options) };
     }
     case "net": {
@@ -235,7 +247,7 @@ class Chaos {
       case 2:
         return this.#corrupt();
       case 3:
-        return this.#driver.notify(random.below(3));
+        return this.#driver.notify(random.below(BALLOON_QUEUES + 1));
       case 4:
         return this.#subject.hostActs(random);
       default:
@@ -250,7 +262,7 @@ class Chaos {
     this.#driver.negotiate(
       random.below(2) === 0
         ? undefined
-        : [0, 1, 7, 9, 11, 13, 14, 15, 17, 18, 28, 29, 34].filter(() => random.below(2) === 0),
+        : [0, 1, 4, 5, 7, 9, 11, 13, 14, 15, 17, 18, 28, 29, 34].filter(() => random.below(2) === 0),
     );
     if (random.below(3) === 0) enableMsix(this.#subject.on, 3);
     this.#queueIndex = random.below(this.#subject.queues);

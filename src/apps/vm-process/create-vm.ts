@@ -58,6 +58,7 @@ export async function createVm(
     await close();
     return runsOn;
   }
+  const releaserOf = await pageReleaser(definition);
   let readAhead: typeof firstImages | undefined = firstImages;
   const vm = await VirtualMachine.create({
     ...request,
@@ -72,6 +73,7 @@ export async function createVm(
     networkHost: loadNetworkHost,
     shares: shares.value,
     decompressors: nodeDecompressors,
+    releaserOf,
     ...runsOn.value,
     scheduling: nodeScheduling,
     wallClockNs,
@@ -111,6 +113,18 @@ async function loadNetworkHost(): Promise<NetworkHost> {
     import("../../platform/node/capture-file.ts"),
   ]);
   return { sockets: nodeSockets, openCapture };
+}
+
+/** Only a balloon gives pages back, so only for one is it looked whether the host can take them. */
+async function pageReleaser({ devices }: VmDefinition): Promise<VirtualMachineParts["releaserOf"]> {
+  if (!devices.includes("virtio-balloon")) return undefined;
+  const { loadHostPages, PageRelease } = await import("../../platform/node/page-release.ts");
+  const pages = await loadHostPages();
+  if (pages === undefined) return undefined;
+  return (ram) => {
+    const memory = new PageRelease(ram, pages);
+    return (gpa, lengthBytes) => memory.release(gpa, lengthBytes);
+  };
 }
 
 /** The engine, if its core could be loaded, and the PC. */

@@ -35,6 +35,8 @@ export interface Bench {
   readonly pin: RecordedLine;
   /** Data of the messages that were sent, in order. */
   readonly messages: number[];
+  /** Runs of pages that were given back to the host, whose bytes are zero since. */
+  readonly released: (readonly [gpa: number, lengthBytes: number])[];
   readonly pci: VirtioPci;
 }
 
@@ -42,7 +44,13 @@ export interface Bench {
 export function bench(device: VirtioDevice, options: BenchOptions = {}): Bench {
   const { offersPacked = true, ramBytes = 4 * MiB } = options;
   const ram = unwrap(createGuestRam({ sizeBytes: ramBytes, reservedPrefixBytes: 64 * KiB }));
-  const dma = new RamDma(ram, () => undefined);
+  const released: (readonly [number, number])[] = [];
+  const release = (gpa: number, lengthBytes: number): number => {
+    ram.fill(gpa, lengthBytes, 0);
+    released.push([gpa, lengthBytes]);
+    return lengthBytes;
+  };
+  const dma = new RamDma(ram, () => undefined, release);
   const ports = new PortBus();
   const mmio = new MmioBus();
   const pin = new RecordedLine();
@@ -61,7 +69,7 @@ export function bench(device: VirtioDevice, options: BenchOptions = {}): Bench {
   pci.writeConfig(0x14, 4, MSIX_GPA);
   pci.writeConfig(0x20, 4, MODERN_GPA);
   pci.writeConfig(COMMAND, 2, PCI_COMMAND.io | PCI_COMMAND.memory | PCI_COMMAND.busMaster);
-  return { ram, dma, ports, mmio, pin, messages, pci };
+  return { ram, dma, ports, mmio, pin, messages, released, pci };
 }
 
 interface Capability {

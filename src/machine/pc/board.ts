@@ -26,7 +26,7 @@ import type { VirtioBalloon } from "../../devices/virtio/balloon/index.ts";
 import type { VirtioConsole } from "../../devices/virtio/console/index.ts";
 import { PC_FLOPPY_CONTROLLER, PC_PARALLEL_PORT, PC_PLATFORM, PC_SERIAL_PORTS } from "../acpi/index.ts";
 import type { PlatformDescription } from "../acpi/index.ts";
-import { pcMemoryMap } from "../boot/index.ts";
+import { HIGH_MEMORY_GPA, pcMemoryMap } from "../boot/index.ts";
 import type { MemoryRange } from "../boot/index.ts";
 import { DmaPair } from "../dma/index.ts";
 import { FW_CFG_PORT_BASE, FW_CFG_PORT_BYTES } from "../fw-cfg/ports.ts";
@@ -289,7 +289,7 @@ export class PcBoard {
       ? new (loaded(parts.console).VirtioConsole)({ transmit: (byte) => events.serialOutput(byte, "com1") })
       : undefined;
     this.balloon = hasVirtio("virtio-balloon")
-      ? new (loaded(parts.balloon).VirtioBalloon)(ram.sizeBytes)
+      ? new (loaded(parts.balloon).VirtioBalloon)({ ramBytes: ram.sizeBytes, keptBytes: HIGH_MEMORY_GPA })
       : undefined;
     const buffers = new TransferBuffers(TRANSFER_BYTES_MAX);
     const slots = new ExpansionSlots(this.#pci, parts, { buses: this, dma: config.dma, sendMessage });

@@ -1,28 +1,42 @@
 /**
- * The memory balloon (Virtual I/O Device 1.2, section 5.5): the host asks the guest to leave pages unused, and the guest tells how
- * much memory it has and uses. A host of WebAssembly cannot give the guest's pages back to its system, so all that the
- * balloon does is to limit what the guest uses; the pages in it are not touched, and keep what they hold.
+ * The memory balloon (Virtual I/O Device 1.2, section 5.5): the host asks the guest to leave pages unused, the guest tells how
+ * much memory it has and uses, and gives its host the pages that it puts into the balloon, and by free page reporting
+ * (5.5.6.7) those that it has no use for by itself. They are discarded when they arrive: where the host can free
+ * them, they read as zero from then on.
  *
- * Missing on purpose: VIRTIO_BALLOON_F_MUST_TELL_HOST, since nothing happens to the pages, and free page hinting and
- * reporting and page poison, for which nobody would do anything either.
+ * A guest that takes pages out of the balloon just uses them, so nothing is done about those. Reported pages are in use
+ * again when they come back, and read as zero or as before; a guest that expects another value in its free pages
+ * (VIRTIO_BALLOON_F_PAGE_POISON, 5.5.6.6) keeps them.
+ *
+ * The specification numbers the queue for reports 4, whichever of the others there are. Drivers and other devices leave no
+ * gaps: without statistics and hints it is 2, without hints 3. Reports are taken from all of them.
+ *
+ * Missing on purpose: VIRTIO_BALLOON_F_MUST_TELL_HOST, since a page may be used before its host hears of it, and free page
+ * hinting, which is for moving a guest to another host.
  */
 
 import { defineRegisters, RegisterFile, StateReader } from "../../../hw/index.ts";
 import type { DeviceState, RegisterHooks } from "../../../hw/index.ts";
 import type { DescriptorChain, Virtqueue } from "../queue/index.ts";
 import type { VirtioDevice, VirtioHost, VirtioType } from "../virtio-device.ts";
+import { BALLOON_PAGE_BYTES, PageDiscards, REQUEST_BYTES_MAX } from "./page-discards.ts";
+import type { BalloonMemory } from "./page-discards.ts";
 import { parseStatistics, STATISTICS_BYTES_MAX } from "./memory-statistics.ts";
 import type { MemoryStatistics } from "./memory-statistics.ts";
 
-/** What the balloon counts in, whatever the guest's pages are. */
-export const BALLOON_PAGE_BYTES = 4096;
-const FEATURE = { statisticsQueue: 1, deflateOnOom: 2 } as const;
+const FEATURE = { statisticsQueue: 1, deflateOnOom: 2, pagePoison: 4, reporting: 5 } as const;
+/** Queues 3 and 4 are for reports. */
 const QUEUE = { inflate: 0, deflate: 1, statistics: 2 } as const;
+const QUEUES = 5;
+/** Linux does not report through a queue of less than 32. */
 const QUEUE_SIZE = 128;
 
 const REGISTERS = defineRegisters({
   pageCount: { at: 0, size: 4, access: "ro", read: "readPageCount" },
   actual: { at: 4, size: 4, reset: 0 },
+  /** Of hinting; valid only with that. */
+  freePageHintCommand: { at: 8, size: 4, access: "ro", reset: 0 },
+  poisonValue: { at: 12, size: 4, reset: 0 },
 });
 
 interface Held {
@@ -33,9 +47,10 @@ interface Held {
 export class VirtioBalloon implements VirtioDevice, RegisterHooks<typeof REGISTERS> {
   readonly type: VirtioType = { id: 5, transitionalPciId: 0x1002, baseClass: 0x00, subClass: 0xff };
   readonly features: readonly number[] = Object.values(FEATURE);
-  readonly queueSizes: readonly number[] = [QUEUE_SIZE, QUEUE_SIZE, QUEUE_SIZE];
+  readonly queueSizes: readonly number[] = Array.from({ length: QUEUES }, () => QUEUE_SIZE);
   readonly config = new RegisterFile(REGISTERS, this);
-  readonly configBytes = 8;
+  readonly configBytes = 16;
+  readonly #memory: BalloonMemory;
   readonly #pagesMax: number;
   #host: VirtioHost | undefined;
   #targetPages = 0;
@@ -43,9 +58,9 @@ export class VirtioBalloon implements VirtioDevice, RegisterHooks<typeof REGISTE
   #held: Held | undefined;
   #onStatistics: ((statistics: MemoryStatistics) => void) | undefined;
 
-  /** `ramBytes` is all that the guest has. */
-  constructor(ramBytes: number) {
-    this.#pagesMax = Math.floor(ramBytes / BALLOON_PAGE_BYTES);
+  constructor(memory: BalloonMemory) {
+    this.#memory = memory;
+    this.#pagesMax = Math.floor(memory.ramBytes / BALLOON_PAGE_BYTES);
   }
 
   // The host's side.
@@ -91,7 +106,7 @@ export class VirtioBalloon implements VirtioDevice, RegisterHooks<typeof REGISTE
   notified(index: number): void {
     const queue = this.#host?.queue(index);
     if (queue === undefined) return;
-    if (index === QUEUE.statistics) this.#takeStatistics(queue);
+    if (index === QUEUE.statistics && this.#hasFeature("statisticsQueue")) this.#takeStatistics(queue);
     else this.#takePages(queue, index);
   }
 
@@ -117,15 +132,28 @@ export class VirtioBalloon implements VirtioDevice, RegisterHooks<typeof REGISTE
 
   // Workings.
 
-  /** Numbers of pages that have come into the balloon or leave it: nothing is to be done about either. */
+  #hasFeature(name: keyof typeof FEATURE): boolean {
+    return this.#host?.hasFeature(FEATURE[name]) === true;
+  }
+
+  /** Pages that come into the balloon, leave it, or are reported: those that the guest gives away are discarded. */
   #takePages(queue: Virtqueue, index: number): void {
+    const discards = new PageDiscards(queue.dma, this.#memory);
     for (let count = 0; count < QUEUE_SIZE; count++) {
       const chain = queue.pop();
       if (chain === undefined) break;
+      if (index === QUEUE.inflate) discardInflated(queue, chain, discards);
+      else if (index !== QUEUE.deflate && this.#mayDiscardReports()) discardReported(chain, discards);
       queue.push(chain, 0);
     }
     queue.setNotifications(true);
     this.#host?.interrupt(index);
+  }
+
+  /** A guest that has not asked for reporting has nothing to report; one that poisons its free pages with zero loses nothing. */
+  #mayDiscardReports(): boolean {
+    if (!this.#hasFeature("reporting")) return false;
+    return !this.#hasFeature("pagePoison") || this.config.values.poisonValue === 0;
   }
 
   /** There is one buffer at a time; one more than that comes back unread. */
@@ -147,4 +175,16 @@ export class VirtioBalloon implements VirtioDevice, RegisterHooks<typeof REGISTE
     readable.read(held.queue.dma, 0, bytes);
     this.#onStatistics?.(parseStatistics(bytes));
   }
+}
+
+/** The driver has written page numbers into the buffer. */
+function discardInflated(queue: Virtqueue, { readable }: DescriptorChain, discards: PageDiscards): void {
+  const request = new Uint8Array(Math.min(readable.totalBytes, REQUEST_BYTES_MAX));
+  readable.read(queue.dma, 0, request);
+  discards.discardPages(request);
+}
+
+/** The buffers are the pages themselves, for the device to write. */
+function discardReported({ writable }: DescriptorChain, discards: PageDiscards): void {
+  writable.forEachElement((gpa, lengthBytes) => discards.discard(gpa, lengthBytes));
 }

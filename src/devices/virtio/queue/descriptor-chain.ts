@@ -97,6 +97,10 @@ export class ElementList {
     return isRam ? views : undefined;
   }
 
+  forEachElement(visit: (gpa: number, lengthBytes: number) => void): void {
+    this.#gpas.forEach((gpa, index) => visit(gpa, this.#lengths[index] ?? 0));
+  }
+
   save(): DeviceState {
     return { gpas: [...this.#gpas], lengths: [...this.#lengths] };
   }
