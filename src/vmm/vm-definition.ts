@@ -141,7 +141,8 @@ export const VM_SETTINGS = {
       "isa-debugcon, whose output (port 0x402), firmware's log, goes where that of the serial port goes, " +
       "virtio-rng, which gives random bytes of the host, virtio-console (hvc0 in Linux), whose output goes where that of the " +
       "serial port goes, and which takes its input once the guest has a driver for it, " +
-      "virtio-balloon, by which a program limits what the guest uses of its memory and hears how much is free, " +
+      "virtio-balloon, by which a program limits what the guest uses of its memory and hears how much is free, and by which " +
+      "memory that the guest does not use goes back to the host, " +
       "i6300esb, a watchdog, isa-parallel, a printer on a parallel port; may be repeated",
     maxCount: 16,
     choices: ["isa-debug-exit", "isa-debugcon", ...VIRTIO_DEVICES, "i6300esb", "isa-parallel"],

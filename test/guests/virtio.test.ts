@@ -5,17 +5,20 @@
  */
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import type { TestContext } from "node:test";
 
-import { KiB, MiB } from "../../src/base/index.ts";
+import { alignDown, KiB, MiB } from "../../src/base/index.ts";
+import { loadHostPages } from "../../src/platform/node/index.ts";
 import { Unavailable } from "../programs/run-tool.ts";
 import type { GuestMemory, Vm } from "../../src/apps/embed/index.ts";
 import { BOOT_TIMEOUT_MS, guestOptions, LIMIT, linuxShell } from "./guests.ts";
-import type { LinuxShell } from "./guests.ts";
+import type { LinuxShell, Skippable } from "./guests.ts";
 import { modularLinux, VIRTIO_MODULES } from "./modular-linux.ts";
 
 const NAME = "linux-amd64";
@@ -25,6 +28,12 @@ const WRITTEN_BYTES = 3 * MiB;
 const WRITTEN_AT = 5 * MiB;
 const COMMAND_TIMEOUT_MS = 60_000;
 const BALLOON_BYTES = 32 * MiB;
+/** What the guest uses and frees again, before its host takes it. */
+const USED_BYTES = 40 * MiB;
+/** What it may keep beside its balloon. */
+const LEFT_BYTES = 24 * MiB;
+/** Linux has no free blocks as large as 2 to this many pages. */
+const NO_ORDER = 11;
 /** Feature bits as sysfs shows them: a digit each. */
 const VERSION_1 = 32;
 const RING_PACKED = 34;
@@ -96,6 +105,56 @@ async function balloonOf(vm: Vm, sizeBytes: number): Promise<GuestMemory> {
   return await vm.guestMemory();
 }
 
+/** What the VM's process has in memory. */
+function residentBytes({ pid }: Vm): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * KiB;
+}
+
+/** Waits until the VM's process has no more than this in memory. */
+async function shrinks(vm: Vm, toBytes: number): Promise<void> {
+  const endMs = performance.now() + COMMAND_TIMEOUT_MS;
+  while (residentBytes(vm) > toBytes && performance.now() < endMs) await setTimeout(100);
+  assert.ok(residentBytes(vm) <= toBytes, `${residentBytes(vm)} bytes are resident, not ${toBytes}`);
+}
+
+/** Files in the guest's memory, which are gone again when the command is done. */
+const use = (shell: LinuxShell): Promise<string> =>
+  run(shell, `dd if=/dev/zero of=used bs=1M count=${USED_BYTES / MiB} 2>/dev/null`);
+
+/** What the guest has freed, its balloon takes, and what it reports as free, leaves the VM's process. */
+async function giveBack(t: Skippable, shell: LinuxShell): Promise<void> {
+  const { vm } = shell;
+  if ((await loadHostPages()) === undefined) {
+    t.skip(`this host (${process.platform}, Node.js ${process.version}) gives no pages back`);
+    return;
+  }
+  // Linux reports no free memory by itself meanwhile.
+  const order = "/sys/module/page_reporting/parameters/page_reporting_order";
+  const usualOrder = await run(shell, `cat ${order}`);
+  assert.equal(await run(shell, `echo ${NO_ORDER} >${order}; cat ${order}`), String(NO_ORDER));
+  await use(shell);
+  await run(shell, "rm used");
+  const used = residentBytes(vm);
+  const { releasedBytes: before, statistics } = await vm.guestMemory();
+  const sizeBytes = alignDown((statistics?.freeBytes ?? 0) - LEFT_BYTES, 4 * KiB);
+  vm.setBalloon(sizeBytes);
+  const { releasedBytes: after } = await balloonOf(vm, sizeBytes);
+  assert.equal(after - before, sizeBytes);
+  await shrinks(vm, used - 0.5 * USED_BYTES);
+
+  vm.setBalloon(0);
+  await balloonOf(vm, 0);
+  const small = residentBytes(vm);
+  await use(shell);
+  assert.equal(await run(shell, "tr -d '\\0' <used | wc -c"), "0");
+  const grown = residentBytes(vm);
+  assert.ok(grown > small + 0.5 * USED_BYTES, `${small} bytes were resident, then ${grown}`);
+  // Without a target: Linux reports what has been free for two seconds.
+  await run(shell, `echo ${usualOrder} >${order}; rm used`);
+  await shrinks(vm, grown - 0.5 * USED_BYTES);
+}
+
 async function featuresOf(shell: LinuxShell): Promise<string> {
   return await run(shell, "cat /sys/bus/virtio/devices/virtio0/features");
 }
@@ -151,6 +210,8 @@ test("by messages: version 1 with split queues", LIMIT, async (t) => {
   shell.vm.setBalloon(0);
   const { statistics: after } = await balloonOf(shell.vm, 0);
   assert.ok((after?.freeBytes ?? 0) > (during?.freeBytes ?? 0) + BALLOON_BYTES / 2);
+
+  await giveBack(t, shell);
 
   // From when its driver is there, what is typed goes to the virtio console: a shell has to be there too.
   // It is open without a break: Linux drops what was typed when the last one closes a terminal.

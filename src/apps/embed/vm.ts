@@ -174,7 +174,8 @@ export class Vm implements AsyncDisposable {
 
   /**
    * Asks the guest to leave so much of its memory unused, in whole pages, as far as it can; 0 gives all back. Needs
-   * `device: ["virtio-balloon"]` and a driver. It limits the guest: the host's memory does not become free by it.
+   * `device: ["virtio-balloon"]` and a driver. What is in the balloon goes back to the host if that is Linux, with
+   * Node.js 26; elsewhere it only limits the guest.
    */
   setBalloon(sizeBytes: number): void {
     this.#needBalloon();
