@@ -46,7 +46,14 @@ export const layers: Readonly<Record<string, Layer>> = {
     imports: ["base", "block", "net", "share", "hw"],
     node: true,
     packages: true,
-    doors: ["for-vm-process", "raw-disk", "host-sockets", "capture-file", "share/host-folder"],
+    doors: [
+      "for-vm-process",
+      "raw-disk",
+      "host-sockets",
+      "capture-file",
+      "page-release",
+      "share/host-folder",
+    ],
   },
   "platform/browser": { imports: ["base", "block", "net", "hw"], packages: true },
 };
