@@ -185,6 +185,7 @@ export class PcBoard {
       timers,
       irq0: isa.driver(IRQ.pit),
       irq8: isa.driver(IRQ.rtc),
+      onPitConnected: (isConnected) => pit.setOutputConnected(isConnected),
       ioApicInputs: ioApic.inputs.map((line, input) => (input < FIRST_FREE_INPUT ? undefined : line)),
     });
 

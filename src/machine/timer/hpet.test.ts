@@ -126,6 +126,19 @@ test("in legacy replacement mode timer 0 is IRQ 0 and timer 1 is IRQ 8, and the 
   assert.deepEqual([irq0.level, irq8.level], [true, true]);
 });
 
+test("the 8254 is told whether its output leads anywhere", () => {
+  const told: boolean[] = [];
+  const onPitConnected = (isConnected: boolean): number => told.push(isConnected);
+  const other = new Hpet({ clock, timers, irq0, irq8, ioApicInputs: inputs, onPitConnected });
+  other.writeMmio(0x10, 4, ENABLE | LEGACY);
+  assert.equal(told.at(-1), false);
+  const saved = other.save();
+  other.reset();
+  assert.equal(told.at(-1), true);
+  other.restore(saved);
+  assert.equal(told.at(-1), false);
+});
+
 test("a periodic timer is programmed as Linux does it, and repeats", () => {
   write(0x10, ENABLE | LEGACY);
   advanceTo(1000);

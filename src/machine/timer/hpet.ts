@@ -51,6 +51,8 @@ export interface HpetConfig {
   /** ISA IRQ 0 and 8 as they reach both interrupt controllers. */
   readonly irq0: IrqLine;
   readonly irq8: IrqLine;
+  /** Told whether anything of the 8254 reaches IRQ 0, whenever that may have changed. */
+  readonly onPitConnected?: (isConnected: boolean) => void;
   /** I/O APIC inputs that timers may be routed to, by number; a gap is one they may not use. */
   readonly ioApicInputs: readonly (IrqLine | undefined)[];
 }
@@ -64,6 +66,7 @@ export class Hpet implements Device, MmioHandler, RegisterHooks<typeof REGISTERS
   readonly #clock: Clock;
   readonly #timers: readonly HpetTimer[];
   readonly #legacy: readonly LegacyLine[];
+  readonly #onPitConnected: (isConnected: boolean) => void;
   /** Counter value that belongs to tick 0 of guest time, while counting. */
   #offset = 0n;
   /** Counter value while halted. */
@@ -73,6 +76,7 @@ export class Hpet implements Device, MmioHandler, RegisterHooks<typeof REGISTERS
 
   constructor(config: HpetConfig) {
     this.#clock = config.clock;
+    this.#onPitConnected = config.onPitConnected ?? (() => undefined);
     this.#legacy = [new LegacyLine(config.irq0), new LegacyLine(config.irq8)];
     this.pitOutput = { set: (level) => this.#legacy[0]?.setOriginal(level) };
     this.rtcOutput = { set: (level) => this.#legacy[1]?.setOriginal(level) };
@@ -115,7 +119,7 @@ export class Hpet implements Device, MmioHandler, RegisterHooks<typeof REGISTERS
     this.#halted = 0n;
     this.#latchedHigh = undefined;
     for (const timer of this.#timers) timer.reset();
-    for (const line of this.#legacy) line.setReplaced(false);
+    this.#replace(false);
   }
 
   save(): DeviceState {
@@ -131,7 +135,7 @@ export class Hpet implements Device, MmioHandler, RegisterHooks<typeof REGISTERS
     this.#registers.restore(reader.object("registers"), `${this.name}.registers`);
     const counter = reader.child("counter");
     this.#setCounter(joinU64(counter.u32("lo"), counter.u32("hi")));
-    for (const line of this.#legacy) line.setReplaced(this.#isLegacy);
+    this.#replace(this.#isLegacy);
     const saved = reader.children("timers", HPET_TIMERS);
     this.#timers.forEach((timer, index) => {
       const one = saved[index];
@@ -145,7 +149,7 @@ export class Hpet implements Device, MmioHandler, RegisterHooks<typeof REGISTERS
     const wasCounting = (before & CONFIGURATION.enable) !== 0;
     if (this.#isCounting && !wasCounting) this.#setCounter(this.#halted);
     if (!this.#isCounting && wasCounting) this.#halted = this.#countedAt();
-    for (const line of this.#legacy) line.setReplaced(this.#isLegacy);
+    this.#replace(this.#isLegacy);
     for (const timer of this.#timers) timer.update();
   }
 
@@ -193,6 +197,12 @@ export class Hpet implements Device, MmioHandler, RegisterHooks<typeof REGISTERS
 
   get #isLegacy(): boolean {
     return (this.#registers.values.configurationLow & CONFIGURATION.legacyReplacement) !== 0;
+  }
+
+  #replace(isReplaced: boolean): void {
+    // First, so that the line that goes on is where the 8254 has it.
+    this.#onPitConnected(!isReplaced);
+    for (const line of this.#legacy) line.setReplaced(isReplaced);
   }
 
   #counter(): bigint {

@@ -48,6 +48,7 @@ export class Pit8254 implements Device, RegisterHooks<typeof REGISTERS> {
   #deliveredTick = 0;
   /** The level of the line: edges are delivered when OUT rises, so that between them it can differ from OUT. */
   #level = false;
+  #isConnected = true;
   #droppedEdges = 0;
 
   constructor(config: Pit8254Config) {
@@ -60,6 +61,13 @@ export class Pit8254 implements Device, RegisterHooks<typeof REGISTERS> {
   /** Timer interrupts that were not delivered because the machine fell too far behind. */
   get droppedEdges(): number {
     return this.#droppedEdges;
+  }
+
+  /** Counter 0 of which nothing is seen goes on without timers; once it is seen again, it is where it should be. */
+  setOutputConnected(isConnected: boolean): void {
+    if (isConnected === this.#isConnected) return;
+    this.#isConnected = isConnected;
+    this.#outputChanged();
   }
 
   /** Gate of counter 2. */
@@ -164,6 +172,7 @@ export class Pit8254 implements Device, RegisterHooks<typeof REGISTERS> {
   #schedule(notBeforeNs: number): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    if (!this.#isConnected) return;
     const rise = this.#counters[0].nextRiseAfter(this.#deliveredTick);
     if (rise === undefined) return;
     const deadlineNs = Math.max(nsAtTicks(rise, PIT_FREQUENCY_HZ), notBeforeNs);

@@ -299,6 +299,26 @@ test("a count of one does not keep the host busy", () => {
   assert.ok(p.irq.risingEdges - edges <= 501);
 });
 
+test("an output that leads nowhere needs no timers, and is where it should be when it leads somewhere again", () => {
+  const p = pit();
+  p.out(CONTROL, 0x36);
+  p.out(0x40, 0, 0);
+  p.chip.setOutputConnected(false);
+  assert.equal(p.timers.nextDeadlineNs(), undefined);
+  const edges = p.irq.risingEdges;
+  p.runTo(10 * 0x10000 + 0x9000);
+  assert.equal(p.irq.risingEdges, edges);
+  p.out(CONTROL, 0x36);
+  p.out(0x40, 0, 0);
+  assert.equal(p.timers.nextDeadlineNs(), undefined);
+
+  p.runTo(12 * 0x10000);
+  p.chip.setOutputConnected(true);
+  const before = p.irq.risingEdges;
+  p.runTo(15 * 0x10000);
+  assert.equal(p.irq.risingEdges - before, 3);
+});
+
 test("saved state continues in another chip", () => {
   const p = pit();
   p.out(CONTROL, 0x34);
