@@ -7,6 +7,7 @@ import type { Result } from "../../base/index.ts";
 import {
   collectGarbage,
   giveMemoryBack,
+  keepCompiledModules,
   nodeDecompressors,
   nodeScheduling,
   readBootFile,
@@ -78,7 +79,10 @@ export async function createVm(
     scheduling: nodeScheduling,
     wallClockNs,
     entropy: (byteCount) => randomBytes(byteCount),
-    tidyUp: giveMemoryBack,
+    tidyUp: () => {
+      keepCompiledModules();
+      giveMemoryBack();
+    },
   });
   if (!vm.ok) await close();
   // The kernel file and what it unpacked to: many times what the VM itself needs. Whoever waits for the VM hears of it

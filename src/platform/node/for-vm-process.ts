@@ -9,6 +9,7 @@ export { nodeScheduling, wallClockNs } from "./scheduling.ts";
 export {
   collectGarbage,
   giveMemoryBack,
+  keepCompiledModules,
   nameProcess,
   parentChannel,
   processResources,
