@@ -1,4 +1,4 @@
-/** What README.md shows is what there is: its example is run, and its options exist. */
+/** What README.md and docs/running.md show is what there is: the example is run, and the options exist. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -18,12 +18,18 @@ test("the example of the README boots Linux and gives what the README says", { t
   return undefined;
 });
 
-test("every option of typevisor run that the README names exists", () => {
+test("every option of typevisor run that README.md and docs/running.md name exists", () => {
   const help = spawnSync(process.execPath, ["bin/typevisor.js", "run", "--help"], {
     encoding: "utf8",
   }).stdout;
   const lines = readme.split("\n").filter((line) => line.includes("typevisor run") || /^\s+--/.test(line));
-  const options = lines.join(" ").match(/--[a-z]+(?:-[a-z]+)*/g) ?? [];
-  assert.ok(options.length >= 4);
-  for (const option of options) assert.ok(help.includes(` ${option} `), option);
+  const running = readFileSync("docs/running.md", "utf8");
+  const optionsIn = (text: string): readonly string[] => text.match(/--[a-z]+(?:-[a-z]+)*/g) ?? [];
+  assert.ok(optionsIn(lines.join(" ")).length >= 4);
+  assert.ok(optionsIn(running).length >= 20);
+  for (const option of optionsIn(lines.join(" ") + running)) assert.ok(help.includes(` ${option} `), option);
+
+  const devices = /^## Devices$[^]*?^## /m.exec(running)?.[0].match(/(?<=^\| `)[a-z0-9-]+/gm) ?? [];
+  assert.ok(devices.length >= 7);
+  for (const device of devices) assert.ok(help.includes(device), device);
 });
