@@ -272,12 +272,15 @@ export const STAT_BLOCKS_EVICTED = 4064;
 export const STAT_BLOCKS_MOVED = 4072;
 
 export const STATE_SIZE = 4096;
-/** Paging's own: which linear 2 MiB ranges large pages map, and a log of TLB fills for quick flushes (paging.ts). */
+/** Paging's own: which linear 2 MiB ranges large pages map, and a log of TLB fills for quick flushes (tlb.ts). */
 export const PAGING_PRIVATE = 0x1000;
 export const PAGING_PRIVATE_SIZE = 0x4400;
 /** Pairs of TLB entries, read and write, that made room for others: 16 of the supervisor's, then 16 of users'. */
 export const TLB_VICTIMS = 0x5400;
 export const TLB_VICTIMS_SIZE = 0x400;
+/** Of 64-byte pieces that hold code beside data: { piece u32, unused u32, its bytes of code u64, a bit each } (blocks.ts). */
+export const MIXED_PIECES = 0x5800;
+export const MIXED_PIECES_COUNT = 16;
 export const WATCHED_OFFSETS = 0x5c00;
 export const WATCHED_OFFSETS_SIZE = 0x200;
 /** What jump-cache.ts keeps about the jump cache, and the TLB of instruction fetches (code-fetch.ts). */
@@ -285,7 +288,7 @@ export const JUMP_PRIVATE = 0x6000;
 export const JUMP_PRIVATE_SIZE = 0x2000;
 export const CODE_TLB = 0x8000;
 export const CODE_TLB_SIZE = 0x9800;
-/** Bitmap by guest-physical page: clear if no write TLB can lead to the page (paging.ts). */
+/** Bitmap by guest-physical page: clear if no write TLB can lead to the page (tlb.ts). */
 export const WRITABLE_PAGES = 0x12000;
 export const WRITABLE_PAGES_SIZE = 0x1000;
 

@@ -25,7 +25,11 @@ const vcpuGaps = (base: number): readonly Range[] => [
   ["mapping epoch to MSRs", base + L.GLOBAL_MAPPING_EPOCH + 4, base + L.TSC_ADJUST],
   ["MSRs to CPUID", base + L.MSR_MC_CTL + MC_BANKS * 8, base + L.CPUID_TABLE],
   ["statistics to paging", base + L.STAT_BLOCKS_MOVED + 8, base + L.PAGING_PRIVATE],
-  ["TLB victims to watched offsets", base + L.TLB_VICTIMS + L.TLB_VICTIMS_SIZE, base + L.WATCHED_OFFSETS],
+  [
+    "mixed pieces to watched offsets",
+    base + L.MIXED_PIECES + 16 * L.MIXED_PIECES_COUNT,
+    base + L.WATCHED_OFFSETS,
+  ],
   [
     "watched offsets to jump cache's own",
     base + L.WATCHED_OFFSETS + L.WATCHED_OFFSETS_SIZE,

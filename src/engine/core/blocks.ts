@@ -2,10 +2,10 @@
 // written. A dropped block's memory stays in the code cache until its part is evicted (eviction.ts), and its first op
 // becomes `stale`, so chains that still lead to it find their way to a new translation.
 import * as L from "../layout";
-import { S, get64, set32 } from "./state";
+import { S, get32, get64, set32, set64 } from "./state";
 import { MEMORY_SIZE, RAM_SIZE, blockInvalidated, blocksForgotten } from "./host";
 import { fetchCode } from "./code-fetch";
-import { takeFromWriteTlbs } from "./paging";
+import { takeFromWriteTlbs } from "./tlb";
 import { flushJumpCache, uncacheBlock } from "./jump-cache";
 import { OP_STALE } from "./interpreter.gen";
 
@@ -76,13 +76,18 @@ function linkToPage(block: u32, page: u32, field: u32): void {
 }
 
 function granules(from: u32, to: u32): u64 {
-  const first = <u64>(from >>> 6);
-  const last = <u64>((to - 1) >>> 6);
-  return (~(<u64>0) << first) & (~(<u64>0) >>> (63 - last));
+  return bits(from >>> 6, ((to - 1) >>> 6) + 1);
+}
+
+/** Bits [first, end), of which there is at least one. */
+@inline
+function bits(first: u32, end: u32): u64 {
+  return (~(<u64>0) << <u64>first) & (~(<u64>0) >>> <u64>(64 - end));
 }
 
 /** Marks bytes [from, to) of a page as code; a page's first code takes it out of the write TLBs. */
 function coverPage(page: u32, from: u32, to: u32): void {
+  if (pieceCount != 0) forgetPieces();
   const before = load<u64>(L.PAGE_CODE_BITMAP + (page << 3));
   setCode(page, before | granules(from, to));
   if (before == 0) takeFromWriteTlbs(page << L.PAGE_SHIFT);
@@ -142,7 +147,57 @@ export function codeWrite(gpa: u32, size: u32): u32 {
   const from = gpa & 0xfff;
   const to = from + size;
   if ((load<u64>(word) & granules(from, to)) == 0) return 0;
-  return dropBlocks(page, from, to);
+  if (isDataBesideCode(gpa, size)) return 0;
+  if (dropBlocks(page, from, to)) return 1;
+  notePiece(gpa);
+  return 0;
+}
+
+// Programs that keep variables beside their code, as those in real mode do, store there again and again. Which bytes of such
+// a piece are code is remembered until something is translated; what is dropped meanwhile only makes it too careful.
+
+/** The places in use: 0 for none. */
+let pieceCount: u32 = 0;
+
+@inline
+function placeOfPiece(piece: u32): u32 {
+  return L.MIXED_PIECES + ((piece & (L.MIXED_PIECES_COUNT - 1)) << 4);
+}
+
+function isDataBesideCode(gpa: u32, size: u32): bool {
+  const piece = gpa >>> 6;
+  const last = (gpa + size - 1) >>> 6;
+  if (pieceCount == 0 || last != piece || get32(placeOfPiece(piece)) != piece) return false;
+  const first = gpa & 63;
+  return (get64(placeOfPiece(piece) + 8) & bits(first, first + size)) == 0;
+}
+
+function notePiece(gpa: u32): void {
+  const page = gpa >>> L.PAGE_SHIFT;
+  const start = gpa & 0xfc0;
+  let code: u64 = 0;
+  for (let block = load<u32>(L.PAGE_BLOCKS + (page << 2)); block != 0; block = nextInPage(block, page)) {
+    const offset = load<u32>(block, L.BLOCK_GPA) & 0xfff;
+    const end = offset + <u32>load<u16>(block, L.BLOCK_GUEST_SIZE);
+    if (load<u32>(block, L.BLOCK_GPA) >>> L.PAGE_SHIFT == page) code |= codeInPiece(offset, end, start);
+    if (isSecondPage(block, page)) code |= codeInPiece(0, end - 0x1000, start);
+  }
+  const piece = gpa >>> 6;
+  if (pieceCount == 0) forgetPieces();
+  pieceCount++;
+  set32(placeOfPiece(piece), piece);
+  set64(placeOfPiece(piece) + 8, code);
+}
+
+function codeInPiece(from: u32, to: u32, start: u32): u64 {
+  const first = max(from, start);
+  const end = min(to, start + 64);
+  return first < end ? bits(first - start, end - start) : 0;
+}
+
+function forgetPieces(): void {
+  pieceCount = 0;
+  for (let at = 0; at < L.MIXED_PIECES_COUNT; at++) set32(placeOfPiece(at), 0xffffffff);
 }
 
 /** Drops the blocks that cover bytes [from, to) of a page; DMA and snapshots call it through codePageWritten. */

@@ -14,7 +14,7 @@ import * as C from "./control-bits";
 import { is64Bit, updateMode } from "./mode";
 import { dropCodeAtOffset } from "./blocks";
 import { linearOf } from "./code-fetch";
-import { dropFromTlbs } from "./paging";
+import { dropFromTlbs } from "./tlb";
 
 const DR6 = L.DR + 6 * 8;
 const DR7 = L.DR + 7 * 8;

@@ -8,7 +8,7 @@ import { codeIsGlobal, endsAtLimit, fetchAddress, fetchBytes, fetchCode, linearO
 import { cacheBlock, cachedBlock } from "./jump-cache";
 import { deliverInterrupt, deliverNmi, deliverPendingFault, deliverTraps } from "./exceptions";
 import { setAlone } from "./memory";
-import { flushTlb } from "./paging";
+import { flushTlb } from "./tlb";
 import { DEBUGCTL_BTF, FLAG_IF, FLAG_RF } from "./control-bits";
 import { DR6_BS, breakpointBeforeFetch } from "./debug";
 import { nameStackFault } from "./stack-faults";

@@ -7,7 +7,7 @@
 import * as L from "../layout";
 import { MEMORY_SIZE, RAM_SIZE } from "./host";
 import { updateMode } from "./mode";
-import { flushTlb } from "./paging";
+import { flushTlb } from "./tlb";
 
 /** Marks the guest-physical address of a device, or of nothing. Above every physical address. */
 export const DEVICE: u64 = 1 << 52;

@@ -4,7 +4,8 @@ import { S, get32, get64, set32 } from "./state";
 import * as C from "./control-bits";
 import { flushJumpCache, updateJumpKey } from "./jump-cache";
 import { isRamUnslotted } from "./memory-slots";
-import { closeWindow, dropUserTlbs, isA20Open } from "./paging";
+import { isA20Open } from "./paging";
+import { closeWindow, dropUserTlbs } from "./tlb";
 
 @inline
 export function isRealMode(): bool {

@@ -8,7 +8,7 @@ import * as L from "../layout";
 import { S, get32, get64, set64, raiseWithError, VECTOR_GP } from "./state";
 import { nowNs, readMsr, tscOffsetChanged, writeMsr } from "./host";
 import * as C from "./control-bits";
-import { flushTlb } from "./paging";
+import { flushTlb } from "./tlb";
 import { updateMode } from "./mode";
 import { cpuidEdx } from "./cpuid";
 import { MSR_DONE, MSR_FUNCTION, MSR_MACHINE, msrValue, readDeclared, resetDeclared, writeDeclared } from "./msrs.gen";

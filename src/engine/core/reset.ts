@@ -1,7 +1,7 @@
 // The processor's state after RESET. SDM 3A 9.1.1, table 9-1. CPUID's table, the interrupt line and the statistics stay.
 import * as L from "../layout";
 import { S, set32, set64 } from "./state";
-import { flushTlb } from "./paging";
+import { flushTlb } from "./tlb";
 import { updateMode } from "./mode";
 import { setFlags } from "./flags";
 import { setSegment, setSystemSegment } from "./descriptors";

@@ -16,6 +16,7 @@ const BASE = L.VCPU_BASE;
 const SOURCES = [
   ...[
     "paging",
+    "tlb",
     "code-fetch",
     "memory",
     "mode",

@@ -7,17 +7,8 @@ import { S, get32, get64, set32, set64, raise, raiseWithError, VECTOR_GP, VECTOR
 import { taskPriorityChanged } from "./host";
 import * as C from "./control-bits";
 import { armBreakpoints } from "./debug";
-import {
-  PHYSICAL_ADDRESS_BITS,
-  closeWindow,
-  flushTlb,
-  flushTlbNonGlobal,
-  NO_ADDRESS,
-  invalidatePage,
-  isCanonical,
-  loadPaePointers,
-  usesPaePointers,
-} from "./paging";
+import { PHYSICAL_ADDRESS_BITS, NO_ADDRESS, isCanonical, loadPaePointers, usesPaePointers } from "./paging";
+import { closeWindow, flushTlb, flushTlbNonGlobal, invalidatePage } from "./tlb";
 import { asStackFault, readable128, writeMem } from "./memory";
 import { attributesOf, is64Bit, isLongMode, isRealMode, updateMode } from "./mode";
 import { flagsChangeable, ioPrivilege, isVirtual8086, readFlags, writeFlags } from "./rflags";

@@ -8,7 +8,8 @@
 import * as L from "../layout";
 import { S, get32, get64, set32, set64, raiseWithError, VECTOR_GP, VECTOR_NP, VECTOR_SS, VECTOR_TS } from "./state";
 import * as C from "./control-bits";
-import { NO_ADDRESS, flushTlbNonGlobal, loadPaePointers, usesPaePointers } from "./paging";
+import { NO_ADDRESS, loadPaePointers, usesPaePointers } from "./paging";
+import { flushTlbNonGlobal } from "./tlb";
 import { systemReadable, systemWrite } from "./memory";
 import { writeFlags } from "./rflags";
 import { attributesOf, limitOf, selectorOf, updateMode } from "./mode";

@@ -95,6 +95,34 @@ for (const tier of tiers) {
     assert.equal(machine.engine.statistics.regionsCompiled > 0, tier === "regions");
   });
 
+  test(`${tier}: data beside code is stored often, and noticed once it has become code`, () => {
+    const machine = longMachine(tier);
+    machine.map(FIRST, PAGE_A);
+    machine.map(SECOND, PAGE_A);
+    const data = 0x10;
+    const stores = (): void => {
+      // mov [rbx], ecx; dec ecx; jnz; mov dword [rbx], 7; hlt
+      machine.ram.set([0x89, 0x0b, 0xff, 0xc9, 0x75, 0xfa, 0xc7, 0x03, 7, 0, 0, 0, HLT], CODE);
+      machine.setGpr(RCX, 50n);
+      machine.setGpr(3, SECOND + BigInt(data) + 1n);
+      runFrom(machine, BigInt(CODE));
+    };
+    machine.ram.set([0xb8, 1, 0, 0, 0, HLT], PAGE_A);
+    runFrom(machine, FIRST);
+    assert.equal(machine.gpr(RAX), 1n);
+    stores();
+    assert.equal(machine.view.getUint32(PAGE_A + data + 1, true), 7);
+
+    machine.ram.set([0xb8, 2, 0, 0, 0, HLT], PAGE_A + data);
+    runFrom(machine, FIRST + BigInt(data));
+    assert.equal(machine.gpr(RAX), 2n);
+    stores();
+    runFrom(machine, FIRST + BigInt(data));
+    assert.equal(machine.gpr(RAX), 7n);
+    runFrom(machine, FIRST);
+    assert.equal(machine.gpr(RAX), 1n);
+  });
+
   test(`${tier}: a store through another mapping of a code page changes the code`, () => {
     // inc byte [rbx]; jmp to FIRST: mov al, 1 (whose operand the store changes); hlt
     const machine = longMachine(tier);
