@@ -7,7 +7,7 @@ import { makeFatDisk, makeGrubDisk, makeIsolinuxCd, layOut } from "./media.ts";
 import { shareOfColor } from "./picture.ts";
 import { bothBioses, startWith, waitForPicture } from "./row.ts";
 import type { GuestRow, RowBench } from "./row.ts";
-import { guest, installerFiles, linuxFiles, markOf } from "./systems.ts";
+import { guest, installerFiles, installerPackage, linuxFiles, markOf } from "./systems.ts";
 import { MiB } from "../../../src/base/index.ts";
 
 const CATALOGUE_TEST = "test/guests/catalogue.test.ts";
@@ -47,6 +47,15 @@ export const LINUX_ROWS: readonly GuestRow[] = [
     ...{ guest: "Debian Linux amd64", packages: AMD64, path: "bzImage", firmware: "none" },
     ...{ mark: markOf("linux-amd64"), limitSeconds: 120, shownBy: CATALOGUE_TEST },
     run: startWith(() => guest("linux-amd64")),
+  },
+  {
+    id: "linux-amd64-minimal",
+    ...{ guest: "Debian Linux amd64, 8259s and 8254 alone", packages: AMD64, path: "bzImage" },
+    ...{ firmware: "none", mark: markOf("linux-amd64"), limitSeconds: 120 },
+    run: startWith(async () => ({
+      ...(await guest("linux-amd64")),
+      append: `${SERIAL} noapic nolapic acpi=off hpet=disable`,
+    })),
   },
   {
     id: "linux-amd64-bzimage16",
@@ -98,18 +107,18 @@ export const LINUX_ROWS: readonly GuestRow[] = [
     ...{ mark: markOf("linux-i386"), limitSeconds: 180 },
     run: startWith(async (bench) => ({ cdrom: await isolinuxCd(bench, "linux-i386") })),
   }),
-  {
-    id: "installer-serial",
-    guest: "Debian installer",
-    packages: ["debian-installer-12-netboot-amd64"],
+  ...(["amd64", "i386"] as const).map((architecture): GuestRow => ({
+    id: architecture === "amd64" ? "installer-serial" : `installer-${architecture}-serial`,
+    guest: architecture === "amd64" ? "Debian installer" : `Debian installer ${architecture}`,
+    packages: [installerPackage(architecture)],
     ...{ path: "bzImage", firmware: "none", limitSeconds: 300 },
     mark: { where: "serial", text: "Select a language" },
-    run: startWith(async () => ({ ...(await installerFiles()), append: "console=ttyS0" })),
-  },
+    run: startWith(async () => ({ ...(await installerFiles(architecture)), append: SERIAL })),
+  })),
   {
     id: "installer-screen",
     guest: "Debian installer",
-    packages: ["debian-installer-12-netboot-amd64"],
+    packages: [installerPackage("amd64")],
     ...{ path: "bzImage", firmware: "none", limitSeconds: 300 },
     mark: { where: "picture", what: "the list of languages in 1024 × 768, one chosen" },
     async run(bench) {

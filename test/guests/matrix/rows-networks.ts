@@ -11,6 +11,7 @@ import type { NetworkCardModel } from "../../../src/machine/index.ts";
 import { chordInputs, textInput } from "../../../src/vmm/index.ts";
 import { webServer } from "../guest-network.ts";
 import { filesOfPackage } from "../package-files.ts";
+import { bothBioses } from "./row.ts";
 import type { GuestRow, RowBench } from "./row.ts";
 import { linuxFiles, markOf } from "./systems.ts";
 
@@ -43,9 +44,9 @@ async function chain(
   }
 }
 
-const httpRow = (card: NetworkCardModel): GuestRow => ({
+const httpRow = (card: NetworkCardModel): Omit<GuestRow, "firmware"> => ({
   id: `ipxe-http-${card}`,
-  ...{ guest: `iPXE, ${card}`, packages: ["ipxe"], path: "CD", bus: "IDE", firmware: "built-in BIOS" },
+  ...{ guest: `iPXE, ${card}`, packages: ["ipxe"], path: "CD", bus: "IDE" },
   mark: { where: "screen", text: "fetched over PCI as 10.0.2.15" },
   also: "said by a script that it fetches over HTTP",
   ...{ limitSeconds: 180, isShort: card === "e1000" },
@@ -53,10 +54,9 @@ const httpRow = (card: NetworkCardModel): GuestRow => ({
 });
 
 export const NETWORK_ROWS: readonly GuestRow[] = [
-  ...NETWORK_CARD_MODELS.map(httpRow),
-  {
+  ...NETWORK_CARD_MODELS.flatMap((card) => bothBioses(httpRow(card))),
+  ...bothBioses({
     id: "linux-amd64-network",
-    firmware: "built-in BIOS",
     guest: "Debian Linux amd64",
     packages: ["ipxe", "linux-image-cloud-amd64", "busybox-static"],
     ...{ path: "network, iPXE", mark: markOf("linux-amd64"), limitSeconds: 180 },
@@ -65,5 +65,5 @@ export const NETWORK_ROWS: readonly GuestRow[] = [
       const files = { "/vmlinuz": await readFile(kernel), "/initrd": await readFile(initrd) };
       await chain(bench, "virtio", "256M", LINUX_SCRIPT, files);
     },
-  },
+  }),
 ];

@@ -42,9 +42,12 @@ export interface InstallerFiles extends LinuxFiles {
   readonly memory: string;
 }
 
-export async function installerFiles(): Promise<InstallerFiles> {
-  const folder = "usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64";
-  const file = await filesOfPackage("debian-installer-12-netboot-amd64", [
+export const installerPackage = (architecture: "amd64" | "i386"): string =>
+  `debian-installer-12-netboot-${architecture}`;
+
+export async function installerFiles(architecture: "amd64" | "i386" = "amd64"): Promise<InstallerFiles> {
+  const folder = `usr/lib/debian-installer/images/12/${architecture}/text/debian-installer/${architecture}`;
+  const file = await filesOfPackage(installerPackage(architecture), [
     `${folder}/linux`,
     `${folder}/initrd.gz`,
   ]);
