@@ -92,22 +92,6 @@ const breathe = (): Promise<void> =>
     setImmediate(resolve);
   });
 
-async function runBoard({ seed, seconds }: FuzzOptions): Promise<PartResult> {
-  const deadline = performance.now() + seconds * 1000;
-  let boards = 0;
-  try {
-    while (!interrupt.isRequested && performance.now() < deadline) {
-      boards += fuzzBoard(seed + boards, BOARDS);
-      await breathe();
-    }
-  } catch (error) {
-    const text = `board: ${errorText(error)}`;
-    return { text, data: { boards, seed, error: errorText(error) }, isGood: false };
-  }
-  const text = `board: ${count(boards)} boards from seed ${String(seed)}, no failure`;
-  return { text, data: { boards, seed }, isGood: true };
-}
-
 async function runEngine({ seed, seconds }: FuzzOptions): Promise<PartResult> {
   const deadline = performance.now() + seconds * 1000;
   let guests = 0;
@@ -127,115 +111,66 @@ async function runEngine({ seed, seconds }: FuzzOptions): Promise<PartResult> {
   return { text, data: { guests, seed }, isGood: true };
 }
 
-async function runVirtio({ seed, seconds }: FuzzOptions): Promise<PartResult> {
-  const deadline = performance.now() + seconds * 1000;
-  let devices = 0;
-  let faults = 0;
-  try {
-    while (!interrupt.isRequested && performance.now() < deadline) {
-      faults += await fuzzVirtio(seed + devices, VIRTIO_DEVICES);
-      devices += VIRTIO_DEVICES;
-      await breathe();
-    }
-  } catch (error) {
-    const text = `virtio: ${errorText(error)}`;
-    return { text, data: { devices, seed, error: errorText(error) }, isGood: false };
-  }
-  const text = `virtio: ${count(devices)} devices from seed ${String(seed)}, ${count(faults)} violations, no failure`;
-  return { text, data: { devices, faults, seed }, isGood: true };
+/** How a part goes on: it tries `batch` subjects at a time, from seeds that follow each other, until its time is over. */
+interface Batches {
+  readonly name: PartName;
+  /** What is tried, in the plural. */
+  readonly subjects: string;
+  readonly batch: number;
+  /** Gives how often `met` was met, if there is one; throws what was found. */
+  readonly fuzz: (seed: number, count: number) => number | Promise<number>;
+  readonly met?: { readonly key: string; readonly words: string };
 }
 
-/** The parts that break the rules of a disk controller; each gives how often `what` was met. */
-function controllerRunner(
-  name: PartName,
-  fuzz: (seed: number, count: number) => Promise<number>,
-  what = "errors",
-) {
+function inBatches({ name, subjects, batch, fuzz, met }: Batches) {
   return async ({ seed, seconds }: FuzzOptions): Promise<PartResult> => {
     const deadline = performance.now() + seconds * 1000;
-    let controllers = 0;
-    let met = 0;
+    let tried = 0;
+    let metCount = 0;
     try {
       while (!interrupt.isRequested && performance.now() < deadline) {
-        met += await fuzz(seed + controllers, CONTROLLERS);
-        controllers += CONTROLLERS;
+        metCount += await fuzz(seed + tried, batch);
+        tried += batch;
         await breathe();
       }
     } catch (error) {
       const text = `${name}: ${errorText(error)}`;
-      return { text, data: { controllers, seed, error: errorText(error) }, isGood: false };
+      return { text, data: { [subjects]: tried, seed, error: errorText(error) }, isGood: false };
     }
-    const text = `${name}: ${count(controllers)} controllers from seed ${String(seed)}, ${count(met)} ${what}, no failure`;
-    return { text, data: { controllers, met, seed }, isGood: true };
+    const meetings = met === undefined ? "" : `, ${count(metCount)} ${met.words}`;
+    const text = `${name}: ${count(tried)} ${subjects} from seed ${String(seed)}${meetings}, no failure`;
+    const data = { [subjects]: tried, ...(met === undefined ? {} : { [met.key]: metCount }), seed };
+    return { text, data, isGood: true };
   };
 }
 
-async function runNics({ seed, seconds }: FuzzOptions): Promise<PartResult> {
-  const deadline = performance.now() + seconds * 1000;
-  let cards = 0;
-  let frames = 0;
-  try {
-    while (!interrupt.isRequested && performance.now() < deadline) {
-      frames += fuzzNics(seed + cards, CONTROLLERS);
-      cards += CONTROLLERS;
-      await breathe();
-    }
-  } catch (error) {
-    const text = `nic: ${errorText(error)}`;
-    return { text, data: { cards, seed, error: errorText(error) }, isGood: false };
-  }
-  const text = `nic: ${count(cards)} cards from seed ${String(seed)}, ${count(frames)} frames sent, no failure`;
-  return { text, data: { cards, frames, seed }, isGood: true };
-}
-
-async function runNat({ seed, seconds }: FuzzOptions): Promise<PartResult> {
-  const deadline = performance.now() + seconds * 1000;
-  let guests = 0;
-  let dropped = 0;
-  try {
-    while (!interrupt.isRequested && performance.now() < deadline) {
-      dropped += await fuzzNat(seed + guests, CONTROLLERS);
-      guests += CONTROLLERS;
-      await breathe();
-    }
-  } catch (error) {
-    const text = `nat: ${errorText(error)}`;
-    return { text, data: { guests, seed, error: errorText(error) }, isGood: false };
-  }
-  const text = `nat: ${count(guests)} guests from seed ${String(seed)}, ${count(dropped)} packets dropped, no failure`;
-  return { text, data: { guests, dropped, seed }, isGood: true };
-}
-
-async function runBios({ seed, seconds }: FuzzOptions): Promise<PartResult> {
-  const deadline = performance.now() + seconds * 1000;
-  let machines = 0;
-  try {
-    while (!interrupt.isRequested && performance.now() < deadline) {
-      machines += await fuzzBios(seed + machines, CONTROLLERS);
-      await breathe();
-    }
-  } catch (error) {
-    const text = `bios: ${errorText(error)}`;
-    return { text, data: { machines, seed, error: errorText(error) }, isGood: false };
-  }
-  const text = `bios: ${count(machines)} machines from seed ${String(seed)}, no failure`;
-  return { text, data: { machines, seed }, isGood: true };
-}
+/** Those that break the rules of a controller. */
+const controllers = (name: PartName, fuzz: Batches["fuzz"], words = "errors") =>
+  inBatches({ name, subjects: "controllers", batch: CONTROLLERS, fuzz, met: { key: "met", words } });
 
 const runners = {
   cpu: runCpu,
-  board: runBoard,
+  board: inBatches({ name: "board", subjects: "boards", batch: BOARDS, fuzz: fuzzBoard }),
   engine: runEngine,
-  virtio: runVirtio,
-  nvme: controllerRunner("nvme", fuzzNvme),
-  ide: controllerRunner("ide", fuzzIde),
-  nic: runNics,
-  nat: runNat,
-  bios: runBios,
-  p9: controllerRunner("p9", fuzzP9),
-  floppy: controllerRunner(
+  virtio: inBatches({
+    ...{ name: "virtio", subjects: "devices", batch: VIRTIO_DEVICES, fuzz: fuzzVirtio },
+    met: { key: "faults", words: "violations" },
+  }),
+  nvme: controllers("nvme", fuzzNvme),
+  ide: controllers("ide", fuzzIde),
+  nic: inBatches({
+    ...{ name: "nic", subjects: "cards", batch: CONTROLLERS, fuzz: fuzzNics },
+    met: { key: "frames", words: "frames sent" },
+  }),
+  nat: inBatches({
+    ...{ name: "nat", subjects: "guests", batch: CONTROLLERS, fuzz: fuzzNat },
+    met: { key: "dropped", words: "packets dropped" },
+  }),
+  bios: inBatches({ name: "bios", subjects: "machines", batch: CONTROLLERS, fuzz: fuzzBios }),
+  p9: controllers("p9", fuzzP9),
+  floppy: controllers(
     "floppy",
-    async (seed, controllers) => (await fuzzFloppy(seed, controllers)).completed,
+    async (seed, many) => (await fuzzFloppy(seed, many)).completed,
     "commands that ended well",
   ),
 } satisfies Record<PartName, (options: FuzzOptions) => Promise<PartResult>>;

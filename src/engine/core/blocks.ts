@@ -87,7 +87,7 @@ function bits(first: u32, end: u32): u64 {
 
 /** Marks bytes [from, to) of a page as code; a page's first code takes it out of the write TLBs. */
 function coverPage(page: u32, from: u32, to: u32): void {
-  if (pieceCount != 0) forgetPieces();
+  if (hasPieces) forgetPieces();
   const before = load<u64>(L.PAGE_CODE_BITMAP + (page << 3));
   setCode(page, before | granules(from, to));
   if (before == 0) takeFromWriteTlbs(page << L.PAGE_SHIFT);
@@ -156,8 +156,7 @@ export function codeWrite(gpa: u32, size: u32): u32 {
 // Programs that keep variables beside their code, as those in real mode do, store there again and again. Which bytes of such
 // a piece are code is remembered until something is translated; what is dropped meanwhile only makes it too careful.
 
-/** The places in use: 0 for none. */
-let pieceCount: u32 = 0;
+let hasPieces: bool = false;
 
 @inline
 function placeOfPiece(piece: u32): u32 {
@@ -167,7 +166,7 @@ function placeOfPiece(piece: u32): u32 {
 function isDataBesideCode(gpa: u32, size: u32): bool {
   const piece = gpa >>> 6;
   const last = (gpa + size - 1) >>> 6;
-  if (pieceCount == 0 || last != piece || get32(placeOfPiece(piece)) != piece) return false;
+  if (!hasPieces || last != piece || get32(placeOfPiece(piece)) != piece) return false;
   const first = gpa & 63;
   return (get64(placeOfPiece(piece) + 8) & bits(first, first + size)) == 0;
 }
@@ -183,8 +182,8 @@ function notePiece(gpa: u32): void {
     if (isSecondPage(block, page)) code |= codeInPiece(0, end - 0x1000, start);
   }
   const piece = gpa >>> 6;
-  if (pieceCount == 0) forgetPieces();
-  pieceCount++;
+  if (!hasPieces) forgetPieces();
+  hasPieces = true;
   set32(placeOfPiece(piece), piece);
   set64(placeOfPiece(piece) + 8, code);
 }
@@ -196,7 +195,7 @@ function codeInPiece(from: u32, to: u32, start: u32): u64 {
 }
 
 function forgetPieces(): void {
-  pieceCount = 0;
+  hasPieces = false;
   for (let at = 0; at < L.MIXED_PIECES_COUNT; at++) set32(placeOfPiece(at), 0xffffffff);
 }
 

@@ -300,13 +300,12 @@ export function dropFromTlbs(page: u64): void {
 /** INVLPG: drops the page that holds va, the whole of it if it is large, global or not. */
 export function invalidatePage(va: u64): void {
   if (get32(HUGE_PAGES)) return flushTlb();
-  dropVictims();
   const bit = <u32>(va >> 22) & 4095;
-  const first = S + L.TLB_KERNEL_READ;
   if (load<u8>(S + LARGE_PAGES + (bit >> 3)) & (1 << (bit & 7))) {
     charge(COST_TLB_FLUSH);
+    dropVictims();
     // 4 MiB around va are 1024 neighbouring entries of each TLB.
-    const start = first + ((<u32>va >>> 8) & 0xc000);
+    const start = S + L.TLB_KERNEL_READ + ((<u32>va >>> 8) & 0xc000);
     for (let tlb: u32 = 0; tlb < 4; tlb++) {
       for (let entry = start + tlb * L.TLB_SIZE, i = 0; i < 1024; i++, entry += 16) {
         if (load<u64>(entry) >> 22 == va >> 22) emptyEntry(entry);
@@ -316,9 +315,6 @@ export function invalidatePage(va: u64): void {
     return;
   }
   const page = va & ~(<u64>0xfff);
-  for (let tlb: u32 = 0; tlb < 4; tlb++) {
-    const entry = first + tlb * L.TLB_SIZE + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);
-    if (load<u64>(entry) == page) emptyEntry(entry);
-  }
+  dropFromTlbs(page);
   flushJumpCachePage(page);
 }
