@@ -31,6 +31,7 @@ export {
   MIN_GUEST_RAM_BYTES,
   SLOT_MEMORY_MAX_BYTES,
 } from "./limits.ts";
+export { concatBytes } from "./bytes.ts";
 export { err, ok, OperatorFault, unwrap } from "./result.ts";
 export type { OperatorError, Result } from "./result.ts";
 export { TimerQueue } from "./timers.ts";

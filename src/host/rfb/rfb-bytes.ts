@@ -1,5 +1,6 @@
 /** What RFB messages are made of (RFC 6143): numbers with the highest byte first, texts behind their length. */
 
+import { concatBytes } from "../../base/index.ts";
 import type { Rectangle } from "./dirty-tiles.ts";
 
 export const ascii = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -14,7 +15,7 @@ export function lengthOf(bytes: Uint8Array): Uint8Array {
 /** A text behind its length. */
 export function counted(text: string): Uint8Array {
   const bytes = ascii(text);
-  return joined([lengthOf(bytes), bytes]);
+  return concatBytes(lengthOf(bytes), bytes);
 }
 
 /** The head of a FramebufferUpdate with so many rectangles. */
@@ -27,15 +28,5 @@ export function rectangleHead({ x, y, width, height }: Rectangle, encoding: numb
   const view = new DataView(bytes.buffer);
   for (const [index, value] of [x, y, width, height].entries()) view.setUint16(2 * index, value);
   view.setInt32(8, encoding);
-  return bytes;
-}
-
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
   return bytes;
 }

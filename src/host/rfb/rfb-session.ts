@@ -8,6 +8,7 @@
  * the pointer is drawn by the guest.
  */
 
+import { concatBytes } from "../../base/index.ts";
 import type { InputEvent } from "../../vmm/index.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { ClientInput } from "./client-input.ts";
@@ -23,7 +24,7 @@ import {
   PixelWriter,
   SERVER_PIXEL_FORMAT,
 } from "./pixel-format.ts";
-import { counted, joined, lengthOf, rectangleHead, updateHead } from "./rfb-bytes.ts";
+import { counted, lengthOf, rectangleHead, updateHead } from "./rfb-bytes.ts";
 import { RfbHandshake } from "./rfb-handshake.ts";
 import type { RfbHandshakeParts } from "./rfb-handshake.ts";
 
@@ -212,7 +213,7 @@ export class RfbSession {
     const size = new Uint8Array(4);
     new DataView(size.buffer).setUint16(0, width);
     new DataView(size.buffer).setUint16(2, height);
-    this.#parts.send(joined([size, encodePixelFormat(SERVER_PIXEL_FORMAT), counted(this.#parts.name)]));
+    this.#parts.send(concatBytes(size, encodePixelFormat(SERVER_PIXEL_FORMAT), counted(this.#parts.name)));
     // Somebody who does not wait for answers may have gone on.
     while (this.#step());
   }
@@ -353,7 +354,7 @@ export class RfbSession {
     this.#requested = undefined;
     this.#setSize(width, height);
     this.#parts.send(
-      joined([updateHead(1), rectangleHead({ x: 0, y: 0, width, height }, PSEUDO.desktopSize)]),
+      concatBytes(updateHead(1), rectangleHead({ x: 0, y: 0, width, height }, PSEUDO.desktopSize)),
     );
   }
 
@@ -378,7 +379,7 @@ export class RfbSession {
       this.#zlib?.close();
       return;
     }
-    this.#parts.send(joined(parts));
+    this.#parts.send(concatBytes(...parts));
     this.update();
   }
 

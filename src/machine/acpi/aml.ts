@@ -3,8 +3,7 @@
  * ASL operators they encode, and nest as ASL does. Only what the DSDT needs is here.
  */
 
-import { assert } from "../../base/index.ts";
-import { concatBytes } from "./struct.ts";
+import { assert, concatBytes } from "../../base/index.ts";
 
 export type Term = Uint8Array;
 

@@ -3,6 +3,7 @@
  * configuration space to be found by. Derived from the platform description.
  */
 
+import { concatBytes } from "../../base/index.ts";
 import {
   and,
   ARG_0,
@@ -43,7 +44,6 @@ import {
   wordSpace,
 } from "./resources.ts";
 import type { Resource } from "./resources.ts";
-import { concatBytes } from "./struct.ts";
 
 /** SLP_TYP of the soft-off state in PIIX4's PM1 control register. */
 export const SLEEP_TYPE_S5 = 0;

@@ -1,8 +1,9 @@
 /** Resource descriptors for _CRS and _PRS (ACPI 6.5 section 6.4), joined into a resource template. */
 
+import { concatBytes } from "../../base/index.ts";
 import { buffer } from "./aml.ts";
 import type { Term } from "./aml.ts";
-import { concatBytes, defineStruct, encodeStruct } from "./struct.ts";
+import { defineStruct, encodeStruct } from "./struct.ts";
 
 export type Resource = Uint8Array;
 

@@ -1,6 +1,6 @@
+import { concatBytes } from "../../base/index.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { concatBytes } from "./struct.ts";
 import { ACPI_LOADER_FILES, acpiLoaderFiles, buildAcpiTables, PC_PLATFORM } from "./index.ts";
 import type { AcpiLoaderFiles } from "./index.ts";
 

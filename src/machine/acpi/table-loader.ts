@@ -4,9 +4,8 @@
  * anew ("QEMU linker/loader interface", as SeaBIOS and OVMF execute it from etc/table-loader).
  */
 
-import { assert } from "../../base/index.ts";
+import { assert, concatBytes } from "../../base/index.ts";
 import type { PlatformDescription } from "./platform.ts";
-import { concatBytes } from "./struct.ts";
 import {
   buildAcpiTables,
   CHECKSUM_AT,

@@ -6,11 +6,11 @@
  * Missing on purpose: SSDT, MCFG (there is no ECAM), SRAT, hardware-reduced mode, waking vectors' use.
  */
 
-import { alignUp, assert } from "../../base/index.ts";
+import { alignUp, assert, concatBytes } from "../../base/index.ts";
 import { ACPI_DISABLE, ACPI_ENABLE } from "../pci/index.ts";
 import { dsdtTerms } from "./dsdt.ts";
 import type { IsaInterruptOverride, PlatformDescription } from "./platform.ts";
-import { checksum, concatBytes, defineStruct, encodeStruct, fieldOffset } from "./struct.ts";
+import { checksum, defineStruct, encodeStruct, fieldOffset } from "./struct.ts";
 import type { GenericAddress } from "./struct.ts";
 
 const ascii = (text: string, length: number): Uint8Array =>

@@ -9,7 +9,7 @@
  * everything of EFI.
  */
 
-import { alignUp, KiB } from "../../base/index.ts";
+import { alignUp, KiB, concatBytes } from "../../base/index.ts";
 import type { CpuState } from "../../hw/index.ts";
 import { BootFailure } from "./boot-error.ts";
 import type { BootRequest } from "./boot-request.ts";
@@ -162,7 +162,7 @@ function informationTags(
     { type: INFORMATION.basicMemory, data: words(EBDA_GPA / KiB, (high?.sizeBytes ?? 0) / KiB) },
     {
       type: INFORMATION.memoryMap,
-      data: joined(words(WIDE_MEMORY_ENTRY_BYTES, 0), encodeWideMemoryMap(request.memoryMap)),
+      data: concatBytes(words(WIDE_MEMORY_ENTRY_BYTES, 0), encodeWideMemoryMap(request.memoryMap)),
     },
   ];
   if (kernel.loadBaseGpa !== undefined) {
@@ -170,13 +170,16 @@ function informationTags(
   }
   if (request.screen === "vga-text") {
     // Address (64 bits), pitch, width, height, then bits per character and the type as bytes, and two of reserve.
-    const data = joined(words(0xb8000, 0, 160, 80, 25), Uint8Array.of(16, FRAMEBUFFER_EGA_TEXT, 0, 0));
+    const data = concatBytes(words(0xb8000, 0, 160, 80, 25), Uint8Array.of(16, FRAMEBUFFER_EGA_TEXT, 0, 0));
     tags.push({ type: INFORMATION.framebuffer, data });
   }
   if (elf?.sections !== undefined) {
     const { count, entryBytes, namesIndex } = elf.sections;
     const table = placeElfSections(layout, elf, elf.sections, kernel.companionsGpa);
-    tags.push({ type: INFORMATION.elfSections, data: joined(words(count, entryBytes, namesIndex), table) });
+    tags.push({
+      type: INFORMATION.elfSections,
+      data: concatBytes(words(count, entryBytes, namesIndex), table),
+    });
   }
   if (request.rsdpGpa !== undefined) {
     const first = ram.slice(request.rsdpGpa, RSDP_V1_BYTES).slice();
@@ -191,7 +194,7 @@ function informationTags(
     request.modules,
     kernel.companionsGpa,
   )) {
-    tags.push({ type: INFORMATION.module, data: joined(words(startGpa, endGpa), string(module)) });
+    tags.push({ type: INFORMATION.module, data: concatBytes(words(startGpa, endGpa), string(module)) });
   }
   return tags;
 }
@@ -200,13 +203,6 @@ function words(...values: readonly number[]): Uint8Array {
   const bytes = new Uint8Array(values.length * 4);
   const view = new DataView(bytes.buffer);
   values.forEach((value, index) => view.setUint32(index * 4, value, true));
-  return bytes;
-}
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(first.length + second.length);
-  bytes.set(first);
-  bytes.set(second, first.length);
   return bytes;
 }
 

@@ -3,10 +3,10 @@
  * (Intel MultiProcessor Specification 1.4, chapter 4), made from the platform description.
  */
 
-import { assert } from "../../base/index.ts";
+import { assert, concatBytes } from "../../base/index.ts";
 import { PCI_PIN } from "../../hw/index.ts";
 import type { PlatformDescription } from "../acpi/index.ts";
-import { checksum, concatBytes, defineStruct, encodeStruct } from "../acpi/struct.ts";
+import { checksum, defineStruct, encodeStruct } from "../acpi/struct.ts";
 import { pciLink, PIRQ_ROUTES, PCI_DEVICES } from "../pci/index.ts";
 
 const POINTER_BYTES = 16;

@@ -5,8 +5,8 @@
  * Deliberately missing: slots, ports, sensors; the UUID (all zeros: there is none).
  */
 
-import { assert, KiB, MiB } from "../../base/index.ts";
-import { checksum, concatBytes, defineStruct, encodeStruct } from "../acpi/struct.ts";
+import { assert, KiB, MiB, concatBytes } from "../../base/index.ts";
+import { checksum, defineStruct, encodeStruct } from "../acpi/struct.ts";
 import type { StructLayout, StructValues } from "../acpi/struct.ts";
 
 const MANUFACTURER = "Typevisor";

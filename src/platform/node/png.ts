@@ -1,5 +1,6 @@
 /** Pictures as PNG files (ISO/IEC 15948): true colour with 8 bits, no filters, compressed away from the event loop. */
 
+import { concatBytes } from "../../base/index.ts";
 import { crc32, deflate } from "node:zlib";
 import { promisify } from "node:util";
 
@@ -36,30 +37,20 @@ export async function encodePng({ width, height, pixels }: Picture): Promise<Uin
   view.setUint32(0, width);
   view.setUint32(4, height);
   header.set([BIT_DEPTH, COLOR_TYPE_RGB], 8);
-  return joined([
+  return concatBytes(
     SIGNATURE,
     chunk("IHDR", header),
     chunk("IDAT", await compress(lines, { level: COMPRESSION_LEVEL })),
     chunk("IEND", new Uint8Array(0)),
-  ]);
+  );
 }
 
 /** Length, type, data and a checksum of the latter two. */
 function chunk(type: string, data: Uint8Array): Uint8Array {
-  const typed = joined([new TextEncoder().encode(type), data]);
+  const typed = concatBytes(new TextEncoder().encode(type), data);
   const frame = new Uint8Array(8);
   const view = new DataView(frame.buffer);
   view.setUint32(0, data.length);
   view.setUint32(4, crc32(typed));
-  return joined([frame.subarray(0, 4), typed, frame.subarray(4)]);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return concatBytes(frame.subarray(0, 4), typed, frame.subarray(4));
 }
