@@ -149,7 +149,7 @@ export class Dp8390 implements RegisterHooks<Dp8390Registers> {
     const { read, write } = CR.remote;
     const remote = (written >>> CR.remote.shift) & CR.remote.mask;
     if ((remote === read || remote === write) && this.#remoteCount === 0) this.#raise(ISR.remoteComplete);
-    if ((written & CR.transmit) !== 0) this.#transmit();
+    if ((written & CR.transmit) !== 0 && this.#isStarted) this.#transmit();
     this.#port.roomAgain();
   }
 
@@ -232,6 +232,11 @@ export class Dp8390 implements RegisterHooks<Dp8390Registers> {
     return this.#registers.values.imr;
   }
 
+  /** From a start command to the next stop: commands with neither of the two bits, as drivers use them, change nothing. */
+  get #isStarted(): boolean {
+    return (this.#registers.values.isr & ISR.reset) === 0;
+  }
+
   // Workings: remote DMA.
 
   /** Units of a transfer: words if the driver has said so, of which a double word is two; bytes one at a time. */
@@ -293,7 +298,7 @@ export class Dp8390 implements RegisterHooks<Dp8390Registers> {
 
   #frameArrived(frame: Uint8Array): boolean {
     const { values } = this.#registers;
-    const isOn = (values.cr & (CR.start | CR.stop)) === CR.start && (values.tcr & TCR_LOOPBACK) === 0;
+    const isOn = this.#isStarted && (values.tcr & TCR_LOOPBACK) === 0;
     if (!isOn || (values.rcr & RCR.monitor) !== 0 || !this.#accepts(frame)) return true;
 
     const { pstart, pstop, bnry } = values;

@@ -216,6 +216,19 @@ test("a stopped chip loses frames, and says that it is reset", () => {
   assert.equal(driver.received().length, 0);
 });
 
+test("a command that neither starts nor stops leaves the chip as it is", () => {
+  const driver = started();
+  driver.send(frameOf());
+  driver.write("cr", CR.page1);
+  assert.equal(driver.link.deliver(frameOf()), true);
+  driver.write("cr", CR.noDma | CR.transmit);
+  assert.deepEqual([driver.received().length, driver.link.sent.length], [1, 2]);
+  driver.write("cr", CR.stop | CR.noDma);
+  driver.write("cr", CR.noDma | CR.transmit);
+  assert.equal(driver.link.deliver(frameOf()), true);
+  assert.deepEqual([driver.received().length, driver.link.sent.length], [0, 2]);
+});
+
 test("the reset port resets the chip but not its memory, and late frames are lost", () => {
   const driver = started();
   driver.writeMemory(0x4500, Uint8Array.of(0x12, 0x34));
