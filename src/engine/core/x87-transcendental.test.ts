@@ -37,6 +37,28 @@ function rank(value: bigint): bigint {
 }
 
 const C1 = 0x200;
+const UNDERFLOW = 0x10;
+/** ES and B, which say that there is an exception that is not masked. */
+const SUMMARY = 0x8080;
+/** What an unmasked underflow adds to the exponent of its result. */
+const WRAPPED_EXPONENT = 24576n << 64n;
+const REGISTERS = [0, 1, 2, 3, 4, 5, 6, 7];
+
+function isNear(one: bigint, other: bigint): boolean {
+  const distance = rank(one) - rank(other);
+  return distance >= -1n && distance <= 1n;
+}
+
+/** One unit may decide whether a result is tiny, and so over UE and whether its exponent is wrapped. */
+function isNearAtUnderflow(one: FpImage, other: FpImage): boolean {
+  const [tiny, normal] = (one.fsw & UNDERFLOW) !== 0 ? [one, other] : [other, one];
+  return (
+    ((tiny.fsw ^ normal.fsw) & ~(C1 | SUMMARY)) === UNDERFLOW &&
+    REGISTERS.every(
+      (i) => isNear(tiny.st(i), normal.st(i)) || isNear(tiny.st(i), normal.st(i) + WRAPPED_EXPONENT),
+    )
+  );
+}
 
 for (const mnemonic of TRANSCENDENTAL) {
   test(`${mnemonic} is within one unit of the real CPU, with its flags`, { skip }, async () => {
@@ -49,11 +71,10 @@ for (const mnemonic of TRANSCENDENTAL) {
     const far = cases.filter((source, index) => {
       const expected = new FpImage(outcomes[index]?.fp ?? new Uint8Array(512));
       const actual = new FpImage(fixture.execute(source).fp);
-      const near = [0, 1, 2, 3, 4, 5, 6, 7].every((i) => {
-        const distance = rank(expected.st(i)) - rank(actual.st(i));
-        return distance >= -1n && distance <= 1n;
-      });
-      return !near || expected.ftw !== actual.ftw || ((expected.fsw ^ actual.fsw) & ~C1) !== 0;
+      const isSame =
+        REGISTERS.every((i) => isNear(expected.st(i), actual.st(i))) &&
+        ((expected.fsw ^ actual.fsw) & ~C1) === 0;
+      return expected.ftw !== actual.ftw || !(isSame || isNearAtUnderflow(expected, actual));
     });
     assert.deepEqual(
       far.map(({ name, initial }) => ({ name, st: initial?.st?.slice(0, 2).map((v) => v.toString(16)) })),
