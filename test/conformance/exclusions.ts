@@ -24,11 +24,11 @@ const untestable: Readonly<Record<string, string>> = {
   sldt: emulated,
   str: emulated,
   smsw: emulated,
+  sysenter: "where it leads is the host's choice, and AMD processors have none in long mode",
   int1: "where RIP points afterwards depends on the hypervisor under the host",
 };
 
 const untestableOnAmd: Readonly<Record<string, string>> = {
-  sysenter: "AMD processors have no SYSENTER in long mode",
   sysexit: "AMD processors have no SYSEXIT in long mode",
 };
 
@@ -41,8 +41,14 @@ export function exclusionOf(row: InstructionRow, host: HostCpu): string | undefi
 }
 
 /** Whether AMD processors do something else than the table says. */
-function isAmdSpecific({ row, memory, operandBits, rexW, lock }: Shape): boolean {
+function isAmdSpecific({ row, memory, operandBits, rexW, lock, rm }: Shape): boolean {
   switch (row.mnemonic) {
+    case "pause":
+      // With REX.B it is XCHG.
+      return rm > 7;
+    case "push":
+      // 32 bits of a selector are written, not 16.
+      return operandBits === 32 && row.operands.some(({ file }) => file === "sreg");
     case "prefetchw":
       // The register forms of 0F 0D are not reserved NOPs but invalid.
       return memory === undefined;
@@ -61,7 +67,17 @@ function isAmdSpecific({ row, memory, operandBits, rexW, lock }: Shape): boolean
   }
 }
 
-/** Whether the host does something else than the table says for this shape. */
+/**
+ * Whether Intel's processors do something else than the engine: repeated string instructions with 32-bit addresses clear
+ * the upper halves of some registers of 64-bit mode even if they do nothing.
+ */
+const isIntelSpecific = ({ row, mode, addressBits, repeat }: Shape): boolean =>
+  mode === "long64" &&
+  addressBits === 32 &&
+  repeat !== undefined &&
+  (row.traits.has("rep") || row.traits.has("repz"));
+
+/** Whether the host does something else than the engine for this shape. */
 export function isOpen(shape: Shape, host: HostCpu): boolean {
-  return host.isAmd && isAmdSpecific(shape);
+  return host.isAmd ? isAmdSpecific(shape) : isIntelSpecific(shape);
 }

@@ -26,7 +26,7 @@ export const DATA_POINTER = DATA.gva + 0x800;
 
 /** Vector and x87 instructions with effects beyond their registers and data, or with results that are not exact. */
 const UNSUITABLE =
-  /^(maskmov|ldmxcsr|stmxcsr|rcp|rsqrt|f2xm1|fyl2x|fptan|fpatan|fsin|fcos|fu?comi|fldenv|fnstenv|frstor|fnsave|fldcw|fxsave|fxrstor|wait|cvtpi2ps|emms)/;
+  /^(maskmov|ldmxcsr|stmxcsr|rcp|rsqrt|f2xm1|fyl2x|fptan|fpatan|fsin|fcos|fu?comi|fldenv|fnstenv|frstor|fnsave|fldcw|fxsave|fxrstor|wait|cvtpi2ps|emms|dpp[sd])/;
 
 /** Rows that programs are made of. */
 function isSuitable(row: InstructionRow): boolean {

@@ -13,7 +13,7 @@ import {
   oracleSupport,
 } from "../oracle/index.ts";
 import { EngineExecutor } from "./engine-executor.ts";
-import { hostCpu } from "./host-cpu.ts";
+import { type HostCpu, hostCpu } from "./host-cpu.ts";
 
 const support = oracleSupport();
 const skip =
@@ -50,30 +50,40 @@ function emptyArea(): Uint8Array {
   return bytes;
 }
 
-const cases: InstructionCase[] = Object.entries(uses).flatMap(([what, use]) =>
-  Object.entries(saves).flatMap(([name, save]) =>
-    MASKS.map((bits) => ({
-      name: `${name} with mask ${String(bits)} after the use of ${what}`,
-      mode: "long64" as const,
-      code: [RESTORE_INITIAL, use, mask(bits), save, XGETBV_IN_USE].filter((part) => part !== "").join(" "),
-      initial: { gpr: { rbx: EMPTY, rsi: SAVED } },
-      memory: [{ gva: EMPTY, bytes: emptyArea() }],
-      // The last instruction's pointers, which AMD processors save only with a pending exception, and MXCSR_MASK.
-      undefined: {
-        memory: [
-          { gva: SAVED + 6, sizeBytes: 18 },
-          { gva: SAVED + 28, sizeBytes: 4 },
-        ],
-      },
-    })),
-  ),
-);
+/** Whether state in its initial configuration counts as in use is the processor's choice, SDM 1 13.6; so AMD's choose. */
+const isIntelsChoice = (what: string, name: string): boolean => what === "MXCSR" && name !== "xsavec";
+
+const casesOf = ({ isAmd }: HostCpu): InstructionCase[] =>
+  Object.entries(uses).flatMap(([what, use]) =>
+    Object.entries(saves)
+      .filter(([name]) => isAmd || !isIntelsChoice(what, name))
+      .flatMap(([name, save]) =>
+        MASKS.map((bits) => ({
+          name: `${name} with mask ${String(bits)} after the use of ${what}`,
+          mode: "long64" as const,
+          code: [RESTORE_INITIAL, use, mask(bits), save, XGETBV_IN_USE]
+            .filter((part) => part !== "")
+            .join(" "),
+          initial: { gpr: { rbx: EMPTY, rsi: SAVED } },
+          memory: [{ gva: EMPTY, bytes: emptyArea() }],
+          // The last instruction's pointers, which AMD processors save only with a pending exception, and MXCSR_MASK.
+          undefined: {
+            memory: [
+              { gva: SAVED + 6, sizeBytes: 18 },
+              { gva: SAVED + 28, sizeBytes: 4 },
+            ],
+          },
+        })),
+      ),
+  );
 
 for (const tier of ["interpreter", "regions"] as const) {
   test(`sequences of XSAVE instructions do what the real CPU does: ${tier}`, { skip }, async () => {
     assert.ok(support.available);
     await using cpu = new NativeExecutor();
-    const engine = new EngineExecutor(tier, hostCpu(support).features);
+    const host = hostCpu(support);
+    const engine = new EngineExecutor(tier, host.features);
+    const cases = casesOf(host);
     const expected = await cpu.execute(cases);
     const actual = await engine.execute(cases);
     const differences = cases.flatMap((each, i) => {
@@ -84,6 +94,6 @@ for (const tier of ["interpreter", "regions"] as const) {
       return found.length === 0 ? [] : [describeDifferences(each, found)];
     });
     assert.deepEqual(differences, []);
-    assert.equal(cases.length, 54);
+    assert.equal(cases.length, host.isAmd ? 54 : 48);
   });
 }

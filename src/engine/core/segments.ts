@@ -20,7 +20,7 @@ import {
   setSegmentNull,
   setSegmentReal,
 } from "./descriptors";
-import { commitStack, openStack, popValue, popped } from "./stack";
+import { commitStack, openStack, popSelector, popped } from "./stack";
 
 /** SS in protected mode for a stack of privilege level `cpl`. */
 export function loadStackSegment(selector: u32, cpl: u32): u32 {
@@ -93,11 +93,11 @@ export function h_loadseg(d: u32, s: u32, imm: i32): u32 {
 export function h_popseg(d: u32, s: u32, imm: i32): u32 {
   const segment = <u32>imm & 0xff;
   openStack();
-  if (popValue(<u32>imm >> 8)) return 1;
+  if (popSelector(<u32>imm >> 8)) return 1;
   // RSP moves by the width of the old stack, and only if the load succeeds.
   const rsp = get64(L.GPR_RSP);
   commitStack();
-  if (loadSegment(segment, <u32>popped & 0xffff)) {
+  if (loadSegment(segment, <u32>popped)) {
     store<u64>(S + L.GPR_RSP, rsp);
     return 1;
   }

@@ -175,6 +175,14 @@ export function popValue(size: u32): u32 {
   return 0;
 }
 
+/** Pops a selector into `popped`: the lower 16 bits of `size` bytes, of which Intel's processors read no others. */
+export function popSelector(size: u32): u32 {
+  const next = (pointer + size) & mask;
+  if (popValue(2)) return 1;
+  pointer = next;
+  return 0;
+}
+
 /** Moves the pointer past parameters without reading them. */
 export function skip(sizeBytes: u32): void {
   pointer = (pointer + sizeBytes) & mask;

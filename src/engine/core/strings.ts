@@ -427,11 +427,13 @@ export function h_replods(d: u32, s: u32, imm: i32): u32 {
   return 0;
 }
 
+/** Flags are of the last comparison only: an instruction that stops before it leaves them alone. SDM 2, REP. */
 function repeatComparison(imm: u32, scan: bool): u32 {
   const addressSize = addressSizeOf(imm);
   const size = elementSizeOf(imm);
   const different = repeatsWhileDifferent(imm);
   let left = countOf(addressSize);
+  if (left == 0) return 0;
   let budget = elementsMax(left);
   decided = false;
   while (left != 0 && !decided) {
@@ -449,8 +451,8 @@ function repeatComparison(imm: u32, scan: bool): u32 {
     left -= done;
     budget -= done;
     setCount(addressSize, left);
-    setFlagsOfSub(comparedFirst, comparedSecond, size);
   }
+  setFlagsOfSub(comparedFirst, comparedSecond, size);
   return 0;
 }
 

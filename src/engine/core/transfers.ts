@@ -35,6 +35,7 @@ import {
   openInnerStack,
   openInnerStack64,
   openStack,
+  popSelector,
   popValue,
   popped,
   pushValue,
@@ -286,8 +287,8 @@ export function h_retfar(d: u32, s: u32, imm: i32): u32 {
   openStack();
   if (popValue(size)) return 1;
   let target = popped;
-  if (popValue(size)) return 1;
-  const selector = <u32>popped & 0xffff;
+  if (popSelector(size)) return 1;
+  const selector = <u32>popped;
   if (isRealStyle()) {
     if (target > <u64>limitOf(L.SEG_CS)) return raiseWithError(VECTOR_GP, 0);
     skip(parameters);
@@ -310,9 +311,9 @@ export function h_retfar(d: u32, s: u32, imm: i32): u32 {
   }
   if (popValue(size)) return 1;
   const newStack = popped;
-  if (popValue(size)) return 1;
+  if (popSelector(size)) return 1;
   if (markAccessed(codeAddress, codeHigh)) return 1;
-  if (loadReturnStack(<u32>popped & 0xffff, rpl)) return 1;
+  if (loadReturnStack(<u32>popped, rpl)) return 1;
   enterCode(selector, rpl, target);
   setStackPointer(newStack + parameters);
   dropInnerSegments(rpl);
@@ -325,8 +326,8 @@ function iretReal(size: u32): u32 {
   openStack();
   if (popValue(size)) return 1;
   const target = popped;
-  if (popValue(size)) return 1;
-  const selector = <u32>popped & 0xffff;
+  if (popSelector(size)) return 1;
+  const selector = <u32>popped;
   if (popValue(size)) return 1;
   if (target > <u64>limitOf(L.SEG_CS)) return raiseWithError(VECTOR_GP, 0);
   let mask = flagsChangeable(size);
@@ -347,7 +348,7 @@ function iretToVirtual8086(target: u64, codeSelector: u32, flags: u32): u32 {
   const newStack = popped;
   const selectors = S + L.SCRATCH + 16;
   for (let i: u32 = 0; i < 5; i++) {
-    if (popValue(4)) return 1;
+    if (popSelector(4)) return 1;
     store<u16>(selectors + i * 2, <u16>popped);
   }
   if (target > 0xffff) return raiseWithError(VECTOR_GP, 0);
@@ -379,8 +380,8 @@ function iretProtected(size: u32): u32 {
   openStack();
   if (popValue(size)) return 1;
   let target = popped;
-  if (popValue(size)) return 1;
-  const selector = <u32>popped & 0xffff;
+  if (popSelector(size)) return 1;
+  const selector = <u32>popped;
   if (popValue(size)) return 1;
   const flags = <u32>popped;
   const cpl = get32(L.CPL);
@@ -403,9 +404,9 @@ function iretProtected(size: u32): u32 {
   }
   if (popValue(size)) return 1;
   const newStack = popped;
-  if (popValue(size)) return 1;
+  if (popSelector(size)) return 1;
   if (markAccessed(codeAddress, codeHigh)) return 1;
-  if (loadReturnStack(<u32>popped & 0xffff, rpl)) return 1;
+  if (loadReturnStack(<u32>popped, rpl)) return 1;
   writeFlags(flags, mask);
   enterCode(selector, rpl, target);
   setStackPointer(newStack);

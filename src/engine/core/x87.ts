@@ -9,7 +9,7 @@
 import * as L from "../layout";
 import { FLAG_IE, ROUND_ZERO, SIGN64, aSign, fpMasks, raiseFloat, setRound, setZ } from "./float-core";
 import { computeFlags } from "./flags";
-import { offsetAddress, probeStore, probeWrite } from "./fpu-memory";
+import { offsetAddress, probeWrite } from "./fpu-memory";
 import { readable, writeMem } from "./memory";
 import { NO_ADDRESS } from "./paging";
 import {
@@ -265,7 +265,10 @@ export function h_x87_load_constant(d: u32, s: u32, imm: i32): u32 {
 }
 
 // ---- Stores -----------------------------------------------------------------------------------------------------
-/** A store to memory that is about to happen: ST(0) in a. false: it does not, and its flags are set. */
+/**
+ * A store to memory that is about to happen: ST(0) in a. false: it does not, and its flags are set; then nothing is asked of
+ * its address but its segment's limit.
+ */
 function storable(): bool {
   if (!isEmpty(0)) {
     return !storeSuppressed();
@@ -274,12 +277,6 @@ function storable(): bool {
   if ((fpMasks & FLAG_IE) != 0) return true;
   stackUnderflow();
   return false;
-}
-
-/** With an unmasked exception the store may not happen; its page fault comes first all the same. 1: it is pending. */
-@inline
-function checkStore(va: u64, size: u32): u32 {
-  return fpMasks == EXCEPTIONS ? 0 : probeStore(va, size);
 }
 
 /** After the store. */
@@ -295,7 +292,6 @@ export function h_x87_store_f32(d: u32, s: u32, imm: i32): u32 {
   begin87();
   unpackA80(stSe(0), stSig(0));
   const value = isEmpty(0) ? 0xffc00000 : toF32();
-  if (checkStore(get64(s), 4) != 0) return 1;
   if (!storable()) return 0;
   if (writeMem<u32>(get64(s), value) != 0) return 1;
   return stored(imm);
@@ -305,7 +301,6 @@ export function h_x87_store_f64(d: u32, s: u32, imm: i32): u32 {
   begin87();
   unpackA80(stSe(0), stSig(0));
   const value: u64 = isEmpty(0) ? 0xfff8000000000000 : toF64();
-  if (checkStore(get64(s), 8) != 0) return 1;
   if (!storable()) return 0;
   if (writeMem<u64>(get64(s), value) != 0) return 1;
   return stored(imm);
@@ -316,7 +311,6 @@ export function h_x87_store_f80(d: u32, s: u32, imm: i32): u32 {
   begin87();
   const empty = isEmpty(0);
   const va = get64(s);
-  if (checkStore(va, 10) != 0) return 1;
   if (!storable()) return 0;
   if (probeWrite(va, 10) != 0) return 1;
   if (writeMem<u64>(va, empty ? DEFAULT_NAN_SIG : stSig(0)) != 0) return 1;
@@ -336,7 +330,6 @@ function integerOf(bits: u32, truncate: bool): i64 {
 export function h_x87_store_i16(d: u32, s: u32, imm: i32): u32 {
   begin87();
   const value = integerOf(16, (imm & 2) != 0);
-  if (checkStore(get64(s), 2) != 0) return 1;
   if (!storable()) return 0;
   if (writeMem<u16>(get64(s), u16(value)) != 0) return 1;
   return stored(imm & 1);
@@ -345,7 +338,6 @@ export function h_x87_store_i16(d: u32, s: u32, imm: i32): u32 {
 export function h_x87_store_i32(d: u32, s: u32, imm: i32): u32 {
   begin87();
   const value = integerOf(32, (imm & 2) != 0);
-  if (checkStore(get64(s), 4) != 0) return 1;
   if (!storable()) return 0;
   if (writeMem<u32>(get64(s), u32(value)) != 0) return 1;
   return stored(imm & 1);
@@ -354,7 +346,6 @@ export function h_x87_store_i32(d: u32, s: u32, imm: i32): u32 {
 export function h_x87_store_i64(d: u32, s: u32, imm: i32): u32 {
   begin87();
   const value = integerOf(64, (imm & 2) != 0);
-  if (checkStore(get64(s), 8) != 0) return 1;
   if (!storable()) return 0;
   if (writeMem<u64>(get64(s), u64(value)) != 0) return 1;
   return stored(imm & 1);
@@ -403,7 +394,6 @@ export function h_x87_store_bcd(d: u32, s: u32, imm: i32): u32 {
     }
   }
   const va = get64(s);
-  if (checkStore(va, 10) != 0) return 1;
   if (!storable()) return 0;
   if (probeWrite(va, 10) != 0) return 1;
   if (writeMem<u64>(va, digits) != 0) return 1;

@@ -288,13 +288,6 @@ export const exchange: Meaning = (form) => {
   };
 };
 
-/** PAUSE; with REX.B still an exchange. */
-export const exchangeOrPause: Meaning = () => (t) => {
-  const w = t.decoder.operandSize;
-  if ((t.decoder.rex & 1) === 0) t.emit(NOP);
-  else t.emit(pick(XCHG, w), t.opcodeRegister(w), GPR_RAX);
-};
-
 export const noOperation: Meaning = () => (t) => {
   t.emit(NOP);
 };

@@ -95,7 +95,7 @@ export const pushSegment: Meaning = (form) => {
   const segment = operandAt(form, 0).number ?? 0;
   return (t) => {
     t.emit(READSEG, T0, 0, segment);
-    t.push(T0, t.decoder.operandSize);
+    t.pushSelector(T0, t.decoder.operandSize);
   };
 };
 

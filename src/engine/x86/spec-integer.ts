@@ -186,7 +186,7 @@ export const integerRows: readonly InstructionRow[] = [
   row("C9", "leave", "", m.leave, "d64"),
   row("62 /r", "bound", "rv, mv", m.bound, "i64"),
 
-  row("F3 90", "pause", "", m.exchangeOrPause),
+  row("F3 90", "pause", "", m.noOperation),
   row("0F 1F /r", "nop", "rmv", m.noOperation),
   ...["0F 19 /r", "0F 1A /r", "0F 1B /r", "0F 1C /r", "0F 1D /r", "0F 1E /r"].map((opcode) =>
     row(opcode, "nop", "rmv, rv", m.noOperation),

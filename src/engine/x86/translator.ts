@@ -566,6 +566,17 @@ export class Translator {
     this.moveStackPointer(-bytes);
   }
 
+  /** PUSH of a selector, zero-extended to 64 bits; of 32 bits the upper half stays what it is (SDM 2, PUSH). */
+  pushSelector(slot: number, size: SizeLog2): void {
+    if (size !== SIZE32) {
+      this.push(slot, size);
+      return;
+    }
+    this.stackAddress(-4, 2, true);
+    this.store(slot, SIZE16);
+    this.moveStackPointer(-4);
+  }
+
   /** PUSH of a constant. */
   pushConstant(low: number, high: number, size: SizeLog2): void {
     if (this.#isFullWidth(size)) {

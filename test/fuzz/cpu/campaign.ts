@@ -100,7 +100,7 @@ export class Campaign {
         const sequence = program.sequences[i];
         const expected = records[i];
         if (sequence === undefined || expected === undefined) return;
-        const differences = differencesIn(sequence, each, expected, tier);
+        const differences = differencesIn(this.generator.host, sequence, each, expected, tier);
         if (differences.length === 0) return;
         failures.set(i, [...(failures.get(i) ?? []), { tier: tier.name, differences }]);
       });

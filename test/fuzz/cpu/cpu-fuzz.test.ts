@@ -36,7 +36,7 @@ if (support.available) {
     let next = 0;
     await campaign.run(() => (next < ROUNDS * generator.programsPerRound ? next++ : undefined));
 
-    const reducer = new Reducer(oracle, tiers);
+    const reducer = new Reducer(host, oracle, tiers);
     const reports: string[] = [];
     for (const failure of firstOfEachProgram(campaign.failures).slice(0, SHOWN))
       reports.push(describeReduced(failure, await reducer.reduce(failure), SEED));

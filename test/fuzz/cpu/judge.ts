@@ -82,23 +82,6 @@ const outcomeOfRecord = (resolved: ResolvedCase, record: ResultRecord, lostReaso
       : { kind: "lost", reason: lostReason },
   );
 
-/** Offsets from which an operand may reach beyond 4 GiB. */
-const NEAR_4_GIB = 0x1_0000_0000n - 512n;
-
-/**
- * Whether 32-bit code has accessed memory across the end of a segment of 4 GiB: that may or may not raise the exception
- * of its limit, says SDM 3A 6.3.
- */
-function isOpenLimit(
-  { source }: Sequence,
-  { exit: expected }: CpuOutcome,
-  { exit: actual }: CpuOutcome,
-): boolean {
-  if (source.mode === "long64" || expected.kind !== "exception" || actual.kind !== "exception") return false;
-  const isLimit = expected.vector === VECTOR.ss || expected.vector === VECTOR.gp;
-  return isLimit && actual.vector === VECTOR.pf && (actual.cr2 ?? 0n) >= NEAR_4_GIB;
-}
-
 /** The last page below 2^47, which Linux gives to no program: an access faults, but whether "present" is the host's. */
 const LAST_USER_PAGE = 0x7fff_ffff_f000n;
 
@@ -110,6 +93,7 @@ const faultsInLastUserPage = ({ exit }: CpuOutcome): boolean =>
 
 /** What comes out of a tier differently from the real CPU. `resolved` is the sequence's case. */
 export function differencesIn(
+  host: HostCpu,
   sequence: Sequence,
   resolved: ResolvedCase,
   expected: NativeRecord,
@@ -123,7 +107,12 @@ export function differencesIn(
   if (tier.lostReason === "" && recordsAgree(record, actual, flags, source.mode === "long64")) return [];
   const left = outcomeOfRecord(resolved, record, "");
   const right = outcomeOfRecord(resolved, actual, tier.lostReason);
-  if (isOpenLimit(sequence, left, right)) return [];
   if (faultsInLastUserPage(left) && faultsInLastUserPage(right)) return [];
-  return compareRow(sequence.row, { ...source, undefined: { ...source.undefined, flags } }, left, right);
+  return compareRow(
+    sequence.row,
+    host,
+    { ...source, undefined: { ...source.undefined, flags } },
+    left,
+    right,
+  );
 }

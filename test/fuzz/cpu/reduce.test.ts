@@ -91,7 +91,7 @@ if (support.available) {
     const tiers = engineTiers(hostCpu(support))
       .slice(0, 1)
       .map((tier) => new BrokenTier(tier));
-    const reducer = new Reducer(oracle, tiers);
+    const reducer = new Reducer(hostCpu(support), oracle, tiers);
     const tierFailures = await reducer.failuresOf(sequence);
     assert.equal(tierFailures.length, 1);
     const failure: Failure = { sequence, before: [], tiers: tierFailures };
@@ -112,7 +112,7 @@ if (support.available) {
     const tiers = engineTiers(hostCpu(support))
       .slice(0, 1)
       .map((tier) => new ForgetfulTier(tier));
-    const reducer = new Reducer(oracle, tiers);
+    const reducer = new Reducer(hostCpu(support), oracle, tiers);
     const before = [0, 1, 2].map((number) => ({ ...sequence, number }));
     for (const each of before) await reducer.failuresOf(each);
     const failure: Failure = { sequence, before, tiers: await reducer.failuresOf(sequence) };

@@ -15,6 +15,7 @@ import {
   parseCode,
   resolveCase,
 } from "../../oracle/index.ts";
+import type { HostCpu } from "../../conformance/host-cpu.ts";
 import { differencesIn, type Failure, type SequenceExecutor, type TierFailure } from "./judge.ts";
 import { openFlagsOf } from "./open-flags.ts";
 import type { Sequence } from "./sequences.ts";
@@ -48,10 +49,12 @@ function instructionsOf(code: Uint8Array, mode: InstructionCase["mode"]): { at: 
 }
 
 export class Reducer {
+  readonly #host: HostCpu;
   readonly #oracle: NativeOracle;
   readonly #tiers: readonly SequenceExecutor[];
 
-  constructor(oracle: NativeOracle, tiers: readonly SequenceExecutor[]) {
+  constructor(host: HostCpu, oracle: NativeOracle, tiers: readonly SequenceExecutor[]) {
+    this.#host = host;
     this.#oracle = oracle;
     this.#tiers = tiers;
   }
@@ -106,7 +109,7 @@ export class Reducer {
     return this.#tiers
       .map((tier) => ({
         tier: tier.name,
-        differences: differencesIn(sequence, resolved, expected, tier),
+        differences: differencesIn(this.#host, sequence, resolved, expected, tier),
       }))
       .filter(({ differences }) => differences.length > 0);
   }

@@ -131,14 +131,14 @@ export class SequenceGenerator {
   readonly #cases: CaseGenerator;
   readonly #shapes: ProgramShapes;
   readonly #prefixes: NeedlessPrefixes;
-  readonly #host: HostCpu;
+  readonly host: HostCpu;
   readonly #seed: number;
   readonly #states: number;
 
   /** With fewer `states` than usual a program has the first of its sequences alone. */
   constructor(host: HostCpu, seed: number, states = STATES_PER_PROGRAM) {
     this.#states = states;
-    this.#host = host;
+    this.host = host;
     this.#seed = seed;
     this.#cases = new CaseGenerator(host, seed);
     this.#shapes = new ProgramShapes(host);
@@ -244,7 +244,7 @@ export class SequenceGenerator {
 
   #free(number: number, floats: FloatSource): Program {
     const { random } = floats;
-    const mode = random.pick(this.#host.modes);
+    const mode = random.pick(this.host.modes);
     const writer = new ProgramWriter(mode, random, this.#shapes, () => DEFAULT_RIP);
     writer.writeProgram(3 + random.below(12), 1 + random.below(8));
     const flags = writer.openFlags;

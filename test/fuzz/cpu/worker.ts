@@ -45,7 +45,7 @@ await campaign.run(() => {
   return number;
 });
 
-const reducer = new Reducer(oracle, tiers);
+const reducer = new Reducer(host, oracle, tiers);
 const described: ReportedFailure[] = [];
 for (const failure of firstOfEachProgram(campaign.failures).slice(0, order.failuresReduced)) {
   const reduced = await reducer.reduce(failure);
