@@ -33,6 +33,7 @@ const valid: readonly FromVmMessage[] = [
   { kind: "inputTaken", connector: "com1", byteCount: 16 },
   { kind: "sample", sample },
   { kind: "screen", screen: undefined },
+  { kind: "textScreen", screen: undefined },
   {
     kind: "screen",
     screen: {
@@ -91,6 +92,7 @@ test("a message whose field is missing, or of another kind, is refused", () => {
     { kind: "inputTaken", connector: "com1", byteCount: 1e9 },
     { kind: "sample", sample: { ...sample, residentBytes: "3" } },
     { kind: "sample", sample: { ...sample, statistics: undefined } },
+    { kind: "textScreen", screen: { kind: "graphics" } },
     { kind: "screen", screen: { kind: "text", columns: 1e6, rows: 1, cells: new Uint8Array(2) } },
     { kind: "frame", update: "whole" },
     ...[

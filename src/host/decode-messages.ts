@@ -249,6 +249,7 @@ const messagesFromVm: Readonly<Record<FromVmMessage["kind"], Check>> = {
   }),
   sample: shape({ sample }),
   screen: shape({ screen: either(isUndefined, screen) }),
+  textScreen: shape({ screen: either(isUndefined, screen) }),
   screenshot: shape({ png: either(isUndefined, isBytes(SCREENSHOT_MAX_BYTES)) }),
   frame: shape({ update: either(isUndefined, frameUpdate) }),
   guestMemory: shape({ memory: either(isUndefined, guestMemory) }),

@@ -14,6 +14,7 @@ const kindsToVm = new Set<unknown>([
   "pressButton",
   "lookAtFrame",
   "takeScreenshot",
+  "readTextScreen",
   "setBalloon",
   "askGuestMemory",
   "measure",

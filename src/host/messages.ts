@@ -56,6 +56,8 @@ export type ToVmMessage =
   | { readonly kind: "pressButton"; readonly button: CaseButton }
   /** Asks for one "screenshot". */
   | { readonly kind: "takeScreenshot" }
+  /** Asks for one "textScreen". */
+  | { readonly kind: "readTextScreen" }
   /** Asks for one "frame": what has changed since the last one, or all of it. */
   | { readonly kind: "lookAtFrame"; readonly isWhole: boolean }
   /** The guest's balloon shall have this size. */
@@ -107,6 +109,8 @@ export type FromVmMessage =
   | { readonly kind: "screen"; readonly screen: TextScreen | undefined }
   /** A PNG file; undefined when the machine has no display. */
   | { readonly kind: "screenshot"; readonly png: Uint8Array | undefined }
+  /** Undefined when the screen shows no text: graphics, or nothing. */
+  | { readonly kind: "textScreen"; readonly screen: TextScreen | undefined }
   /** Undefined when the machine has no display. */
   | { readonly kind: "frame"; readonly update: FrameUpdate | undefined }
   /** Undefined when the machine has no balloon. */

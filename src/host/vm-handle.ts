@@ -81,6 +81,7 @@ export class VmHandle {
   /** The text screen whenever it has changed; undefined when there is none to show. */
   readonly screens = new Listeners<TextScreen | undefined>();
   readonly #screenshots = new Listeners<Uint8Array | undefined>();
+  readonly #textScreens = new Listeners<TextScreen | undefined>();
   readonly #guestMemories = new Listeners<GuestMemory | undefined>();
   /** What the VM has to say about the code of its kernel, once. */
   readonly codeProfiles = new Listeners<CodeProfileFinding>();
@@ -235,6 +236,11 @@ export class VmHandle {
     return await this.#next(this.#screenshots, { kind: "takeScreenshot" });
   }
 
+  /** The text screen of now; undefined when it shows no text, and when the VM has ended. */
+  async readTextScreen(): Promise<TextScreen | undefined> {
+    return await this.#next(this.#textScreens, { kind: "readTextScreen" });
+  }
+
   /** Asks the guest to leave so much of its memory unused; without a balloon nothing comes of it. */
   setBalloon(sizeBytes: number): void {
     this.#link.send({ kind: "setBalloon", sizeBytes });
@@ -383,6 +389,9 @@ export class VmHandle {
         break;
       case "screenshot":
         this.#screenshots.emit(message.png);
+        break;
+      case "textScreen":
+        this.#textScreens.emit(message.screen);
         break;
       case "frame":
         this.#frame(message.update);

@@ -102,6 +102,11 @@ export class VmServer {
       case "takeScreenshot":
         await this.#takeScreenshot();
         break;
+      case "readTextScreen":
+        // The end is the last that is said.
+        if (this.#vm?.state !== "ended")
+          this.#parts.send({ kind: "textScreen", screen: this.#vm?.textScreen() });
+        break;
       case "lookAtFrame":
         this.#lookAtFrame(message.isWhole);
         break;

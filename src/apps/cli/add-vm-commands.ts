@@ -2,6 +2,7 @@
 
 import { Argument, Option } from "commander";
 import type { Command } from "commander";
+import type { ScreenshotFormat } from "../../host/index.ts";
 import type { VmListFormat } from "./vm-commands.ts";
 
 type Finish = (status: number) => void;
@@ -9,6 +10,8 @@ type Finish = (status: number) => void;
 /** The name of the argument whose values are names of running VMs: completion looks for them. */
 export const RUNNING_VM = "VM";
 const LIST_FORMATS: readonly VmListFormat[] = ["table", "json"];
+
+const SCREENSHOT_FORMATS: readonly ScreenshotFormat[] = ["png", "text"];
 
 const BUTTONS = ["power", "sleep"] as const;
 
@@ -33,10 +36,19 @@ export function addVmCommands(program: Command, finish: Finish): void {
   program
     .command("screenshot")
     .summary("save what a running VM's screen shows")
-    .description("Writes what the screen of a running VM shows now, text or graphics, as a PNG file.")
+    .description(
+      "Writes what the screen of a running VM shows now: a picture into a PNG file, or\n" +
+        "the characters of a text screen, in UTF-8, into a text file or to standard\n" +
+        "output.",
+    )
     .addArgument(vm())
-    .argument("<FILE>", "the PNG file")
-    .action(async (name: string, file: string) => finish(await (await load()).takeScreenshot(name, file)));
+    .argument("[FILE]", "NAME.png, NAME.txt, or - for standard output", "-")
+    .addOption(
+      new Option("--format <FORMAT>", "what FILE gets, whatever its name").choices(SCREENSHOT_FORMATS),
+    )
+    .action(async (name: string, file: string, { format }: { readonly format?: ScreenshotFormat }) =>
+      finish(await (await load()).takeScreenshot(name, file, format)),
+    );
   program
     .command("type")
     .summary("type a text on a running VM's keyboard")

@@ -51,6 +51,7 @@ test("bash completes commands, options and their values", () => {
   assert.deepEqual(offered("typevisor demo lin"), ["linux-amd64"]);
   assert.deepEqual(offered("typevisor completion f"), ["fish"]);
   assert.deepEqual(offered("typevisor press vm pow"), ["power"]);
+  assert.deepEqual(offered("typevisor screenshot --format "), ["png", "text"]);
 });
 
 test("names of running VMs are offered where one is wanted, and nowhere else", async () => {

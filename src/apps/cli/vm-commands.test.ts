@@ -61,6 +61,39 @@ test("a VM is listed, looked at, typed at and stopped by its name", async () => 
   });
 });
 
+test("a text screen is saved as text, or printed; a screen of graphics says that it has none", async () => {
+  const run = (name: string, script: string) =>
+    start("run", "--kernel", folder.kernel, "--append", `${script} say:up| shell`, "--name", name);
+  const vms = [run("text", "screen:Testing"), run("graphics", "")];
+  await Promise.all(vms.map((vm) => Promise.race([once(vm.child.stdout, "data"), vm.ended])));
+  const path = (name: string) => join(folder.path, name);
+  const [printed, dash, saved, asText, asPng, unknown, none] = await Promise.all([
+    typevisor("screenshot", "text"),
+    typevisor("screenshot", "text", "-"),
+    typevisor("screenshot", "text", path("screen.TXT")),
+    typevisor("screenshot", "text", path("screen"), "--format", "text"),
+    typevisor("screenshot", "text", path("picture"), "--format", "png"),
+    typevisor("screenshot", "text", path("screen.jpg")),
+    typevisor("screenshot", "graphics"),
+  ]);
+  assert.match(printed.stdout, /^Testing\n(?:[^\n]*\n)*$/);
+  assert.deepEqual([printed.status, printed.stderr], [0, ""]);
+  assert.deepEqual(dash, printed);
+  assert.deepEqual([saved, asText, asPng], [DONE, DONE, DONE]);
+  for (const file of ["screen.TXT", "screen"])
+    assert.equal(readFileSync(path(file), "utf8"), printed.stdout, file);
+  assert.deepEqual([...readFileSync(path("picture")).subarray(0, 4)], [0x89, 0x50, 0x4e, 0x47]);
+  assert.deepEqual([unknown.status, unknown.stdout], [1, ""]);
+  assert.match(
+    unknown.stderr,
+    /^typevisor: The name of the file .*screen\.jpg ends neither in \.png, for a picture, nor in \.txt, for text; --format says/,
+  );
+  assert.deepEqual([none.status, none.stdout], [1, ""]);
+  assert.match(none.stderr, /^typevisor: The screen of the VM graphics shows no text now: .*\.png gets its/);
+  await Promise.all(["text", "graphics"].map((name) => typevisor("stop", name)));
+  await Promise.all(vms.map(({ ended }) => ended));
+});
+
 test("what a keyboard cannot type is said before any VM is asked", async () => {
   const [text, key] = await Promise.all([
     typevisor("type", "none", "é"),

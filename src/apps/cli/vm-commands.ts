@@ -6,7 +6,7 @@
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { unwrap } from "../../base/index.ts";
-import type { ControlReply, ControlRequest } from "../../host/index.ts";
+import type { ControlReply, ControlRequest, ScreenshotFormat } from "../../host/index.ts";
 import { chordInputs, KEY_INPUTS_MAX, textInput, VM_SETTINGS } from "../../vmm/index.ts";
 import { callVm, listVms } from "../running-vms/call-vm.ts";
 import type { ListedVm } from "../running-vms/call-vm.ts";
@@ -27,16 +27,38 @@ export async function commandVm(name: string, request: ControlRequest): Promise<
   return await ask(name, request, () => Promise.resolve(undefined));
 }
 
-export async function takeScreenshot(name: string, file: string): Promise<number> {
-  return await ask(name, { command: "screenshot" }, async (reply) => {
+/** The file that is standard output. */
+const STANDARD_OUTPUT = "-";
+
+/** `asked` is the format if one was asked for; otherwise the name of the file says it. */
+export async function takeScreenshot(
+  name: string,
+  file: string,
+  asked: ScreenshotFormat | undefined,
+): Promise<number> {
+  const format = asked ?? formatOf(file);
+  if (format === undefined)
+    return refuse(
+      `The name of the file ${file} ends neither in .png, for a picture, nor in .txt, for text; --format says which it is.`,
+    );
+  if (format === "png" && file === STANDARD_OUTPUT && process.stdout.isTTY)
+    return refuse("A terminal cannot show a picture: name a file that ends in .png.");
+  return await ask(name, { command: "screenshot", format }, async (reply) => {
     try {
-      if (reply.kind === "picture") await writeFile(file, reply.png);
+      if (reply.kind !== "screenshot") return undefined;
+      if (file === STANDARD_OUTPUT) process.stdout.write(reply.file);
+      else await writeFile(file, reply.file);
       return undefined;
     } catch (thrown) {
       const reason = thrown instanceof Error ? thrown.message : String(thrown);
       return `The file ${file} cannot be written: ${reason}.`;
     }
   });
+}
+
+function formatOf(file: string): ScreenshotFormat | undefined {
+  if (file === STANDARD_OUTPUT || /\.txt$/i.test(file)) return "text";
+  return /\.png$/i.test(file) ? "png" : undefined;
 }
 
 export async function typeText(name: string, words: readonly string[]): Promise<number> {

@@ -137,6 +137,9 @@ test("a reset starts the guest anew", async () => {
 test("the text screen can be waited for", async () => {
   await using vm = await startScript("screen:Testing shell");
   assert.equal(await vm.waitForScreen("Testing", { timeoutMs: 5000 }), "Testing");
+  assert.match(await vm.screenText(), /^Testing\n/);
+  await vm.stop();
+  await assert.rejects(vm.screenText(), { name: "VmError", code: "ended" });
 });
 
 test("a screenshot is a PNG file, and that of a VM that has ended an error", async () => {
@@ -145,6 +148,10 @@ test("a screenshot is a PNG file, and that of a VM that has ended an error", asy
   const [first, second] = await Promise.all([vm.screenshot(), vm.screenshot()]);
   assert.deepEqual([...first.subarray(0, 4)], [0x89, 0x50, 0x4e, 0x47]);
   assert.deepEqual(second, first);
+  await assert.rejects(vm.screenText(), {
+    ...{ name: "VmError", code: "wrong-state" },
+    message: /^The screen of the VM \S+ shows no text now: .* screenshot\(\) has its picture\.$/,
+  });
   await vm.stop();
   await assert.rejects(vm.screenshot(), { name: "VmError" });
 });

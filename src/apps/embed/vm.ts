@@ -3,7 +3,7 @@
 import { waitForScreen, waitForSerial } from "../../host/index.ts";
 import type { VmEnding, VmHandle, VmSample } from "../../host/index.ts";
 import { nodeScheduling } from "../../platform/node/index.ts";
-import { parseVmDefinition, PRINTER_CONNECTOR, VM_SETTINGS } from "../../vmm/index.ts";
+import { parseVmDefinition, PRINTER_CONNECTOR, textLines, VM_SETTINGS } from "../../vmm/index.ts";
 import type {
   CaseButton,
   Connector,
@@ -130,6 +130,18 @@ export class Vm implements AsyncDisposable {
     const png = await this.#handle.screenshot();
     if (png === undefined) throw new VmError("ended", `The VM ${this.name} has ended: its screen is off.`);
     return png;
+  }
+
+  /** The characters of the text screen, a line for each row without trailing blanks; an error while it shows no text. */
+  async screenText(): Promise<string> {
+    const screen = await this.#handle.readTextScreen();
+    if (screen !== undefined) return textLines(screen).join("\n");
+    if (this.state === "ended")
+      throw new VmError("ended", `The VM ${this.name} has ended: its screen is off.`);
+    throw new VmError(
+      "wrong-state",
+      `The screen of the VM ${this.name} shows no text now: it is in a graphics mode, or off; screenshot() has its picture.`,
+    );
   }
 
   /**

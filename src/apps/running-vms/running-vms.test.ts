@@ -58,9 +58,9 @@ test("a VM is reached by its name until it has gone", async () => {
   assert.equal(vm.state, "paused");
   const refused = { code: "wrong-state", message: "The VM worker is paused: it cannot be told to pause." };
   assert.deepEqual(await ask("worker", { command: "pause" }), { kind: "error", error: refused });
-  const picture = await ask("worker", { command: "screenshot" });
-  assert.ok(picture.kind === "picture");
-  assert.deepEqual([...picture.png.subarray(0, 4)], [0x89, 0x50, 0x4e, 0x47]);
+  const picture = await ask("worker", { command: "screenshot", format: "png" });
+  assert.ok(picture.kind === "screenshot");
+  assert.deepEqual([...picture.file.subarray(0, 4)], [0x89, 0x50, 0x4e, 0x47]);
   const inputs = [{ kind: "key", key: "Enter" }] as const;
   assert.deepEqual(await ask("worker", { command: "keys", inputs }), { kind: "done" });
   assert.match(await problem("workre", { command: "stop" }), /named "workre"; did you mean worker\?$/);

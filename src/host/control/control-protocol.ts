@@ -1,6 +1,6 @@
 /**
  * What commands such as `typevisor stop NAME` say to the process that runs a VM: one request, a line of JSON, and its reply, a
- * line of JSON and, for a picture, so many bytes behind it. Both ends believe nothing and bound everything: the other one may
+ * line of JSON and, for a screenshot, so many bytes behind it. Both ends believe nothing and bound everything: the other one may
  * be another version, or no Typevisor at all.
  */
 
@@ -9,10 +9,13 @@ import type { OperatorError } from "../../base/index.ts";
 import type { CaseButton, KeyInput, MediumChange, VmState } from "../../vmm/index.ts";
 import { decodeReplyHeader } from "./decode-control.ts";
 
+/** What is kept of a screen: its picture, or its characters as UTF-8, a line for each row. */
+export type ScreenshotFormat = "png" | "text";
+
 export type ControlRequest =
   | { readonly command: "describe" }
   | { readonly command: "pause" | "resume" | "reset" | "stop" }
-  | { readonly command: "screenshot" }
+  | { readonly command: "screenshot"; readonly format: ScreenshotFormat }
   | { readonly command: "press"; readonly button: CaseButton }
   | { readonly command: "keys"; readonly inputs: readonly KeyInput[] }
   /** Paths are absolute: the VM's process runs in a folder of its own. */
@@ -35,11 +38,12 @@ export type ControlReply =
   | { readonly kind: "done" }
   | { readonly kind: "error"; readonly error: OperatorError }
   | { readonly kind: "description"; readonly description: VmDescription }
-  | { readonly kind: "picture"; readonly png: Uint8Array };
+  /** A file's contents, in the format that was asked for. */
+  | { readonly kind: "screenshot"; readonly file: Uint8Array };
 
 /** The line of a reply. */
 export type ReplyHeader =
-  Exclude<ControlReply, { kind: "picture" }> | { readonly kind: "picture"; readonly byteCount: number };
+  Exclude<ControlReply, { kind: "screenshot" }> | { readonly kind: "screenshot"; readonly byteCount: number };
 
 /** A line, its end included. */
 export const CONTROL_LINE_MAX_BYTES = 64 * KiB;
@@ -53,9 +57,9 @@ export function encodeRequest(request: ControlRequest): Uint8Array {
 /** The reply in pieces, to be sent one after the other. */
 export function encodeReply(reply: ControlReply): readonly Uint8Array[] {
   const encoder = new TextEncoder();
-  if (reply.kind !== "picture") return [encoder.encode(`${JSON.stringify(reply)}\n`)];
-  const { png } = reply;
-  return [encoder.encode(`${JSON.stringify({ kind: reply.kind, byteCount: png.length })}\n`), png];
+  if (reply.kind !== "screenshot") return [encoder.encode(`${JSON.stringify(reply)}\n`)];
+  const { kind, file } = reply;
+  return [encoder.encode(`${JSON.stringify({ kind, byteCount: file.length })}\n`), file];
 }
 
 /** The first line of what arrives in chunks. */
@@ -79,25 +83,25 @@ export class LineReader {
 /** Puts a reply together from chunks. */
 export class ReplyReader {
   readonly #line = new LineReader();
-  #picture: Uint8Array | undefined;
+  #file: Uint8Array | undefined;
   #count = 0;
 
   /** The reply once it is whole; "more" before, "nonsense" when it is none. */
   push(chunk: Uint8Array): ControlReply | "more" | "nonsense" {
-    if (this.#picture !== undefined) return this.#fill(this.#picture, chunk);
+    if (this.#file !== undefined) return this.#fill(this.#file, chunk);
     const found = this.#line.push(chunk);
     if (found === "more") return "more";
     const header = found === "too-long" ? undefined : decodeReplyHeader(found.line);
     if (found === "too-long" || header === undefined) return "nonsense";
-    if (header.kind !== "picture") return header;
-    this.#picture = new Uint8Array(header.byteCount);
-    return this.#fill(this.#picture, found.rest);
+    if (header.kind !== "screenshot") return header;
+    this.#file = new Uint8Array(header.byteCount);
+    return this.#fill(this.#file, found.rest);
   }
 
-  #fill(picture: Uint8Array, chunk: Uint8Array): ControlReply | "more" | "nonsense" {
-    if (this.#count + chunk.length > picture.length) return "nonsense";
-    picture.set(chunk, this.#count);
+  #fill(file: Uint8Array, chunk: Uint8Array): ControlReply | "more" | "nonsense" {
+    if (this.#count + chunk.length > file.length) return "nonsense";
+    file.set(chunk, this.#count);
     this.#count += chunk.length;
-    return this.#count === picture.length ? { kind: "picture", png: picture } : "more";
+    return this.#count === file.length ? { kind: "screenshot", file } : "more";
   }
 }

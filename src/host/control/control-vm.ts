@@ -1,9 +1,10 @@
 /** The VM's side of the control protocol: carries out a request on a VM's handle. */
 
 import { NS_PER_S, OperatorFault } from "../../base/index.ts";
+import { textLines } from "../../vmm/index.ts";
 import type { Scheduling, VmDefinition } from "../../vmm/index.ts";
 import type { VmHandle } from "../vm-handle.ts";
-import type { ControlReply, ControlRequest, VmDescription } from "./control-protocol.ts";
+import type { ControlReply, ControlRequest, ScreenshotFormat, VmDescription } from "./control-protocol.ts";
 import { decodeRequest } from "./decode-control.ts";
 
 export interface ControlledVm {
@@ -40,12 +41,8 @@ async function carryOut(controlled: ControlledVm, request: ControlRequest): Prom
     case "stop":
       await vm[request.command]();
       return { kind: "done" };
-    case "screenshot": {
-      const png = await vm.screenshot();
-      return png === undefined
-        ? errorReply("no-picture", `The VM ${vm.name} has no screen, or has ended.`)
-        : { kind: "picture", png };
-    }
+    case "screenshot":
+      return await takeScreenshot(vm, request.format);
     case "keys":
       vm.giveInput(request.inputs);
       return { kind: "done" };
@@ -56,6 +53,23 @@ async function carryOut(controlled: ControlledVm, request: ControlRequest): Prom
       await vm.changeMedium(request.drive, request.change);
       return { kind: "done" };
   }
+}
+
+async function takeScreenshot(vm: VmHandle, format: ScreenshotFormat): Promise<ControlReply> {
+  if (format === "png") {
+    const file = await vm.screenshot();
+    return file === undefined
+      ? errorReply("no-picture", `The VM ${vm.name} has no screen, or has ended.`)
+      : { kind: "screenshot", file };
+  }
+  const screen = await vm.readTextScreen();
+  if (screen === undefined)
+    return errorReply(
+      "no-text",
+      `The screen of the VM ${vm.name} shows no text now: it is in a graphics mode, or off. A file whose name ends in .png gets its picture.`,
+    );
+  const lines = textLines(screen).map((line) => `${line}\n`);
+  return { kind: "screenshot", file: new TextEncoder().encode(lines.join("")) };
 }
 
 function describe({ vm, scheduling, startedAtNs }: ControlledVm): VmDescription {

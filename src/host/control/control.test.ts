@@ -20,7 +20,8 @@ test("requests arrive as they were sent", () => {
   const sent: ControlRequest[] = [
     { command: "describe" },
     { command: "stop" },
-    { command: "screenshot" },
+    { command: "screenshot", format: "png" },
+    { command: "screenshot", format: "text" },
     { command: "press", button: "power" },
     {
       command: "media",
@@ -55,6 +56,8 @@ test("what is no request is refused, at the limits too", () => {
   assert.equal(decoded({ command: "keys", inputs: keys(KEY_INPUTS_MAX + 1) }), undefined);
   assert.equal(decoded({ command: "keys", inputs: [{ kind: "key", key: "AnyKey" }] }), undefined);
   assert.equal(decoded({ command: "press", button: "turbo" }), undefined);
+  assert.equal(decoded({ command: "screenshot" }), undefined);
+  assert.equal(decoded({ command: "screenshot", format: "gif" }), undefined);
   assert.equal(decoded({ command: "media", drive: "cdrom0", change: { kind: "eject" } }), undefined);
   assert.equal(decoded({ command: "media", change: { kind: "eject", isForced: true } }), undefined);
   assert.equal(decoded({ command: "keys", inputs: [{ kind: "hold", key: "Enter" }] }), undefined);
@@ -83,8 +86,8 @@ const replies: ControlReply[] = [
       media: [{ name: "cdrom0", file: null }],
     },
   },
-  { kind: "picture", png: Uint8Array.of(1, 0x0a, 3) },
-  { kind: "picture", png: new Uint8Array(0) },
+  { kind: "screenshot", file: Uint8Array.of(1, 0x0a, 3) },
+  { kind: "screenshot", file: new Uint8Array(0) },
 ];
 
 /** Byte by byte. */
@@ -104,7 +107,7 @@ test("replies arrive as they were sent, byte by byte and at once", () => {
   }
 });
 
-test("what is no reply is nonsense: unknown kinds, wrong fields, pictures beyond the limit or their length", () => {
+test("what is no reply is nonsense: unknown kinds, wrong fields, files beyond the limit or their length", () => {
   const reader = (line: string): unknown => new ReplyReader().push(bytes(`${line}\n`));
   for (const line of [
     "",
@@ -114,8 +117,8 @@ test("what is no reply is nonsense: unknown kinds, wrong fields, pictures beyond
     '{"kind":"description"}',
   ])
     assert.equal(reader(line), "nonsense", line);
-  assert.equal(reader(`{"kind":"picture","byteCount":${SCREENSHOT_MAX_BYTES}}`), "more");
-  assert.equal(reader(`{"kind":"picture","byteCount":${SCREENSHOT_MAX_BYTES + 1}}`), "nonsense");
-  assert.equal(reader('{"kind":"picture","byteCount":-1}'), "nonsense");
-  assert.equal(new ReplyReader().push(bytes('{"kind":"picture","byteCount":1}\nxy')), "nonsense");
+  assert.equal(reader(`{"kind":"screenshot","byteCount":${SCREENSHOT_MAX_BYTES}}`), "more");
+  assert.equal(reader(`{"kind":"screenshot","byteCount":${SCREENSHOT_MAX_BYTES + 1}}`), "nonsense");
+  assert.equal(reader('{"kind":"screenshot","byteCount":-1}'), "nonsense");
+  assert.equal(new ReplyReader().push(bytes('{"kind":"screenshot","byteCount":1}\nxy')), "nonsense");
 });

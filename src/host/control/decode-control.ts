@@ -44,7 +44,7 @@ const requests: Readonly<Record<ControlRequest["command"], Check>> = {
   resume: noMore,
   reset: noMore,
   stop: noMore,
-  screenshot: noMore,
+  screenshot: shape({ format: oneOf("png", "text") }),
   press: shape({ button: oneOf("power", "sleep") }),
   media: shape({ drive: isText, change: mediumChange }),
   keys: shape({ inputs: listUpTo(KEY_INPUTS_MAX, keyInput) }),
@@ -72,7 +72,7 @@ const replies: Readonly<Record<ControlReply["kind"], Check>> = {
       media: listUpTo(MEDIA_MAX, shape({ name: isText, file: either(oneOf(null), isText) })),
     }),
   }),
-  picture: shape({ byteCount: (value) => isCount(value) && Number(value) <= SCREENSHOT_MAX_BYTES }),
+  screenshot: shape({ byteCount: (value) => isCount(value) && Number(value) <= SCREENSHOT_MAX_BYTES }),
 };
 
 /** Undefined when the line begins no reply. */

@@ -7,7 +7,7 @@ export {
   LineReader,
   ReplyReader,
 } from "./control-protocol.ts";
-export type { ControlReply, ControlRequest, VmDescription } from "./control-protocol.ts";
+export type { ControlReply, ControlRequest, ScreenshotFormat, VmDescription } from "./control-protocol.ts";
 export { decodeRequest } from "./decode-control.ts";
 export { answerLine } from "./control-vm.ts";
 export type { ControlledVm } from "./control-vm.ts";
