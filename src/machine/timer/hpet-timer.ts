@@ -48,7 +48,8 @@ export interface HpetTimerConfig {
   readonly routeMask: number;
   readonly timers: Timers;
   readonly counter: () => bigint;
-  readonly nsAtCounter: (value: bigint) => number;
+  /** Guest time when the counter has counted so many more. */
+  readonly nsAfter: (ticks: bigint) => number;
   readonly isCounting: () => boolean;
   /** The line for a route; undefined when it leads nowhere. */
   readonly output: (route: number) => IrqLine | undefined;
@@ -117,9 +118,8 @@ export class HpetTimer implements RegisterHooks<typeof REGISTERS> {
       return;
     }
     this.#drive();
-    const counter = this.#config.counter();
-    const distance = this.#wrap(this.#comparator - counter);
-    const deadlineNs = this.#config.nsAtCounter(counter + distance);
+    const distance = this.#wrap(this.#comparator - this.#config.counter());
+    const deadlineNs = this.#config.nsAfter(distance);
     if (deadlineNs < FAR_NS) this.#timer = this.#config.timers.schedule(deadlineNs, () => this.#match());
   }
 
@@ -228,9 +228,8 @@ export class HpetTimer implements RegisterHooks<typeof REGISTERS> {
   }
 
   #scheduleNextTurn(): Timer | undefined {
-    const counter = this.#config.counter();
-    const distance = this.#wrap(this.#comparator - counter) || 1n << (this.#is32 ? 32n : 64n);
-    const deadlineNs = this.#config.nsAtCounter(counter + distance);
+    const distance = this.#wrap(this.#comparator - this.#config.counter()) || 1n << (this.#is32 ? 32n : 64n);
+    const deadlineNs = this.#config.nsAfter(distance);
     return deadlineNs < FAR_NS ? this.#config.timers.schedule(deadlineNs, () => this.#match()) : undefined;
   }
 

@@ -107,6 +107,21 @@ test("a 32-bit comparator set in the past waits for the counter to come round", 
   assert.equal(timers.nextDeadlineNs(), (2 ** 32 + 10) * 10);
 });
 
+test("a counter that has come round beyond 64 bits matches on time", () => {
+  write(0xf0, 0xffff_ff00);
+  write(0xf4, 0xffff_ffff);
+  write(0x10, ENABLE);
+  advanceTo(3000);
+  assert.deepEqual([read(0xf0), read(0xf4)], [44, 0]);
+  write(timer(0) + 8, 100);
+  write(timer(0) + 0xc, 0);
+  write(timer(0), INTERRUPT | (16 << 9));
+  advanceTo(3559);
+  assert.equal(inputs[16]?.edges, 0);
+  advanceTo(3560);
+  assert.equal(inputs[16]?.edges, 1);
+});
+
 test("in legacy replacement mode timer 0 is IRQ 0 and timer 1 is IRQ 8, and the 8254 and the RTC are silent", () => {
   hpet.pitOutput.set(true);
   assert.equal(irq0.level, true);

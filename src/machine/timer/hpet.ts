@@ -91,7 +91,7 @@ export class Hpet implements Device, MmioHandler, RegisterHooks<typeof REGISTERS
         routeMask,
         timers: config.timers,
         counter: () => this.#counter(),
-        nsAtCounter: (value) => this.#nsAtCounter(value),
+        nsAfter: (ticks) => nsAtTicks(this.#ticks() + Number(ticks), HPET_HZ),
         isCounting: () => this.#isCounting,
         output: (route) => (this.#isLegacy ? this.#legacy[index]?.replacement : undefined) ?? routes[route],
       });
@@ -210,17 +210,17 @@ export class Hpet implements Device, MmioHandler, RegisterHooks<typeof REGISTERS
   }
 
   #countedAt(): bigint {
-    return BigInt.asUintN(64, BigInt(ticksAtNs(this.#clock.nowNs(), HPET_HZ)) + this.#offset);
+    return BigInt.asUintN(64, BigInt(this.#ticks()) + this.#offset);
   }
 
   #setCounter(value: bigint): void {
     this.#halted = value;
-    this.#offset = value - BigInt(ticksAtNs(this.#clock.nowNs(), HPET_HZ));
+    this.#offset = value - BigInt(this.#ticks());
   }
 
-  /** The guest time at which the counter, not wrapped, reaches `value`. */
-  #nsAtCounter(value: bigint): number {
-    return nsAtTicks(Number(value - this.#offset), HPET_HZ);
+  /** Of guest time. */
+  #ticks(): number {
+    return ticksAtNs(this.#clock.nowNs(), HPET_HZ);
   }
 }
 
