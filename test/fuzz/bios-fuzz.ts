@@ -8,6 +8,7 @@ import { MiB } from "../../src/base/index.ts";
 import { MemoryDisk } from "../../src/block/index.ts";
 import { FirmwareBench } from "../../src/machine/firmware/testing.ts";
 import { Random } from "../oracle/index.ts";
+import { assertBelowLimits } from "./memory-use.ts";
 
 const CALLS = 400;
 /** A string of 64 Ki characters scrolls the screen hundreds of times. */
@@ -93,6 +94,7 @@ export async function fuzzBios(seed: number, count: number): Promise<number> {
         const tookMs = performance.now() - startMs;
         assert.ok(tookMs < CALL_MAX_MS, `a call took ${tookMs.toFixed(0)} ms`);
       }
+      assertBelowLimits("the built-in BIOS");
     } catch (error) {
       throw new Error(`bios, seed ${String(next)}`, { cause: error });
     }

@@ -1,31 +1,22 @@
 /**
  * Board fuzz: random port, MMIO and MSR accesses of all sizes, mostly to addresses where devices are, with time that
- * passes in odd steps and serial input. Nothing throws, nothing takes long, timers stay few, and a board restored from
- * another one's saved state saves the same.
+ * passes in odd steps and serial input. Nothing throws, nothing takes long, timers stay few, memory comes to rest, and a board
+ * restored from another one's saved state saves the same.
  */
 import assert from "node:assert/strict";
-import { KiB, ManualClock, MiB, TimerQueue, unwrap } from "../../src/base/index.ts";
-import { RamDma } from "../../src/hw/index.ts";
 import type { MachineBus } from "../../src/hw/index.ts";
-import { createGuestRam } from "../../src/memory/index.ts";
-import { RecordedLink } from "../../src/net/testing.ts";
-import { CONNECTORS, NETWORK_CARD_MODELS, SLOT_MEMORY_BYTES } from "../../src/machine/pc/index.ts";
-import { createBoard } from "../../src/machine/pc/testing.ts";
+import { CONNECTORS } from "../../src/machine/pc/index.ts";
 import { Random } from "../oracle/index.ts";
+import { boardRanges, build, PORT_COUNT } from "./board-machine.ts";
+import type { Machine, Range } from "./board-machine.ts";
+import { assertBelowLimits, assertComesToRest } from "./memory-use.ts";
 
 const STEPS = 20_000;
 const STEP_MAX_MS = 2000;
 const TIMERS_MAX = 64;
-const ROM = new Uint8Array(64 * KiB).fill(0x90);
-/** Right below the ROM, at FFFEE000. */
-const FLASH_BYTES = 8 * KiB;
 const SIZES = [1, 2, 4] as const;
-const PORTS = [0x00, 0x08, 0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x80, 0x88, 0x92, 0xa0, 0xa1, 0xb2, 0xc0, 0xd0, 0x170, 0x1ce, 0x1cf, 0x1f0, 0x2e8, 0x2f8, 0x376, 0x378, 0x3e8, 0x3c0, 0x3c4, 0x3ce, 0x3d4, 0x3f0, 0x3f8, 0x402, 0x4d0, 0x510, 0x600, 0x700, 0xcf8, 0xcfc, 0xc000, 0xc020, 0xc028, 0xc030, 0xc040, 0xc050, 0xc060, 0xc080, 0xc090, 0xc0a0, 0xc0c0] as const; // prettier-ignore
-const MMIO = [
-  0xa0000, 0xb8000, 0xc0000, 0xd4000, 0xeff00, 0xffff0, 0xc1000000, 0xc1004000, 0xc1007000, 0xc1008000,
-  0xc100b000, 0xc100c000, 0xc100f000, 0xc1010000, 0xc1014000, 0xc1017000, 0xfec00000, 0xfec00010, 0xfed00000,
-  0xfed00100, 0xfee00000, 0xfee00300, 0xfffee000, 0xfffeeff8, 0xfffefff0,
-] as const;
+/** Of a large range most accesses go to the beginning. */
+const NEAR_BYTES = 0x400;
 /** Base address register 0 of the watchdog, for CONFIG_ADDRESS. */
 const WATCHDOG_BAR = 0x8000e810;
 /** Where the power-on self-test puts it, as long as nothing has moved it. */
@@ -34,54 +25,15 @@ const SMBUS_PORT = 0x700;
 const FUNCTIONS = [0x00, 0x08, 0x09, 0x0b, 0x10, 0x18, 0x20, 0x28, 0xe8] as const;
 const MSRS = [0x1b, 0x6e0, 0x11, 0x12, 0x4b564d00, 0x4b564d01, 0x800, 0x40000000] as const;
 
-/** With the machine as a POST leaves it, or as firmware in ROM finds it. */
-function build(hasFirmware: boolean) {
-  const slotMemoryBytes = SLOT_MEMORY_BYTES + ROM.length + FLASH_BYTES;
-  const ram = unwrap(createGuestRam({ sizeBytes: 4 * MiB, reservedPrefixBytes: 0, slotMemoryBytes }));
-  const variables = { contents: new Uint8Array(FLASH_BYTES), write: () => undefined };
-  const clock = new ManualClock();
-  const timers = new TimerQueue();
-  const board = createBoard({
-    ram,
-    dma: new RamDma(ram, () => undefined),
-    clock,
-    timers,
-    pins: {
-      interrupt: { set: () => undefined },
-      raiseNmi: () => undefined,
-      setA20: () => undefined,
-      setTaskPriority: () => undefined,
-      setMemorySlot: () => undefined,
-      memoryWritten: () => undefined,
-    },
-    events: {
-      powerOff: () => undefined,
-      reset: () => undefined,
-      debugExit: () => undefined,
-      firmwareCall: () => undefined,
-      serialOutput: () => true,
-    },
-    wallClockNs: () => 1_800_000_000_000_000_000n + BigInt(Math.floor(clock.nowNs())),
-    hasDebugExit: true,
-    hasDebugConsole: true,
-    serialPortCount: 4,
-    hasParallelPort: true,
-    ...(hasFirmware ? { firmware: { image: ROM, vgaBios: undefined, variables, bootOrder: ["disk"] } } : {}),
-    drives: [],
-    virtio: { devices: ["virtio-rng", "virtio-console", "virtio-balloon"], offersPacked: true },
-    watchdogAction: "reset",
-    networkCards: NETWORK_CARD_MODELS.map((model, index) => ({
-      model,
-      macAddress: Uint8Array.of(2, 0, 0, 0, 0, 1 + index),
-      link: new RecordedLink(),
-    })),
-    entropy: (byteCount) => new Uint8Array(byteCount),
-  });
-  board.reset();
-  return { board, clock, timers };
-}
-
-type Machine = ReturnType<typeof build>;
+/** Those of boards with and without firmware, which have different devices. */
+const RANGES = [false, true]
+  .flatMap((hasFirmware) => boardRanges(build(hasFirmware)))
+  .filter(
+    ({ space, base }, index, all) =>
+      index === all.findIndex((range) => range.space === space && range.base === base),
+  );
+const PORTS = RANGES.filter(({ space }) => space === "port");
+const MMIO = RANGES.filter(({ space }) => space === "mmio");
 
 const value = (random: Random): number =>
   Number(
@@ -98,53 +50,94 @@ const value = (random: Random): number =>
 const narrow = (bits: number, size: 1 | 2 | 4): number =>
   size === 4 ? bits : bits & ((1 << (8 * size)) - 1);
 
-function step({ board, clock, timers }: Machine, random: Random): void {
-  const { bus } = board;
+/** Mostly near the beginning, sometimes anywhere or at the end. */
+function addressIn({ base, lengthBytes }: Range, random: Random): number {
+  switch (random.below(8)) {
+    case 0:
+      return base + random.below(lengthBytes);
+    case 1:
+      return base + lengthBytes - 1 - random.below(Math.min(lengthBytes, 8));
+    case 2:
+      return base + random.below(Math.min(lengthBytes, NEAR_BYTES));
+    default:
+      return base + (random.below(Math.min(lengthBytes, random.pick([0x10, NEAR_BYTES]))) & ~3);
+  }
+}
+
+function access({ board: { bus } }: Machine, random: Random, { space }: Range, address: number): void {
   const size = random.pick(SIZES);
-  const port =
-    random.below(20) === 0 ? random.below(0x10000) : (random.pick(PORTS) + random.below(8)) & 0xffff;
-  const gpa =
-    random.below(20) === 0
-      ? value(random)
-      : random.pick(MMIO) + random.below(random.pick([4, 0x100])) * 4 + random.below(2) * random.below(4);
+  const isRead = random.below(3) === 0;
+  if (space === "port") {
+    if (isRead) bus.readPort(address, size);
+    else bus.writePort(address, size, narrow(value(random), size));
+  } else if (isRead) {
+    bus.readMmio(address >>> 0, size);
+  } else {
+    bus.writeMmio(address >>> 0, size, narrow(value(random), size));
+  }
+}
+
+function passTime({ clock, timers }: Machine, random: Random): void {
+  clock.advance(random.pick([1, 100, 1000, 1_000_000, 1_000_000_000, 100_000_000_000]));
+  timers.runDue(clock.nowNs());
+  assert.ok(timers.size <= TIMERS_MAX, `${String(timers.size)} timers`);
+}
+
+function takeInterrupt({ board: { bus } }: Machine): void {
+  const vector = bus.acknowledgeInterrupt();
+  assert.ok(vector >= 0 && vector <= 255);
+}
+
+function useMsr({ board: { bus } }: Machine, random: Random): void {
+  if (random.below(2) === 0) bus.writeMsr(random.pick(MSRS), random.next64() >> BigInt(random.below(64)));
+  else bus.readMsr(random.pick(MSRS));
+}
+
+const serialInput = ({ board }: Machine, random: Random, connector = random.pick(CONNECTORS)): void =>
+  void board.serialInput(
+    Uint8Array.from({ length: random.below(64) }, () => random.below(256)),
+    connector,
+  );
+
+function configure({ board: { bus } }: Machine, random: Random): void {
+  const size = random.pick(SIZES);
+  const register = random.below(0x40) * 4;
+  bus.writePort(0xcf8, 4, (0x8000_0000 | (random.pick(FUNCTIONS) << 8) | register) >>> 0);
+  if (random.below(4) === 0) bus.readPort(0xcfc, 4);
+  else bus.writePort(0xcfc + random.below(4), size, narrow(value(random), size));
+}
+
+function step(machine: Machine, random: Random): void {
+  const { bus } = machine.board;
+  const isAnywhere = random.below(20) === 0;
   switch (random.below(14)) {
     case 0:
     case 1:
-      return void bus.readPort(port, size);
     case 2:
-    case 3:
+    case 3: {
+      const range = random.pick(PORTS);
+      const port = isAnywhere ? random.below(PORT_COUNT) : addressIn(range, random);
+      return access(machine, random, range, port);
+    }
     case 4:
-      return bus.writePort(port, size, narrow(value(random), size));
     case 5:
-      if (random.below(8) === 0)
-        return void board.serialInput(
-          Uint8Array.from({ length: random.below(64) }, () => random.below(256)),
-          random.pick(CONNECTORS),
-        );
-      return void bus.readMmio(gpa >>> 0, size);
-    case 6:
+    case 6: {
+      const range = random.pick(MMIO);
+      return access(machine, random, range, isAnywhere ? value(random) : addressIn(range, random));
+    }
     case 7:
-      return bus.writeMmio(gpa >>> 0, size, narrow(value(random), size));
+      return random.below(8) === 0 ? serialInput(machine, random) : useMsr(machine, random);
     case 8:
-      return void bus.writeMsr(random.pick(MSRS), random.next64() >> BigInt(random.below(64)));
-    case 9: {
-      const vector = bus.acknowledgeInterrupt();
-      return assert.ok(vector >= 0 && vector <= 255);
-    }
+      return useMsr(machine, random);
+    case 9:
+      return takeInterrupt(machine);
     case 10:
-      return void bus.readMsr(random.pick(MSRS));
-    case 11: {
-      const register = random.below(0x40) * 4;
-      bus.writePort(0xcf8, 4, (0x8000_0000 | (random.pick(FUNCTIONS) << 8) | register) >>> 0);
-      if (random.below(4) === 0) return void bus.readPort(0xcfc, 4);
-      return bus.writePort(0xcfc + random.below(4), size, narrow(value(random), size));
-    }
+    case 11:
+      return configure(machine, random);
     case 12:
       return random.below(2) === 0 ? feedWatchdog(bus, random) : useSmbus(bus, random);
     default:
-      clock.advance(random.pick([1, 100, 1000, 1_000_000, 1_000_000_000, 100_000_000_000]));
-      timers.runDue(clock.nowNs());
-      assert.ok(timers.size <= TIMERS_MAX, `${String(timers.size)} timers`);
+      return passTime(machine, random);
   }
 }
 
@@ -165,6 +158,40 @@ function useSmbus(bus: MachineBus, random: Random): void {
   bus.writePort(SMBUS_PORT + 2, 1, 0x40 | random.below(0x20));
 }
 
+/** What a guest does with each device, by its name; those that need more than an access of its registers with that. */
+function actions(machine: Machine, random: Random): ReadonlyMap<string, readonly (() => void)[]> {
+  const all = new Map<string, (() => void)[]>();
+  const add = (device: string, action: () => void): void =>
+    void all.set(device, [...(all.get(device) ?? []), action]);
+  for (const range of boardRanges(machine))
+    add(range.device, () => access(machine, random, range, addressIn(range, random)));
+  for (const connector of CONNECTORS) add(connector, () => serialInput(machine, random, connector));
+  add("piix4-smbus", () => useSmbus(machine.board.bus, random));
+  add("i6300esb", () => feedWatchdog(machine.board.bus, random));
+  add("kvmclock", () => useMsr(machine, random));
+  return all;
+}
+
+/**
+ * Shows that no device of a board takes more and more memory of the host, however long a guest goes on with it:
+ * `count` operations at a time. Throws what grows, by name; returns how many devices it looked at.
+ */
+export function fuzzBoardMemory(seed: number, count: number, machine = build(false)): number {
+  const random = new Random(seed);
+  const subjects = [...actions(machine, random)].map(([name, ofDevice]) => ({
+    name,
+    goOn: (times: number): void => {
+      for (let time = 0; time < times; time++) {
+        random.pick(ofDevice)();
+        if (time % 8 === 0) takeInterrupt(machine);
+        if (time % 16 === 0) passTime(machine, random);
+      }
+    },
+  }));
+  assertComesToRest(subjects, count);
+  return subjects.length;
+}
+
 /** Fuzzes `count` boards of seeds from `seed` on; throws the first failure with its seed. */
 export function fuzzBoard(seed: number, count: number): number {
   for (let next = seed; next < seed + count; next++) {
@@ -178,6 +205,7 @@ export function fuzzBoard(seed: number, count: number): number {
         const tookMs = performance.now() - start;
         assert.ok(tookMs < STEP_MAX_MS, `an access took ${tookMs.toFixed(0)} ms`);
       }
+      assertBelowLimits("the board");
       const saved = machine.board.save();
       const other = build(hasFirmware);
       other.clock.advance(machine.clock.nowNs());

@@ -16,6 +16,7 @@ import { RAM_SIZE_BYTES } from "./guest-layout.ts";
 import { entryBytesOf, writeCode, writeGates, writeTables } from "./guest-memory.ts";
 import { type GuestMode, guestModes, randomState } from "./guest-state.ts";
 import { type Code, likelyAddress, randomCode } from "./instructions.ts";
+import { assertBelowLimits } from "./memory-use.ts";
 
 export type Tier = EngineOptions["tier"];
 export const tiers: readonly Tier[] = ["interpreter", "auto", "regions"];
@@ -83,6 +84,7 @@ export class EngineFuzzer {
       // Most random code soon ends in a loop of exceptions: it starts again elsewhere, in what memory has become.
       if (exit === "shutdown" || exit === "halt" || this.#random.below(3) > 0) this.#start(guest);
     }
+    assertBelowLimits("the engine");
   }
 
   checkGuards(): void {

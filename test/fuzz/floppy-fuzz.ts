@@ -13,6 +13,7 @@ import { asPorts, PortBus, RamDma, RecordedLine } from "../../src/hw/index.ts";
 import { DmaPair } from "../../src/machine/dma/index.ts";
 import { createGuestRam } from "../../src/memory/index.ts";
 import { Random } from "../oracle/index.ts";
+import { assertBelowLimits } from "./memory-use.ts";
 
 const STEPS = 3000;
 /** Polling, four seeks, one command. */
@@ -256,6 +257,7 @@ export async function fuzzFloppy(seed: number, count: number): Promise<FloppyFuz
         completed += await step(m, random);
         assert.ok(m.timers.size <= TIMERS_MAX, `${String(m.timers.size)} timers`);
       }
+      assertBelowLimits(m.fdc.name);
       const saved = m.fdc.save();
       const other = build(new Random(next));
       other.dma.restore(m.dma.save());

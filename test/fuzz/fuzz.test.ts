@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { fuzzBios } from "./bios-fuzz.ts";
-import { fuzzBoard } from "./board-fuzz.ts";
+import { fuzzBoard, fuzzBoardMemory } from "./board-fuzz.ts";
 import { fuzzEngine } from "./engine-fuzz.ts";
 import { fuzzNat } from "./nat-fuzz.ts";
 import { fuzzIde } from "./ide-fuzz.ts";
@@ -13,6 +13,8 @@ import { fuzzVirtio } from "./virtio-fuzz.ts";
 
 const ENGINE_GUESTS = 75;
 const BOARDS = 10;
+const BOARD_DEVICES = 50;
+const ACCESSES = 8000;
 const NAT_GUESTS = 20;
 const BIOSES = 15;
 const VIRTIO_DEVICES = 25;
@@ -30,6 +32,11 @@ test("random guests at CPL 0 neither crash the engine, nor keep it, nor leave th
 
 test("random accesses neither crash the board nor keep it, and its state survives being saved", () => {
   assert.equal(fuzzBoard(1, BOARDS), BOARDS);
+});
+
+test("no device of a board takes more and more memory, however long a guest goes on with it", () => {
+  const devices = fuzzBoardMemory(1, ACCESSES);
+  assert.ok(devices > BOARD_DEVICES, `${String(devices)} devices`);
 });
 
 test("drivers that break the rules neither crash a virtio device nor keep it from those who do not", async () => {

@@ -12,6 +12,7 @@ import { AtaDisk, AtapiDrive } from "../../src/devices/ide/drives.ts";
 import { patternBytes, RAM_BYTES, ST, TABLE_GPA, TestDisk, TestHost } from "../../src/devices/ide/testing.ts";
 import { PCI_COMMAND } from "../../src/hw/index.ts";
 import { Random } from "../oracle/index.ts";
+import { assertBelowLimits } from "./memory-use.ts";
 
 const STEPS = 1500;
 const STEP_MAX_MS = 2000;
@@ -191,6 +192,7 @@ export async function fuzzIde(seed: number, count: number): Promise<number> {
         for (const disk of disks) assert.ok(disk.waiting <= 1, `${String(disk.waiting)} requests at once`);
         errors += host.alternateStatus & ST.error;
       }
+      assertBelowLimits(host.ide.name);
       for (const disk of disks) disk.release();
       await host.turns(20_000);
       const saved = host.ide.save();

@@ -3,7 +3,7 @@
  * anything was found, 2 if the command is not understood. Ctrl-C ends it with what has been found so far.
  */
 import { fuzzBios } from "./bios-fuzz.ts";
-import { fuzzBoard } from "./board-fuzz.ts";
+import { fuzzBoard, fuzzBoardMemory } from "./board-fuzz.ts";
 import { type CpuFuzzSummary, startCpuFuzz } from "./cpu/fuzz-cpu.ts";
 import { fuzzEngine, tiers } from "./engine-fuzz.ts";
 import { fuzzFloppy } from "./floppy-fuzz.ts";
@@ -17,6 +17,8 @@ import { fuzzVirtio } from "./virtio-fuzz.ts";
 
 /** Boards between two looks at the clock. */
 const BOARDS = 20;
+/** With each device, to see whether memory comes to rest. */
+const BOARD_OPERATIONS = 10_000;
 const VIRTIO_DEVICES = 20;
 const CONTROLLERS = 20;
 const TERMINAL_INTERVAL_MS = 1000;
@@ -144,13 +146,18 @@ function inBatches({ name, subjects, batch, fuzz, met }: Batches) {
   };
 }
 
+function fuzzBoards(seed: number, boards: number): number {
+  fuzzBoardMemory(seed, BOARD_OPERATIONS);
+  return fuzzBoard(seed, boards);
+}
+
 /** Those that break the rules of a controller. */
 const controllers = (name: PartName, fuzz: Batches["fuzz"], words = "errors") =>
   inBatches({ name, subjects: "controllers", batch: CONTROLLERS, fuzz, met: { key: "met", words } });
 
 const runners = {
   cpu: runCpu,
-  board: inBatches({ name: "board", subjects: "boards", batch: BOARDS, fuzz: fuzzBoard }),
+  board: inBatches({ name: "board", subjects: "boards", batch: BOARDS, fuzz: fuzzBoards }),
   engine: runEngine,
   virtio: inBatches({
     ...{ name: "virtio", subjects: "devices", batch: VIRTIO_DEVICES, fuzz: fuzzVirtio },

@@ -20,6 +20,7 @@ import { DHCP_OPTION } from "../../src/net/wire/dhcp.ts";
 import { IP_PROTOCOL, IPV4_HEADER_BYTES } from "../../src/net/wire/ipv4.ts";
 import { TCP_FLAG } from "../../src/net/wire/tcp.ts";
 import { Random } from "../oracle/index.ts";
+import { assertBelowLimits } from "./memory-use.ts";
 
 const STEPS = 800;
 const STEP_MAX_MS = 2000;
@@ -349,6 +350,7 @@ async function oneGuest(random: Random): Promise<number> {
     const openUdp = sockets.udp.filter(({ isClosed }) => !isClosed).length;
     assert.ok(openUdp <= UDP_ASSOCIATIONS_MAX + DNS_QUERIES_MAX);
   }
+  assertBelowLimits("the NAT");
   const { dropped } = network.statistics;
   serves(fixture);
   network.close();

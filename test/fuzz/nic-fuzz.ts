@@ -14,6 +14,7 @@ import { Random } from "../oracle/index.ts";
 import { e1000Subject } from "./e1000-subject.ts";
 import { ne2000Subject } from "./ne2000-subject.ts";
 import { rtl8139Subject } from "./rtl8139-subject.ts";
+import { assertBelowLimits } from "./memory-use.ts";
 
 const STEPS = 300;
 const STEP_MAX_MS = 2000;
@@ -97,6 +98,7 @@ export function fuzzNics(seed: number, count: number): number {
         const tookMs = performance.now() - start;
         assert.ok(tookMs < STEP_MAX_MS, `a step took ${tookMs.toFixed(0)} ms`);
       }
+      assertBelowLimits(subject.card.name);
       link.onReady = () => undefined;
       const saved = subject.card.save();
       const other = build();

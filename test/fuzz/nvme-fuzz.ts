@@ -13,6 +13,7 @@ import { ADMIN, COMMANDS_MAX, LOG_PAGE, NVM } from "../../src/devices/nvme/proto
 import { CC_ENABLE, MEMORY, NvmeDriver, REG, settled } from "../../src/devices/nvme/testing.ts";
 import type { Fields } from "../../src/devices/nvme/testing.ts";
 import { Random } from "../oracle/index.ts";
+import { assertBelowLimits } from "./memory-use.ts";
 
 const STEPS = 300;
 const STEP_MAX_MS = 2000;
@@ -193,6 +194,7 @@ export async function fuzzNvme(seed: number, count: number): Promise<number> {
         assert.ok(tookMs < STEP_MAX_MS, `a step took ${tookMs.toFixed(0)} ms`);
         assert.ok(subject.disk.heldCount <= COMMANDS_MAX + 1, `${subject.disk.heldCount} requests under way`);
       }
+      assertBelowLimits(subject.driver.controller.name);
       subject.disk.release();
       await settled();
       const saved = subject.driver.controller.save();

@@ -34,7 +34,7 @@ const SEED_MAX = 2 ** 32 - 1;
 export const usage = `npm run fuzz -- [cpu] [board] [engine] [virtio] [nvme] [ide] [nic] [nat] [bios] [p9] [floppy] [--seconds N] [--seed S] [--jobs J] [--case N] [--format text|json]
 
   cpu       random instruction sequences on the real CPU and in both tiers of the engine, compared bit for bit
-  board     random accesses to the PC's devices
+  board     random accesses to the PC's devices, each of which must not take more and more of the host's memory
   engine    random guests at CPL 0 in every mode and tier
   virtio    drivers that break the rules of virtio's queues and registers
   nvme      a driver that breaks the rules of NVMe's queues, commands and registers

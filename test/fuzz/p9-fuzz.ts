@@ -17,6 +17,7 @@ import { openSharedFolder } from "../../src/platform/node/index.ts";
 import type { SharedFolder } from "../../src/share/index.ts";
 import { MemoryFolder } from "../../src/share/testing.ts";
 import { Random } from "../oracle/index.ts";
+import { assertBelowLimits } from "./memory-use.ts";
 
 const STEPS = 200;
 const HOST_STEPS = 60;
@@ -239,6 +240,7 @@ async function session(random: Random, subject: Subject, steps: number): Promise
     const tookMs = performance.now() - start;
     assert.ok(tookMs < STEP_MAX_MS, `a step took ${tookMs.toFixed(0)} ms`);
   }
+  assertBelowLimits("virtio-9p");
   client.connect();
   await client.attach(0);
   assert.equal((await client.call("getattr", u32(0), u64(0))).errno, 0, "who keeps to the rules is served");

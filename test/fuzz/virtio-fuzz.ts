@@ -29,6 +29,7 @@ import type { Bench } from "../../src/devices/virtio/testing.ts";
 import type { GuestRam } from "../../src/memory/index.ts";
 import { RecordedLink } from "../../src/net/testing.ts";
 import { Random } from "../oracle/index.ts";
+import { assertBelowLimits } from "./memory-use.ts";
 
 const STEPS = 300;
 const STEP_MAX_MS = 2000;
@@ -417,6 +418,7 @@ export async function fuzzVirtio(seed: number, count: number): Promise<number> {
         assert.ok(tookMs < STEP_MAX_MS, `a step took ${tookMs.toFixed(0)} ms`);
       }
       await settle();
+      assertBelowLimits(`virtio-${shape[0]}`);
       subject.hostSettles();
       const saved = subject.on.pci.save();
       const other = build(...shape);
