@@ -84,6 +84,8 @@ export interface Vcpu {
   setMemorySlot(gpa: number, lengthBytes: number, slot: MemorySlot): void;
   /** Power-on state: real mode at F000:FFF0. */
   reset(): void;
+  /** The INIT# pin: as {@link reset}, but floating-point and SSE registers, MSRs and the TSC keep their values. SDM 3A 9.1. */
+  init(): void;
   getState(): CpuState;
   setState(state: CpuState): void;
   /** Instructions retired since creation. */

@@ -14,6 +14,8 @@ export type Board = Pick<
   | "pressButton"
   | "removableDrives"
   | "reset"
+  | "resume"
+  | "resumesAfterReset"
   | "rsdpGpa"
   | "serveFirmware"
   | "serialInput"

@@ -78,7 +78,7 @@ export type GuestProgram = (cpu: ScriptedVcpu, maxInstructions: number) => VcpuE
 /** Ports of the scripted board. */
 export const SCRIPTED_PORTS = {
   ...{ serial: 0x3f8, secondSerial: 0x2f8, printer: 0x378 },
-  ...{ powerOff: 0x600, reset: 0xcf9, debugExit: 0xf4 },
+  ...{ powerOff: 0x600, reset: 0xcf9, processorReset: 0x64, debugExit: 0xf4 },
 } as const;
 
 const FLAT: SegmentState = { selector: 8, base: 0n, limit: 0xffffffff, attributes: 0xc09b };
@@ -113,6 +113,7 @@ export class ScriptedVcpu implements MeasuredVcpu {
   #isExitRequested = false;
   interruptLine = false;
   resets = 0;
+  inits = 0;
   /** What it says about the guest's code. */
   found: CodeProfileFinding | undefined;
   /** Budgets of the slices so far. */
@@ -158,6 +159,11 @@ export class ScriptedVcpu implements MeasuredVcpu {
 
   reset(): void {
     this.resets++;
+    this.#state = POWER_ON;
+  }
+
+  init(): void {
+    this.inits++;
     this.#state = POWER_ON;
   }
 
@@ -240,6 +246,9 @@ export class ScriptedBoard implements Board {
   readonly buttons: CaseButton[] = [];
   wasRefused = false;
 
+  /** Where firmware goes on after a reset of the processor alone; undefined when it begins anew. */
+  resumption: CpuState | undefined;
+
   readonly #screen: () => TextScreen | undefined;
 
   constructor(parts: BoardConfig, screen: () => TextScreen | undefined = () => undefined) {
@@ -260,6 +269,7 @@ export class ScriptedBoard implements Board {
         if (port === SCRIPTED_PORTS.printer) events.serialOutput(value, "lpt1");
         if (port === SCRIPTED_PORTS.powerOff) events.powerOff();
         if (port === SCRIPTED_PORTS.reset) events.reset();
+        if (port === SCRIPTED_PORTS.processorReset) events.processorReset();
         if (port === SCRIPTED_PORTS.debugExit) events.debugExit(value);
       },
       readMmio: () => 0,
@@ -274,6 +284,14 @@ export class ScriptedBoard implements Board {
 
   reset(): void {
     this.resets++;
+  }
+
+  get resumesAfterReset(): boolean {
+    return this.resumption !== undefined;
+  }
+
+  resume(state: CpuState): CpuState {
+    return this.resumption ?? state;
   }
 
   serialInput(bytes: Uint8Array, connector: Connector = "com1"): number {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { err, NS_PER_MS, NS_PER_S, ok, unwrap } from "../base/index.ts";
+import type { CpuState } from "../hw/index.ts";
 import {
   SERIAL_INPUT_MAX_BYTES,
   SERIAL_OUTPUT_SLACK_BYTES,
@@ -9,7 +10,7 @@ import {
   VirtualMachine,
   WrongStateFault,
 } from "./index.ts";
-import { SCRIPTED_PORTS, scriptedParts } from "./testing.ts";
+import { POWER_ON, SCRIPTED_PORTS, scriptedParts } from "./testing.ts";
 import type { GuestProgram, ScriptedParts } from "./testing.ts";
 
 const halting: GuestProgram = () => "halt";
@@ -391,6 +392,44 @@ test("a guest resets itself and runs on", async () => {
   await parts.scheduling.run(NS_PER_MS);
   assert.equal(vm.statistics.resets, 2);
   assert.equal(vm.state, "running");
+  vm.stop();
+});
+
+const START: CpuState = { ...POWER_ON, rip: 0x8000n };
+
+test("a reset of the processor alone leaves the board as it is where firmware goes on, and begins anew otherwise", async () => {
+  for (const [resumption, resets, inits] of [
+    [START, 0, 1],
+    [undefined, 1, 0],
+  ] as const) {
+    let isDone = false;
+    const parts = scriptedParts((cpu) => {
+      if (!isDone) cpu.bus.writePort(SCRIPTED_PORTS.processorReset, 1, 0xfe);
+      isDone = true;
+      return "halt";
+    });
+    const vm = await machineOf(parts);
+    parts.board().resumption = resumption;
+    const before = parts.board().resets;
+    vm.start();
+    await parts.scheduling.run(NS_PER_MS);
+    assert.equal(vm.state, "running");
+    assert.deepEqual(
+      [vm.statistics.resets, parts.board().resets - before, parts.vcpu().inits],
+      [resets, resets, inits],
+    );
+    assert.equal(parts.vcpu().getState().rip === START.rip, resumption !== undefined);
+    vm.stop();
+  }
+});
+
+test("a triple fault ends nothing where the guest has said where its firmware goes on", async () => {
+  const parts = scriptedParts((cpu) => (cpu.inits === 0 ? "shutdown" : "halt"));
+  const vm = await machineOf(parts);
+  parts.board().resumption = START;
+  vm.start();
+  await parts.scheduling.run(NS_PER_MS);
+  assert.deepEqual([vm.state, vm.statistics.resets, parts.vcpu().inits], ["running", 0, 1]);
   vm.stop();
 });
 

@@ -125,6 +125,7 @@ interface PreparedParts {
 type GuestRequest =
   | { readonly kind: "power-off" }
   | { readonly kind: "reset" }
+  | { readonly kind: "processor-reset" }
   | { readonly kind: "debug-exit"; readonly value: number }
   /** A service of the built-in BIOS. */
   | { readonly kind: "firmware-call" };
@@ -245,6 +246,7 @@ export class VirtualMachine {
       events: {
         powerOff: () => this.#ask({ kind: "power-off" }),
         reset: () => this.#ask({ kind: "reset" }),
+        processorReset: () => this.#ask({ kind: "processor-reset" }),
         debugExit: (value) => this.#ask({ kind: "debug-exit", value }),
         firmwareCall: () => this.#ask({ kind: "firmware-call" }),
         serialOutput: (byte, connector) => this.#serial.get(connector)?.transmit(byte) ?? true,
@@ -454,6 +456,9 @@ export class VirtualMachine {
       case "reset":
         this.#restart().catch((thrown: unknown) => this.#fail(thrown));
         return;
+      case "processor-reset":
+        this.#resetProcessor();
+        return;
       case "firmware-call":
         this.#serveFirmware().catch((thrown: unknown) => this.#fail(thrown));
         return;
@@ -463,8 +468,21 @@ export class VirtualMachine {
   }
 
   #tripleFault(): void {
-    if (this.#parts.definition.tripleFault === "end") this.#end({ kind: "crashed", dump: this.dump() });
-    else this.#restart().catch((thrown: unknown) => this.#fail(thrown));
+    // Programs for the 80286 leave protected mode by one.
+    const isMeant = this.#parts.definition.tripleFault !== "end" || this.#board.resumesAfterReset;
+    if (isMeant) this.#resetProcessor();
+    else this.#end({ kind: "crashed", dump: this.dump() });
+  }
+
+  /** The processor alone is reset. Unless the guest has said where to go on, its firmware begins anew with all the machine. */
+  #resetProcessor(): void {
+    if (!this.#board.resumesAfterReset) {
+      this.#restart().catch((thrown: unknown) => this.#fail(thrown));
+      return;
+    }
+    this.#vcpu.init();
+    this.#vcpu.setState(this.#board.resume(this.#vcpu.getState()));
+    this.#loop.wake();
   }
 
   #tellCodeProfile(): void {

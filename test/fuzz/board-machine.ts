@@ -44,6 +44,7 @@ export function build(hasFirmware: boolean) {
     events: {
       powerOff: () => undefined,
       reset: () => undefined,
+      processorReset: () => undefined,
       debugExit: () => undefined,
       firmwareCall: () => undefined,
       serialOutput: () => true,

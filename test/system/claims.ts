@@ -39,6 +39,7 @@ export const claims = [
   "priorities of exceptions",
   "double fault",
   "triple fault",
+  "reset of the processor",
   "interrupt stack table",
   "interrupts",
   "NMI",

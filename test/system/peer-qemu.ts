@@ -96,6 +96,7 @@ export const qemuStops: Readonly<Record<string, string>> = {
   canonical: "what LGDT and LIDT refuse in the manual leaves TCG without tables",
   gates: "TCG has written over the guest's memory (an inner stack without room)",
   msrs: "TCG takes CR0 with PG and without PE",
+  "processor-reset": "a reset ends QEMU here (-no-reboot)",
   reload: "a reset ends QEMU here (-no-reboot)",
   smc: "TCG runs on where nothing answers, through a gigabyte of zeros",
 };

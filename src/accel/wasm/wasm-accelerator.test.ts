@@ -157,6 +157,14 @@ test("an exception without an IDT is a triple fault", () => {
   assert.deepEqual(vcpu.run({ maxInstructions: 1000 }), { kind: "shutdown" });
 });
 
+test("INIT# gives the power-on state, but for what it leaves of CR0", () => {
+  // hlt
+  const { vcpu, powerOn } = machine(HLT);
+  vcpu.run({ maxInstructions: 1000 });
+  vcpu.init();
+  assert.deepEqual(vcpu.getState(), { ...powerOn, cr0: 0x10n });
+});
+
 test("reset gives the power-on state again", () => {
   const { vcpu, powerOn } = machine(HLT);
   vcpu.run({ maxInstructions: 1000 });

@@ -172,6 +172,10 @@ export class WasmVcpu implements Vcpu {
     this.#engine.reset();
   }
 
+  init(): void {
+    this.#engine.init();
+  }
+
   getState(): CpuState {
     return this.#engine.registers.read();
   }

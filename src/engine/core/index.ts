@@ -11,7 +11,7 @@ export { flushTlb } from "./tlb";
 export { setMemorySlots } from "./memory-slots";
 export { floatsAreOrdinary } from "./sse-fast";
 export { updateMode } from "./mode";
-export { resetCpu } from "./reset";
+export { initCpu, resetCpu } from "./reset";
 export { depositBits, extractBits } from "./arithmetic";
 export { warmUp } from "./warm-up";
 export * from "./flags";

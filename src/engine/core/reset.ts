@@ -1,6 +1,7 @@
-// The processor's state after RESET. SDM 3A 9.1.1, table 9-1. CPUID's table, the interrupt line and the statistics stay.
+// The processor's state after RESET and INIT. SDM 3A 9.1.1, table 9-1. CPUID's table, the interrupt line and the statistics
+// stay.
 import * as L from "../layout";
-import { S, set32, set64 } from "./state";
+import { S, get64, set32, set64 } from "./state";
 import { flushTlb } from "./tlb";
 import { updateMode } from "./mode";
 import { setFlags } from "./flags";
@@ -17,9 +18,18 @@ const LDT: u32 = C.ATTRIBUTE_P | 2;
 const TSS_BUSY: u32 = C.ATTRIBUTE_P | 11;
 
 export function resetCpu(): void {
+  initCpu();
+  resetFpu();
+  set64(L.CR0, C.CR0_CD | C.CR0_NW | C.CR0_ET);
+  set64(L.XCR0, 1);
+  resetMsrs();
+  updateMode();
+}
+
+/** INIT: as RESET, but CR0.CD and NW, the x87's and the SSE registers, XCR0, MSRs other than EFER and the TSC stay. */
+export function initCpu(): void {
   memory.fill(S + L.GPR, 0, L.SLOT_ZERO);
   set64(L.GPR_RDX, cpuidSignature());
-  resetFpu();
   setFlags(0);
   set32(L.RFLAGS_REST, C.FLAG_ONE);
   set64(L.RIP, 0xfff0);
@@ -39,18 +49,15 @@ export function resetCpu(): void {
   set32(L.GDTR_LIMIT, 0xffff);
   set32(L.IDTR_LIMIT, 0xffff);
 
-  set64(L.CR0, C.CR0_CD | C.CR0_NW | C.CR0_ET);
+  set64(L.CR0, (get64(L.CR0) & (C.CR0_CD | C.CR0_NW)) | C.CR0_ET);
   set64(L.CR2, 0);
   set64(L.CR3, 0);
   set64(L.CR4, 0);
   set64(L.EFER, 0);
-  set64(L.XCR0, 1);
   set32(L.CR8, 0);
   memory.fill(S + L.DR, 0, 64);
   set64(L.DR + 6 * 8, DR6_FIXED);
   set64(L.DR + 7 * 8, DR7_FIXED);
-
-  resetMsrs();
 
   set32(L.DEBUG_ARMED, 0);
   set32(L.WATCHED_OFFSET_COUNT, 0);

@@ -32,6 +32,7 @@ export interface CoreExports {
   stopSoon(): void;
   resetCaches(): void;
   resetCpu(): void;
+  initCpu(): void;
   updateMode(): void;
   flushTlb(): void;
   /** After control registers were set from outside. */
@@ -116,6 +117,7 @@ export function instantiateCore(
       stopSoon: exportedFunction(e, "stopSoon"),
       resetCaches: exportedFunction(e, "resetCaches"),
       resetCpu: exportedFunction(e, "resetCpu"),
+      initCpu: exportedFunction(e, "initCpu"),
       updateMode: exportedFunction(e, "updateMode"),
       flushTlb: exportedFunction(e, "flushTlb"),
       pagingRestored: exportedFunction(e, "pagingRestored"),

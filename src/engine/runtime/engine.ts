@@ -201,6 +201,12 @@ export class Engine {
     this.core.exports.resetCaches();
   }
 
+  /** INIT#: real mode at the reset vector, with floating-point registers and MSRs as they are. */
+  init(): void {
+    this.core.exports.initCpu();
+    this.core.exports.resetCaches();
+  }
+
   run(maxInstructions: number): EngineExit {
     const exit = exits[this.core.exports.run(maxInstructions)];
     if (exit === undefined) throw new Error("the core returned an unknown exit");

@@ -29,6 +29,7 @@ const FIELDS = {
   cursorStart: [0x61, BYTE],
   activePage: [0x62, BYTE],
   crtcPort: [0x63, WORD],
+  resumption: [0x67, DWORD],
   ticks: [0x6c, DWORD],
   hasPassedMidnight: [0x70, BYTE],
   keyboardBreak: [0x71, BYTE],

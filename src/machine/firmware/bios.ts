@@ -47,6 +47,7 @@ import {
 } from "./rom.ts";
 import type { RomCall } from "./rom.ts";
 import { ServiceCall } from "./service-call.ts";
+import { ShutdownStatus } from "./shutdown-status.ts";
 
 /** In the order of their numbers. */
 export interface BiosDrives {
@@ -135,6 +136,7 @@ export class Bios {
   readonly #time: TimeServices;
   readonly #pci: PciServices;
   readonly #communication: CommunicationServices;
+  readonly #shutdownStatus: ShutdownStatus;
   /** What is still to be tried by INT 18h. */
   #untried: BootAttempt[] = [];
 
@@ -158,6 +160,7 @@ export class Bios {
     this.#keyboard = new KeyboardServices(ports, this.#data, parts.onReset);
     this.#time = new TimeServices(ports, this.#data, this.#realTimeClock);
     this.#pci = new PciServices(parts.pci, parts.linkIrqs);
+    this.#shutdownStatus = new ShutdownStatus(ports, ram, this.#data);
     this.#communication = new CommunicationServices(ports, this.#data, parts.clock);
   }
 
@@ -174,6 +177,16 @@ export class Bios {
     this.#parts.dma.write(ROM_GPA + ROM_START_OFFSET, this.#rom.subarray(ROM_START_OFFSET));
     this.#untried = [];
     this.#selfTest();
+  }
+
+  /** Whether it goes on where the guest has said, after a reset of the processor alone. */
+  get resumesAfterReset(): boolean {
+    return this.#shutdownStatus.resumes;
+  }
+
+  /** Where the processor goes on, which has just been reset; to be asked if {@link resumesAfterReset}. */
+  resume(state: CpuState): CpuState {
+    return this.#shutdownStatus.resume(state);
   }
 
   /**
@@ -263,6 +276,7 @@ export class Bios {
     const { ports } = this.#parts;
     const { diskettes, disks } = this.#parts.drives;
     programChipset(ports);
+    this.#shutdownStatus.clear();
     this.#writeVectors();
     this.#writeData();
     this.#keyboard.reset();

@@ -48,10 +48,15 @@ export function programChipset(ports: PortBus): void {
   }
   out(CMOS.index, RTC_STATUS_C);
   ports.readPort(CMOS.data, 1);
+  flushKeyboard(ports);
+  out(KEYBOARD.command, WRITE_COMMAND_BYTE);
+  out(KEYBOARD.data, COMMAND_BYTE);
+}
+
+/** Takes what the keyboard controller has still to say. */
+export function flushKeyboard(ports: PortBus): void {
   for (let index = 0; index < STALE_BYTES_MAX; index++) {
     if ((ports.readPort(KEYBOARD.command, 1) & KEYBOARD.outputFull) === 0) break;
     ports.readPort(KEYBOARD.data, 1);
   }
-  out(KEYBOARD.command, WRITE_COMMAND_BYTE);
-  out(KEYBOARD.data, COMMAND_BYTE);
 }

@@ -151,6 +151,8 @@ export const waitOffset = (vector: number): number => stubOffset(vector) + TRAP.
 export const ROM_OFFSETS = {
   videoFunctionality: VIDEO_FUNCTIONALITY_OFFSET,
   entry: ENTRY_OFFSET,
+  /** INT 19h, behind the self-test. */
+  bootstrap: POST_OFFSET + TRAP.length,
   disketteParameters: DISKETTE_PARAMETERS_OFFSET,
   configuration: CONFIGURATION_OFFSET,
 } as const;

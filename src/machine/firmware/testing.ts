@@ -96,6 +96,7 @@ export class FirmwareBench {
     events: {
       powerOff: () => undefined,
       reset: () => undefined,
+      processorReset: () => undefined,
       debugExit: () => undefined,
       firmwareCall: () => undefined,
       serialOutput: (byte, connector) => this.sent.push([connector, byte]) > 0,
@@ -190,6 +191,11 @@ export class FirmwareBench {
       cs: after.cs.selector,
       ip: Number(after.rip),
     };
+  }
+
+  /** A processor in real mode, with interrupts off. */
+  get processor(): CpuState {
+    return this.#state({}, 0);
   }
 
   /** The text screen, without its blank lines. */

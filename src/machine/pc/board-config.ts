@@ -45,6 +45,8 @@ export interface FirmwareConfig {
 export interface BoardEvents {
   powerOff(): void;
   reset(): void;
+  /** The processor's INIT# pin: firmware decides whether everything begins anew. */
+  processorReset(): void;
   /** isa-debug-exit was written. */
   debugExit(value: number): void;
   /** A stub of the built-in BIOS wants its service: serveFirmware() is to be called with the processor's state. */

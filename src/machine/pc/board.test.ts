@@ -56,6 +56,7 @@ function pc(options: PcOptions = {}) {
     events: {
       powerOff: () => log.push("power off"),
       reset: () => log.push("reset"),
+      processorReset: () => log.push("processor reset"),
       debugExit: (value) => log.push(`debug exit ${value}`),
       firmwareCall: () => log.push("firmware call"),
       serialOutput(byte, connector) {
@@ -330,15 +331,22 @@ test("the real-time clock interrupts through the second 8259", () => {
   assert.equal(m.in(0x71), 0x12);
 });
 
-test("every way to reset asks for it once", () => {
+test("a reset of everything is asked for once", () => {
   const m = pc();
   m.out(0xcf9, 0x02);
   m.out(0xcf9, 0x06);
   assert.deepEqual(m.log, ["reset"]);
+});
+
+test("what resets the processor alone asks for that once", () => {
+  const m = pc();
+  m.out(0xcf9, 0x00);
+  m.out(0xcf9, 0x04);
+  assert.deepEqual(m.log, ["processor reset"]);
   m.out(0x64, 0xfe);
-  assert.deepEqual(m.log, ["reset", "reset"]);
+  assert.deepEqual(m.log, ["processor reset", "processor reset"]);
   m.out(0x92, 0x01);
-  assert.equal(m.log.filter((entry) => entry === "reset").length, 3);
+  assert.equal(m.log.filter((entry) => entry === "processor reset").length, 3);
 });
 
 test("CR8 reaches the local APIC, and its task-priority register CR8", () => {

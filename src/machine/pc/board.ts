@@ -201,7 +201,7 @@ export class PcBoard {
     const portB = new SystemControlPortB(clock, pit);
     const portA = new SystemControlPortA(
       (on) => this.#pins.setA20("port92", on),
-      () => events.reset(),
+      () => events.processorReset(),
     );
     this.keyboard = new Ps2Keyboard({ clock, timers });
     const i8042 = new I8042({
@@ -212,7 +212,7 @@ export class PcBoard {
       keyboard: this.keyboard,
       aux: this.mouse,
       onA20: (on) => this.#pins.setA20("i8042", on),
-      onReset: () => events.reset(),
+      onReset: () => events.processorReset(),
     });
     this.#connectors = new Connectors({
       ...{ platform, clock, timers, isa },
@@ -231,7 +231,10 @@ export class PcBoard {
     const display = new Display({ ram, clock, dma: config.dma, buses: this, pins: this.#pins });
     this.vga = display.vga;
 
-    const piix3 = new Piix3({ isaIrqs: isa.drivers(), onReset: () => events.reset() });
+    const piix3 = new Piix3({
+      isaIrqs: isa.drivers(),
+      onReset: (isOfAll) => (isOfAll ? events.reset() : events.processorReset()),
+    });
     const places = ide?.ideDrives(config.drives) ?? [];
     this.removableDrives = removableDrives(
       config.drives,
@@ -445,6 +448,22 @@ export class PcBoard {
     this.#rsdpGpa = writeFirmwareData(this.#config.ram, this.platform);
     if (this.platform.hasVga) loaded(this.#parts.bios).loadFont(this.ports, this.mmio);
     this.#bios?.reset();
+  }
+
+  /**
+   * Whether the built-in BIOS goes on where the guest has said, in CMOS memory, if only the processor is reset; otherwise all of
+   * the board is to be reset, too.
+   */
+  get resumesAfterReset(): boolean {
+    return this.#bios?.resumesAfterReset ?? false;
+  }
+
+  /** After a reset of the processor alone, which is in `state`: the state in which it goes on. Other devices stay as they are. */
+  resume(state: CpuState): CpuState {
+    // INIT# resets the processor's APIC, too.
+    this.#localApic.reset();
+    this.#localApic.enterVirtualWireMode();
+    return this.#bios?.resume(state) ?? state;
   }
 
   /** The state of every device under its name. Guest RAM and the processor are saved by their owners. */

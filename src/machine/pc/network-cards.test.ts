@@ -41,6 +41,7 @@ function pc(models: readonly NetworkCardModel[]) {
     events: {
       powerOff: nothing,
       reset: nothing,
+      processorReset: nothing,
       debugExit: nothing,
       firmwareCall: nothing,
       serialOutput: () => true,

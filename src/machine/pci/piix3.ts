@@ -21,15 +21,16 @@ const ROUTE_DISABLED = 0x80;
 /** IRQs 0, 1, 2, 8 and 13 belong to the board. */
 const ROUTABLE_IRQS = 0xdef8;
 
-/** Reset control (CF9h): bit 2 rising resets, as hard as bit 1 says; only hard resets exist here. */
+/** Reset control (CF9h): bit 2 rising resets, with bit 1 all of the machine, without it the processor alone. */
 const RESET_CPU = 1 << 2;
+const RESET_ALL = 1 << 1;
 const RESET_WRITABLE = 0x06;
 
 export interface Piix3Config {
   /** One line per ISA IRQ, which the board joins with those of ISA devices; only routable ones are used. */
   readonly isaIrqs: readonly (IrqLine | undefined)[];
   /** Called from within the guest's port write. */
-  readonly onReset: () => void;
+  readonly onReset: (isOfAll: boolean) => void;
 }
 
 export class Piix3 implements PciFunction, ResetControl, RegisterHooks<typeof REGISTERS> {
@@ -52,7 +53,7 @@ export class Piix3 implements PciFunction, ResetControl, RegisterHooks<typeof RE
   /** Inputs PIRQA–PIRQD, to be driven by the PCI bus. */
   readonly links: readonly IrqLine[];
   readonly #isaIrqs: readonly (WiredOr | undefined)[];
-  readonly #onReset: () => void;
+  readonly #onReset: (isOfAll: boolean) => void;
   readonly #linkLevels: boolean[] = Array.from({ length: PCI_LINKS }, () => false);
   /** What each link drives on the IRQ it is routed to. */
   readonly #routed: { irq: number; driver: IrqLine }[][];
@@ -109,7 +110,7 @@ export class Piix3 implements PciFunction, ResetControl, RegisterHooks<typeof RE
   writeResetControl(value: number): void {
     const rises = (value & ~this.#resetControl & RESET_CPU) !== 0;
     this.#resetControl = value & RESET_WRITABLE;
-    if (rises) this.#onReset();
+    if (rises) this.#onReset((value & RESET_ALL) !== 0);
   }
 
   routesChanged(): void {
