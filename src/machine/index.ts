@@ -5,7 +5,7 @@ export { BOOT_PROTOCOLS, loadKernel, pcMemoryMap, readKernel } from "./boot/inde
 export type { BootFile, BootModule, BootProtocol, Decompressors } from "./boot/index.ts";
 export { BOOT_ORDER } from "./firmware/boot-order.ts";
 export type { BootSource } from "./firmware/boot-order.ts";
-export type { BiosDrives, BiosMedium } from "./firmware/index.ts";
+export type { BiosDrives } from "./firmware/index.ts";
 export { KVM_CPUID } from "./paravirt/index.ts";
 export type { CpuidLeaf } from "./paravirt/index.ts";
 export {

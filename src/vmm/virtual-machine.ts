@@ -20,8 +20,6 @@ import {
   VIRTIO_DEVICES,
 } from "../machine/index.ts";
 import type {
-  BiosDrives,
-  BiosMedium,
   BoardConfig,
   BoardEquipment,
   BootFile,
@@ -629,12 +627,11 @@ async function prepareNetworks({
 }
 
 /** The built-in BIOS, which kernels that are loaded directly have, too: some go back to real mode to call it. */
-function biosOf(boot: BootDefinition, inUse: DrivesInUse): { readonly bios?: BiosDrives } {
+function biosOf(boot: BootDefinition, inUse: DrivesInUse): Pick<BoardConfig, "bios"> {
   if (boot.kind === "firmware") return {};
   const bootOrder = boot.kind === "bios" ? boot.order : BOOT_ORDER;
   const { drives } = inUse;
-  const media = (medium: Drive["medium"]): BiosMedium[] =>
-    drives.flatMap((drive, index) => (drive.medium === medium ? [inUse.medium(index)] : []));
+  const diskettes = drives.flatMap(({ medium }, index) => (medium === "floppy" ? [inUse.medium(index)] : []));
   const disks = drives.filter(({ medium }) => medium === "disk").map(({ device }) => device);
-  return { bios: { diskettes: media("floppy"), disks, cds: media("cdrom"), bootOrder } };
+  return { bios: { diskettes, disks, bootOrder } };
 }

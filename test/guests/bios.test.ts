@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import { startVm } from "../../src/apps/embed/index.ts";
+import { bootableDisc } from "../../src/machine/firmware/testing.ts";
 import { LIMIT } from "./guests.ts";
 
 const SECTOR_BYTES = 512;
@@ -181,3 +182,51 @@ test("a program sees the keyboard's codes before the BIOS does, and may change t
   vm.typeKeys([{ kind: "text", text: "a" }]);
   assert.deepEqual(await vm.ended, { kind: "debug-exit", value: "b".charCodeAt(0) });
 });
+
+/** Stands for the distance to what follows the code. */
+const FAILED = -1;
+const EJECTING_CODE = withFailure(
+  [
+    ...[0x31, 0xc0, 0x8e, 0xd8], // xor ax, ax; mov ds, ax
+    ...[0xb8, 0x00, 0x45, 0xcd, 0x13, 0x72, FAILED], // mov ax, 4500h; int 13h; jc failed
+    ...[0xb8, 0x00, 0x46, 0xcd, 0x13, 0x73, FAILED], // mov ax, 4600h; int 13h; jnc failed
+    ...[0x80, 0xfc, 0xb1, 0x75, FAILED], // cmp ah, 0b1h; jne failed
+    ...[0xb8, 0x01, 0x45, 0xcd, 0x13, 0x72, FAILED], // mov ax, 4501h; int 13h; jc failed
+    ...[0x66, 0xa1, 0x54, 0x00, 0x66, 0xa3, 0x00, 0x05], // mov eax, [15h * 4]; mov [500h], eax
+    ...[0x66, 0xc7, 0x06, 0x54, 0x00, 0x00, 0x7d, 0x00, 0x00], // mov dword [15h * 4], 0000:7d00
+    ...[0xb8, 0x00, 0x46, 0xcd, 0x13, 0x73, FAILED], // mov ax, 4600h; int 13h; jnc failed
+    ...[0x80, 0xfc, 0xb3, 0x75, FAILED], // cmp ah, 0b3h; jne failed
+    ...[0x66, 0xa1, 0x00, 0x05, 0x66, 0xa3, 0x54, 0x00], // mov eax, [500h]; mov [15h * 4], eax
+    ...[0xb8, 0x00, 0x46, 0xcd, 0x13, 0x72, FAILED], // mov ax, 4600h; int 13h; jc failed
+    ...[0xbe, 0x10, 0x7d, 0xb8, 0x00, 0x42, 0xcd, 0x13, 0x73, FAILED], // mov si, 7d10h; mov ax, 4200h; int 13h; jnc
+    ...[0x88, 0xe0, 0xe6, 0xf4, 0xf4, 0xeb, 0xfd], // mov al, ah; out 0f4h, al; hlt for ever
+  ],
+  [0xb0, 0xff, 0xe6, 0xf4, 0xf4, 0xeb, 0xfd], // failed: mov al, 0ffh; out 0f4h, al; hlt for ever
+);
+const REFUSING_HANDLER = [0xb4, 0xb3, 0xf9, 0xca, 0x02, 0x00]; // mov ah, 0b3h; stc; retf 2
+const READ_PACKET = [16, 0, 1, 0, 0x00, 0x50, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/** The code with what follows it, to which its jumps lead. */
+function withFailure(code: readonly number[], failure: readonly number[]): number[] {
+  const bytes = code.map((byte, at) => (byte === FAILED ? code.length - at - 1 : byte));
+  return [...bytes, ...failure];
+}
+
+test(
+  "a program from a CD locks its drive, unlocks it, hears from another that it may not eject, and ejects",
+  LIMIT,
+  async () => {
+    await using folder = await workFolder();
+    const cdrom = join(folder.path, "cd.iso");
+    const code = new Uint8Array(SECTOR_BYTES);
+    code.set(EJECTING_CODE);
+    code.set(REFUSING_HANDLER, 0x100);
+    code.set(READ_PACKET, 0x110);
+    await writeFile(cdrom, bootableDisc([...code]));
+    for (const tier of ["auto", "interpreter"] as const) {
+      await using vm = await startVm({ cdrom, device: ["isa-debug-exit"], memory: "16M", tier, timeout: 60 });
+      const NO_MEDIA = 0x31;
+      assert.deepEqual(await vm.ended, { kind: "debug-exit", value: NO_MEDIA });
+    }
+  },
+);

@@ -126,6 +126,21 @@ export class CdromUnit {
     return true;
   }
 
+  // The guest's side: what packets do, and firmware for programs that send none.
+
+  /** The eject button does not open the tray while it is locked. */
+  setLocked(isLocked: boolean): void {
+    this.#isLocked = isLocked;
+  }
+
+  /** Opens the tray, with the disc in it; false while it is locked. */
+  openTray(): boolean {
+    if (this.#isLocked) return false;
+    if (!this.#isTrayOpen) this.#event = "media removal";
+    this.#isTrayOpen = true;
+    return true;
+  }
+
   // Lifecycle.
 
   /** Power-on or DEVICE RESET; the tray stays as it is. */
@@ -233,7 +248,7 @@ export class CdromUnit {
       case "start stop unit":
         return this.#startStop(packet[4] ?? 0);
       case "prevent allow medium removal":
-        this.#isLocked = ((packet[4] ?? 0) & 1) !== 0;
+        this.setLocked(((packet[4] ?? 0) & 1) !== 0);
         return GOOD;
       case "get configuration": {
         const bytes = configuration(packet[1] ?? 0, be(packet, 2, 2), this.disc !== undefined);
@@ -346,10 +361,7 @@ export class CdromUnit {
       this.#mediumChanged();
       return GOOD;
     }
-    if (this.#isLocked) return this.check(SENSE.removalPrevented);
-    if (!this.#isTrayOpen) this.#event = "media removal";
-    this.#isTrayOpen = true;
-    return GOOD;
+    return this.openTray() ? GOOD : this.check(SENSE.removalPrevented);
   }
 
   #eventStatus(packet: Uint8Array): Outcome {

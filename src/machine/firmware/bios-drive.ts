@@ -16,7 +16,16 @@ export interface Geometry {
 
 /** A drive whose medium may be taken out and another put in. */
 export interface BiosMedium {
+  /** Undefined when there is none, or its tray is open. */
   readonly device: BlockDevice | undefined;
+  readonly tray?: BiosTray;
+}
+
+/** The tray of a drive that programs lock and open. */
+export interface BiosTray {
+  setLocked(isLocked: boolean): void;
+  /** False while it is locked. */
+  openTray(): boolean;
 }
 
 export interface BiosDrive {
@@ -84,10 +93,15 @@ export function disketteDrive(number: number, medium: BiosMedium): BiosDrive {
   return { ...sectors, medium, device, number, kind: "diskette", geometry, disketteType: type };
 }
 
-export function cdDrive(device: BlockDevice): BiosDrive {
+/** What is in the drive now; an empty drive has no sectors. */
+export function cdDrive(medium: BiosMedium): BiosDrive {
+  const { device } = medium;
   const geometry = { cylinders: 1, heads: 1, sectorsPerTrack: 1 };
   return {
-    ...wholeDevice(device, CD_SECTOR_BYTES),
+    ...(device === undefined ? NO_SECTORS : wholeDevice(device, CD_SECTOR_BYTES)),
+    sectorBytes: CD_SECTOR_BYTES,
+    medium,
+    device,
     number: CD_DRIVE,
     kind: "cd",
     geometry,

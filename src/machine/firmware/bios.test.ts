@@ -23,7 +23,7 @@ test("the self-test points vectors at the ROM, and the ROM is where a processor 
   assert.equal(ram.readU8(0xffff0), 0xea);
   assert.equal(ram.readU8(0xffffe), 0xfc);
   assert.equal(String.fromCharCode(...ram.slice(0xffff5, 8)), "11/22/26");
-  assert.equal(ram.readU32(4 * 0x13), 0xf000_c130);
+  assert.equal(ram.readU32(4 * 0x10), 0xf000_c100);
   assert.equal(ram.readU32(4 * 0x60), 0);
 });
 

@@ -224,7 +224,8 @@ export class Bios {
         break;
       case 0x13:
       case DISKETTE_VECTOR:
-        await this.#disk.call(call);
+        if (step === 0) await this.#disk.call(call);
+        else this.#disk.ejectAnswered(call);
         break;
       case 0x14:
         isDone = this.#communication.serial(call);
@@ -351,7 +352,7 @@ export class Bios {
         ),
       cdrom: cds.map(
         (cd) => async (memory: CallerMemory) =>
-          cd.device === undefined ? undefined : await this.#loadCd(memory, cd.device),
+          cd.device === undefined ? undefined : await this.#loadCd(memory, cd),
       ),
     };
     return bootOrder.flatMap((source) => sources[source]);
@@ -389,9 +390,9 @@ export class Bios {
     return { segment: 0, offset: BOOT_GPA, driveNumber: drive.number };
   }
 
-  async #loadCd(memory: CallerMemory, device: BlockDevice): Promise<Bootable | undefined> {
+  async #loadCd(memory: CallerMemory, medium: BiosMedium): Promise<Bootable | undefined> {
     this.#print(memory, "Booting from CD-ROM...\r\n");
-    const boot = await readElTorito(device);
+    const boot = await readElTorito(medium);
     if (boot === undefined || !this.#parts.dma.write(boot.loadSegment * 16, boot.image)) {
       this.#print(memory, "It is not bootable.\r\n");
       return undefined;

@@ -8,7 +8,7 @@
 import type { BlockDevice } from "../../block/index.ts";
 import { SECTOR_BYTES } from "../../block/index.ts";
 import { CD_SECTOR_BYTES, cdDrive, disketteGeometry, emulatedDrive } from "./bios-drive.ts";
-import type { BiosDrive, Geometry } from "./bios-drive.ts";
+import type { BiosDrive, BiosMedium, Geometry } from "./bios-drive.ts";
 
 const BOOT_RECORD_SECTOR = 17;
 /** Volume descriptor 0, "CD001", version 1, then the name of the specification. */
@@ -39,8 +39,10 @@ export interface ElToritoBoot {
   specification(): Uint8Array;
 }
 
-/** What can be booted from a CD; undefined when nothing can, or it cannot be read. */
-export async function readElTorito(device: BlockDevice): Promise<ElToritoBoot | undefined> {
+/** What can be booted from a CD; undefined when nothing can, it cannot be read, or there is none. */
+export async function readElTorito(medium: BiosMedium): Promise<ElToritoBoot | undefined> {
+  const { device } = medium;
+  if (device === undefined) return undefined;
   const record = await readSectors(device, BOOT_RECORD_SECTOR, 1);
   if (record === undefined || !startsWith(record, BOOT_SYSTEM)) return undefined;
   const catalogueSector = viewOf(record).getUint32(CATALOGUE_POINTER, true);
@@ -48,23 +50,23 @@ export async function readElTorito(device: BlockDevice): Promise<ElToritoBoot | 
   if (catalogue === undefined || !isValid(catalogue)) return undefined;
   const entry = viewOf(catalogue.subarray(ENTRY_BYTES, 2 * ENTRY_BYTES));
   if (entry.getUint8(0) !== BOOTABLE) return undefined;
-  const media = entry.getUint8(1) & MEDIA_MASK;
+  const emulation = entry.getUint8(1) & MEDIA_MASK;
   const loadSegment = entry.getUint16(2, true) || DEFAULT_SEGMENT;
   // Sectors of 512 bytes, whatever is emulated; some writers leave the count of an emulated medium out.
   const sectorCount = Math.max(1, entry.getUint16(6, true));
   const imageSector = entry.getUint32(8, true);
   const loadedBytes = Math.min(sectorCount * SECTOR_BYTES, LOADED_BYTES_MAX);
   const image = await readSectors(device, imageSector, Math.ceil(loadedBytes / CD_SECTOR_BYTES));
-  const drive = await driveOf(device, media, imageSector);
+  const drive = emulation === MEDIA.none ? cdDrive(medium) : await driveOf(device, emulation, imageSector);
   if (image === undefined || drive === undefined) return undefined;
   return {
     drive,
     loadSegment,
-    image: image.subarray(0, media === MEDIA.none ? loadedBytes : SECTOR_BYTES),
+    image: image.subarray(0, emulation === MEDIA.none ? loadedBytes : SECTOR_BYTES),
     specification: () => {
       const packet = viewOf(new Uint8Array(SPECIFICATION_BYTES));
       packet.setUint8(0, SPECIFICATION_BYTES);
-      packet.setUint8(1, media);
+      packet.setUint8(1, emulation);
       packet.setUint8(2, drive.number);
       packet.setUint32(4, imageSector, true);
       packet.setUint16(0x0c, loadSegment, true);
@@ -82,16 +84,14 @@ export async function readElTorito(device: BlockDevice): Promise<ElToritoBoot | 
 
 async function driveOf(
   device: BlockDevice,
-  media: number,
+  emulation: number,
   imageSector: number,
 ): Promise<BiosDrive | undefined> {
-  switch (media) {
-    case MEDIA.none:
-      return cdDrive(device);
+  switch (emulation) {
     case MEDIA.diskette1200:
     case MEDIA.diskette1440:
     case MEDIA.diskette2880: {
-      const { geometry, type } = disketteGeometry(DISKETTE_KIB[media] * 1024);
+      const { geometry, type } = disketteGeometry(DISKETTE_KIB[emulation] * 1024);
       const { cylinders, heads, sectorsPerTrack } = geometry;
       const shape = { geometry, disketteType: type, sectorCount: cylinders * heads * sectorsPerTrack };
       return emulatedDrive("diskette", device, imageSector, shape);

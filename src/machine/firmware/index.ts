@@ -2,6 +2,5 @@
 
 export { Bios } from "./bios.ts";
 export type { BiosDrives } from "./bios.ts";
-export type { BiosMedium } from "./bios-drive.ts";
 export { loadFont } from "./font-loader.ts";
 export { RESET_ROM_GPA, ROM_BYTES, TRAP_PORT } from "./rom.ts";

@@ -10,10 +10,10 @@
 import { assert } from "../../base/index.ts";
 import type { BlockResult } from "../../block/index.ts";
 import type { BiosData } from "./bios-data.ts";
-import { disketteDrive, FIRST_DISK } from "./bios-drive.ts";
+import { cdDrive, disketteDrive, FIRST_DISK } from "./bios-drive.ts";
 import type { BiosDrive } from "./bios-drive.ts";
 import type { ElToritoBoot } from "./el-torito.ts";
-import { ROM_OFFSETS, ROM_SEGMENT } from "./rom.ts";
+import { ejectQuestionOffset, ROM_OFFSETS, ROM_SEGMENT } from "./rom.ts";
 import type { ServiceCall } from "./service-call.ts";
 
 const STATUS = {
@@ -24,24 +24,37 @@ const STATUS = {
   mediaChanged: 0x06,
   dmaBoundary: 0x09,
   controllerFailure: 0x20,
+  noMedia: 0x31,
   timeout: 0x80,
+  notLocked: 0xb0,
+  locked: 0xb1,
+  notRemovable: 0xb2,
+  inUse: 0xb3,
+  lockCountExceeded: 0xb4,
 } as const;
 type Status = (typeof STATUS)[keyof typeof STATUS];
-/** The status, which is in AH too unless something else is. */
-type Answer = Status | { readonly status: Status; readonly ah: number };
+/** The status, which is in AH too unless something else is; a number is one of before. */
+type Answer = number | { readonly status: Status; readonly ah: number };
 
 const KIND = { none: 0, disketteWithChangeLine: 2, disk: 3 } as const;
 const EXTENSIONS_VERSION = 0x21;
 const EXTENSIONS_SIGNATURE_ASKED = 0x55aa;
 const EXTENSIONS_SIGNATURE = 0xaa55;
-/** Extended access, and the parameters of enhanced disk drives. */
-const EXTENSIONS_SUPPORTED = 0x0005;
+/** Extended access, locking and ejecting, and the parameters of enhanced disk drives. */
+const EXTENSIONS = { access: 1 << 0, removable: 1 << 1, parameters: 1 << 2 } as const;
 const PACKET_BYTES = 16;
 const PARAMETER_BYTES = 26;
 const PARAMETERS_WITH_DPTE_BYTES = 30;
 const NO_TABLE = 0xffff_ffff;
 const TRANSPARENT_DMA_BOUNDARIES = 1 << 0;
 const GEOMETRY_IS_VALID = 1 << 1;
+/** Of drives with a tray: removable, with a change line, lockable; and without a medium now. */
+const HAS_TRAY = 0x34;
+const HAS_NO_MEDIUM = 1 << 6;
+const LOCKS_MAX = 255;
+const LOCK = { lock: 0, unlock: 1, ask: 2 } as const;
+/** INT 15h: whether a program refuses to have a medium ejected, with AH = B1h or B3h. */
+const EJECT_QUESTION = 0x52;
 /** Blocks that a packet may ask for. */
 const PACKET_BLOCKS_MAX = 127;
 const SPECIFICATION_BYTES = 0x13;
@@ -49,6 +62,10 @@ const SPECIFICATION_BYTES = 0x13;
 export class DiskServices {
   readonly #data: BiosData;
   readonly #drives = new Map<number, BiosDrive>();
+  /** How often each drive has been locked. */
+  readonly #locks = new Map<number, number>();
+  /** Drives whose change of the medium nobody has been told of. */
+  readonly #changed = new Set<number>();
   #boot: ElToritoBoot | undefined;
 
   constructor(data: BiosData) {
@@ -59,6 +76,8 @@ export class DiskServices {
   setDrives(drives: readonly BiosDrive[]): void {
     this.#boot = undefined;
     this.#drives.clear();
+    this.#locks.clear();
+    this.#changed.clear();
     for (const drive of drives) this.#drives.set(drive.number, drive);
     this.#data.set("diskCount", this.#count("disk"));
   }
@@ -80,32 +99,51 @@ export class DiskServices {
   drive(number: number): BiosDrive | undefined {
     const known = this.#drives.get(number);
     if (known?.medium === undefined || known.medium.device === known.device) return known;
-    const drive = disketteDrive(number, known.medium);
+    const drive = known.kind === "cd" ? cdDrive(known.medium) : disketteDrive(number, known.medium);
     this.#drives.set(number, drive);
+    this.#changed.add(number);
     return drive;
   }
 
   async call(call: ServiceCall): Promise<void> {
-    const known = this.#drives.get(call.dl);
     const drive = this.drive(call.dl);
-    const statusField = call.dl < FIRST_DISK ? "disketteStatus" : "diskStatus";
-    const answer =
-      call.ah === 0x01 ? this.#data.get(statusField) : await this.#serve(call, drive, drive !== known);
+    if (call.ah === 0x46 && drive !== undefined && this.#refusesEject(drive) === undefined) {
+      call.ah = EJECT_QUESTION;
+      call.goOnAt(ejectQuestionOffset);
+      return;
+    }
+    const answer = call.ah === 0x01 ? this.#data.get(statusField(call)) : await this.#serve(call, drive);
+    this.#answer(call, answer);
+  }
+
+  /** AH = 46h goes on when programs have been asked by INT 15h, AH = 52h. */
+  ejectAnswered(call: ServiceCall): void {
+    const drive = this.drive(call.dl);
+    const refusal = drive === undefined ? STATUS.badCommand : this.#refusesEject(drive);
+    if (refusal !== undefined) this.#answer(call, refusal);
+    else if (call.wasRefused) this.#answer(call, call.ah === STATUS.inUse ? STATUS.inUse : STATUS.locked);
+    else this.#answer(call, drive?.medium?.tray?.openTray() === true ? STATUS.ok : STATUS.locked);
+  }
+
+  #answer(call: ServiceCall, answer: Answer): void {
     const { status, ah } = typeof answer === "number" ? { status: answer, ah: answer } : answer;
-    this.#data.set(statusField, status);
+    this.#data.set(statusField(call), status);
     call.ah = ah;
     call.carry = status !== STATUS.ok;
   }
 
-  async #serve(call: ServiceCall, drive: BiosDrive | undefined, isChanged: boolean): Promise<Answer> {
+  async #serve(call: ServiceCall, drive: BiosDrive | undefined): Promise<Answer> {
     if (call.ah === 0x08) return this.#parameters(call, drive);
     if (call.ah === 0x15) return this.#type(call, drive);
     if (call.ah === 0x4b) return this.#elTorito(call);
     if (drive === undefined) return call.dl < FIRST_DISK ? STATUS.timeout : STATUS.badCommand;
     // Once, as the change line says it, to what reads, writes, or asks for just that.
-    const isAsking = (call.ah >= 0x02 && call.ah <= 0x04) || call.ah === 0x16;
-    if (isAsking && drive.medium !== undefined && drive.device === undefined) return STATUS.timeout;
-    if (isAsking && isChanged) return STATUS.mediaChanged;
+    const asking = drive.kind === "cd" ? [0x42, 0x43, 0x44, 0x47] : [0x02, 0x03, 0x04, 0x16];
+    if (asking.includes(call.ah)) {
+      if (drive.medium !== undefined && drive.device === undefined)
+        return drive.kind === "cd" ? STATUS.noMedia : STATUS.timeout;
+      if (this.#changed.delete(drive.number)) return STATUS.mediaChanged;
+    }
     switch (call.ah) {
       case 0x00:
       case 0x0d:
@@ -134,15 +172,43 @@ export class DiskServices {
       case 0x44:
         return drive.kind === "diskette" ? STATUS.badCommand : this.#bySector(call, drive);
       case 0x45:
-        call.al = 0;
-        return drive.kind === "cd" ? STATUS.ok : STATUS.badCommand;
+        return this.#lock(call, drive);
+      case 0x46:
+        return this.#refusesEject(drive) ?? STATUS.badCommand;
       case 0x47:
         return drive.kind === "diskette" ? STATUS.badCommand : STATUS.ok;
       case 0x48:
         return drive.kind === "diskette" ? STATUS.badCommand : this.#extendedParameters(call, drive);
+      case 0x49:
+        if (drive.kind === "diskette") return STATUS.badCommand;
+        return this.#changed.delete(drive.number) ? STATUS.mediaChanged : STATUS.ok;
       default:
         return STATUS.badCommand;
     }
+  }
+
+  /** AH = 45h; AL is then whether the drive is locked. */
+  #lock(call: ServiceCall, drive: BiosDrive): Status {
+    const tray = drive.medium?.tray;
+    if (tray === undefined) return withoutTray(drive);
+    const count = this.#locks.get(drive.number) ?? 0;
+    const change = call.al === LOCK.lock ? 1 : call.al === LOCK.unlock ? -1 : 0;
+    if (change === 0 && call.al !== LOCK.ask) return STATUS.badCommand;
+    const next = count + change;
+    call.al = count > 0 ? 1 : 0;
+    if (next < 0) return STATUS.notLocked;
+    if (next > LOCKS_MAX) return STATUS.lockCountExceeded;
+    this.#locks.set(drive.number, next);
+    if (change !== 0) tray.setLocked(next > 0);
+    call.al = next > 0 ? 1 : 0;
+    return STATUS.ok;
+  }
+
+  /** Why a drive's medium cannot be ejected, as far as is known without asking programs. */
+  #refusesEject(drive: BiosDrive): Status | undefined {
+    if (drive.medium?.tray === undefined) return withoutTray(drive);
+    if ((this.#locks.get(drive.number) ?? 0) > 0) return STATUS.locked;
+    return drive.device === undefined ? STATUS.noMedia : undefined;
   }
 
   #count(kind: BiosDrive["kind"]): number {
@@ -250,7 +316,8 @@ export class DiskServices {
   #extensions(call: ServiceCall, drive: BiosDrive): Answer {
     if (call.bx !== EXTENSIONS_SIGNATURE_ASKED || drive.kind === "diskette") return STATUS.badCommand;
     call.bx = EXTENSIONS_SIGNATURE;
-    call.cx = EXTENSIONS_SUPPORTED;
+    const { access, removable, parameters } = EXTENSIONS;
+    call.cx = access | parameters | (drive.medium?.tray === undefined ? 0 : removable);
     return { status: STATUS.ok, ah: EXTENSIONS_VERSION };
   }
 
@@ -265,7 +332,7 @@ export class DiskServices {
     const { cylinders, heads, sectorsPerTrack } = drive.geometry;
     const result = new DataView(new ArrayBuffer(size));
     result.setUint16(0, size, true);
-    result.setUint16(2, TRANSPARENT_DMA_BOUNDARIES | (isDisk ? GEOMETRY_IS_VALID : 0), true);
+    result.setUint16(2, TRANSPARENT_DMA_BOUNDARIES | informationOf(drive), true);
     result.setUint32(4, isDisk ? cylinders : NO_TABLE, true);
     result.setUint32(8, isDisk ? heads : NO_TABLE, true);
     result.setUint32(12, isDisk ? sectorsPerTrack : NO_TABLE, true);
@@ -287,6 +354,20 @@ export class DiskServices {
     this.#boot = undefined;
     return STATUS.ok;
   }
+}
+
+function statusField(call: ServiceCall): "disketteStatus" | "diskStatus" {
+  return call.dl < FIRST_DISK ? "disketteStatus" : "diskStatus";
+}
+
+/** Diskettes have no extensions at all. */
+function withoutTray(drive: BiosDrive): Status {
+  return drive.kind === "diskette" ? STATUS.badCommand : STATUS.notRemovable;
+}
+
+function informationOf({ kind, medium }: BiosDrive): number {
+  if (kind === "disk") return GEOMETRY_IS_VALID;
+  return (medium?.tray === undefined ? 0 : HAS_TRAY) | (medium?.device === undefined ? HAS_NO_MEDIUM : 0);
 }
 
 function statusOf(result: BlockResult): Status {

@@ -64,7 +64,8 @@ export class SystemServices {
       case 0x24:
         this.#a20(call);
         return true;
-      // Devices that are opened, closed, waited for: hooks for systems, which others answer with nothing.
+      // Media that are ejected, devices that are opened, closed, waited for: hooks for systems, which others answer with nothing.
+      case 0x52:
       case 0x80:
       case 0x81:
       case 0x82:

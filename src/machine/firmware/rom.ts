@@ -116,6 +116,12 @@ const KEYBOARD_STUB = [
 ] as const;
 const KEYBOARD_VECTOR = 0x09;
 
+/** Behind the IRET int 15h, by which programs refuse to have a medium ejected, and the service again. */
+const DISK_VECTOR = 0x13;
+const DISK_STUB_RETURNS = [...TRAP, IRET] as const;
+const DISK_STUB_ASKS = [0xcd, 0x15] as const;
+const DISK_STUB = [...DISK_STUB_RETURNS, ...DISK_STUB_ASKS, ...TRAP, IRET] as const;
+
 /** Code longer than what has room among the others, and where in it the writes to the port are. */
 interface LongStub {
   readonly vector: number;
@@ -126,6 +132,11 @@ const LONG_STUB_BYTES = 64;
 const LONG_STUBS: readonly LongStub[] = [
   { vector: POINTING_VECTOR, code: POINTING_STUB, traps: [SAVE_ALL.length] },
   { vector: CLOCK_VECTOR, code: CLOCK_STUB, traps: [1] },
+  {
+    vector: DISK_VECTOR,
+    code: DISK_STUB,
+    traps: [0, DISK_STUB_RETURNS.length + DISK_STUB_ASKS.length],
+  },
   {
     vector: KEYBOARD_VECTOR,
     code: KEYBOARD_STUB,
@@ -147,6 +158,9 @@ export const trapEndOffset = (vector: number, step = 0): number =>
 
 /** Where a service lets its stub go on that is to be called again after the next interrupt. */
 export const waitOffset = (vector: number): number => stubOffset(vector) + TRAP.length + RETURN_BYTES;
+
+/** Where the disk service lets its stub go on that has AH = 52h for INT 15h. */
+export const ejectQuestionOffset = stubOffset(DISK_VECTOR) + DISK_STUB_RETURNS.length;
 
 export const ROM_OFFSETS = {
   videoFunctionality: VIDEO_FUNCTIONALITY_OFFSET,

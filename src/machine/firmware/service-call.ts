@@ -179,6 +179,11 @@ export class ServiceCall {
     this.#es = segment & 0xffff;
   }
 
+  /** The carry flag of now: what an interrupt has answered that the stub has called. */
+  get wasRefused(): boolean {
+    return (this.#state.rflags & BigInt(FLAG_CARRY)) !== 0n;
+  }
+
   // Flags, as the caller will find them.
 
   set carry(isSet: boolean) {

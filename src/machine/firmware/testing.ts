@@ -13,7 +13,7 @@ import { Bios } from "./bios.ts";
 import { BOOT_ORDER } from "./boot-order.ts";
 import type { BootSource } from "./boot-order.ts";
 import type { BiosMedium } from "./bios-drive.ts";
-import { ROM_SEGMENT, trapEndOffset } from "./rom.ts";
+import { ejectQuestionOffset, ROM_SEGMENT, trapEndOffset } from "./rom.ts";
 
 export const RAM_BYTES = 4 * MiB;
 /** Stack and data of the program that calls. */
@@ -51,6 +51,26 @@ export interface Answer {
   /** Where the processor goes on. */
   readonly cs: number;
   readonly ip: number;
+}
+
+/** A CD with a boot record and a catalogue (El Torito 1.0), whose one image is `code` and emulates nothing. */
+export function bootableDisc(code: readonly number[] = []): Uint8Array<ArrayBuffer> {
+  const SECTOR = 2048;
+  const [record, catalogue, image] = [17, 18, 20] as const;
+  const bytes = new Uint8Array((image + 1) * SECTOR);
+  const view = new DataView(bytes.buffer);
+  bytes.set(new TextEncoder().encode("\0CD001\x01EL TORITO SPECIFICATION"), record * SECTOR);
+  view.setUint32(record * SECTOR + 0x47, catalogue, true);
+  const entry = catalogue * SECTOR;
+  view.setUint8(entry, 1);
+  // The words of the validation entry add up to 0.
+  view.setUint16(entry + 0x1c, 0x1_0000 - 0xaa55 - 1, true);
+  view.setUint16(entry + 0x1e, 0xaa55, true);
+  view.setUint8(entry + 0x20, 0x88);
+  view.setUint16(entry + 0x26, SECTOR / 512, true);
+  view.setUint32(entry + 0x28, image, true);
+  bytes.set(code, image * SECTOR);
+  return bytes;
 }
 
 function segment(selector: number): SegmentState {
@@ -112,6 +132,8 @@ export class FirmwareBench {
   /** At which connector, and what. */
   readonly sent: (readonly [Connector, number])[] = [];
   resets = 0;
+  /** What a program that has taken over INT 15h says to AH = 52h; undefined when it is the BIOS's own. */
+  ejectAnswer: { readonly ah: number; readonly carry: boolean } | undefined;
   readonly bios: Bios;
 
   private constructor({ diskettes = [], disks = [], cds = [], bootOrder = BOOT_ORDER }: BenchDrives) {
@@ -156,6 +178,14 @@ export class FirmwareBench {
     changes: Partial<CpuState> = {},
   ): Promise<Answer> {
     const answer = await this.#serve(vector, registers, 0, changes);
+    if (answer.ip === ejectQuestionOffset) {
+      const { ah, carry } = this.ejectAnswer ?? {
+        ...(await this.#serve(0x15, { ax: answer.eax }, 0, changes)),
+        ah: 0,
+      };
+      const rflags = 2n | (carry ? 1n : 0n);
+      return await this.#serve(vector, { ...registers, ax: ah << 8 }, 1, { ...changes, rflags });
+    }
     const code = answer.eax & 0xffff;
     if (vector !== KEYBOARD_VECTOR || code >>> 8 !== INTERCEPT) return answer;
     const left = await this.#serve(0x15, { ax: code }, 0, changes);

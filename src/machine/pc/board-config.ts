@@ -81,7 +81,7 @@ export interface BoardConfig {
   /** In the order of their places on each bus; at most DRIVES_MAX. They outlive resets, and their owner closes them. */
   readonly drives: readonly Drive[];
   /** The drives of the built-in BIOS, which is absent where firmware is in its place. */
-  readonly bios?: BiosDrives;
+  readonly bios?: Omit<BiosDrives, "cds">;
   /** Absent where the built-in BIOS is. */
   readonly firmware?: FirmwareConfig;
   readonly virtio: {

@@ -59,7 +59,7 @@ import { TRANSFER_BYTES_MAX } from "./drive.ts";
 import type { DriveBus } from "./drive.ts";
 import { Display } from "./display.ts";
 import { ExpansionSlots } from "./expansion-slots.ts";
-import { removableDrives } from "./removable-drives.ts";
+import { biosMedium, removableDrives } from "./removable-drives.ts";
 import type { RemovableDrive } from "./removable-drives.ts";
 import { InterruptControllers } from "./interrupt-controllers.ts";
 import { loaded, loadOptionalParts } from "./optional-parts.ts";
@@ -236,11 +236,8 @@ export class PcBoard {
       onReset: (isOfAll) => (isOfAll ? events.reset() : events.processorReset()),
     });
     const places = ide?.ideDrives(config.drives) ?? [];
-    this.removableDrives = removableDrives(
-      config.drives,
-      ide?.cdromUnits(places) ?? [],
-      this.floppyController,
-    );
+    const cdroms = ide?.cdromUnits(places) ?? [];
+    this.removableDrives = removableDrives(config.drives, cdroms, this.floppyController);
     const [primary, secondary] = IDE_CHANNELS;
     this.#ide = new Piix3Ide({
       buses: { ports: this.ports, mmio: this.mmio },
@@ -402,7 +399,7 @@ export class PcBoard {
         },
         serialPorts: platform.serialPorts.map(({ ioBase }) => ioBase),
         parallelPorts: platform.parallelPort === undefined ? [] : [platform.parallelPort.ioBase],
-        drives: config.bios,
+        drives: { ...config.bios, cds: cdroms.map(biosMedium) },
         onReset: () => events.reset(),
       });
       this.ports.claim("bios", TRAP_PORT, 1, {

@@ -5,6 +5,7 @@ import type { Result } from "../../base/index.ts";
 import type { BlockDevice } from "../../block/index.ts";
 import type { Fdc82077aa } from "../../devices/floppy/index.ts";
 import type { CdromUnit } from "../../devices/ide/drives.ts";
+import type { BiosMedium } from "../firmware/bios-drive.ts";
 import type { Drive } from "./drive.ts";
 
 export interface RemovableDrive {
@@ -26,6 +27,16 @@ export function removableDrives(
     if (medium === "cdrom") return ofCdrom(units.shift());
     return medium === "floppy" ? ofDiskette(floppyController, floppies++) : undefined;
   });
+}
+
+/** A CD-ROM drive as the built-in BIOS sees it. */
+export function biosMedium(unit: CdromUnit): BiosMedium {
+  return {
+    get device() {
+      return unit.disc?.device;
+    },
+    tray: unit,
+  };
 }
 
 function ofCdrom(unit: CdromUnit | undefined): RemovableDrive | undefined {
