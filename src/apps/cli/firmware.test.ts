@@ -28,7 +28,11 @@ function runImage(image: Uint8Array, ...args: readonly string[]) {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [command, "run", "--firmware", firmware, "--memory", "16M", "--timeout", "20", ...args],
-    { encoding: "latin1", input: "", env: { ...process.env, XDG_CACHE_HOME: folder } },
+    {
+      encoding: "latin1",
+      input: "",
+      env: { ...process.env, XDG_CACHE_HOME: folder, XDG_RUNTIME_DIR: folder },
+    },
   );
   return { status, stdout, stderr };
 }

@@ -22,7 +22,7 @@ function run(code: readonly number[], ...args: readonly string[]) {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [command, "run", "--kernel", kernel, "--memory", "16M", "--timeout", "30", ...args],
-    { encoding: "utf8", input: "", env: { ...process.env, XDG_CACHE_HOME: folder } },
+    { encoding: "utf8", input: "", env: { ...process.env, XDG_CACHE_HOME: folder, XDG_RUNTIME_DIR: folder } },
   );
   return { status, stdout, stderr };
 }
