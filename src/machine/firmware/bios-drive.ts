@@ -110,21 +110,25 @@ export function cdDrive(medium: BiosMedium): BiosDrive {
   };
 }
 
-/** An image on a CD, from a sector of the CD on, as a diskette or hard disk (El Torito 1.0, section 2). */
+/** An image on the CD that is in a drive now, from a sector on, as a diskette or hard disk (El Torito 1.0, section 2). */
 export function emulatedDrive(
   kind: "diskette" | "disk",
-  device: BlockDevice,
+  cd: BiosMedium,
   imageSector: number,
   shape: { readonly geometry: Geometry; readonly sectorCount: number; readonly disketteType: number },
 ): BiosDrive {
   const start = imageSector * CD_SECTOR_BYTES;
+  const { device } = cd;
   return {
     number: kind === "disk" ? FIRST_DISK : 0,
     kind,
     ...shape,
     sectorBytes: SECTOR_BYTES,
     isReadOnly: true,
-    read: (sector, target) => device.read(start + sector * SECTOR_BYTES, target),
+    read: async (sector, target) =>
+      device === undefined || cd.device !== device
+        ? EMPTY
+        : await device.read(start + sector * SECTOR_BYTES, target),
     write: () =>
       Promise.resolve({ ok: false, error: { code: "disk-read-only", message: "A CD cannot be written." } }),
   };

@@ -57,7 +57,8 @@ export async function readElTorito(medium: BiosMedium): Promise<ElToritoBoot | u
   const imageSector = entry.getUint32(8, true);
   const loadedBytes = Math.min(sectorCount * SECTOR_BYTES, LOADED_BYTES_MAX);
   const image = await readSectors(device, imageSector, Math.ceil(loadedBytes / CD_SECTOR_BYTES));
-  const drive = emulation === MEDIA.none ? cdDrive(medium) : await driveOf(device, emulation, imageSector);
+  const drive =
+    emulation === MEDIA.none ? cdDrive(medium) : await driveOf(medium, device, emulation, imageSector);
   if (image === undefined || drive === undefined) return undefined;
   return {
     drive,
@@ -83,6 +84,7 @@ export async function readElTorito(medium: BiosMedium): Promise<ElToritoBoot | u
 }
 
 async function driveOf(
+  medium: BiosMedium,
   device: BlockDevice,
   emulation: number,
   imageSector: number,
@@ -94,7 +96,7 @@ async function driveOf(
       const { geometry, type } = disketteGeometry(DISKETTE_KIB[emulation] * 1024);
       const { cylinders, heads, sectorsPerTrack } = geometry;
       const shape = { geometry, disketteType: type, sectorCount: cylinders * heads * sectorsPerTrack };
-      return emulatedDrive("diskette", device, imageSector, shape);
+      return emulatedDrive("diskette", medium, imageSector, shape);
     }
     case MEDIA.disk: {
       const first = await readSectors(device, imageSector, 1);
@@ -102,7 +104,7 @@ async function driveOf(
       if (geometry === undefined) return undefined;
       const { cylinders, heads, sectorsPerTrack } = geometry;
       const shape = { geometry, disketteType: 0, sectorCount: cylinders * heads * sectorsPerTrack };
-      return emulatedDrive("disk", device, imageSector, shape);
+      return emulatedDrive("disk", medium, imageSector, shape);
     }
     default:
       return undefined;

@@ -141,3 +141,26 @@ test("diskettes have none of this", async () => {
     assert.deepEqual([carry, eax >> 8], [true, 0x01]);
   }
 });
+
+test("an image of a diskette goes with the CD that it is on", async () => {
+  const disc = new MemoryDisk(bootableDisc([], "diskette"));
+  let device: MemoryDisk | undefined = disc;
+  const cd = {
+    get device() {
+      return device;
+    },
+  };
+  const bench = await FirmwareBench.start({ cds: [cd], bootOrder: ["cdrom"] });
+  await bench.interrupt(0x19);
+  const read = async (): Promise<readonly [boolean, number]> => {
+    const { carry, eax } = await bench.interrupt(0x13, { ax: 0x0201, bx: BUFFER, cx: 1, dx: 0 });
+    return [carry, eax >> 8];
+  };
+  assert.deepEqual(await read(), OK);
+  for (const next of [undefined, new MemoryDisk(bootableDisc([], "diskette"))]) {
+    device = next;
+    assert.deepEqual(await read(), [true, 0x20]);
+  }
+  device = disc;
+  assert.deepEqual(await read(), OK);
+});

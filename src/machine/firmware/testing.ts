@@ -1,7 +1,7 @@
 /** Calls services of the built-in BIOS as a real-mode program does, on a PC without a processor. */
 
 import type { BlockDevice } from "../../block/index.ts";
-import { ManualClock, MiB, TimerQueue, unwrap } from "../../base/index.ts";
+import { KiB, ManualClock, MiB, TimerQueue, unwrap } from "../../base/index.ts";
 import { RamDma } from "../../hw/index.ts";
 import type { CpuState, SegmentState } from "../../hw/index.ts";
 import { createGuestRam } from "../../memory/index.ts";
@@ -53,11 +53,16 @@ export interface Answer {
   readonly ip: number;
 }
 
-/** A CD with a boot record and a catalogue (El Torito 1.0), whose one image is `code` and emulates nothing. */
-export function bootableDisc(code: readonly number[] = []): Uint8Array<ArrayBuffer> {
+/** A CD with a boot record and a catalogue (El Torito 1.0), whose one image is `code` and emulates nothing, or a diskette of 1.44 M. */
+export function bootableDisc(
+  code: readonly number[] = [],
+  emulation: "none" | "diskette" = "none",
+): Uint8Array<ArrayBuffer> {
   const SECTOR = 2048;
   const [record, catalogue, image] = [17, 18, 20] as const;
-  const bytes = new Uint8Array((image + 1) * SECTOR);
+  const DISKETTE_1440 = 2;
+  const imageBytes = emulation === "diskette" ? 1440 * KiB : SECTOR;
+  const bytes = new Uint8Array(image * SECTOR + imageBytes);
   const view = new DataView(bytes.buffer);
   bytes.set(new TextEncoder().encode("\0CD001\x01EL TORITO SPECIFICATION"), record * SECTOR);
   view.setUint32(record * SECTOR + 0x47, catalogue, true);
@@ -67,6 +72,7 @@ export function bootableDisc(code: readonly number[] = []): Uint8Array<ArrayBuff
   view.setUint16(entry + 0x1c, 0x1_0000 - 0xaa55 - 1, true);
   view.setUint16(entry + 0x1e, 0xaa55, true);
   view.setUint8(entry + 0x20, 0x88);
+  view.setUint8(entry + 0x21, emulation === "diskette" ? DISKETTE_1440 : 0);
   view.setUint16(entry + 0x26, SECTOR / 512, true);
   view.setUint32(entry + 0x28, image, true);
   bytes.set(code, image * SECTOR);
