@@ -215,8 +215,10 @@ export class VirtioSession implements VirtioHost {
     return ((this.acceptedFeatures(bit >>> 5) >>> (bit & 31)) & 1) !== 0;
   }
 
-  interrupt(index: number): void {
-    if (this.slots[index]?.queue?.takeInterrupt() === true) this.#parts.interruptQueue(index);
+  interrupt(index: number): boolean {
+    const isWanted = this.slots[index]?.queue?.takeInterrupt() === true;
+    if (isWanted) this.#parts.interruptQueue(index);
+    return isWanted;
   }
 
   configChanged(): void {

@@ -42,8 +42,8 @@ export interface VirtioHost {
   /** The queue while the driver uses it. It is another one after each reset: who waits for something keeps the queue. */
   queue(index: number): Virtqueue | undefined;
   hasFeature(bit: number): boolean;
-  /** Interrupts if the driver wants to hear of the buffers of a queue that were given back. */
-  interrupt(index: number): void;
+  /** Interrupts if the driver wants to hear of the buffers of a queue that were given back; false if not. */
+  interrupt(index: number): boolean;
   /** The device has changed its configuration. */
   configChanged(): void;
 }

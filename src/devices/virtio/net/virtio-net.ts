@@ -94,7 +94,7 @@ export class VirtioNet implements VirtioDevice, RegisterHooks<NetRegisters> {
     this.#transmitInterrupts = new TransmitInterrupts({
       clock,
       timers,
-      interrupt: () => this.#host?.interrupt(NET_QUEUE.transmit),
+      interrupt: () => this.#host?.interrupt(NET_QUEUE.transmit) === true,
     });
     this.reset();
   }
@@ -186,13 +186,15 @@ export class VirtioNet implements VirtioDevice, RegisterHooks<NetRegisters> {
     if (queue === undefined) return;
     const headerBytes = this.#headerBytes;
     // The guest stands still meanwhile, so there are at most as many as the queue has room for.
+    let frameCount = 0;
     for (let chain = queue.pop(); chain !== undefined; chain = queue.pop()) {
       this.#send(queue, chain, headerBytes);
       queue.push(chain, 0);
       this.#transmitInterrupts.sent(chain.readable.totalBytes);
+      frameCount++;
     }
     queue.setNotifications(true);
-    this.#transmitInterrupts.batchEnded(queue.setup.size);
+    if (frameCount > 0) this.#transmitInterrupts.batchEnded(queue.setup.size);
   }
 
   #send(queue: Virtqueue, chain: DescriptorChain, headerBytes: number): void {
@@ -295,6 +297,7 @@ export class VirtioNet implements VirtioDevice, RegisterHooks<NetRegisters> {
       done += written;
       queue.push(buffer, before + written);
     }
+    this.#transmitInterrupts.received();
     this.#host?.interrupt(NET_QUEUE.receive);
   }
 
