@@ -90,6 +90,24 @@ test("a driver that waits to hear of each frame waits once in a while", () => {
   assert.ok(laterNs <= count * WORK_NS + 5 * (TRANSMIT_TOLD_NS + WORK_NS), `${laterNs} ns`);
 });
 
+test("one that waits whenever several are on their way does so, too", () => {
+  const { send, pass, clean, toldCount } = connect();
+  let waits = 0;
+  for (let sent = 0; sent < 2000; sent++) {
+    const before = toldCount();
+    send();
+    if (sent % 3 !== 2 && toldCount() === before) continue;
+    if (toldCount() === before) {
+      waits++;
+      pass(TRANSMIT_TOLD_NS);
+    }
+    assert.equal(toldCount(), before + 1);
+    clean();
+    pass(WORK_NS);
+  }
+  assert.ok(waits <= 10, `${waits} times`);
+});
+
 test("one that looks by itself is not told, however many requests are answered", () => {
   const { send, pass, answered, toldCount } = connect();
   for (let request = 0; request < 100; request++) {

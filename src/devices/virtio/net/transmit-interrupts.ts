@@ -5,7 +5,7 @@
  * long a notification takes; section 5.1.6.5.8 (VIRTIO_NET_F_NOTF_COAL, which is not offered) has the same two limits,
  * a time and a number.
  *
- * A driver that sends its next frame only when it has heard of the last would so send one in each such time. It is known by
+ * A driver that sends its next frames only when it has heard of the last would so send a few in each such time. It is known by
  * what it does: nothing, until it hears, and then it sends soon. From then on it hears at once, until it is put to the test
  * again: after twice as many notifications each time that it passes.
  */
@@ -38,7 +38,6 @@ export class TransmitInterrupts {
   // What the driver has not heard of.
   #frameCount = 0;
   #bytes = 0;
-  #batchCount = 0;
   #lastBatchNs = 0;
   /** A timer is on its way; it runs even if the driver has heard meanwhile, which costs less than to take it back. */
   #isTimed = false;
@@ -60,7 +59,6 @@ export class TransmitInterrupts {
 
   /** All that were sent together have been given back. */
   batchEnded(queueSize: number): void {
-    this.#batchCount++;
     this.#lastBatchNs = this.#parts.clock.nowNs();
     if (this.#heardNs !== undefined) this.#judge(this.#lastBatchNs - this.#heardNs <= TRANSMIT_AGAIN_NS);
     const framesMax = Math.min(TRANSMIT_UNTOLD_FRAMES_MAX, queueSize / 4);
@@ -86,8 +84,8 @@ export class TransmitInterrupts {
     timers.schedule(clock.nowNs() + TRANSMIT_TOLD_NS, () => {
       this.#isTimed = false;
       const nowNs = clock.nowNs();
-      const mayWait = this.#batchCount === 1 && nowNs - this.#lastBatchNs >= TRANSMIT_IDLE_NS;
-      if (this.#batchCount > 0 && !mayWait) this.#judge(false);
+      const mayWait = this.#frameCount > 0 && nowNs - this.#lastBatchNs >= TRANSMIT_IDLE_NS;
+      if (this.#frameCount > 0 && !mayWait) this.#judge(false);
       if (this.#tell() && mayWait) this.#heardNs = nowNs;
     });
   }
@@ -112,6 +110,5 @@ export class TransmitInterrupts {
   #forgetUntold(): void {
     this.#frameCount = 0;
     this.#bytes = 0;
-    this.#batchCount = 0;
   }
 }
