@@ -29,6 +29,11 @@ const LONG_WAIT_NS = 100 * NS_PER_MS;
 const WORK_TO_TIDY_NS = 500 * NS_PER_MS;
 /** Before anything was measured: an interpreter's speed. */
 const FIRST_INSTRUCTIONS_PER_NS = 0.1;
+/**
+ * What a guest's timers may be late while it runs, of the time for which others had its core just before: a timer that is due
+ * soon after costs as much as the late one, in caches that are as cold, and is nearly as late as that if the turn ends first.
+ */
+const LATENESS_SHARE = 1 / 8;
 /** A slice that takes so many times what its instructions should have taken is late. */
 const LATE_FACTOR = 2;
 /** Weight of the newest slice in the measured speed. */
@@ -74,6 +79,10 @@ export class MachineLoop {
   /** Guest time at which the wait of a halted vCPU ends by itself; -Infinity outside a wait. */
   #waitEndNs = -Infinity;
   #lastYieldNs = 0;
+  /** Time in slices since then in which others had the core. */
+  #lostNs = 0;
+  /** What timers may be late, until guest time `untilNs`. */
+  readonly #lateness = { ns: 0, untilNs: 0 };
   readonly #hostWork = new Set<HostWork>();
   #isHostBusy = false;
   /** Time in slices since somebody last tidied up. */
@@ -146,7 +155,7 @@ export class MachineLoop {
         await this.#yield();
         continue;
       }
-      this.#clock.atOneInstant((nowNs) => this.#timers.runDue(nowNs));
+      this.#runTimers();
       const exit = this.#runSlice(vcpu);
       this.#exits[exit.kind]++;
       this.#betweenSlices(exit);
@@ -157,7 +166,7 @@ export class MachineLoop {
 
   #schedule(deadlineNs: number, callback: () => void): Timer {
     const timer = this.#timers.schedule(deadlineNs, callback);
-    if (deadlineNs < this.#sliceEndNs) {
+    if (deadlineNs < this.#sliceEndNs - this.#latenessNs(this.#clock.nowNs())) {
       this.#sliceEndNs = deadlineNs;
       this.#vcpu?.requestExit();
     }
@@ -166,13 +175,26 @@ export class MachineLoop {
     return timer;
   }
 
+  /** Those that are due, all at once, as soon as one is as late as it may be. */
+  #runTimers(): void {
+    this.#clock.atOneInstant((nowNs) => {
+      const latenessNs = this.#latenessNs(nowNs);
+      if (latenessNs > 0 && (this.#timers.nextDeadlineNs() ?? Infinity) > nowNs - latenessNs) return;
+      this.#timers.runDue(nowNs);
+    });
+  }
+
+  #latenessNs(nowNs: number): number {
+    return nowNs < this.#lateness.untilNs ? this.#lateness.ns : 0;
+  }
+
   #interruptSlice(): void {
     if (this.#sliceEndNs !== -Infinity) this.#vcpu?.requestExit();
   }
 
   #runSlice(vcpu: Vcpu): VcpuExit {
     const startNs = this.#clock.nowNs();
-    const dueInNs = (this.#timers.nextDeadlineNs() ?? Infinity) - startNs;
+    const dueInNs = (this.#timers.nextDeadlineNs() ?? Infinity) - startNs + this.#latenessNs(startNs);
     const lengthNs = Math.max(SLICE_MIN_NS, Math.min(this.#sliceNs(), dueInNs));
     const wanted = Math.round(lengthNs * this.#instructionsPerNs);
     const maxInstructions = Math.min(SLICE_MAX_INSTRUCTIONS, Math.max(SLICE_MIN_INSTRUCTIONS, wanted));
@@ -181,9 +203,14 @@ export class MachineLoop {
     this.#sliceEndNs = startNs + lengthNs;
     const exit = vcpu.run({ maxInstructions });
     this.#sliceEndNs = -Infinity;
-    const elapsedNs = this.#clock.nowNs() - startNs;
-    this.#workedNs += elapsedNs;
-    this.#measure(Number(vcpu.instructionsRetired - before), elapsedNs);
+    const endNs = this.#clock.nowNs();
+    this.#workedNs += endNs - startNs;
+    const lostNs = this.#measure(Number(vcpu.instructionsRetired - before), endNs - startNs);
+    if (lostNs > 0) {
+      this.#lostNs += lostNs;
+      this.#lateness.ns = lostNs * LATENESS_SHARE;
+      this.#lateness.untilNs = endNs + lostNs;
+    }
     return exit;
   }
 
@@ -199,23 +226,31 @@ export class MachineLoop {
    * Learns the guest's speed from slices long enough to say something about it. A single one that took far longer than
    * its instructions should have says that this thread had no core meanwhile: others had their turn. A second one in a
    * row says that the guest has become slow, and is believed at once, so that the third is no longer than it should be.
+   *
+   * Returns how much of the slice others had.
    */
-  #measure(instructions: number, elapsedNs: number): void {
-    if (instructions < SLICE_MIN_INSTRUCTIONS || elapsedNs <= 0) return;
+  #measure(instructions: number, elapsedNs: number): number {
+    if (instructions < SLICE_MIN_INSTRUCTIONS || elapsedNs <= 0) return 0;
     const wasLate = this.#wasLate;
     this.#wasLate = elapsedNs * this.#instructionsPerNs > LATE_FACTOR * instructions;
-    if (this.#wasLate && !wasLate) return;
+    if (this.#wasLate && !wasLate) return elapsedNs - instructions / this.#instructionsPerNs;
     const weight = this.#wasLate ? 1 : SPEED_WEIGHT;
     this.#instructionsPerNs += weight * (instructions / elapsedNs - this.#instructionsPerNs);
+    return 0;
   }
 
   async #yieldIfDue(): Promise<void> {
-    if (this.#scheduling.nowNs() - this.#lastYieldNs >= this.#turnNs()) await this.#yield();
+    if (this.#scheduling.nowNs() - this.#lastYieldNs - this.#lostNs >= this.#turnNs()) await this.#yield();
   }
 
   async #yield(): Promise<void> {
     await this.#scheduling.yieldToEvents();
+    this.#hasYielded();
+  }
+
+  #hasYielded(): void {
     this.#lastYieldNs = this.#scheduling.nowNs();
+    this.#lostNs = 0;
   }
 
   #tidyUpIfWorthwhile(deadlineNs = Infinity): void {
@@ -252,6 +287,6 @@ export class MachineLoop {
     });
     this.#wakeUp = undefined;
     this.#waitEndNs = -Infinity;
-    this.#lastYieldNs = this.#scheduling.nowNs();
+    this.#hasYielded();
   }
 }

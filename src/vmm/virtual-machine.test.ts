@@ -293,6 +293,51 @@ test("a slice during which the host ran others says nothing about the guest, two
   assert.deepEqual([after(alone), after(slow), after(slower)], [10, 10, 1]);
 });
 
+/**
+ * A guest of one nanosecond an instruction with a timer each 4 ms by the clock, which after each 3 ms of work loses its core for
+ * `lostNs`; told after half a second of work, per millisecond of it.
+ */
+async function shared(lostNs: number): Promise<{ ticks: number; yields: number; latestNs: number }> {
+  const [turnNs, periodNs, workNs] = [3 * NS_PER_MS, 4 * NS_PER_MS, 500 * NS_PER_MS];
+  let [workedNs, ticks, latestNs] = [0, 0, 0];
+  const parts: ScriptedParts = scriptedParts((cpu, maxInstructions) => {
+    cpu.retire(maxInstructions);
+    const switches = Math.floor((workedNs + maxInstructions) / turnNs) - Math.floor(workedNs / turnNs);
+    workedNs += maxInstructions;
+    parts.scheduling.advance(maxInstructions + switches * lostNs);
+    return "slice";
+  });
+  const vm = await machineOf(parts);
+  const { timers, clock } = parts.board().parts;
+  const arm = (): void => {
+    const deadlineNs = (Math.floor(clock.nowNs() / periodNs) + 1) * periodNs;
+    timers.schedule(deadlineNs, () => {
+      ticks++;
+      latestNs = Math.max(latestNs, clock.nowNs() - deadlineNs);
+      arm();
+    });
+  };
+  arm();
+  vm.start();
+  while (workedNs < workNs) await parts.scheduling.run(0);
+  vm.stop();
+  const perMs = NS_PER_MS / workedNs;
+  return { ticks: ticks * perMs, yields: parts.scheduling.yields * perMs, latestNs };
+}
+
+test("a guest that others keep from its core takes timers and turns hardly more often than alone, for the work it does", async () => {
+  const alone = await shared(0);
+  assert.ok(Math.abs(alone.ticks - 0.25) < 0.01, `${alone.ticks} ticks`);
+  assert.ok(alone.latestNs < 0.1 * NS_PER_MS, `${alone.latestNs} ns late`);
+  for (const lostNs of [9 * NS_PER_MS, 21 * NS_PER_MS]) {
+    const { ticks, yields, latestNs } = await shared(lostNs);
+    // One at the start of each turn of 3 ms, and no second one in most.
+    assert.ok(ticks > 1 / 3 - 0.02 && ticks < 0.5, `${ticks} ticks`);
+    assert.ok(yields < 1.1 * alone.yields, `${yields} yields, alone ${alone.yields}`);
+    assert.ok(latestNs < lostNs * 1.2, `${latestNs} ns late`);
+  }
+});
+
 test("a timer set during a slice for before its end ends the slice", async () => {
   let sawRequest = false;
   const parts = scriptedParts((cpu) => {
