@@ -4,7 +4,7 @@ import { RamDma } from "../../src/hw/index.ts";
 import { createGuestRam } from "../../src/memory/index.ts";
 import { RecordedLink } from "../../src/net/testing.ts";
 import { NETWORK_CARD_MODELS, SLOT_MEMORY_BYTES } from "../../src/machine/pc/index.ts";
-import { createBoard } from "../../src/machine/pc/testing.ts";
+import { createBoard, UNCONNECTED_PINS, UNHEARD_EVENTS } from "../../src/machine/pc/testing.ts";
 
 const ROM = new Uint8Array(64 * KiB).fill(0x90);
 /** Right below the ROM. */
@@ -33,22 +33,8 @@ export function build(hasFirmware: boolean) {
     dma: new RamDma(ram, () => undefined),
     clock,
     timers,
-    pins: {
-      interrupt: { set: () => undefined },
-      raiseNmi: () => undefined,
-      setA20: () => undefined,
-      setTaskPriority: () => undefined,
-      setMemorySlot: () => undefined,
-      memoryWritten: () => undefined,
-    },
-    events: {
-      powerOff: () => undefined,
-      reset: () => undefined,
-      processorReset: () => undefined,
-      debugExit: () => undefined,
-      firmwareCall: () => undefined,
-      serialOutput: () => true,
-    },
+    pins: UNCONNECTED_PINS,
+    events: UNHEARD_EVENTS,
     wallClockNs: () => 1_800_000_000_000_000_000n + BigInt(Math.floor(clock.nowNs())),
     hasDebugExit: true,
     hasDebugConsole: true,

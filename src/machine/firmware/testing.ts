@@ -6,7 +6,7 @@ import { RamDma } from "../../hw/index.ts";
 import type { CpuState, SegmentState } from "../../hw/index.ts";
 import { createGuestRam } from "../../memory/index.ts";
 import { SLOT_MEMORY_BYTES } from "../pc/index.ts";
-import { createBoard } from "../pc/testing.ts";
+import { createBoard, UNCONNECTED_PINS, UNHEARD_EVENTS } from "../pc/testing.ts";
 import type { Connector } from "../pc/index.ts";
 import { I440fx, PciBus } from "../pci/index.ts";
 import { Bios } from "./bios.ts";
@@ -111,20 +111,9 @@ export class FirmwareBench {
     dma: this.dma,
     clock: this.clock,
     timers: this.timers,
-    pins: {
-      interrupt: { set: () => undefined },
-      raiseNmi: () => undefined,
-      setA20: () => undefined,
-      setTaskPriority: () => undefined,
-      setMemorySlot: () => undefined,
-      memoryWritten: () => undefined,
-    },
+    pins: UNCONNECTED_PINS,
     events: {
-      powerOff: () => undefined,
-      reset: () => undefined,
-      processorReset: () => undefined,
-      debugExit: () => undefined,
-      firmwareCall: () => undefined,
+      ...UNHEARD_EVENTS,
       serialOutput: (byte, connector) => this.sent.push([connector, byte]) > 0,
     },
     wallClockNs: () => NOON_AND_SOME_NS + BigInt(Math.floor(this.clock.nowNs())),

@@ -6,7 +6,7 @@ import { createGuestRam } from "../../memory/index.ts";
 import { RecordedLink } from "../../net/testing.ts";
 import { NETWORK_CARD_MODELS, NETWORK_CARDS_MAX, SLOT_MEMORY_BYTES } from "./index.ts";
 import type { NetworkCardModel } from "./index.ts";
-import { createBoard } from "./testing.ts";
+import { createBoard, UNCONNECTED_PINS, UNHEARD_EVENTS } from "./testing.ts";
 
 const FIRST_SLOT = 3;
 const NEXT_SLOTS = [5, 6, 7];
@@ -24,28 +24,13 @@ function pc(models: readonly NetworkCardModel[]) {
     createGuestRam({ sizeBytes, reservedPrefixBytes: 0, slotMemoryBytes: SLOT_MEMORY_BYTES }),
   );
   const links = models.map(() => new RecordedLink());
-  const nothing = (): void => undefined;
   const board = createBoard({
     ram,
-    dma: new RamDma(ram, nothing),
+    dma: new RamDma(ram, () => undefined),
     clock: new ManualClock(),
     timers: new TimerQueue(),
-    pins: {
-      interrupt: { set: nothing },
-      raiseNmi: nothing,
-      setA20: nothing,
-      setTaskPriority: nothing,
-      setMemorySlot: nothing,
-      memoryWritten: nothing,
-    },
-    events: {
-      powerOff: nothing,
-      reset: nothing,
-      processorReset: nothing,
-      debugExit: nothing,
-      firmwareCall: nothing,
-      serialOutput: () => true,
-    },
+    pins: UNCONNECTED_PINS,
+    events: UNHEARD_EVENTS,
     wallClockNs: () => 0n,
     hasDebugExit: false,
     drives: [],
