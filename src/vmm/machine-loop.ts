@@ -166,7 +166,11 @@ export class MachineLoop {
 
   #schedule(deadlineNs: number, callback: () => void): Timer {
     const timer = this.#timers.schedule(deadlineNs, callback);
-    if (deadlineNs < this.#sliceEndNs - this.#latenessNs(this.#clock.nowNs())) {
+    // The clock is asked only if the slice may have to end.
+    if (
+      deadlineNs < this.#sliceEndNs &&
+      deadlineNs < this.#sliceEndNs - this.#latenessNs(this.#clock.nowNs())
+    ) {
       this.#sliceEndNs = deadlineNs;
       this.#vcpu?.requestExit();
     }
@@ -178,9 +182,8 @@ export class MachineLoop {
   /** Those that are due, all at once, as soon as one is as late as it may be. */
   #runTimers(): void {
     this.#clock.atOneInstant((nowNs) => {
-      const latenessNs = this.#latenessNs(nowNs);
-      if (latenessNs > 0 && (this.#timers.nextDeadlineNs() ?? Infinity) > nowNs - latenessNs) return;
-      this.#timers.runDue(nowNs);
+      const deadlineNs = this.#timers.nextDeadlineNs() ?? Infinity;
+      if (deadlineNs <= nowNs - this.#latenessNs(nowNs)) this.#timers.runDue(nowNs);
     });
   }
 

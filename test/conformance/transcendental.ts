@@ -12,6 +12,7 @@ import {
   NativeExecutor,
   oracleSupport,
   Random,
+  rank,
 } from "../oracle/index.ts";
 import { EngineExecutor } from "./engine-executor.ts";
 
@@ -76,16 +77,10 @@ const comparisons: readonly Comparison[] = [
   { name: "FSINCOS", code: "d9 fb", arguments: [WIDE], what: "below 2^63", results: 2 },
 ];
 
-/** A finite number's place on the line of 80-bit numbers. */
-function place(value: bigint): bigint {
-  const magnitude = ((value >> 64n) & 0x7fffn) * (1n << 63n) + (value & ((1n << 63n) - 1n));
-  return value >> 79n === 0n ? magnitude : -magnitude;
-}
-
 /** The largest distance of two outcomes' results, in units in the last place. */
 function distance(left: CpuOutcome, right: CpuOutcome, results: number): bigint {
   const [a, b] = [new FpImage(left.fp), new FpImage(right.fp)];
-  const distances = Array.from({ length: results }, (_, i) => place(a.st(i)) - place(b.st(i)));
+  const distances = Array.from({ length: results }, (_, i) => rank(a.st(i)) - rank(b.st(i)));
   return distances.map((each) => (each < 0n ? -each : each)).reduce((x, y) => (x > y ? x : y), 0n);
 }
 

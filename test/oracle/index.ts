@@ -44,5 +44,5 @@ export {
 } from "./outcome.ts";
 export * from "./state.ts";
 export * from "./values.ts";
-export { isWithinUnit, isWithinUnitAtUnderflow, isWithinUnits } from "./x87-nearness.ts";
+export { isWithinUnit, isWithinUnitAtUnderflow, isWithinUnits, rank } from "./x87-nearness.ts";
 export { RecordedExecutor, recordVectors } from "./recorded-vectors.ts";

@@ -10,7 +10,7 @@ const SUMMARY = 0x8080;
 const WRAPPED_EXPONENT = 24576n << 64n;
 
 /** Position of an 80-bit value in the order of all of them, so that neighbours differ by one. */
-function rank(value: bigint): bigint {
+export function rank(value: bigint): bigint {
   const exponent = (value >> 64n) & 0x7fffn;
   // Denormals and the normals of the lowest exponent share their spacing.
   const size =
