@@ -9,6 +9,7 @@ import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "./contestant.ts";
+import { processTree } from "./proc.ts";
 
 /** A shell's line editor asks where the cursor is and may wait for the answer. */
 const CURSOR_QUESTION = "\x1b[6n";
@@ -31,6 +32,7 @@ export class GuestSession {
   #searchedOffset = 0;
   #answeredOffset = 0;
   #hasEnded = false;
+  #isPaused = false;
   #onOutput: (() => void) | undefined;
 
   constructor(command: Command) {
@@ -46,7 +48,7 @@ export class GuestSession {
     // Nobody reads any more: the end of the process tells more.
     this.#process.stdin.on("error", () => undefined);
     // Whatever ends the bench, its guests do not outlive it.
-    const kill = (): void => void this.#process.kill("SIGTERM");
+    const kill = (): void => this.#kill();
     process.once("exit", kill);
     const ended = (): void => {
       process.off("exit", kill);
@@ -125,11 +127,28 @@ export class GuestSession {
     return this.#errorOutput;
   }
 
+  /** Takes the processor from the emulator and all processes of its own, until {@link resume}. */
+  pause(): void {
+    for (const pid of processTree(this.pid)) process.kill(pid, "SIGSTOP");
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    for (const pid of processTree(this.pid)) process.kill(pid, "SIGCONT");
+  }
+
+  /** A stopped process hears of nothing but SIGKILL. */
+  #kill(): void {
+    if (this.#isPaused) this.resume();
+    this.#process.kill("SIGTERM");
+  }
+
   /** Kills the emulator, first politely, so that it takes its own children with it. */
   async stop(): Promise<void> {
     if (this.#hasEnded) return;
     const closed = once(this.#process, "close");
-    this.#process.kill("SIGTERM");
+    this.#kill();
     const killer = setTimeout(() => this.#process.kill("SIGKILL"), 5000);
     await closed;
     clearTimeout(killer);

@@ -11,10 +11,10 @@ import type { Bench } from "./part.ts";
 /** What each contestant gave, one result per round. */
 export type Rounds<T> = PerContestant<readonly T[]>;
 
-/** The contestants in the order of one round. */
-export function turns<Name extends ContestantName>(names: readonly Name[], round: number): readonly Name[] {
-  const first = names.length === 0 ? 0 : round % names.length;
-  return [...names.slice(first), ...names.slice(0, first)];
+/** Contestants, or others who take turns, in the order of one round. */
+export function turns<T>(all: readonly T[], round: number): readonly T[] {
+  const first = all.length === 0 ? 0 : round % all.length;
+  return [...all.slice(first), ...all.slice(0, first)];
 }
 
 export async function interleave<T, Name extends ContestantName>(

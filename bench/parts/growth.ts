@@ -166,11 +166,9 @@ async function numberOfVms(bench: Bench): Promise<Figure[]> {
     scratch: scratch.path,
     entries: [...BUSYBOX_ENTRIES, ...taskFiles(tasks), spin],
   });
-  const rounds = await interleave(bench, emulatorsAmong(bench.contestants), async (name) => {
-    const works = [];
-    for (const count of VM_COUNTS) works.push(await workTogether(EMULATORS[name], place, guest, count));
-    return works;
-  });
+  const rounds = await interleave(bench, emulatorsAmong(bench.contestants), (name) =>
+    workTogether(EMULATORS[name], place, guest, VM_COUNTS),
+  );
   return VM_COUNTS.flatMap((count, index) => [
     figure(
       `${count} VM${count === 1 ? "" : "s"}: work per second of processor time`,
@@ -193,10 +191,7 @@ async function numberOfVms(bench: Bench): Promise<Figure[]> {
           figure(
             "  lost against one VM",
             "%",
-            samplesOf(rounds, (works) => {
-              const [one, many] = [works[0], works[index]];
-              return 100 * (1 - (many?.perProcessorSecond ?? NaN) / (one?.perProcessorSecond ?? NaN));
-            }),
+            samplesOf(rounds, (works) => 100 * (1 - (works[index]?.shareOfOne ?? NaN))),
             { most: MOST_LOST_PERCENT },
           ),
         ]),

@@ -3,6 +3,7 @@
 export { moduleFile } from "./module-file.ts";
 export { prepareBoard } from "../machine/index.ts";
 export { VirtualMachine } from "./virtual-machine.ts";
+export type { TimeSliceLength } from "./scheduling.ts";
 export type { BootImages, VirtualMachineParts } from "./virtual-machine.ts";
 export type { AcceleratorChoice } from "./accelerator.ts";
 export type { VmDefinition } from "./vm-definition.ts";

@@ -8,7 +8,7 @@ import { assert, NS_PER_MS, NS_PER_US, TimerQueue } from "../base/index.ts";
 import type { Timer, Timers } from "../base/index.ts";
 import type { Vcpu, VcpuExit } from "../hw/index.ts";
 import type { GuestClock } from "./guest-clock.ts";
-import type { Scheduling } from "./scheduling.ts";
+import type { Scheduling, TimeSliceLength } from "./scheduling.ts";
 
 /** A slice's goal: short enough for the next one to know how fast the guest is by now. */
 const SLICE_NS = NS_PER_MS;
@@ -27,6 +27,11 @@ const SLICE_MAX_INSTRUCTIONS = 20_000_000;
 /** A wait as long as this leaves time to tidy up, which is worth doing after as much work. */
 const LONG_WAIT_NS = 100 * NS_PER_MS;
 const WORK_TO_TIDY_NS = 500 * NS_PER_MS;
+/**
+ * A guest that has not waited for as long computes, and is best run for long at a time: each time that it gets its core it
+ * finds caches that others have filled. One that waits has its turn soon after it is woken.
+ */
+const BUSY_NS = 100 * NS_PER_MS;
 /** Before anything was measured: an interpreter's speed. */
 const FIRST_INSTRUCTIONS_PER_NS = 0.1;
 /**
@@ -54,6 +59,8 @@ export interface MachineLoopParts {
   readonly betweenSlices: (exit: VcpuExit) => void;
   /** Called when the guest has worked and now waits for long: the time for what would keep it waiting otherwise. */
   readonly tidyUp: () => void;
+  /** Asks the host for time slices of this length, which it gives if it can. */
+  readonly preferTimeSlices: (length: TimeSliceLength) => void;
 }
 
 export class MachineLoop {
@@ -64,6 +71,7 @@ export class MachineLoop {
   readonly #scheduling: Scheduling;
   readonly #betweenSlices: (exit: VcpuExit) => void;
   readonly #tidyUp: () => void;
+  readonly #preferTimeSlices: (length: TimeSliceLength) => void;
   #vcpu: Vcpu | undefined;
   #isFinished = false;
   readonly #held = new Set<HoldReason>();
@@ -87,6 +95,9 @@ export class MachineLoop {
   #isHostBusy = false;
   /** Time in slices since somebody last tidied up. */
   #workedNs = 0;
+  /** Time in slices since the guest last waited. */
+  #busyNs = 0;
+  #timeSlices: TimeSliceLength = "usual";
   readonly #exits = { slice: 0, halt: 0, shutdown: 0, requested: 0 };
 
   constructor(parts: MachineLoopParts) {
@@ -94,6 +105,7 @@ export class MachineLoop {
     this.#scheduling = parts.scheduling;
     this.#betweenSlices = parts.betweenSlices;
     this.#tidyUp = parts.tidyUp;
+    this.#preferTimeSlices = parts.preferTimeSlices;
   }
 
   /** How often the vCPU came back, by reason. */
@@ -208,6 +220,8 @@ export class MachineLoop {
     this.#sliceEndNs = -Infinity;
     const endNs = this.#clock.nowNs();
     this.#workedNs += endNs - startNs;
+    this.#busyNs += endNs - startNs;
+    if (this.#busyNs >= BUSY_NS) this.#wantTimeSlices("long");
     const lostNs = this.#measure(Number(vcpu.instructionsRetired - before), endNs - startNs);
     if (lostNs > 0) {
       this.#lostNs += lostNs;
@@ -215,6 +229,12 @@ export class MachineLoop {
       this.#lateness.untilNs = endNs + lostNs;
     }
     return exit;
+  }
+
+  #wantTimeSlices(length: TimeSliceLength): void {
+    if (length === this.#timeSlices) return;
+    this.#timeSlices = length;
+    this.#preferTimeSlices(length);
   }
 
   #sliceNs(): number {
@@ -278,6 +298,8 @@ export class MachineLoop {
       await this.#yieldIfDue();
       return;
     }
+    this.#busyNs = 0;
+    this.#wantTimeSlices("usual");
     const precision = this.#isHostBusy ? "listening" : "exact";
     this.#waitEndNs = deadlineNs ?? Infinity;
     await new Promise<void>((resolve) => {

@@ -14,6 +14,9 @@ export interface HostTimer {
  */
 export type TimerPrecision = "exact" | "listening";
 
+/** How long the host lets a thread run at a time while others want its core: as it does by itself, or several times that. */
+export type TimeSliceLength = "usual" | "long";
+
 export interface Scheduling {
   /** Monotonic host time in nanoseconds, from any start. */
   nowNs(): number;

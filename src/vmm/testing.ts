@@ -13,7 +13,7 @@ import type { BoardConfig, RemovableDrive } from "../machine/index.ts";
 import { FakeHostSockets } from "../net/testing.ts";
 import type { AcceleratorChoice, ExecutionStatistics, MeasuredVcpu, StopStatistics } from "./accelerator.ts";
 import type { Board } from "./board.ts";
-import type { HostTimer, Scheduling, TimerPrecision } from "./scheduling.ts";
+import type { HostTimer, Scheduling, TimerPrecision, TimeSliceLength } from "./scheduling.ts";
 import type { VirtualMachineParts } from "./virtual-machine.ts";
 import { parseVmDefinition } from "./vm-definition.ts";
 import type { VmDefinitionInput } from "./vm-definition.ts";
@@ -347,6 +347,8 @@ export interface ScriptedParts extends VirtualMachineParts {
   inputTaken(): number;
   /** How often it was time to tidy up. */
   tidyUps(): number;
+  /** What lengths of time slices it has asked for. */
+  readonly timeSlices: readonly TimeSliceLength[];
   /** What it has told about the guest's code. */
   readonly findings: readonly CodeProfileFinding[];
   board(): ScriptedBoard;
@@ -360,6 +362,7 @@ export function scriptedParts(program: GuestProgram, input: VmDefinitionInput = 
   let vcpu: ScriptedVcpu | undefined;
   let taken = 0;
   let tidyUps = 0;
+  const timeSlices: TimeSliceLength[] = [];
   const findings: CodeProfileFinding[] = [];
   const outputs: Uint8Array[] = [];
   const accelerator: AcceleratorChoice = {
@@ -401,6 +404,8 @@ export function scriptedParts(program: GuestProgram, input: VmDefinitionInput = 
     entropy: (byteCount) => new Uint8Array(byteCount),
     serial: { output: (chunk) => void outputs.push(chunk), inputTaken: (count) => (taken += count) },
     tidyUp: () => void tidyUps++,
+    preferTimeSlices: (length) => void timeSlices.push(length),
+    timeSlices,
     codeProfile: undefined,
     codeProfileFound: (found) => void findings.push(found),
     findings,

@@ -220,6 +220,42 @@ test("a short wait leaves no time to tidy up", async () => {
   vm.stop();
 });
 
+test("a guest that computes is given long time slices of the host's, until it waits", async () => {
+  let slices = 0;
+  const parts = scriptedParts(() => {
+    parts.scheduling.advance(60 * NS_PER_MS);
+    return ++slices % 3 === 0 ? "halt" : "slice";
+  });
+  const vm = await machineOf(parts);
+  const { timers, clock, pins } = parts.board().parts;
+  const wakeIn = (delayNs: number): void => {
+    timers.schedule(clock.nowNs() + delayNs, () => pins.interrupt.set(true));
+  };
+  wakeIn(NS_PER_S);
+  vm.start();
+  await parts.scheduling.run(0);
+  assert.equal(slices, 3);
+  assert.deepEqual(parts.timeSlices, ["long", "usual"]);
+  await parts.scheduling.run(NS_PER_S);
+  assert.deepEqual(parts.timeSlices, ["long", "usual", "long", "usual"]);
+  vm.stop();
+});
+
+test("a guest that never runs for long without waiting keeps the host's usual time slices", async () => {
+  const parts = scriptedParts(() => {
+    parts.scheduling.advance(90 * NS_PER_MS);
+    const { timers, clock, pins } = parts.board().parts;
+    timers.schedule(clock.nowNs() + NS_PER_MS, () => pins.interrupt.set(true));
+    return "halt";
+  });
+  const vm = await machineOf(parts);
+  vm.start();
+  for (let i = 0; i < 5; i++) await parts.scheduling.run(NS_PER_S);
+  assert.ok(parts.vcpu().budgets.length > 5);
+  assert.deepEqual(parts.timeSlices, []);
+  vm.stop();
+});
+
 test("whoever starts or resumes a VM is answered before its guest's code runs", async () => {
   const parts = scriptedParts(halting);
   const vm = await machineOf(parts);

@@ -55,7 +55,7 @@ import { nextState } from "./lifecycle.ts";
 import type { VmCommand, VmState } from "./lifecycle.ts";
 import { MachineLoop } from "./machine-loop.ts";
 import type { FailureReport, VmOutcome } from "./outcome.ts";
-import type { HostTimer, Scheduling } from "./scheduling.ts";
+import type { HostTimer, Scheduling, TimeSliceLength } from "./scheduling.ts";
 import { SerialChannel } from "./serial-channel.ts";
 import type { SerialConsumer } from "./serial-channel.ts";
 import type { VmStatistics } from "./statistics.ts";
@@ -102,6 +102,8 @@ export interface VirtualMachineParts {
   readonly serial: SerialConsumer;
   /** Called when the guest has worked and now waits for long: the time to give memory back. */
   readonly tidyUp: () => void;
+  /** Asks the host for time slices of this length for the calling thread, the VM's; it gives them if it can. */
+  readonly preferTimeSlices: (length: TimeSliceLength) => void;
   /** What an earlier run of this kernel has learnt about its code, or that this one shall; undefined for neither. */
   readonly codeProfile: CodeProfileTask | undefined;
   /**
@@ -203,6 +205,7 @@ export class VirtualMachine {
         this.#tellCodeProfile();
         parts.tidyUp();
       },
+      preferTimeSlices: parts.preferTimeSlices,
     });
     this.#requests = new HostRequests({
       requested: () => this.#loop.expectHost("files", true),

@@ -52,6 +52,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       "host-sockets",
       "capture-file",
       "page-release",
+      "time-slice",
       "share/host-folder",
     ],
   },

@@ -13,6 +13,7 @@ import {
   readBootFile,
   wallClockNs,
 } from "../../platform/node/for-vm-process.ts";
+import type { TimeSlice } from "../../platform/node/time-slice.ts";
 import type { VmRequest } from "../../host/for-vm-process.ts";
 import { moduleFile, prepareBoard, VirtualMachine } from "../../vmm/for-vm-process.ts";
 import type {
@@ -22,6 +23,7 @@ import type {
   FirmwareImages,
   NetworkHost,
   Share,
+  TimeSliceLength,
   VirtualMachineParts,
   VmDefinition,
 } from "../../vmm/for-vm-process.ts";
@@ -79,6 +81,7 @@ export async function createVm(
     scheduling: nodeScheduling,
     wallClockNs,
     entropy: (byteCount) => randomBytes(byteCount),
+    preferTimeSlices: timeSlicePreference(),
     tidyUp: () => {
       keepCompiledModules();
       giveMemoryBack();
@@ -129,6 +132,23 @@ async function pageReleaser({ devices }: VmDefinition): Promise<VirtualMachinePa
     const memory = new PageRelease(ram, pages);
     return (gpa, lengthBytes) => memory.release(gpa, lengthBytes);
   };
+}
+
+/** What asks the host is loaded when a guest first computes for long; until then the usual is what there is. */
+function timeSlicePreference(): (length: TimeSliceLength) => void {
+  let wanted: TimeSliceLength = "usual";
+  let slice: Promise<TimeSlice | undefined> | undefined;
+  return (length) => {
+    wanted = length;
+    slice ??= loadTimeSlice();
+    void slice.then((loaded) => loaded?.prefer(wanted));
+  };
+}
+
+async function loadTimeSlice(): Promise<TimeSlice | undefined> {
+  const { loadHostAttributes, TimeSlice } = await import("../../platform/node/time-slice.ts");
+  const host = await loadHostAttributes();
+  return host === undefined ? undefined : new TimeSlice(host);
 }
 
 /** The engine, if its core could be loaded, and the PC. */
