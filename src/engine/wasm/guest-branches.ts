@@ -152,12 +152,20 @@ export class GuestBranches {
     f.op(opcode.return);
   }
 
-  /** Opens the block that is left when the callee cannot be called; the first reason is depth. */
+  /**
+   * Behind settle(): opens the block that is left when the callee cannot be called. The first reasons are depth and a budget
+   * that is used up, since a recursion may take any time without a loop.
+   */
   #enterCall(): number {
-    const { f } = this.#frame;
+    const { f, slot } = this.#frame;
     const miss = f.block();
     f.localGet(DEPTH);
-    f.op(unaryOps["i32.eqz"]);
+    f.i32Const(1);
+    f.op(binaryOps["i32.sub"]);
+    f.localGet(slot);
+    f.op(binaryOps["i32.or"]);
+    f.i32Const(0);
+    f.op(binaryOps["i32.lt_s"]);
     f.brIf(miss, "unlikely");
     return miss;
   }

@@ -140,13 +140,17 @@ export class RegionExits {
     f.op(binaryOps["i64.eq"]);
   }
 
-  /** Takes the instructions counted so far from the budget, and counts them for the profile. */
+  /**
+   * Takes the instructions counted so far from the budget, and counts them for the profile. What is left of the budget is in
+   * the local slot then.
+   */
   settle(): void {
-    const { f, stateBase, count } = this.#frame;
+    const { f, stateBase, count, slot } = this.#frame;
     f.i32Const(0);
     this.#frame.loadState32(L.BUDGET);
     f.localGet(count);
     f.op(binaryOps["i32.sub"]);
+    f.localTee(slot);
     f.access(opcode.i32Store, stateBase + L.BUDGET);
     if (this.counter === undefined) return;
     f.i32Const(0);
@@ -184,7 +188,7 @@ export class RegionExits {
     f.localSet(result);
     this.settle();
     const miss = f.block();
-    this.#frame.loadState32(L.BUDGET);
+    f.localGet(slot);
     f.i32Const(0);
     f.op(binaryOps["i32.lt_s"]);
     f.brIf(miss, "unlikely");

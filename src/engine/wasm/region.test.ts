@@ -322,6 +322,54 @@ test("an endless loop comes back when the budget is used up", () => {
   assert.equal((compiled.gpr[0] ?? 0n) * 2n, compiled.instructions);
 });
 
+test("a recursion without a loop comes back when the budget is used up, and goes on", () => {
+  const FUNCTION = CODE + 0x100;
+  /** A tree of 2^18 calls, 18 deep: RCX is the height of what is still to be walked. */
+  const blocks: TestBlock[] = [
+    {
+      rip: CODE,
+      ops: [
+        { op: "pushi64", imm: END },
+        { op: "call", to: FUNCTION, else: END },
+      ],
+    },
+    {
+      rip: FUNCTION,
+      ops: [
+        { op: "addi64", d: RAX, imm: 1 },
+        { op: "subi64", d: RCX, imm: 1 },
+        { op: "j4", to: FUNCTION + 0x80, else: FUNCTION + 0x10 },
+      ],
+    },
+    ...[0x10, 0x20].map((at) => ({
+      rip: FUNCTION + at,
+      ops: [
+        { op: "pushi64", imm: FUNCTION + at + 0x10 },
+        { op: "call", to: FUNCTION, else: FUNCTION + at + 0x10 },
+      ],
+    })),
+    { rip: FUNCTION + 0x30, ops: [{ op: "next", to: FUNCTION + 0x80 }] },
+    {
+      rip: FUNCTION + 0x80,
+      ops: [
+        { op: "addi64", d: RCX, imm: 1 },
+        { op: "pop64", d: T0 },
+        { op: "ret", s: T0 },
+      ],
+    },
+  ];
+  const start = { 0: 0n, 1: 18n, 4: BigInt(STACK) };
+  const budget = 50_000;
+  const [, first] = bothTiers(blocks, start, { budget, regionsAt: [FUNCTION] });
+  assert.equal(first.exit, L.EXIT_SLICE);
+  assert.ok(first.instructions >= 50_000n && first.instructions < 51_000n, `${first.instructions}`);
+  let slices = 1;
+  for (let exit = first.exit; exit === L.EXIT_SLICE; slices++) exit = machine.run(budget).exit;
+  const total = machine.run().instructions;
+  assert.equal(machine.run().gpr[0], 2n ** 18n - 1n);
+  assert.ok(slices >= Number(total) / 51_000, `${total} instructions in ${slices} slices`);
+});
+
 /** Runs a loop that counts in RAX and writes to a device, which asks to stop after so many times. */
 function loopUntilAsked(times: number, body: readonly TestOp[]): [TierState, TierState] {
   let writes = 0;

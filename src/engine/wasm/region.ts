@@ -7,7 +7,7 @@
  * A callee without a region is left to the dispatcher. Where runtime/regions.ts has chosen to inline a callee, its
  * blocks are ordinary nodes and its return is a comparison.
  *
- * Instructions are counted in a local and taken from the budget at exits and calls; loops leave when it is used up,
+ * Instructions are counted in a local and taken from the budget at exits and calls; loops and calls leave when it is used up,
  * so that run() ends in time and the engine below can replace a loop's code by better code.
  */
 import { defined, fail } from "../../base/index.ts";
