@@ -28,8 +28,8 @@ const SLICE_MAX_INSTRUCTIONS = 20_000_000;
 const LONG_WAIT_NS = 100 * NS_PER_MS;
 const WORK_TO_TIDY_NS = 500 * NS_PER_MS;
 /**
- * A guest that has not waited for as long computes, and is best run for long at a time: each time that it gets its core it
- * finds caches that others have filled. One that waits has its turn soon after it is woken.
+ * A guest that has not waited for as long computes. If others want its core, it is best run for long at a time: each time that
+ * it gets the core it finds caches that they have filled. One that waits has its turn soon after it is woken.
  */
 const BUSY_NS = 100 * NS_PER_MS;
 /** Before anything was measured: an interpreter's speed. */
@@ -221,9 +221,9 @@ export class MachineLoop {
     const endNs = this.#clock.nowNs();
     this.#workedNs += endNs - startNs;
     this.#busyNs += endNs - startNs;
-    if (this.#busyNs >= BUSY_NS) this.#wantTimeSlices("long");
     const lostNs = this.#measure(Number(vcpu.instructionsRetired - before), endNs - startNs);
     if (lostNs > 0) {
+      if (this.#busyNs >= BUSY_NS) this.#wantTimeSlices("long");
       this.#lostNs += lostNs;
       this.#lateness.ns = lostNs * LATENESS_SHARE;
       this.#lateness.untilNs = endNs + lostNs;

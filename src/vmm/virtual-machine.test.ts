@@ -220,12 +220,20 @@ test("a short wait leaves no time to tidy up", async () => {
   vm.stop();
 });
 
-test("a guest that computes is given long time slices of the host's, until it waits", async () => {
+/** Computes for 160 ms and halts, again and again; in the last slice before that it may lose its core to others. */
+function computing(lostNs: number): { parts: ScriptedParts; slices: () => number } {
   let slices = 0;
-  const parts = scriptedParts(() => {
-    parts.scheduling.advance(60 * NS_PER_MS);
-    return ++slices % 3 === 0 ? "halt" : "slice";
+  const parts = scriptedParts((cpu) => {
+    cpu.retire(100_000);
+    const isLast = ++slices % 4 === 0;
+    parts.scheduling.advance(40 * NS_PER_MS + (isLast ? lostNs : 0));
+    return isLast ? "halt" : "slice";
   });
+  return { parts, slices: () => slices };
+}
+
+test("a guest that computes while others want its core is given long time slices of the host's, until it waits", async () => {
+  const { parts, slices } = computing(200 * NS_PER_MS);
   const vm = await machineOf(parts);
   const { timers, clock, pins } = parts.board().parts;
   const wakeIn = (delayNs: number): void => {
@@ -234,10 +242,20 @@ test("a guest that computes is given long time slices of the host's, until it wa
   wakeIn(NS_PER_S);
   vm.start();
   await parts.scheduling.run(0);
-  assert.equal(slices, 3);
+  assert.equal(slices(), 4);
   assert.deepEqual(parts.timeSlices, ["long", "usual"]);
   await parts.scheduling.run(NS_PER_S);
   assert.deepEqual(parts.timeSlices, ["long", "usual", "long", "usual"]);
+  vm.stop();
+});
+
+test("a guest that computes on a core of its own keeps the host's usual time slices", async () => {
+  const { parts, slices } = computing(0);
+  const vm = await machineOf(parts);
+  vm.start();
+  await parts.scheduling.run(0);
+  assert.equal(slices(), 4);
+  assert.deepEqual(parts.timeSlices, []);
   vm.stop();
 });
 

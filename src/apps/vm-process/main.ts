@@ -4,9 +4,11 @@ import { enableQuickImports } from "../quick-imports.ts";
 
 enableQuickImports();
 // While this thread loads the other modules and a kernel, one of V8's optimizes the interpreter.
-const { loadCore, warmUpCore } = await import("../../platform/node/for-vm-process.ts");
+const { loadCore, warmUpCore, withAllFunctions } = await import("../../platform/node/for-vm-process.ts");
 const core = await loadCore();
 if (core.ok) warmUpCore(core.value);
+// A guest stands still while the engine translates its code for the first time: then all of the engine is compiled.
+await withAllFunctions(() => import("../../accel/wasm/index.ts"));
 const [{ serveVm }, { createVm, enginePc }] = await Promise.all([
   import("./serve-vm.ts"),
   import("./create-vm.ts"),

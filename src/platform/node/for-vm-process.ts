@@ -13,4 +13,5 @@ export {
   nameProcess,
   parentChannel,
   processResources,
+  withAllFunctions,
 } from "./vm-process.ts";

@@ -12,6 +12,7 @@ import { flushCompileCache } from "node:module";
 import { availableParallelism, constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
 
 /** Bytes of the child's standard error that are kept for the report of its death. */
 const MAX_LAST_WORDS = 8 * 1024;
@@ -182,6 +183,19 @@ export function giveMemoryBack(): void {
  */
 export function keepCompiledModules(): void {
   flushCompileCache();
+}
+
+/**
+ * Loads modules with the bytecode of all their functions, which the compile cache then holds: else V8 parses and compiles a
+ * function when it is first called. For modules of which most is needed at a moment that somebody waits for.
+ */
+export async function withAllFunctions<T>(load: () => Promise<T>): Promise<T> {
+  setFlagsFromString("--no-lazy");
+  try {
+    return await load();
+  } finally {
+    setFlagsFromString("--lazy");
+  }
 }
 
 /** What this process has used since its start. */
