@@ -97,8 +97,9 @@ const ZF_SHIFT = 6;
 const compareToFlags = (lanes: FloatLanes): QuickForm => {
   const format = formatOf(lanes);
   const [a, b] = [lowest(format, d), lowest(format, s)];
-  const equal = x.binary("i32.shl", x.binary(`${format}.eq`, a, b), x.i32(ZF_SHIFT));
-  const bits = x.binary("i32.or", x.binary(`${format}.lt`, a, b), equal);
+  const less = x.binary(`${format}.lt`, a, b);
+  const equal = x.binary("i32.xor", x.binary(`${format}.le`, a, b), less);
+  const bits = x.binary("i32.or", less, x.binary("i32.shl", equal, x.i32(ZF_SHIFT)));
   return {
     when: x.ordinary(lanes, ["d", "s"]),
     body: [x.setFlags(FLAG_OP_FLAGS, x.i64(0), x.widen(bits))],
