@@ -129,13 +129,19 @@ export class GuestSession {
 
   /** Takes the processor from the emulator and all processes of its own, until {@link resume}. */
   pause(): void {
-    for (const pid of processTree(this.pid)) process.kill(pid, "SIGSTOP");
     this.#isPaused = true;
+    this.#signal("SIGSTOP");
   }
 
   resume(): void {
     this.#isPaused = false;
-    for (const pid of processTree(this.pid)) process.kill(pid, "SIGCONT");
+    this.#signal("SIGCONT");
+  }
+
+  #signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    const { exitCode, signalCode } = this.#process;
+    if (exitCode !== null || signalCode !== null) return;
+    for (const pid of processTree(this.pid)) process.kill(pid, signal);
   }
 
   /** A stopped process hears of nothing but SIGKILL. */
