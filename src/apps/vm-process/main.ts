@@ -7,7 +7,7 @@ enableQuickImports();
 const { loadCore, warmUpCore, withAllFunctions } = await import("../../platform/node/for-vm-process.ts");
 const core = await loadCore();
 if (core.ok) warmUpCore(core.value);
-// A guest stands still while the engine translates its code for the first time: then all of the engine is compiled.
+// The guest stands still while the engine's functions are called for the first time: they had better be compiled by then.
 await withAllFunctions(() => import("../../accel/wasm/index.ts"));
 const [{ serveVm }, { createVm, enginePc }] = await Promise.all([
   import("./serve-vm.ts"),

@@ -11,11 +11,10 @@
  */
 
 import { assert } from "../../base/index.ts";
+import { withForeignFunctions } from "./foreign-functions.ts";
 
-/** The same on all of {@link ARCHITECTURES}: <asm-generic/mman-common.h>. */
+/** The same on all hosts that foreign-functions.ts knows: <asm-generic/mman-common.h>. */
 const MADV_DONTNEED = 4;
-/** Where size_t has 64 bits, a pointer is one, and we have looked. */
-const ARCHITECTURES: readonly string[] = ["x64", "arm64"];
 const WASM_PAGE_BYTES = 64 * 1024;
 
 export type SharedBytes = Uint8Array<SharedArrayBuffer>;
@@ -31,10 +30,8 @@ export interface HostPages {
 }
 
 /** Undefined where pages cannot be given back. */
-export async function loadHostPages(): Promise<HostPages | undefined> {
-  if (process.platform !== "linux" || !ARCHITECTURES.includes(process.arch)) return undefined;
-  try {
-    const { dlopen, getRawPointer } = await import("node:ffi");
+export function loadHostPages(): Promise<HostPages | undefined> {
+  return withForeignFunctions(({ dlopen, getRawPointer }) => {
     // The C library of this very program, whatever it is called.
     const library = dlopen(null, {
       getpagesize: { return: "i32", arguments: [] },
@@ -46,10 +43,7 @@ export async function loadHostPages(): Promise<HostPages | undefined> {
       free: (address, lengthBytes) => library.functions.madvise(address, lengthBytes, MADV_DONTNEED) === 0,
     };
     return freesWhatItShall(pages) ? pages : undefined;
-  } catch {
-    // Node.js without it, without permission for it, or whose experimental interface has changed.
-    return undefined;
-  }
+  });
 }
 
 /** Tries the interface, which is experimental, on a memory in which nothing can be lost. */

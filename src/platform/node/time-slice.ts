@@ -8,6 +8,8 @@
  * Deliberately missing: hosts other than Linux on 64-bit processors; other threads than the calling one.
  */
 
+import { withForeignFunctions } from "./foreign-functions.ts";
+
 /**
  * As long as the slice of Xen's credit scheduler: a guest's caches are filled once in it, and several of its timer's ticks
  * follow each other.
@@ -40,24 +42,21 @@ export type TimeSliceLength = "usual" | "long";
 
 /** Undefined where a thread cannot ask for slices. */
 export async function loadHostAttributes(): Promise<HostAttributes | undefined> {
-  const calls = process.platform === "linux" ? CALLS[process.arch] : undefined;
+  const calls = CALLS[process.arch];
   if (calls === undefined) return undefined;
-  try {
-    const { dlopen } = await import("node:ffi");
+  return await withForeignFunctions(({ dlopen }) => {
     const { functions } = dlopen(null, {
       syscall: { return: "i64", arguments: ["i64", "i64", "buffer", "i64", "i64"] },
     });
     const call = (number: number, attributes: Uint8Array, sizeBytes: number): boolean =>
       functions.syscall(BigInt(number), 0n, attributes, BigInt(sizeBytes), 0n) === 0n;
-    return {
+    const host: HostAttributes = {
       read: (attributes) => call(calls.get, attributes, ATTRIBUTES_BYTES),
       // Its third argument are flags, of which there are none.
       write: (attributes) => call(calls.set, attributes, 0),
     };
-  } catch {
-    // Node.js without it, without permission for it, or whose experimental interface has changed.
-    return undefined;
-  }
+    return host.read(new Uint8Array(ATTRIBUTES_BYTES)) ? host : undefined;
+  });
 }
 
 /** Asks for slices of the calling thread. */
