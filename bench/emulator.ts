@@ -3,6 +3,8 @@
 import { fileURLToPath } from "node:url";
 import { WASM_ACCELERATOR_PREFIX_BYTES } from "../src/accel/wasm/index.ts";
 import { SLOT_MEMORY_MAX_BYTES } from "../src/base/index.ts";
+import { memoryUse } from "../src/platform/node/index.ts";
+import type { MemoryUse } from "../src/platform/node/index.ts";
 import type { Command, ContestantName } from "./contestant.ts";
 import { processTree } from "./proc.ts";
 
@@ -111,4 +113,10 @@ export const EMULATORS = { typevisor, qemuTcg, v86 } as const;
 /** Those that are emulators; the processor itself runs programs, not machines. */
 export function emulatorsAmong(names: readonly ContestantName[]): EmulatorName[] {
   return names.filter((name) => name !== "native");
+}
+
+/** What the emulator has in memory whose process `pid` was started with that much guest RAM. */
+export function emulatorMemory(emulator: Emulator, pid: number, ramBytes: number): MemoryUse {
+  const { memoryPrefixBytes: prefixBytes, memoryBehindMaxBytes: behindMaxBytes } = emulator;
+  return memoryUse(emulator.vmProcess(pid), { prefixBytes, behindMaxBytes, ramBytes });
 }

@@ -2,9 +2,9 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FetchedGuest } from "../src/apps/cli/guests/index.ts";
+import { emulatorMemory } from "./emulator.ts";
 import type { Emulator } from "./emulator.ts";
 import { GuestSession } from "./guest-session.ts";
-import { memoryUse } from "../src/platform/node/index.ts";
 import type { MemoryUse } from "../src/platform/node/index.ts";
 import { processorSeconds } from "./proc.ts";
 import { startGuest } from "./start.ts";
@@ -32,11 +32,7 @@ export async function measureIdle(emulator: Emulator, guest: FetchedGuest): Prom
     const watchedSeconds = (session.nowMs() - startMs) / 1000;
     return {
       processorPercent: (100 * usedSeconds) / watchedSeconds,
-      memory: memoryUse(vm, {
-        prefixBytes: emulator.memoryPrefixBytes,
-        behindMaxBytes: emulator.memoryBehindMaxBytes,
-        ramBytes: guest.memorySizeBytes,
-      }),
+      memory: emulatorMemory(emulator, session.pid, guest.memorySizeBytes),
     };
   } finally {
     await session.stop();

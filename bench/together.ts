@@ -7,9 +7,9 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "./contestant.ts";
+import { emulatorMemory } from "./emulator.ts";
 import type { Emulator, Machine } from "./emulator.ts";
 import { GuestSession } from "./guest-session.ts";
-import { memoryUse } from "../src/platform/node/index.ts";
 import { treeThreadSeconds } from "./proc.ts";
 import { turns } from "./rounds.ts";
 import { median } from "./statistics.ts";
@@ -57,11 +57,8 @@ export async function workTogether(
   machine: Machine,
   counts: readonly number[],
 ): Promise<readonly Work[]> {
-  const memory = {
-    prefixBytes: emulator.memoryPrefixBytes,
-    behindMaxBytes: emulator.memoryBehindMaxBytes,
-    ramBytes: machine.memorySizeBytes,
-  };
+  const overheadOf = ({ pid }: GuestSession): number =>
+    emulatorMemory(emulator, pid, machine.memorySizeBytes).overhead;
   const sessions: GuestSession[] = [];
   try {
     const overheads: number[] = [];
@@ -70,8 +67,7 @@ export async function workTogether(
       await startMore(sessions, count, onOneCore(place.command(emulator.name)));
       for (const session of sessions) session.resume();
       await sleep(REST_MS);
-      const overheadBytes = sum(sessions, ({ pid }) => memoryUse(emulator.vmProcess(pid), memory).overhead);
-      overheads.push(overheadBytes / count);
+      overheads.push(sum(sessions, overheadOf) / count);
     }
     for (const session of sessions) session.pause();
     const pairs = new Map(counts.map((count): [number, Pair[]] => [count, []]));

@@ -9,12 +9,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MiB } from "../../src/base/index.ts";
 import type { CpioEntry } from "../../src/host/index.ts";
-import { emulatorsAmong, EMULATORS } from "../emulator.ts";
+import { emulatorMemory, emulatorsAmong, EMULATORS } from "../emulator.ts";
 import type { EmulatorName } from "../emulator.ts";
 import { figure } from "../figures.ts";
 import type { Figure } from "../figures.ts";
 import { GuestSession } from "../guest-session.ts";
-import { memoryUse } from "../../src/platform/node/index.ts";
 import type { Bench, Part } from "../part.ts";
 import { interleave, samplesOf } from "../rounds.ts";
 import { buildStaticProgram } from "../static-program.ts";
@@ -56,7 +55,6 @@ async function grow(
   tasks: readonly Task[],
   ramBytes: number,
 ): Promise<Grown> {
-  const emulator = EMULATORS[name];
   const session = new GuestSession(place.command(name));
   try {
     const startMs = await servesTasks(session);
@@ -64,12 +62,7 @@ async function grow(
     const overheadBytes: number[] = [];
     for (const [index, task] of tasks.entries()) {
       taskSeconds.push((await timeTask(session, task, index)).wallSeconds);
-      const memory = {
-        prefixBytes: emulator.memoryPrefixBytes,
-        behindMaxBytes: emulator.memoryBehindMaxBytes,
-        ramBytes,
-      };
-      overheadBytes.push(memoryUse(emulator.vmProcess(session.pid), memory).overhead);
+      overheadBytes.push(emulatorMemory(EMULATORS[name], session.pid, ramBytes).overhead);
     }
     return { startSeconds: startMs / 1000, taskSeconds, overheadBytes };
   } finally {
