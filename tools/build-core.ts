@@ -1,19 +1,37 @@
 /**
- * Builds the engine's AssemblyScript core into build/ when its sources have changed since the last build.
+ * Builds what is AssemblyScript, the engine's core and the LZ4 decoder, into build/ when its sources have changed since
+ * the last build.
  *
- * The work is done by src/engine/core/build.ts; this decides whether it is needed, so that `npm start` and `npm test`
- * can ask every time. The stamp holds a digest of everything the build may read (the engine's sources and the lock
- * file, which pins the compiler) and the names of what it wrote.
+ * The work is done by the build.ts beside the sources; this decides whether it is needed, so that `npm start` and
+ * `npm test` can ask every time. The stamp holds a digest of everything the build may read (the lock file, which pins the
+ * compiler, among it) and the name of what it wrote.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
-const buildScript = "src/engine/core/build.ts";
-const stampFile = "build/core.stamp";
+interface Part {
+  readonly buildScript: string;
+  /** Globs of what the script may read, tests aside. */
+  readonly sources: readonly string[];
+  readonly output: string;
+}
 
-function digestOfInputs(): { digest: string; count: number } {
-  const inputs = globSync(["src/engine/**/*.ts", "src/cpu/*.ts", "package-lock.json", "tools/build-core.ts"])
+const parts: readonly Part[] = [
+  {
+    buildScript: "src/engine/core/build.ts",
+    sources: ["src/engine/**/*.ts", "src/cpu/*.ts"],
+    output: "build/core.wasm",
+  },
+  {
+    buildScript: "src/machine/boot/lz4-core/build.ts",
+    sources: ["src/machine/boot/lz4-core/*.ts"],
+    output: "build/lz4.wasm",
+  },
+];
+
+function digestOfInputs(sources: readonly string[]): { digest: string; count: number } {
+  const inputs = globSync([...sources, "package-lock.json", "tools/build-core.ts"])
     .filter((path) => !path.endsWith(".test.ts"))
     .toSorted();
   const hash = createHash("sha256");
@@ -24,38 +42,27 @@ function digestOfInputs(): { digest: string; count: number } {
   return { digest: hash.digest("hex"), count: inputs.length };
 }
 
-function stamp(digest: string, outputs: readonly string[]): string {
-  return [digest, ...outputs].join("\n") + "\n";
-}
-
-function isUpToDate(digest: string): boolean {
-  if (!existsSync(stampFile)) return false;
-  const [stamped, ...outputs] = readFileSync(stampFile, "utf8").trimEnd().split("\n");
-  return stamped === digest && outputs.length > 0 && outputs.every((path) => existsSync(path));
-}
-
-function build(): number {
-  const { digest, count } = digestOfInputs();
-  if (isUpToDate(digest)) return 0;
+/** Whether the part is now as its sources say. */
+function build({ buildScript, sources, output }: Part): boolean {
+  const stampFile = output.replace(/\.wasm$/, ".stamp");
+  const { digest, count } = digestOfInputs(sources);
+  const stamp = `${digest}\n${output}\n`;
+  if (existsSync(stampFile) && existsSync(output) && readFileSync(stampFile, "utf8") === stamp) return true;
   mkdirSync("build", { recursive: true });
   rmSync(stampFile, { force: true });
+  rmSync(output, { force: true });
   const run = spawnSync(process.execPath, [buildScript], { stdio: "inherit" });
   if (run.status !== 0) {
     console.error(`build:core: ${buildScript} failed`);
-    return 1;
+    return false;
   }
-  const outputs = globSync("build/**/*.wasm").toSorted();
-  if (outputs.length === 0) {
-    console.error(`build:core: ${buildScript} ended well but left no .wasm file in build/`);
-    return 1;
+  if (!existsSync(output)) {
+    console.error(`build:core: ${buildScript} ended well but left no ${output}`);
+    return false;
   }
-  writeFileSync(stampFile, stamp(digest, outputs));
-  console.log(`build:core: ${outputs.join(", ")} from ${count} inputs`);
-  return 0;
+  writeFileSync(stampFile, stamp);
+  console.log(`build:core: ${output} from ${count} inputs`);
+  return true;
 }
 
-if (existsSync(buildScript)) {
-  process.exitCode = build();
-} else {
-  console.log(`build:core: nothing to build, there is no ${buildScript} yet`);
-}
+process.exitCode = parts.map(build).every(Boolean) ? 0 : 1;

@@ -1,5 +1,5 @@
 /**
- * Builds what is published: dist/ (JavaScript and declarations) beside build/ (the compiled core). A file in dist/
+ * Builds what is published: dist/ (JavaScript and declarations) beside build/ (what is compiled to WebAssembly). A file in dist/
  * lies as deep as its source in src/, so a path relative to a module, such as the core's, is the same for both.
  */
 import { spawnSync } from "node:child_process";
@@ -17,6 +17,6 @@ const staleNames = scripts.flatMap((path) =>
 );
 for (const name of staleNames) console.error(`build: names a source that is not published: ${name}`);
 console.log(
-  `build: ${scripts.length} files in dist/, ${globSync("build/**/*.wasm").length} compiled cores in build/`,
+  `build: ${scripts.length} files in dist/, ${globSync("build/**/*.wasm").length} WebAssembly modules in build/`,
 );
 process.exitCode = tsc.status === 0 && scripts.length > 0 && staleNames.length === 0 ? 0 : 1;

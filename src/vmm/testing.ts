@@ -374,7 +374,7 @@ export function scriptedParts(program: GuestProgram, input: VmDefinitionInput = 
     if (part === undefined) throw new Error("the VM has not been created");
     return part;
   };
-  const unused = (): Promise<Uint8Array> => Promise.reject(new Error("nothing is compressed"));
+  const unused = (): Promise<never> => Promise.reject(new Error("nothing is compressed"));
   return {
     definition: definition.value,
     readImages: () =>
@@ -396,7 +396,7 @@ export function scriptedParts(program: GuestProgram, input: VmDefinitionInput = 
         sockets: new FakeHostSockets(),
         openCapture: (path) => err("capture", `The capture file ${path} cannot be written here.`),
       }),
-    decompressors: { gunzip: unused, unzstd: unused, unxz: unused },
+    decompressors: { gunzip: unused, unzstd: unused, unxz: unused, lz4Decoder: unused },
     accelerator,
     prepareBoard: () => Promise.resolve((parts) => (board = new ScriptedBoard(parts))),
     scheduling: new SimulatedScheduling(),

@@ -70,9 +70,14 @@ const doors = Object.entries(layers).map(
 const testDoors = `^src/(${names.join("|")})/testing\\.ts$`;
 const testFiles = "\\.test\\.ts$|/testing\\.ts$|^src/engine/core/[\\w-]+-fixture\\.ts$";
 /** What may use Node and development packages wherever it stands: tests, the core's fixtures and its build. */
-const notShipped = ["\\.test\\.ts$", "^src/engine/core/(build|[\\w-]+-fixture)\\.ts$"];
+const notShipped = [
+  "\\.test\\.ts$",
+  "^src/engine/core/(build|[\\w-]+-fixture)\\.ts$",
+  "^src/machine/boot/lz4-core/build\\.ts$",
+];
 /** The AssemblyScript sources: another language in the same syntax. What builds and tests them is TypeScript. */
-const assemblyScript = "^src/engine/core/(?!build\\.ts$|[\\w-]+\\.test\\.ts$|[\\w-]+-fixture\\.ts$)";
+const assemblyScript =
+  "^src/(engine/core|machine/boot/lz4-core)/(?!build\\.ts$|[\\w-]+\\.test\\.ts$|[\\w-]+-fixture\\.ts$)";
 /** Modules of the core that exist only while it is built: build.ts prints them from the tables of ir/. */
 const printedModules = "^\\./(flags|helpers|interpreter\\.gen|msrs\\.gen)$";
 

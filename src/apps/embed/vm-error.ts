@@ -35,6 +35,7 @@ const TRANSLATIONS: Readonly<Record<string, VmErrorCode>> = {
   "share-folder": "unreadable-file",
   "share-unsupported": "bad-option",
   "no-core": "process-died",
+  "no-decoder": "process-died",
   "not-a-kernel": "unusable-image",
   "truncated-image": "unusable-image",
   "corrupt-image": "unusable-image",

@@ -15,7 +15,9 @@ export type BootErrorCode =
   | "unsupported-image"
   | "too-little-memory"
   | "command-line-too-long"
-  | "unusable-module";
+  | "unusable-module"
+  /** A part of Typevisor is missing that unpacks kernels. */
+  | "no-decoder";
 
 /** One sentence for the person who started the VM; it names the file. */
 export type BootError = OperatorError<BootErrorCode>;

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 import fc from "fast-check";
-import { MiB, unwrap } from "../../base/index.ts";
+import { err, MiB, ok, unwrap } from "../../base/index.ts";
 import { createGuestRam } from "../../memory/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 import { describeKernel, loadKernel, pcMemoryMap, readKernel } from "./index.ts";
@@ -13,10 +14,12 @@ import type { CpuState } from "../../hw/index.ts";
 
 const gunzip = promisify<Uint8Array, zlib.ZlibOptions, Uint8Array>(zlib.gunzip);
 const unzstd = promisify<Uint8Array, zlib.ZstdOptions, Uint8Array>(zlib.zstdDecompress);
+const lz4 = new WebAssembly.Module(readFileSync(new URL("../../../build/lz4.wasm", import.meta.url)));
 const decompressors: Decompressors = {
   gunzip: (packed, limitBytes) => gunzip(packed, { maxOutputLength: limitBytes }),
   unzstd: (packed, limitBytes) => unzstd(packed, { maxOutputLength: limitBytes }),
   unxz: () => Promise.reject(new Error("xz has its own test")),
+  lz4Decoder: () => Promise.resolve(ok(lz4)),
 };
 
 const CODE = Uint8Array.of(0xfa, 0xf4, 0xeb, 0xfd);
@@ -158,6 +161,84 @@ test("the bytes of a segment that the file does not fill are zeroed", async () =
   const ram = ramOf(16);
   await boot(buildBzImage({ payload: lz4Payload(ELF64) }), ram);
   assert.deepEqual(Array.from(ram.slice(0x200004, 61)), [...new Uint8Array(60), 0xee]);
+});
+
+/** Larger than what LZ4 is unpacked in at once. */
+const LARGE = Uint8Array.from({ length: MiB + 5 }, (_, index) => (index * 31) >>> 5);
+const LARGE_ELF = buildElf({
+  bits: 64,
+  entry: 0x200000,
+  segments: [
+    { gpa: 0x200000, data: LARGE, memoryBytes: LARGE.length + 100 },
+    { gpa: 0x800000, data: CODE },
+    { gpa: 0x400000, data: LARGE.subarray(3) },
+  ],
+});
+
+test("segments of a kernel that is unpacked in pieces lie where they belong, and nothing lies elsewhere", async () => {
+  // The program headers of the second one are not in the first piece.
+  for (const payload of [lz4Payload(LARGE_ELF), lz4Payload(LARGE_ELF, 100)]) {
+    const ram = ramOf(16);
+    await boot(buildBzImage({ payload }), ram);
+    assert.deepEqual(ram.slice(0x200000, LARGE.length).slice(), LARGE);
+    assert.deepEqual(ram.slice(0x400000, LARGE.length - 3).slice(), LARGE.slice(3));
+    assert.deepEqual([...ram.slice(0x800000, 5)], [...CODE, 0xee]);
+    const behind = 0x200000 + LARGE.length;
+    assert.deepEqual([...ram.slice(behind, 101)], [...new Uint8Array(100), 0xee]);
+    assert.deepEqual([...ram.slice(0x1fffff, 1), ...ram.slice(0x3fffff, 1)], [0xee, 0xee]);
+  }
+});
+
+test("a kernel is loaded from the same image as often as it is reset", async () => {
+  const bytes = buildBzImage({ payload: lz4Payload(LARGE_ELF) });
+  const image = unwrap(await readKernel({ name: "kernel", bytes }, decompressors));
+  for (const ram of [ramOf(16), ramOf(16)]) {
+    unwrap(loadKernel(ram, image, request(ram)));
+    assert.deepEqual(ram.slice(0x400000, LARGE.length - 3).slice(), LARGE.slice(3));
+  }
+});
+
+test("damage that is met while a kernel is loaded is refused, and the memory takes another kernel", async () => {
+  const payload = lz4Payload(LARGE_ELF, 400_000);
+  const ram = ramOf(16);
+  // The second block of 400,000 bytes claims to be longer than the file.
+  payload.set([0xff, 0xff, 0xff, 0x7f], new DataView(payload.buffer).getUint32(4, true) + 8);
+  const bytes = buildBzImage({ payload });
+  const image = unwrap(await readKernel({ name: "kernel", bytes }, decompressors));
+  const loaded = loadKernel(ram, image, request(ram));
+  assert.ok(!loaded.ok);
+  assert.equal(loaded.error.code, "corrupt-image");
+  assert.match(loaded.error.message, /^kernel is damaged: its LZ4 data has a block that leaves the file\.$/);
+
+  const state = await boot(buildBzImage({ payload: lz4Payload(ELF64) }), ram);
+  assert.equal(state.rip, 0x200000n);
+  assert.deepEqual([...ram.slice(0x200000, 4)], [...CODE]);
+});
+
+test("segments beyond the end of an unpacked kernel are refused before it is loaded", async () => {
+  const elf = Uint8Array.from(LARGE_ELF);
+  new DataView(elf.buffer).setBigUint64(64 + 56 + 8, BigInt(elf.length - 3), true);
+  const read = await readKernel(
+    { name: "kernel", bytes: buildBzImage({ payload: lz4Payload(elf) }) },
+    decompressors,
+  );
+  assert.match(
+    read.ok ? "" : read.error.message,
+    /^kernel is truncated: its ELF segment 1 would end at byte \d+, but the file ends at byte \d+\.$/,
+  );
+});
+
+test("without its decoder an LZ4 kernel is refused with what is missing", async () => {
+  const without: Decompressors = {
+    ...decompressors,
+    lz4Decoder: () => Promise.resolve(err("no-decoder", "The LZ4 decoder is missing.")),
+  };
+  const bytes = buildBzImage({ payload: lz4Payload(ELF64) });
+  const read = await readKernel({ name: "kernel", bytes }, without);
+  assert.deepEqual(read.ok ? undefined : read.error, {
+    code: "no-decoder",
+    message: "The LZ4 decoder is missing.",
+  });
 });
 
 test("the initial RAM disk lies page-aligned below the kernel's limit and the end of RAM", async () => {

@@ -22,7 +22,7 @@ import { loadPvh } from "./pvh.ts";
 
 /**
  * Recognises `file` and unpacks it. The image refers to `file.bytes` or to up to 256 MiB of unpacked bytes; drop it
- * after loading to give them back.
+ * after loading to give them back. LZ4 is only unpacked while it is loaded.
  */
 export async function readKernel(
   file: BootFile,
@@ -54,7 +54,7 @@ function place(ram: GuestRam, image: KernelImage, request: BootRequest): CpuStat
   const layoutFor = (name: string): BootLayout => new BootLayout(ram, request.memoryMap, name, laterBytes);
   switch (image.kind) {
     case "linux":
-      return loadLinuxElf(layoutFor(image.elf.view.name), image.elf, image.bzImage, request);
+      return loadLinuxElf(layoutFor(image.elf.file.name), image.elf, image.bzImage, request);
     case "linux-code32":
       return loadLinuxCode32(layoutFor(image.bzImage.view.name), image.bzImage, request);
     case "linux-real-mode":

@@ -10,6 +10,8 @@ import { BootFailure } from "./boot-error.ts";
 import type { Decompressors } from "./decompressors.ts";
 import { ImageView } from "./image-view.ts";
 import { decodeLz4Legacy, LZ4_LEGACY_MAGIC } from "./lz4.ts";
+import { wholeFile } from "./unpacked-file.ts";
+import type { UnpackedFile } from "./unpacked-file.ts";
 import { withoutX86Filter, XZ_MAGIC } from "./xz-x86.ts";
 
 /** Header fields by their offset in the file, which is also their offset in the zero page. */
@@ -144,27 +146,33 @@ export async function unpackPayload(
   name: string,
   payload: Uint8Array,
   decompressors: Decompressors,
-): Promise<Uint8Array | undefined> {
+): Promise<UnpackedFile | undefined> {
   const view = new ImageView(name, payload);
-  if (view.startsWith(ELF_MAGIC)) return payload;
+  if (view.startsWith(ELF_MAGIC)) return wholeFile(view);
   if (payload.length < 8) return undefined;
   const sizeBytes = view.u32(payload.length - 4, "size of the unpacked kernel");
   const body = payload.subarray(0, payload.length - 4);
-  if (view.startsWith(GZIP_MAGIC)) return unpackGzip(name, payload, decompressors);
+  const unpackedFile = (bytes: Uint8Array): UnpackedFile => wholeFile(new ImageView(name, bytes));
+  if (view.startsWith(GZIP_MAGIC)) return unpackedFile(await unpackGzip(name, payload, decompressors));
   const isLz4 = view.startsWith(LZ4_LEGACY_MAGIC);
   if (!isLz4 && !view.startsWith(ZSTD_MAGIC) && !view.startsWith(XZ_MAGIC)) return undefined;
 
   if (sizeBytes > MAX_PAYLOAD_BYTES) throw tooLarge(name, sizeBytes);
-  if (isLz4) return decodeLz4Legacy(name, body, sizeBytes);
+  if (isLz4) {
+    const decoder = await decompressors.lz4Decoder();
+    if (!decoder.ok) throw new BootFailure("no-decoder", decoder.error.message);
+    const frame = { name, bytes: body, unpackedBytes: sizeBytes };
+    return { name, sizeBytes, pieces: () => decodeLz4Legacy(decoder.value, frame) };
+  }
   if (view.startsWith(ZSTD_MAGIC)) {
-    return unpack(name, "zstd", sizeBytes, () => decompressors.unzstd(body, sizeBytes));
+    return unpackedFile(await unpack(name, "zstd", sizeBytes, () => decompressors.unzstd(body, sizeBytes)));
   }
   const filtered = withoutX86Filter(name, body);
   const unpacked = await unpack(name, "xz", sizeBytes, () =>
     decompressors.unxz(filtered?.stream ?? body, sizeBytes),
   );
   filtered?.restore(unpacked);
-  return unpacked;
+  return unpackedFile(unpacked);
 }
 
 /** Unpacks a gzip file, whose last four bytes are its unpacked size. */

@@ -7,7 +7,10 @@
  */
 
 import { BootFailure } from "./boot-error.ts";
+import { requireBytes } from "./image-view.ts";
 import type { ImageView } from "./image-view.ts";
+import { beginningOf, gather, wholeFile } from "./unpacked-file.ts";
+import type { UnpackedFile } from "./unpacked-file.ts";
 
 const MAGIC = [0x7f, 0x45, 0x4c, 0x46] as const;
 const CLASS_32 = 1;
@@ -50,12 +53,17 @@ export interface ElfSectionTable {
   readonly namesIndex: number;
 }
 
-export interface ElfImage {
-  readonly view: ImageView;
+/** What it takes to load an executable and enter it. */
+export interface ElfProgram {
+  readonly file: UnpackedFile;
   readonly bits: 32 | 64;
   readonly entry: bigint;
   /** The non-empty PT_LOAD segments in file order; at least one. */
   readonly segments: readonly ElfSegment[];
+}
+
+export interface ElfImage extends ElfProgram {
+  readonly view: ImageView;
   readonly notes: readonly ElfNote[];
   readonly sections: ElfSectionTable | undefined;
 }
@@ -115,6 +123,36 @@ function readPlace(view: ImageView, offset: number, wordBytes: 4 | 8, what: stri
 }
 
 export function parseElf(view: ImageView): ElfImage {
+  const file = wholeFile(view);
+  const { noteSegments, ...headers } = parseHeaders(view, file);
+  const notes = noteSegments.flatMap(({ offset, fileBytes }) => parseNotes(view, offset, fileBytes));
+  return { file, view, ...headers, notes, sections: parseSectionTable(view, headers.bits) };
+}
+
+/** Looks at the file's beginning only, unless its headers lie elsewhere. */
+export function parseElfProgram(file: UnpackedFile): ElfProgram {
+  const beginning = beginningOf(file);
+  const view = holdsHeaders(beginning) ? beginning : gather(file);
+  const { bits, entry, segments } = parseHeaders(view, file);
+  return { file: view === beginning ? file : wholeFile(view), bits, entry, segments };
+}
+
+function holdsHeaders(view: ImageView): boolean {
+  if (!view.has(0, LAYOUT[64].headerBytes)) return false;
+  const { header, word } = LAYOUT[view.u8(4, "ELF header") === CLASS_32 ? 32 : 64];
+  const tableBytes = view.u16(header.phnum, "ELF header") * view.u16(header.phentsize, "ELF header");
+  return view.has(readPlace(view, header.phoff, word, "ELF header"), tableBytes);
+}
+
+interface ElfHeaders {
+  readonly bits: 32 | 64;
+  readonly entry: bigint;
+  readonly segments: readonly ElfSegment[];
+  readonly noteSegments: readonly ElfSegment[];
+}
+
+/** `view` is a file's beginning with the headers at least, or all of it. */
+function parseHeaders(view: ImageView, file: UnpackedFile): ElfHeaders {
   view.require(0, 20, "ELF header");
   const elfClass = view.u8(4, "ELF header");
   const machine = view.u16(18, "ELF header");
@@ -136,7 +174,7 @@ export function parseElf(view: ImageView): ElfImage {
   view.require(0, layout.headerBytes, "ELF header");
 
   const segments: ElfSegment[] = [];
-  const notes: ElfNote[] = [];
+  const noteSegments: ElfSegment[] = [];
   const count = view.u16(layout.header.phnum, "ELF header");
   const strideBytes = view.u16(layout.header.phentsize, "ELF header");
   const tableOffset = readPlace(view, layout.header.phoff, layout.word, "ELF header");
@@ -160,9 +198,9 @@ export function parseElf(view: ImageView): ElfImage {
       memoryBytes: field(layout.segment.memsz),
       gva: readWord(view, at + layout.segment.vaddr, layout.word, "ELF program headers"),
     };
-    view.require(segment.offset, segment.fileBytes, `ELF segment ${index}`);
+    requireBytes(file, segment.offset, segment.fileBytes, `ELF segment ${index}`);
     if (segmentType === SEGMENT_NOTE) {
-      notes.push(...parseNotes(view, segment.offset, segment.fileBytes));
+      noteSegments.push(segment);
       continue;
     }
     if (segment.fileBytes > segment.memoryBytes) {
@@ -177,7 +215,7 @@ export function parseElf(view: ImageView): ElfImage {
     throw new BootFailure("not-a-kernel", `${view.name} is an ELF file that holds nothing to load.`);
   }
   const entry = readWord(view, layout.header.entry, layout.word, "ELF header");
-  return { view, bits, entry, segments, notes, sections: parseSectionTable(view, bits) };
+  return { bits, entry, segments, noteSegments };
 }
 
 /** Notes are {u32 name size, u32 data size, u32 type, name, data}, name and data padded to 4 bytes. */
@@ -223,7 +261,7 @@ function parseSectionTable(view: ImageView, bits: 32 | 64): ElfSectionTable | un
  * The physical address of the entry point. Kernels linked high disagree on whether e_entry is virtual (most) or
  * physical (Linux, whose own segments never contain it as a virtual address); a virtual one is translated.
  */
-export function physicalEntry(elf: ElfImage): number {
+export function physicalEntry(elf: ElfProgram): number {
   for (const segment of elf.segments) {
     const into = elf.entry - segment.gva;
     if (into >= 0n && into < BigInt(segment.memoryBytes)) return segment.gpa + Number(into);
@@ -234,6 +272,6 @@ export function physicalEntry(elf: ElfImage): number {
   }
   throw new BootFailure(
     "corrupt-image",
-    `${elf.view.name} is damaged: its entry point lies in none of its segments.`,
+    `${elf.file.name} is damaged: its entry point lies in none of its segments.`,
   );
 }

@@ -5,6 +5,28 @@
 
 import { BootFailure } from "./boot-error.ts";
 
+/** Throws `truncated-image` unless bytes [offset, offset + lengthBytes) are within a file of `sizeBytes`. */
+export function requireBytes(
+  file: { readonly name: string; readonly sizeBytes: number },
+  offset: number,
+  lengthBytes: number,
+  what: string,
+): void {
+  const end = offset + lengthBytes;
+  if (offset < 0 || lengthBytes < 0 || !Number.isSafeInteger(end)) {
+    throw new BootFailure(
+      "corrupt-image",
+      `${file.name} is damaged: the place of its ${what} is impossible.`,
+    );
+  }
+  if (end > file.sizeBytes) {
+    throw new BootFailure(
+      "truncated-image",
+      `${file.name} is truncated: its ${what} would end at byte ${end}, but the file ends at byte ${file.sizeBytes}.`,
+    );
+  }
+}
+
 export class ImageView {
   /** The file's name as the operator knows it, for sentences. */
   readonly name: string;
@@ -23,19 +45,7 @@ export class ImageView {
 
   /** Throws `truncated-image` unless bytes [offset, offset + lengthBytes) exist. */
   require(offset: number, lengthBytes: number, what: string): void {
-    const end = offset + lengthBytes;
-    if (offset < 0 || lengthBytes < 0 || !Number.isSafeInteger(end)) {
-      throw new BootFailure(
-        "corrupt-image",
-        `${this.name} is damaged: the place of its ${what} is impossible.`,
-      );
-    }
-    if (end > this.sizeBytes) {
-      throw new BootFailure(
-        "truncated-image",
-        `${this.name} is truncated: its ${what} would end at byte ${end}, but the file ends at byte ${this.sizeBytes}.`,
-      );
-    }
+    requireBytes(this, offset, lengthBytes, what);
   }
 
   /** True when bytes [offset, offset + lengthBytes) exist. */

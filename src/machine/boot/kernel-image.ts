@@ -8,14 +8,15 @@ import type { BootFile } from "./boot-request.ts";
 import { isBzImage, isGzip, parseBzImage, SETUP, unpackGzip, unpackPayload } from "./bzimage.ts";
 import type { BzImage } from "./bzimage.ts";
 import type { Decompressors } from "./decompressors.ts";
-import { isElf, parseElf } from "./elf.ts";
-import type { ElfImage } from "./elf.ts";
+import { isElf, parseElf, parseElfProgram } from "./elf.ts";
+import type { ElfImage, ElfProgram } from "./elf.ts";
 import { ImageView } from "./image-view.ts";
 import { findMultibootHeader } from "./multiboot-header.ts";
 import type { MultibootHeader } from "./multiboot-header.ts";
 import { findMultiboot2Header } from "./multiboot2-header.ts";
 import type { Multiboot2Header } from "./multiboot2-header.ts";
 import { pvhEntry } from "./pvh.ts";
+import { gather } from "./unpacked-file.ts";
 
 /**
  * "auto" prefers multiboot 1 over 2 and both over PVH for an ELF file (Xen carries all three), and Linux's own protocol for
@@ -26,7 +27,7 @@ export type BootProtocol = (typeof BOOT_PROTOCOLS)[number];
 
 export type KernelImage =
   /** An unpacked vmlinux, entered as Linux's boot protocol says for its class. */
-  | { readonly kind: "linux"; readonly elf: ElfImage; readonly bzImage: BzImage | undefined }
+  | { readonly kind: "linux"; readonly elf: ElfProgram; readonly bzImage: BzImage | undefined }
   /** A bzImage (or something in its clothes, like memtest86+) that is entered at code32_start and unpacks itself. */
   | { readonly kind: "linux-code32"; readonly bzImage: BzImage }
   /** The same, entered in real mode through its set-up code. */
@@ -103,8 +104,8 @@ async function readBzImage(
       : await unpackPayload(view.name, bzImage.payload, decompressors);
   if (unpacked === undefined) return protocol === "pvh" ? undefined : { kind: "linux-code32", bzImage };
 
-  const elf = parseElf(new ImageView(view.name, unpacked));
-  if (protocol !== "pvh") return { kind: "linux", elf, bzImage };
+  if (protocol !== "pvh") return { kind: "linux", elf: parseElfProgram(unpacked), bzImage };
+  const elf = parseElf(gather(unpacked));
   const entryGpa = pvhEntry(elf);
   return entryGpa === undefined ? undefined : { kind: "pvh", elf, entryGpa, bzImage };
 }

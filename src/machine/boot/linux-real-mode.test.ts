@@ -1,8 +1,9 @@
 /** The 16-bit boot protocol as set-up code finds it. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { MiB, unwrap } from "../../base/index.ts";
+import { MiB, ok, unwrap } from "../../base/index.ts";
 import { createGuestRam } from "../../memory/index.ts";
 import type { GuestRam } from "../../memory/index.ts";
 import { describeKernel, loadKernel, pcMemoryMap, readKernel } from "./index.ts";
@@ -10,7 +11,11 @@ import type { BootProtocol, BootRequest, Decompressors } from "./index.ts";
 import { buildBzImage, buildElf, lz4Payload } from "./test-images.ts";
 
 const none = (): Promise<Uint8Array> => Promise.reject(new Error("nothing is packed"));
-const decompressors: Decompressors = { gunzip: none, unzstd: none, unxz: none };
+const lz4 = new WebAssembly.Module(readFileSync(new URL("../../../build/lz4.wasm", import.meta.url)));
+const decompressors: Decompressors = {
+  ...{ gunzip: none, unzstd: none, unxz: none },
+  lz4Decoder: () => Promise.resolve(ok(lz4)),
+};
 const SETUP_GPA = 0x10000;
 
 const read = async (bytes: Uint8Array, protocol: BootProtocol = "auto") =>

@@ -16,7 +16,7 @@ import { BOOT_FLAG, HEADER_MAGIC, SETUP } from "./bzimage.ts";
 import type { BzImage } from "./bzimage.ts";
 import { placeCommandLine } from "./command-line.ts";
 import { physicalEntry } from "./elf.ts";
-import type { ElfImage } from "./elf.ts";
+import type { ElfProgram } from "./elf.ts";
 import {
   enterLong64,
   enterProtected32,
@@ -57,14 +57,14 @@ const VERSION_PREF_ADDRESS = 0x020a;
 /** Loads an unpacked kernel and enters it in the mode its ELF class asks for. */
 export function loadLinuxElf(
   layout: BootLayout,
-  elf: ElfImage,
+  elf: ElfProgram,
   bzImage: BzImage | undefined,
   request: BootRequest,
 ): CpuState {
   const { ram } = layout;
   loadElf(layout, elf);
   const gdt = layout.allocateLow("GDT", GDT_SIZE_BYTES);
-  const zeroPage = placeZeroPage(layout, elf.view.name, bzImage, request);
+  const zeroPage = placeZeroPage(layout, elf.file.name, bzImage, request);
   const entry = physicalEntry(elf);
   if (elf.bits === 32) return enterProtected32(ram, gdt, entry, { rsi: zeroPage });
 

@@ -1,123 +1,134 @@
 /**
  * LZ4 as the Linux build uses it (`lz4 -l`): the legacy frame of the "LZ4 Frame Format" 1.6.1 around blocks of the
- * "LZ4 Block Format". Missing on purpose: the modern frame, dictionaries, compression.
+ * "LZ4 Block Format". Blocks are decoded by a WebAssembly module (lz4-core/), piece by piece: unpacked data is never in
+ * memory as a whole unless its user gathers it. Missing on purpose: the modern frame, dictionaries, compression.
  *
  * A legacy frame is the magic 0x184C2102, then blocks of {u32 compressed size, data}, each unpacking to at most
  * 8 MiB, until the data ends. The frame stores no length; Linux appends its own, which the caller passes in.
  */
 
+import { assert } from "../../base/index.ts";
 import { BootFailure } from "./boot-error.ts";
 
 export const LZ4_LEGACY_MAGIC = [0x02, 0x21, 0x4c, 0x18] as const;
 const BLOCK_LIMIT_BYTES = 8 << 20;
-/** No match is shorter: the token stores length − 4. */
-const MIN_MATCH_BYTES = 4;
-/** Short runs of literals are copied in one go, with what stands behind them; the next sequence overwrites that. */
-const SHORT_RUN_BYTES = 16;
-/** Matches are copied by words, which may reach as far behind their end. */
-const WORD_BYTES = 8;
-/** A length nibble of 15 continues in further bytes. */
-const LONG_LENGTH = 15;
+
+export interface Lz4Frame {
+  /** The file's, for sentences. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** What it must give. The caller has checked that against its limit. */
+  readonly unpackedBytes: number;
+}
 
 function damaged(name: string, why: string): BootFailure {
   return new BootFailure("corrupt-image", `${name} is damaged: its LZ4 data ${why}.`);
 }
 
-/**
- * Decodes one block from `source` into `target` at `targetStart`, writing at most to `targetEnd`; returns the end of
- * what was written. Matches reach back no further than `targetStart`: legacy blocks are independent.
- */
-export function decodeLz4Block(
-  name: string,
-  source: Uint8Array,
-  target: Uint8Array,
-  targetStart: number,
-  targetEnd: number,
-): number {
-  const sourceEnd = source.length;
-  const sourceView = new DataView(source.buffer, source.byteOffset, sourceEnd);
-  const targetView = new DataView(target.buffer, target.byteOffset, target.length);
-  let from = 0;
-  let to = targetStart;
-
-  // hot: 53 MB of Debian's cloud kernel pass here at each start; `undefined` cannot occur behind the length checks,
-  // and `?? 0` costs nothing on typed arrays.
-  while (from < sourceEnd) {
-    const token = source[from++] ?? 0;
-
-    let literalBytes = token >>> 4;
-    if (literalBytes === LONG_LENGTH) {
-      let more = 255;
-      while (more === 255) {
-        if (from >= sourceEnd) throw damaged(name, "ends inside a literal length");
-        more = source[from++] ?? 0;
-        literalBytes += more;
-      }
-    }
-    if (from + literalBytes > sourceEnd) throw damaged(name, "ends inside a run of literals");
-    if (to + literalBytes > targetEnd) throw damaged(name, "unpacks to more than it declares");
-    const mayReadShort = from + SHORT_RUN_BYTES <= sourceEnd && to + SHORT_RUN_BYTES <= targetEnd;
-    if (literalBytes <= SHORT_RUN_BYTES && mayReadShort) {
-      targetView.setBigUint64(to, sourceView.getBigUint64(from));
-      targetView.setBigUint64(to + WORD_BYTES, sourceView.getBigUint64(from + WORD_BYTES));
-      from += literalBytes;
-      to += literalBytes;
-    } else if (literalBytes > 32) {
-      target.set(source.subarray(from, from + literalBytes), to);
-      from += literalBytes;
-      to += literalBytes;
-    } else {
-      for (let left = literalBytes; left > 0; left--) target[to++] = source[from++] ?? 0;
-    }
-    // The last sequence of a block has literals only.
-    if (from === sourceEnd) return to;
-
-    if (from + 2 > sourceEnd) throw damaged(name, "ends inside a match offset");
-    const distance = (source[from] ?? 0) | ((source[from + 1] ?? 0) << 8);
-    from += 2;
-    if (distance === 0 || distance > to - targetStart)
-      throw damaged(name, "refers to bytes before its beginning");
-
-    let matchBytes = (token & 15) + MIN_MATCH_BYTES;
-    if (matchBytes === LONG_LENGTH + MIN_MATCH_BYTES) {
-      let more = 255;
-      while (more === 255) {
-        if (from >= sourceEnd) throw damaged(name, "ends inside a match length");
-        more = source[from++] ?? 0;
-        matchBytes += more;
-      }
-    }
-    if (to + matchBytes > targetEnd) throw damaged(name, "unpacks to more than it declares");
-    if (distance >= WORD_BYTES && to + matchBytes + WORD_BYTES <= targetEnd) {
-      const end = to + matchBytes;
-      for (; to < end; to += WORD_BYTES) targetView.setBigUint64(to, targetView.getBigUint64(to - distance));
-      to = end;
-    } else {
-      // A match that begins less than a word back repeats its own output: byte by byte, forwards.
-      for (let left = matchBytes; left > 0; left--, to++) target[to] = target[to - distance] ?? 0;
-    }
-  }
-  throw damaged(name, "ends without a last run of literals");
+/** What lz4-core/index.ts exports, under the same names. */
+interface Decoder {
+  readonly memory: Uint8Array;
+  inputStart(): number;
+  inputMaxBytes(): number;
+  outputStart(): number;
+  outputEnd(): number;
+  begin(limitBytes: number): void;
+  feed(byteCount: number): void;
+  decode(): number;
+  state(): number;
 }
 
-/** Unpacks a legacy frame that must give exactly `unpackedBytes`. The caller has checked that against its limit. */
-export function decodeLz4Legacy(name: string, frame: Uint8Array, unpackedBytes: number): Uint8Array {
-  if (!LZ4_LEGACY_MAGIC.every((byte, index) => frame[index] === byte))
+function instantiate(module: WebAssembly.Module): Decoder {
+  const { exports } = new WebAssembly.Instance(module, {});
+  const exported = (name: string): WebAssembly.ExportedFunction => {
+    const value = exports[name];
+    assert(typeof value === "function", `the LZ4 decoder exports ${name}`);
+    return value;
+  };
+  const { memory } = exports;
+  assert(memory !== undefined && "buffer" in memory, "the LZ4 decoder exports its memory");
+  return {
+    memory: new Uint8Array(memory.buffer),
+    inputStart: exported("inputStart"),
+    inputMaxBytes: exported("inputMaxBytes"),
+    outputStart: exported("outputStart"),
+    outputEnd: exported("outputEnd"),
+    begin: exported("begin"),
+    feed: exported("feed"),
+    decode: exported("decode"),
+    state: exported("state"),
+  };
+}
+
+/** Results of decode() other than that it needs input. */
+const WINDOW_IS_FULL = 2;
+const GIVES_TOO_MUCH = 3;
+const REFERS_TOO_FAR = 4;
+
+/** Where a block may end: its last sequence has literals only. */
+const EXPECTS_DISTANCE = 3;
+/** What is wrong when a block ends elsewhere, by state(). */
+const ENDS = [
+  "without a last run of literals",
+  "inside a literal length",
+  "inside a run of literals",
+  undefined,
+  "inside a match offset",
+  "inside a match length",
+] as const;
+
+/**
+ * Unpacks a legacy frame. Each piece is valid until the next is taken; what is wrong with the frame is thrown when that is
+ * met, or at the end. `inputBytes` is how much of a block is decoded at once, at most.
+ */
+export function* decodeLz4Legacy(
+  module: WebAssembly.Module,
+  { name, bytes, unpackedBytes }: Lz4Frame,
+  inputBytes = Number.MAX_SAFE_INTEGER,
+): Generator<Uint8Array, void, void> {
+  if (!LZ4_LEGACY_MAGIC.every((byte, index) => bytes[index] === byte))
     throw damaged(name, "has no frame header");
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
-  const unpacked = new Uint8Array(unpackedBytes);
+  const decoder = instantiate(module);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let from = LZ4_LEGACY_MAGIC.length;
-  let to = 0;
-  while (from < frame.length) {
-    if (from + 4 > frame.length) throw damaged(name, "ends inside a block length");
+  let sizeBytes = 0;
+  while (from < bytes.length) {
+    if (from + 4 > bytes.length) throw damaged(name, "ends inside a block length");
     const blockBytes = view.getUint32(from, true);
     from += 4;
-    if (blockBytes === 0 || from + blockBytes > frame.length)
+    if (blockBytes === 0 || from + blockBytes > bytes.length)
       throw damaged(name, "has a block that leaves the file");
-    const end = Math.min(unpacked.length, to + BLOCK_LIMIT_BYTES);
-    to = decodeLz4Block(name, frame.subarray(from, from + blockBytes), unpacked, to, end);
+    decoder.begin(Math.min(unpackedBytes - sizeBytes, BLOCK_LIMIT_BYTES));
+    for (const piece of decodeBlock(decoder, name, bytes.subarray(from, from + blockBytes), inputBytes)) {
+      sizeBytes += piece.length;
+      yield piece;
+    }
     from += blockBytes;
   }
-  if (to !== unpackedBytes) throw damaged(name, `unpacks to ${to} bytes instead of ${unpackedBytes}`);
-  return unpacked;
+  if (sizeBytes !== unpackedBytes)
+    throw damaged(name, `unpacks to ${sizeBytes} bytes instead of ${unpackedBytes}`);
+}
+
+function* decodeBlock(
+  decoder: Decoder,
+  name: string,
+  block: Uint8Array,
+  inputBytes: number,
+): Generator<Uint8Array, void, void> {
+  const { memory } = decoder;
+  const pieceBytes = Math.min(decoder.inputMaxBytes(), inputBytes);
+  for (let from = 0; from < block.length; from += pieceBytes) {
+    const input = block.subarray(from, from + pieceBytes);
+    memory.set(input, decoder.inputStart());
+    decoder.feed(input.length);
+    let result: number;
+    do {
+      result = decoder.decode();
+      if (result === GIVES_TOO_MUCH) throw damaged(name, "unpacks to more than it declares");
+      if (result === REFERS_TOO_FAR) throw damaged(name, "refers to bytes before its beginning");
+      yield memory.subarray(decoder.outputStart(), decoder.outputEnd());
+    } while (result === WINDOW_IS_FULL);
+  }
+  const state = decoder.state();
+  if (state !== EXPECTS_DISTANCE) throw damaged(name, `ends ${ENDS[state] ?? "too early"}`);
 }

@@ -11,8 +11,8 @@ import { describeKernel, loadKernel, pcMemoryMap, readKernel } from "./index.ts"
 import type { BootRequest, Decompressors } from "./index.ts";
 import { buildElf, headerTag, multiboot2Header, multibootHeader } from "./test-images.ts";
 
-const none = (): Promise<Uint8Array> => Promise.reject(new Error("nothing is packed"));
-const decompressors: Decompressors = { gunzip: none, unzstd: none, unxz: none };
+const none = (): Promise<never> => Promise.reject(new Error("nothing is packed"));
+const decompressors: Decompressors = { gunzip: none, unzstd: none, unxz: none, lz4Decoder: none };
 const CODE = Uint8Array.of(0xfa, 0xf4, 0xeb, 0xfd);
 const LINKED = 0x200000;
 const RSDP = 0xe0000;

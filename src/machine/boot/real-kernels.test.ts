@@ -10,13 +10,14 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 import xz from "xz-decompress";
-import { MiB, unwrap } from "../../base/index.ts";
+import { MiB, ok, unwrap } from "../../base/index.ts";
 import { createGuestRam } from "../../memory/index.ts";
 import { describeKernel, loadKernel, pcMemoryMap, readKernel } from "./index.ts";
 import type { Decompressors } from "./index.ts";
 
 const gunzip = promisify<Uint8Array, zlib.ZlibOptions, Uint8Array>(zlib.gunzip);
 const unzstd = promisify<Uint8Array, zlib.ZstdOptions, Uint8Array>(zlib.zstdDecompress);
+const lz4 = new WebAssembly.Module(readFileSync(new URL("../../../build/lz4.wasm", import.meta.url)));
 const decompressors: Decompressors = {
   gunzip: (packed, limitBytes) => gunzip(packed, { maxOutputLength: limitBytes }),
   unzstd: (packed, limitBytes) => unzstd(packed, { maxOutputLength: limitBytes }),
@@ -24,6 +25,7 @@ const decompressors: Decompressors = {
     const stream = new xz.XzReadableStream(new Blob([Buffer.from(packed)]).stream());
     return new Uint8Array(await new Response(stream).arrayBuffer());
   },
+  lz4Decoder: () => Promise.resolve(ok(lz4)),
 };
 
 const folder = process.env["TYPEVISOR_TEST_KERNELS"];

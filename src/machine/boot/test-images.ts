@@ -140,17 +140,37 @@ export function lz4Literals(data: Uint8Array): Uint8Array {
     for (; rest >= 255; rest -= 255) length.push(255);
     length.push(rest);
   }
-  return Uint8Array.from([...length, ...data]);
+  const block = new Uint8Array(length.length + data.length);
+  block.set(length);
+  block.set(data, length.length);
+  return block;
 }
 
-/** A legacy frame of one block, followed by the unpacked size as the Linux build appends it. */
-export function lz4Payload(data: Uint8Array): Uint8Array {
-  const block = lz4Literals(data);
-  const payload = new Uint8Array(8 + block.length + 4);
-  const view = new DataView(payload.buffer);
+/** A legacy frame around blocks. */
+export function lz4Frame(blocks: readonly Uint8Array[]): Uint8Array {
+  const frame = new Uint8Array(4 + blocks.reduce((sum, block) => sum + 4 + block.length, 0));
+  const view = new DataView(frame.buffer);
   view.setUint32(0, 0x184c2102, true);
-  view.setUint32(4, block.length, true);
-  payload.set(block, 8);
-  view.setUint32(8 + block.length, data.length, true);
+  let at = 4;
+  for (const block of blocks) {
+    view.setUint32(at, block.length, true);
+    frame.set(block, at + 4);
+    at += 4 + block.length;
+  }
+  return frame;
+}
+
+/**
+ * A legacy frame, followed by the unpacked size as the Linux build appends it: blocks of `blockBytes` unpacked, or one.
+ */
+export function lz4Payload(data: Uint8Array, blockBytes = data.length): Uint8Array {
+  const blocks: Uint8Array[] = [];
+  for (let at = 0; at < data.length; at += blockBytes) {
+    blocks.push(lz4Literals(data.subarray(at, at + blockBytes)));
+  }
+  const frame = lz4Frame(blocks);
+  const payload = new Uint8Array(frame.length + 4);
+  payload.set(frame);
+  new DataView(payload.buffer).setUint32(frame.length, data.length, true);
   return payload;
 }

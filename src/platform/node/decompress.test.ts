@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as zlib from "node:zlib";
+import { unwrap } from "../../base/index.ts";
 import { nodeDecompressors } from "./decompress.ts";
 
 const ZEROS = new Uint8Array(100_000);
@@ -24,6 +25,13 @@ function unpackerOf(
   if (name === "zstd") return (packed, limitBytes) => nodeDecompressors.unzstd(packed, limitBytes);
   return (packed, limitBytes) => nodeDecompressors.unxz(packed, limitBytes);
 }
+
+test("the LZ4 decoder is compiled to a module that needs nothing", async () => {
+  const module = unwrap(await nodeDecompressors.lz4Decoder());
+  assert.deepEqual(WebAssembly.Module.imports(module), []);
+  const { decode } = new WebAssembly.Instance(module).exports;
+  assert.equal(typeof decode, "function");
+});
 
 for (const { name, packed } of FORMATS) {
   const unpack = unpackerOf(name);

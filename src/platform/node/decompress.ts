@@ -1,11 +1,20 @@
 /**
  * Decompression under Node, in the shape of the boot loader's `Decompressors` (which this layer may not import:
  * applications pass it on, and the compiler compares the shapes there): gzip and zstd by node:zlib, xz by the WebAssembly build of xz-embedded
- * in the package xz-decompress. That build knows LZMA2 only; the boot loader removes branch filters before. Each is
- * loaded when it is used first: most VMs need none, and all wait for what is loaded at their start.
+ * in the package xz-decompress. That build knows LZMA2 only; the boot loader removes branch filters before. LZ4 is the boot
+ * loader's own. Each is loaded when it is used first: most VMs need one or none, and all wait for what is loaded at their
+ * start.
  */
 
-/** Each takes one stream, and rejects on damage or when more than `limitBytes` come out. */
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { err, ok } from "../../base/index.ts";
+import type { Result } from "../../base/index.ts";
+
+/** Relative to this module as to its copy in dist/, like the engine's core (load-core.ts). */
+const LZ4_DECODER = new URL("../../../build/lz4.wasm", import.meta.url);
+
+/** Each that unpacks takes one stream, and rejects on damage or when more than `limitBytes` come out. */
 export const nodeDecompressors = {
   async gunzip(packed: Uint8Array, limitBytes: number): Promise<Uint8Array> {
     const { gunzip } = await import("node:zlib");
@@ -39,6 +48,19 @@ export const nodeDecompressors = {
       at += chunk.length;
     }
     return unpacked;
+  },
+
+  async lz4Decoder(): Promise<Result<WebAssembly.Module>> {
+    let bytes: Uint8Array<ArrayBuffer>;
+    try {
+      bytes = await readFile(LZ4_DECODER);
+    } catch {
+      return err(
+        "no-decoder",
+        `The LZ4 decoder ${fileURLToPath(LZ4_DECODER)} is missing; in a checkout, "npm run build:core" makes it.`,
+      );
+    }
+    return ok(await WebAssembly.compile(bytes));
   },
 };
 
