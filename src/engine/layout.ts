@@ -380,16 +380,28 @@ export const BLOCK_INSTRUCTION_COUNT = 26;
 export const BLOCK_TABLE = 28;
 /** Table slot of a compiled region that enters here, 0 if none. */
 export const BLOCK_REGION = 32;
-/** 1 if compiled regions contain this block's code: the host hears of its invalidation. */
+/** u8: 1 if compiled regions contain this block's code: the host hears of its invalidation. */
 export const BLOCK_IN_REGIONS = 36;
+/** u8: looks (core/hot-blocks.ts) until the block counts as hot however seldom it runs just now; at 0 the next one says so. */
+export const BLOCK_LOOKS_LEFT = 37;
+/** u16: time of the last look, if there was one. */
+export const BLOCK_LOOK_TIME = 38;
 /** Address of the last op if it has chains to other blocks, else 0. */
 export const BLOCK_CHAINS = 40;
 // What the interpreter reads each time comes last, next to the ops: it shares a cache line with the first of them.
 /**
- * Executions left until the block counts as hot (i32). While a compiled region enters here it is 1 if that has been entered
+ * Executions left until the next look at the block (i32). While a compiled region enters here it is 1 if that has been entered
  * since the host last set it to 0.
  */
 export const BLOCK_HEAT = 44;
 export const BLOCK_RIP = 48;
 /** First op. */
 export const BLOCK_OPS = 56;
+/** A new block is looked at after so many executions, and so often before it counts as hot in any case. */
+export const EXECUTIONS_PER_LOOK = 2000;
+export const LOOKS = 7;
+/**
+ * Executions after which a block counts as hot in any case: what choosing, translating and compiling the region around it
+ * costs is then about what interpreting it has cost (docs/engine.md).
+ */
+export const EXECUTIONS_OF_A_HOT_BLOCK = (LOOKS + 1) * EXECUTIONS_PER_LOOK;

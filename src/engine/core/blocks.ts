@@ -267,7 +267,7 @@ function dropBlock(block: u32): void {
     recoverBitmap(gpa2 >>> L.PAGE_SHIFT);
   }
   store<u16>(block + L.BLOCK_OPS, <u16>OP_STALE);
-  if (load<u32>(block, L.BLOCK_IN_REGIONS) != 0) blockInvalidated(block);
+  if (load<u8>(block, L.BLOCK_IN_REGIONS) != 0) blockInvalidated(block);
 }
 
 export function unlinkFromHash(block: u32): void {

@@ -6,6 +6,7 @@
 // and chains in other blocks, which all lie in its first page (ir/print-interpreter.ts) but for far ones. So each page is walked once for all
 // its blocks in the part. What an evicted block's own memory is used for until then is told at forwardOf().
 import * as L from "../layout";
+import { executionsLeft, setExecutionsLeft } from "./hot-blocks";
 import { S, get64, set64 } from "./state";
 import { blockInvalidated, blockMoved } from "./host";
 import { coveredGranules, isOtherPage, linkInPage, linkToHash, setCode, unlinkFromHash } from "./blocks";
@@ -32,10 +33,10 @@ function forwardOf(block: u32): u32 {
 
 /** Is the block worth its place? Counts half of its executions from now on, so that one that is left alone goes. */
 function stays(block: u32, heat: i32): bool {
-  if (load<u32>(block, L.BLOCK_IN_REGIONS) != 0) return true;
-  const executions = heat - load<i32>(block, L.BLOCK_HEAT);
+  if (load<u8>(block, L.BLOCK_IN_REGIONS) != 0) return true;
+  const executions = heat - executionsLeft(block);
   if (executions < EXECUTIONS_TO_STAY) return false;
-  store<i32>(block, heat - (executions >> 1), L.BLOCK_HEAT);
+  setExecutionsLeft(block, heat - (executions >> 1));
   return true;
 }
 
@@ -47,7 +48,7 @@ function move(block: u32, to: u32): void {
   const chains = load<u32>(to, L.BLOCK_CHAINS);
   if (chains != 0) store<u32>(to, chains + distance, L.BLOCK_CHAINS);
   linkToHash(to);
-  if (load<u32>(to, L.BLOCK_IN_REGIONS) != 0) blockMoved(block, to);
+  if (load<u8>(to, L.BLOCK_IN_REGIONS) != 0) blockMoved(block, to);
 }
 
 /** A chain into the part: to where its block has gone. */
@@ -121,7 +122,7 @@ export function evictBlocks(start: u32, end: u32, to: u32, heat: i32): u32 {
     } else evicted++;
     store<u16>(block + L.BLOCK_OPS, <u16>OP_STALE);
     store<u32>(block, forward, L.BLOCK_HASH_NEXT);
-    if (forward == 0 && load<u32>(block, L.BLOCK_IN_REGIONS) != 0) blockInvalidated(block);
+    if (forward == 0 && load<u8>(block, L.BLOCK_IN_REGIONS) != 0) blockInvalidated(block);
   }
   let walked: u32 = 0xffffffff;
   for (let block = start; block < end; block = behind(block)) {

@@ -76,7 +76,7 @@ function printBranch(row: OpRow, branch: Branch): string {
         "if (left < 0) { store<u64>(S, load<u64>(blk, L.BLOCK_RIP), L.RIP); return 0; }",
         "store<i32>(S, left, L.BUDGET);",
         "const heat: i32 = load<i32>(blk, L.BLOCK_HEAT) - 1; store<i32>(blk, heat, L.BLOCK_HEAT);",
-        "if (heat == 0) { blockIsHot(blk); if (load<u32>(blk, L.BLOCK_REGION) != 0) { giveBack(load<i32>(ip, 4)); continue; } }",
+        "if (heat == 0) { lookAt(blk); if (load<u32>(blk, L.BLOCK_REGION) != 0) { giveBack(load<i32>(ip, 4)); continue; } }",
         advance(row),
       ].join(" ");
     case "stale":
@@ -223,7 +223,7 @@ function printInterpreter(): string {
     "// Printed from the IR's op table by ir/print-interpreter.ts.",
     'import * as L from "../layout";',
     'import { S, raise } from "./state";',
-    'import { blockIsHot } from "./host";',
+    'import { lookAt } from "./hot-blocks";',
     'import { cachedBlock, farChainEpoch } from "./blocks";',
     `import { ${Object.keys(x.pureFunctions).join(", ")} } from "./arithmetic";`,
     'import { giveBack, locateFault, retiredSoFar, runRegion, spill128, truncateRip } from "./dispatch";',

@@ -17,12 +17,7 @@ const ENTER = opNumber("enter");
 /** Words (8 bytes) of each op by number. */
 const wordsOf = Uint8Array.from(ops, (row) => opFormatWords[row.format]);
 const isBranch = Uint8Array.from(ops, ({ format }) => (format === "branch" || format === "indirect" ? 1 : 0));
-/**
- * Executions after which a block counts as hot: what choosing, translating and compiling the region around it costs is
- * then about what interpreting it has cost (docs/engine.md).
- */
-export const HEAT_OF_A_HOT_BLOCK = 16_000;
-/** The same for a block that is known to be worth compiling: its neighbours have then shown which of them are warm. */
+/** Executions after which a block that is known to be worth compiling is hot: its neighbours have then shown which of them are warm. */
 export const HEAT_OF_A_KNOWN_BLOCK = 800;
 /** So many executions to go are never made. */
 export const NEVER_HOT = 0x7fffffff;
@@ -34,7 +29,7 @@ const PART_COUNT_MAX = 256;
 const PART_SIZE_MIN = 2 * L.SINGLE_BLOCK_SIZE;
 
 export interface CodeCacheOptions {
-  /** Executions after which a new block counts as hot. */
+  /** Executions after which a new block counts as hot, instead of looks at it (core/hot-blocks.ts). */
   readonly heat?: number;
   readonly sizeBytes?: number;
 }
@@ -47,14 +42,15 @@ export class CodeCache {
   readonly limitBytes: number;
   private readonly u32: Uint32Array;
   private readonly u16: Uint16Array;
-  private readonly heat: number;
+  private readonly u8: Uint8Array;
+  private readonly heat: number | undefined;
   private readonly partSizeBytes: number;
   /** By part: where its blocks end. */
   private readonly ends: Uint32Array;
   private filling = 0;
 
   constructor(memory: WebAssembly.Memory, options: CodeCacheOptions = {}) {
-    const { heat = HEAT_OF_A_HOT_BLOCK, sizeBytes = CODE_CACHE_SIZE_MAX } = options;
+    const { heat, sizeBytes = CODE_CACHE_SIZE_MAX } = options;
     assert(
       sizeBytes >= CODE_CACHE_SIZE_MIN && sizeBytes <= CODE_CACHE_SIZE_MAX,
       "the code cache has an impossible size",
@@ -62,6 +58,7 @@ export class CodeCache {
     this.heat = heat;
     this.u32 = new Uint32Array(memory.buffer);
     this.u16 = new Uint16Array(memory.buffer);
+    this.u8 = new Uint8Array(memory.buffer);
     const forParts = sizeBytes - L.SINGLE_BLOCK_SIZE;
     const partCount = Math.min(PART_COUNT_MAX, Math.floor(forParts / PART_SIZE_MIN));
     this.partSizeBytes = Math.floor(forParts / partCount) & ~7;
@@ -91,7 +88,12 @@ export class CodeCache {
     const start = this.startOf(ahead);
     const end = ends[ahead] ?? start;
     if (end === start) return;
-    ends[this.filling] = evictBlocks(start, end, this.startOf(this.filling), this.heat);
+    ends[this.filling] = evictBlocks(
+      start,
+      end,
+      this.startOf(this.filling),
+      this.heat ?? L.EXECUTIONS_OF_A_HOT_BLOCK,
+    );
     ends[ahead] = start;
   }
 
@@ -106,7 +108,8 @@ export class CodeCache {
     assert(this.hasRoomFor(block), "the part of the code cache is full: open the next one first");
     const address = this.next;
     this.ends[this.filling] = alignTo8(this.write(block, address));
-    this.u32[(address + L.BLOCK_HEAT) >>> 2] = heat;
+    this.u8[address + L.BLOCK_LOOKS_LEFT] = heat === undefined ? L.LOOKS : 0;
+    this.u32[(address + L.BLOCK_HEAT) >>> 2] = heat ?? L.EXECUTIONS_PER_LOOK;
     return address;
   }
 
@@ -209,6 +212,7 @@ export class CodeCache {
     this.u16[(address + L.BLOCK_INSTRUCTION_COUNT) >>> 1] = block.instructionCount;
     u32[h + (L.BLOCK_TABLE >>> 2)] = table;
     u32[h + (L.BLOCK_REGION >>> 2)] = 0;
+    // BLOCK_IN_REGIONS and what looks at it leave behind.
     u32[h + (L.BLOCK_IN_REGIONS >>> 2)] = 0;
   }
 }

@@ -7,7 +7,6 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 import { CODE_PROFILE_BLOCKS_MAX, type CodeProfile, type CodeProfileTask } from "../../hw/index.ts";
 import * as L from "../layout.ts";
-import { HEAT_OF_A_HOT_BLOCK } from "./code-cache.ts";
 import { fingerprint, KnownCode } from "./code-profile.ts";
 import { TestMachine } from "./testing.ts";
 
@@ -22,7 +21,7 @@ const loop = (rounds: number): number[] => [0xb9, ...u32(rounds), 0x01, 0xc8, 0x
 
 /** Hot, and still so for long after it was compiled; hot, and soon over. */
 const LONG_ROUNDS = 1_000_000;
-const SHORT_ROUNDS = HEAT_OF_A_HOT_BLOCK + 1000;
+const SHORT_ROUNDS = L.EXECUTIONS_OF_A_HOT_BLOCK + 1000;
 
 function machineOf(code: readonly number[], codeProfile?: CodeProfileTask): TestMachine {
   const machine = new TestMachine({

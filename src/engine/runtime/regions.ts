@@ -25,7 +25,6 @@ import { type MappedPage, REGION_EXPORT, RegionCompiler } from "../wasm/region.t
 import { jumpCacheIndex } from "../wasm/region-exits.ts";
 import { RegionOps } from "../wasm/region-ops.ts";
 import { AddressSpace, NO_PAGE } from "./address-space.ts";
-import { HEAT_OF_A_HOT_BLOCK } from "./code-cache.ts";
 import { type CodeProfiler, fingerprintOf, type KnownCode } from "./code-profile.ts";
 import type { Core } from "./core.ts";
 import { type InstalledRegion, InstalledRegions } from "./installed-regions.ts";
@@ -61,7 +60,7 @@ const EXECUTIONS_OF_A_WARM_BLOCK = 100;
 /** Executions until a block is asked for again for which no region was compiled. */
 const HEAT_AFTER_PUTTING_OFF = 3000;
 /** The same for one that was not worth compiling in an earlier run: it goes on counting as warm. */
-const HEAT_OF_A_LUKEWARM_BLOCK = HEAT_OF_A_HOT_BLOCK - 1000;
+const HEAT_OF_A_LUKEWARM_BLOCK = L.EXECUTIONS_OF_A_HOT_BLOCK - 1000;
 
 /** What compiling is taken to cost, and the share of the estimated run time it may take. */
 const COST_PER_REGION_NS = 120_000;
@@ -571,10 +570,10 @@ export class Regions {
     if (gpa === NO_PAGE) return NO_REGION;
     const block = this.#core.exports.findBlock(BigInt.asIntN(64, rip), gpa, mode) >>> 0;
     if (block === 0) return NO_REGION;
-    const executions = HEAT_OF_A_HOT_BLOCK - this.#view.getInt32(block + L.BLOCK_HEAT, true);
     const isWarm =
-      executions >= EXECUTIONS_OF_A_WARM_BLOCK ||
-      this.#view.getUint32(block + L.BLOCK_IN_REGIONS, true) !== 0;
+      this.#view.getUint8(block + L.BLOCK_LOOKS_LEFT) < L.LOOKS ||
+      this.#view.getInt32(block + L.BLOCK_HEAT, true) <= L.EXECUTIONS_PER_LOOK - EXECUTIONS_OF_A_WARM_BLOCK ||
+      this.#view.getUint8(block + L.BLOCK_IN_REGIONS) !== 0;
     return isWarm ? block : NO_REGION;
   }
 
@@ -598,7 +597,7 @@ export class Regions {
     this.#core.exports.table.set(region.slot, exports[REGION_EXPORT]);
     this.#regions.set(region.id, region);
     for (const block of region.blocks) {
-      this.#view.setUint32(block + L.BLOCK_IN_REGIONS, 1, true);
+      this.#view.setUint8(block + L.BLOCK_IN_REGIONS, 1);
       const regions = this.#regionsOfBlock.get(block);
       if (regions === undefined) this.#regionsOfBlock.set(block, new Set([region]));
       else regions.add(region);
@@ -619,12 +618,13 @@ export class Regions {
       regions?.delete(region);
       if (regions?.size !== 0) continue;
       this.#regionsOfBlock.delete(block);
-      this.#view.setUint32(block + L.BLOCK_IN_REGIONS, 0, true);
+      this.#view.setUint8(block + L.BLOCK_IN_REGIONS, 0);
     }
     // An entry that has itself been dropped has another op there by now.
     const isValid = this.#view.getUint16(entry + L.BLOCK_OPS, true) === REGION;
     this.#setEntry(region, isValid ? ENTER : undefined, NO_REGION);
-    this.#view.setInt32(entry + L.BLOCK_HEAT, HEAT_OF_A_HOT_BLOCK, true);
+    this.#view.setUint8(entry + L.BLOCK_LOOKS_LEFT, L.LOOKS);
+    this.#view.setInt32(entry + L.BLOCK_HEAT, L.EXECUTIONS_PER_LOOK, true);
     this.#regions.delete(region.id);
     this.#installed.delete(region);
     this.#releaseSlot(region.slot);
@@ -667,6 +667,7 @@ export class Regions {
     const gpa = this.#gpa(region.entry);
     this.#timesFormedAgain.set(gpa, (this.#timesFormedAgain.get(gpa) ?? 0) + 1);
     this.#uninstall(region);
+    this.#view.setUint8(region.entry + L.BLOCK_LOOKS_LEFT, 0);
     this.#view.setInt32(region.entry + L.BLOCK_HEAT, 1, true);
   }
 

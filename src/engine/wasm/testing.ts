@@ -8,7 +8,7 @@
 import { IrBlock } from "../ir/block.ts";
 import { opNumber } from "../ir/ops.ts";
 import * as L from "../layout.ts";
-import { CodeCache, HEAT_OF_A_HOT_BLOCK } from "../runtime/code-cache.ts";
+import { CodeCache } from "../runtime/code-cache.ts";
 import { type Core, instantiateCore } from "../runtime/core.ts";
 import { Registers } from "../runtime/registers.ts";
 import { Regions } from "../runtime/regions.ts";
@@ -203,7 +203,7 @@ export class TierMachine {
 
   /** How often the interpreter has entered the block at `rip`. */
   timesInterpreted(rip: number): number {
-    return HEAT_OF_A_HOT_BLOCK - this.view.getInt32(this.blockAt(rip) + L.BLOCK_HEAT, true);
+    return L.EXECUTIONS_PER_LOOK - this.view.getInt32(this.blockAt(rip) + L.BLOCK_HEAT, true);
   }
 
   run(budget = 1_000_000): TierState {
