@@ -67,8 +67,9 @@ const shl = (a: Expr, n: Expr): Expr => x.binary("i64.shl", a, n);
 const zero = x.i64(0);
 /** Bit 63 of an i64 as i32 0 or 1. */
 const top = (a: Expr): Expr => x.binary("i64.lt_s", a, zero);
-const flagBit = (i: FlagInputs, bit: number): Expr =>
-  x.binary("i32.ne", x.unary("i32.wrap_i64", and(i.src, x.i64(bit))), x.i32(0));
+/** Whether any of these bits is set in status flags that are there as such. */
+const anyFlag = (i: FlagInputs, bits: number): Expr =>
+  x.binary("i32.ne", x.binary("i32.and", x.unary("i32.wrap_i64", i.src), x.i32(bits)), x.i32(0));
 
 /** The result of the operation in the low bits (higher bits are garbage), as i64. */
 function result(kind: FlagKind, i: FlagInputs): Expr {
@@ -96,7 +97,7 @@ function carry(kind: FlagKind, i: FlagInputs): Expr {
   const up = (e: Expr): Expr => shl(e, i.shift);
   switch (kind) {
     case "flags":
-      return flagBit(i, CF);
+      return anyFlag(i, CF);
     case "add":
       return x.binary("i64.lt_u", up(i.dst), up(i.src));
     case "adc":
@@ -132,7 +133,7 @@ function overflow(kind: FlagKind, i: FlagInputs): Expr {
   const first = firstOperand(kind, i);
   switch (kind) {
     case "flags":
-      return flagBit(i, OF);
+      return anyFlag(i, OF);
     case "add":
     case "adc":
       return addOverflow(first, i.src, i.dst, i);
@@ -158,7 +159,7 @@ function adjust(kind: FlagKind, i: FlagInputs): Expr {
   const bit4 = (e: Expr): Expr => x.unary("i32.wrap_i64", and(x.binary("i64.shr_u", e, x.i64(4)), x.i64(1)));
   switch (kind) {
     case "flags":
-      return flagBit(i, AF);
+      return anyFlag(i, AF);
     case "add":
     case "adc":
     case "sub":
@@ -174,7 +175,7 @@ function adjust(kind: FlagKind, i: FlagInputs): Expr {
 
 /** Even parity of the low byte, folded with xor and looked up in the 16-bit constant 0x9669. */
 function parity(kind: FlagKind, i: FlagInputs): Expr {
-  if (kind === "flags") return flagBit(i, PF);
+  if (kind === "flags") return anyFlag(i, PF);
   const r = x.unary("i32.wrap_i64", result(kind, i));
   const nibble = x.binary("i32.and", x.binary("i32.xor", r, x.binary("i32.shr_u", r, x.i32(4))), x.i32(15));
   return x.binary("i32.and", x.binary("i32.shr_u", x.i32(0x9669), nibble), x.i32(1));
@@ -188,9 +189,9 @@ export function flag(name: Flag, kind: FlagKind, i: FlagInputs): Expr {
     case "of":
       return overflow(kind, i);
     case "zf":
-      return kind === "flags" ? flagBit(i, ZF) : x.unary("i64.eqz", shl(result(kind, i), i.shift));
+      return kind === "flags" ? anyFlag(i, ZF) : x.unary("i64.eqz", shl(result(kind, i), i.shift));
     case "sf":
-      return kind === "flags" ? flagBit(i, SF) : top(shl(result(kind, i), i.shift));
+      return kind === "flags" ? anyFlag(i, SF) : top(shl(result(kind, i), i.shift));
     case "pf":
       return parity(kind, i);
     case "af":
@@ -216,9 +217,8 @@ export function conditionOf(code: number, kind: FlagKind, i: FlagInputs): Expr {
     case 4:
       return kind === "sub" ? x.binary("i64.eq", up(i.dst), up(i.src)) : f("zf");
     case 6:
-      return kind === "sub"
-        ? x.binary("i64.le_u", up(i.dst), up(i.src))
-        : x.binary("i32.or", f("cf"), f("zf"));
+      if (kind === "sub") return x.binary("i64.le_u", up(i.dst), up(i.src));
+      return kind === "flags" ? anyFlag(i, CF | ZF) : x.binary("i32.or", f("cf"), f("zf"));
     case 8:
       return f("sf");
     case 10:

@@ -20,6 +20,7 @@ import {
   type RegionBlock,
   type ShortenedBlock,
 } from "../wasm/graph.ts";
+import { RUN_FAILURES_COUNTED } from "../wasm/float-runs.ts";
 import { factsOfOp } from "../wasm/op-facts.ts";
 import { type MappedPage, REGION_EXPORT, RegionCompiler } from "../wasm/region.ts";
 import { jumpCacheIndex } from "../wasm/region-exits.ts";
@@ -55,6 +56,8 @@ export const regionLimits = {
 
 /** Calls that guardMissed() has to be told of until a region is formed again: a miss costs some ten nanoseconds more. */
 const MISSES_TO_FORM_AGAIN = 100;
+/** Runs that fail more often than once in so many instructions cost more than others save. */
+const INSTRUCTIONS_PER_FAILED_RUN = 1000;
 /** Executions without which a block counts as cold and stays outside. */
 const EXECUTIONS_OF_A_WARM_BLOCK = 100;
 /** Executions until a block is asked for again for which no region was compiled. */
@@ -106,6 +109,8 @@ class Region implements InstalledRegion {
   readonly pages: readonly MappedPage[];
   sizeBytes = 0;
   missedGuards = 0;
+  /** How many instructions had been executed when failures of runs were last told of. */
+  runsFailedAt = 0;
 
   constructor(
     id: number,
@@ -168,6 +173,8 @@ export class Regions {
   /** Both by guest-physical address of the entry. */
   readonly #remapFailures = new Map<number, number>();
   readonly #timesFormedAgain = new Map<number, number>();
+  /** Entries, by the same, whose regions do not try runs of floating-point instructions any more. */
+  readonly #withoutRuns = new Set<number>();
   readonly #freeSlots: number[] = [];
   #nextId = 0;
   #spentNs = 0;
@@ -190,6 +197,7 @@ export class Regions {
         table: core.exports.table,
         remap: (id: number) => (this.#remap(id) ? 1 : 0),
         guardMissed: (id: number, offset: number, target: number) => this.#guardMissed(id, offset, target),
+        runsFailed: (id: number, count: number) => this.#runsFailed(id, count),
       },
     };
   }
@@ -207,6 +215,7 @@ export class Regions {
     this.#regionsOfBlock.clear();
     this.#remapFailures.clear();
     this.#timesFormedAgain.clear();
+    this.#withoutRuns.clear();
   }
 
   /**
@@ -242,6 +251,7 @@ export class Regions {
       ),
       ops: this.#ops,
       counter,
+      triesRuns: !this.#withoutRuns.has(this.#gpa(entry)),
       countsMisses: this.#mayFormAgain(entry),
       isCold: (offset) => cold.has(offset),
     });
@@ -256,6 +266,7 @@ export class Regions {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports);
     const region = new Region(id, this.#takeSlot(), entry, baseRip, forming.addresses, pages);
     region.sizeBytes = bytes.length;
+    region.runsFailedAt = this.#executed(0);
     this.#install(region, instance.exports);
   }
 
@@ -668,6 +679,28 @@ export class Regions {
     this.#timesFormedAgain.set(gpa, (this.#timesFormedAgain.get(gpa) ?? 0) + 1);
     this.#uninstall(region);
     this.#view.setUint8(region.entry + L.BLOCK_LOOKS_LEFT, 0);
+    this.#view.setInt32(region.entry + L.BLOCK_HEAT, 1, true);
+  }
+
+  // ---- Runs of floating-point instructions --------------------------------------------------------------------------
+  /** The instructions executed so far, with those that a region has not taken from the budget yet. */
+  #executed(unsettled: number): number {
+    const state = this.#core.stateBase;
+    const count = Number(this.#view.getBigUint64(state + L.INSTRUCTION_COUNT, true));
+    const budget = this.#view.getInt32(state + L.BUDGET, true);
+    return count + this.#view.getInt32(state + L.BUDGET_GIVEN, true) - budget + unsettled;
+  }
+
+  /** Called by a region for one of many runs that it had to do again as single instructions. */
+  #runsFailed(id: number, unsettled: number): void {
+    const region = this.#regions.get(id);
+    if (region === undefined) return;
+    const now = this.#executed(unsettled);
+    const since = now - region.runsFailedAt;
+    region.runsFailedAt = now;
+    if (since > RUN_FAILURES_COUNTED * INSTRUCTIONS_PER_FAILED_RUN) return;
+    this.#withoutRuns.add(this.#gpa(region.entry));
+    this.#uninstall(region);
     this.#view.setInt32(region.entry + L.BLOCK_HEAT, 1, true);
   }
 

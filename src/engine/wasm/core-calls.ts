@@ -65,5 +65,10 @@ export const guardMissed = new ImportedFunction(ENGINE_MODULE, "guardMissed", {
   parameters: ["i32", "i32", "i32"],
   results: [],
 });
+/** runsFailed(region, count): RUN_FAILURES_COUNTED runs have failed; so many instructions are not settled yet. */
+export const runsFailed = new ImportedFunction(ENGINE_MODULE, "runsFailed", {
+  parameters: ["i32", "i32"],
+  results: [],
+});
 /** A compiled region: how deep regions may still call each other, to the next RIP or a REGION_* result. */
 export const regionSignature: Signature = { parameters: ["i32"], results: ["i64"] };

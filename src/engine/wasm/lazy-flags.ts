@@ -86,6 +86,13 @@ export interface FlagsHost {
   coreFunction(called: ImportedFunction): number;
 }
 
+interface FlagLocals {
+  readonly op: number;
+  readonly dst: number;
+  readonly src: number;
+  readonly aux: number;
+}
+
 export class LazyFlags {
   state = FLAGS_IN_MEMORY;
   readonly #host: FlagsHost;
@@ -96,6 +103,8 @@ export class LazyFlags {
   aux = 0;
   /** The operation number, an i32: set when the state is FLAGS_MIXED. */
   op = 0;
+  /** Those that the four change places with for a trial. */
+  #trial: FlagLocals | undefined;
 
   constructor(stateBase: number, f: FunctionEncoder, host: FlagsHost) {
     this.#stateBase = stateBase;
@@ -110,6 +119,41 @@ export class LazyFlags {
     this.src = f.local("i64");
     this.aux = f.local("i64");
     this.state = FLAGS_IN_MEMORY;
+    this.#trial = undefined;
+  }
+
+  /** From here on flags are written on trial: what branches away has them as they are now. Nothing is stored. */
+  startTrial(): void {
+    this.#trial ??= { op: this.#f.local("i32"), dst: this.#value(), src: this.#value(), aux: this.#value() };
+    this.#exchange(this.#trial);
+  }
+
+  /** What was written since lasts. */
+  keepTrial(): void {
+    if (this.#trial !== undefined) this.#exchange(this.#trial);
+  }
+
+  #value(): number {
+    return this.#f.local("i64");
+  }
+
+  /** Other locals take the place of these, with their values; those come back the same way. */
+  #exchange(locals: FlagLocals): void {
+    const { op, dst, src, aux } = locals;
+    for (const [from, to] of [
+      [this.op, op],
+      [this.dst, dst],
+      [this.src, src],
+      [this.aux, aux],
+    ] as const) {
+      this.#f.localGet(from);
+      this.#f.localSet(to);
+    }
+    this.#trial = { op: this.op, dst: this.dst, src: this.src, aux: this.aux };
+    this.op = op;
+    this.dst = dst;
+    this.src = src;
+    this.aux = aux;
   }
 
   /** Pushes 1 if the condition code holds, else 0. */

@@ -45,6 +45,7 @@ import {
   JUMP_IF_CHECKED,
   JUMP_IF_DIRECT,
   JUMP_IF_SHARED,
+  JUMP_IF_TRIAL,
   JUMP_IF_ZERO,
   JUMP_IF_ZERO_SLOT,
   MIX_FLAGS,
@@ -87,6 +88,7 @@ import {
 import { CurrentOp, type RegionOps, operandOf, slotOf } from "./region-ops.ts";
 import { NO_LOCAL, type SharedAccess } from "./shared-checks.ts";
 import { ALL_GPRS, ALL_XMMS, Slots } from "./slots.ts";
+import { ZeroTests } from "./zero-test.ts";
 import { FORM_IMM, FORM_IMM64, isZero, staticBig, staticNumber, staticVector } from "./static-value.ts";
 
 /** Temporaries of one type that an op has at most. */
@@ -98,6 +100,7 @@ export class Lowering {
   readonly slots: Slots;
   readonly flags: LazyFlags;
   readonly floats: OrdinaryFloats;
+  readonly zeroTests: ZeroTests;
   readonly #stateBase: number;
   readonly #module: ModuleEncoder;
   readonly #frame: RegionFrame;
@@ -121,7 +124,8 @@ export class Lowering {
     this.#frame = frame;
     this.slots = new Slots(stateBase, f);
     this.flags = new LazyFlags(stateBase, f, this);
-    this.floats = new OrdinaryFloats(stateBase, module, f, this);
+    this.zeroTests = new ZeroTests(module);
+    this.floats = new OrdinaryFloats(stateBase, this.zeroTests, f, this);
     this.#helperCalls = new HelperCalls(stateBase, f, this.#op, this);
   }
 
@@ -130,6 +134,8 @@ export class Lowering {
     this.#f = f;
     this.slots.begin(f);
     this.flags.begin(f);
+    this.zeroTests.begin();
+    this.trialLabel = undefined;
     this.floats.begin(f, ops);
     this.#helperCalls.begin(f);
     this.#temporaries.fill(NO_LOCAL);
@@ -164,8 +170,11 @@ export class Lowering {
     const facts = factsOfOp(op.number);
     if (facts.helper !== undefined) return this.#helperCalls.lower(facts.helper);
     const known = this.floats.behind(op.number, op.d, op.s, op.imm);
+    const range = this.floats.rangeBehind(op.number, op.d, op.s);
     this.follow(recipeOf(op.number));
-    if (facts.xmmWrites !== 0) this.floats.setKnown(op.d, known);
+    if (facts.xmmWrites === 0) return;
+    this.floats.setKnown(op.d, known);
+    this.floats.ranges[op.d] = range;
   }
 
   /** Pushes slot s of op `i` as i64: the target of an indirect branch. */
@@ -210,6 +219,9 @@ export class Lowering {
     f.i32Const(dirty & ALL_XMMS);
     f.localSet(xmmWord);
   }
+
+  /** During a trial: where what cannot be done goes, with nothing changed. */
+  trialLabel: number | undefined;
 
   // ---- Recipes ----------------------------------------------------------------------------------------------------
   /** What the current op's one access shares with others (shared-checks.ts). */
@@ -346,6 +358,10 @@ export class Lowering {
         case JUMP_IF_DIRECT:
           at = this.#isDirect ? first : at + 2;
           break;
+        case JUMP_IF_TRIAL:
+          if (this.trialLabel !== undefined) f.br(this.trialLabel);
+          at = this.trialLabel === undefined ? at + 2 : first;
+          break;
         case RAM_OFFSET:
           f.offset(L.RAM_BASE);
           at++;
@@ -404,9 +420,11 @@ export class Lowering {
         return at + 2;
       case JUMP_IF_CHECKED:
         return this.#sharedAccess().check.local === NO_LOCAL ? at + 2 : first;
-      case NEW_CHECK:
-        this.#sharedAccess().check.local = f.local("i32");
+      case NEW_CHECK: {
+        const { check } = this.#sharedAccess();
+        check.local = check.reserved === NO_LOCAL ? f.local("i32") : check.reserved;
         return at + 1;
+      }
       case CHECK_ADDRESS: {
         const { check, distance } = this.#sharedAccess();
         this.#add(check.low - distance);

@@ -18,12 +18,13 @@ import { opNumber } from "../ir/ops.ts";
 import { binaryOps, simdOps, unaryOps } from "../ir/wasm-ops.ts";
 import { MXCSR, XMM_COUNT } from "../layout.ts";
 import { floatsAreOrdinary } from "./core-calls.ts";
-import type { ImportedFunction, ModuleEncoder } from "./encode.ts";
+import type { ImportedFunction } from "./encode.ts";
 import type { FunctionEncoder } from "./function.ts";
+import { type NumberRange, eitherOf, integersOf } from "./number-range.ts";
 import { factsOfOp } from "./op-facts.ts";
 import { opcode } from "./opcodes.ts";
 import type { RegionOps } from "./region-ops.ts";
-import { ZeroTests } from "./zero-test.ts";
+import type { ZeroTests } from "./zero-test.ts";
 
 /** All exceptions masked, PE set, round to nearest, neither FZ nor DAZ; the other flags do not matter. */
 const MXCSR_LOOKED_AT = 0xffe0;
@@ -97,6 +98,28 @@ const moves = new Map<number, (d: number, s: number) => number>(
 const PXOR = opNumber("pxor");
 const SHUFPD = opNumber("shufpd");
 
+const MOVDQA = opNumber("movdqa");
+const MOVSD = opNumber("movsd");
+const MOVSS = opNumber("movss");
+const MOVQ = opNumber("movq");
+const MOVDDUP = opNumber("movddup");
+const MOVLHPS = opNumber("movlhps");
+const PUNPCKLQDQ = opNumber("punpcklqdq");
+/** As doubles; as singles it is looked at anew. */
+const ZERO: NumberRange = { ...integersOf("f64", 1), isPacked: true };
+
+/** Of two doubles side by side, by their ranges. */
+function bothLanes(lower: NumberRange | undefined, upper: NumberRange | undefined): NumberRange | undefined {
+  if (lower?.format !== "f64" || upper?.format !== "f64") return lower && { ...lower, isPacked: false };
+  return { ...eitherOf(lower, upper), isPacked: true };
+}
+
+/** What is known at a place. */
+export interface KnownFloats {
+  readonly known: Uint8Array;
+  readonly ranges: readonly (NumberRange | undefined)[];
+}
+
 type OrdinaryExpr = Extract<Expr, { kind: "ordinary" }>;
 
 /** What the floats need of the code around them. */
@@ -119,10 +142,14 @@ export class OrdinaryFloats {
   #quick: number | undefined;
   #tests: Record<FloatFormat, TestLocals> | undefined;
   #scratch = 0;
+  /** A local: 0 while `ranges` is true and quick forms may be taken. */
+  doubt = 0;
+  /** What is known of the numbers in registers where `doubt` is 0 (float-runs.ts); else undefined. */
+  readonly ranges: (NumberRange | undefined)[] = Array.from({ length: XMM_COUNT + 2 }, () => undefined);
   readonly #zeroTests: ZeroTests;
 
-  constructor(stateBase: number, module: ModuleEncoder, f: FunctionEncoder, host: FloatsHost) {
-    this.#zeroTests = new ZeroTests(module);
+  constructor(stateBase: number, zeroTests: ZeroTests, f: FunctionEncoder, host: FloatsHost) {
+    this.#zeroTests = zeroTests;
     this.#stateBase = stateBase;
     this.#f = f;
     this.#host = host;
@@ -132,10 +159,11 @@ export class OrdinaryFloats {
   begin(f: FunctionEncoder, ops: RegionOps): void {
     this.#f = f;
     this.#known.fill(0);
+    this.ranges.fill(undefined);
     this.#quick = undefined;
-    this.#zeroTests.begin();
     if (!usesFloats(ops)) return;
     this.#quick = f.local("i32");
+    this.doubt = f.local("i32");
     this.#scratch = f.local("v128");
     const test = (): TestLocals => ({ bias: f.local("v128"), limit: f.local("v128") });
     this.#tests = { f32: test(), f64: test() };
@@ -149,24 +177,33 @@ export class OrdinaryFloats {
 
   /** Nothing is known of any register: where paths meet, and behind what may have changed them all. */
   forget(): void {
-    if (this.#quick !== undefined) this.#known.fill(0);
+    if (this.#quick === undefined) return;
+    this.#known.fill(0);
+    this.ranges.fill(undefined);
   }
 
   /** Undefined in regions without floating-point instructions, of which nothing is asked. */
-  save(): Uint8Array | undefined {
-    return this.#quick === undefined ? undefined : this.#known.slice();
+  save(): KnownFloats | undefined {
+    return this.#quick === undefined
+      ? undefined
+      : { known: this.#known.slice(), ranges: this.ranges.slice() };
   }
 
-  restore(known: Uint8Array | undefined): void {
-    if (known !== undefined) this.#known.set(known);
+  restore(saved: KnownFloats | undefined): void {
+    if (saved === undefined) return;
+    this.#known.set(saved.known);
+    this.restoreRanges(saved);
+  }
+
+  restoreRanges({ ranges }: KnownFloats): void {
+    for (const [n, range] of ranges.entries()) this.ranges[n] = range;
   }
 
   // ---- MXCSR --------------------------------------------------------------------------------------------------------
   /** At a loop header, where nothing is known: what made a round slow may be over. */
   enterLoop(): void {
     if (this.#quick === undefined) return;
-    this.#f.localGet(this.#quick);
-    this.#f.op(unaryOps["i32.eqz"]);
+    this.#f.localGet(this.doubt);
     this.#f.if("unlikely");
     this.refresh();
     this.#f.end();
@@ -183,7 +220,14 @@ export class OrdinaryFloats {
     f.i32Const(MXCSR_QUICK);
     f.op(binaryOps["i32.eq"]);
     f.localSet(this.#quick);
+    this.#setDoubt(this.#quick);
     this.#setLimits(this.#quick);
+  }
+
+  #setDoubt(quick: number): void {
+    this.#f.localGet(quick);
+    this.#f.op(unaryOps["i32.eqz"]);
+    this.#f.localSet(this.doubt);
   }
 
   #setLimits(quick: number): void {
@@ -285,6 +329,8 @@ export class OrdinaryFloats {
     f.localGet(quick);
     f.op(binaryOps["i32.and"]);
     f.localSet(quick);
+    f.i32Const(1);
+    f.localSet(this.doubt);
     this.#setLimits(quick);
   }
 
@@ -292,6 +338,7 @@ export class OrdinaryFloats {
   /** XMM register n has been written. */
   written(n: number): void {
     this.#known[n] = 0;
+    this.ranges[n] = undefined;
   }
 
   know(n: number, lanes: FloatLanes): void {
@@ -310,6 +357,26 @@ export class OrdinaryFloats {
         (imm & 2) === 0 ? source : upperHalf(source),
       );
     return moves.get(op)?.(before, source) ?? 0;
+  }
+
+  /** Which lane, the lowest of a format or all, an op moves from s to d and does nothing else. */
+  lowMoved(op: number): FloatFormat | "all" | undefined {
+    return op === MOVDQA ? "all" : op === MOVSD ? "f64" : op === MOVSS ? "f32" : undefined;
+  }
+
+  /** The range of XMM register d behind an op other than a helper, before it is lowered. */
+  rangeBehind(op: number, d: number, s: number): NumberRange | undefined {
+    if (this.#quick === undefined) return undefined;
+    if (op === PXOR && d === s) return ZERO;
+    const range = this.ranges[s];
+    const before = this.ranges[d];
+    if (op === MOVDQA) return range;
+    if (op === PUNPCKLQDQ || op === MOVLHPS) return bothLanes(before, range);
+    if (op === MOVDDUP) return bothLanes(range, range);
+    if (range === undefined) return undefined;
+    return op === MOVSD || op === MOVQ || (op === MOVSS && range.format === "f32")
+      ? { ...range, isPacked: false }
+      : undefined;
   }
 
   setKnown(n: number, known: number): void {

@@ -129,7 +129,9 @@ export class GuestMemoryRecipes {
       pushHost();
       hit([offset]);
       steps.push(opcode.else);
+      const over = this.#code.jump(step.JUMP_IF_TRIAL);
       miss(pushLinear);
+      this.#code.here(over);
       steps.push(step.END_IF);
     };
     pushAddress();

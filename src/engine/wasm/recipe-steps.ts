@@ -67,6 +67,8 @@ export const GET_CHECK = 0x11d;
 /** place: goes on there if the access' address, of 32 bits, is not that of the check; computes it from any i32. */
 export const JUMP_IF_CHECK_32 = 0x127;
 export const CHECK_ADDRESS_32 = 0x128;
+/** place: during a trial gives it up, and goes on there. */
+export const JUMP_IF_TRIAL = 0x12d;
 /** The immediate of an access from the check's local. */
 export const CHECK_OFFSET = 0x11e;
 /** code: a condition; mask: status flags. */

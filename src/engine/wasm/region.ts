@@ -15,6 +15,7 @@ import * as L from "../layout.ts";
 import { binaryOps, unaryOps } from "../ir/wasm-ops.ts";
 import { ENGINE_MODULE, regionSignature, remap, translate, translateGlobal } from "./core-calls.ts";
 import { DataFlow, isCall, isGuardedCall } from "./dataflow.ts";
+import { FloatRuns } from "./float-runs.ts";
 import { ModuleEncoder } from "./encode.ts";
 import { OUTSIDE, type RegionEdge, type RegionNode } from "./graph.ts";
 import { GuestBranches } from "./guest-branches.ts";
@@ -48,6 +49,8 @@ export interface RegionPlan {
   readonly ops: RegionOps;
   /** Where the instructions that it executes are counted (u64), if they are. */
   readonly counter?: number | undefined;
+  /** Are runs of floating-point instructions tried (float-runs.ts)? */
+  readonly triesRuns: boolean;
   /** Does guardMissed() want to know of calls that lead elsewhere than to what is inlined? */
   readonly countsMisses: boolean;
   /** Is the code at an offset outside the region unlikely to be reached? */
@@ -63,6 +66,7 @@ export class RegionCompiler {
   readonly #module: ModuleEncoder;
   readonly #frame: RegionFrame;
   readonly #lowering: Lowering;
+  readonly #runs: FloatRuns;
   readonly #exits: RegionExits;
   readonly #branches: GuestBranches;
   readonly #flow = new DataFlow();
@@ -81,6 +85,7 @@ export class RegionCompiler {
     );
     this.#frame = new RegionFrame(vm, ops);
     this.#lowering = new Lowering(this.#module, this.#frame);
+    this.#runs = new FloatRuns(this.#module, this.#frame, this.#lowering);
     this.#exits = new RegionExits(this.#module, this.#frame, this.#lowering);
     this.#branches = new GuestBranches(this.#module, this.#frame, this.#lowering, this.#exits, this.#flow, {
       edge: (edge) => this.#edge(edge),
@@ -101,6 +106,7 @@ export class RegionCompiler {
     this.#checks.analyze(plan.nodes, plan.ops, plan.mode);
     this.#lowering.begin(f, plan.ops, plan.mode);
     this.#frame.begin(f, plan.ops, this.#flow.written, plan.baseRip, plan.mode);
+    this.#runs.find(plan.triesRuns ? plan.nodes : [], plan.ops, plan.id);
     this.#branches.begin(plan.countsMisses ? plan.id : undefined);
 
     if (plan.pages.length > 1) this.#checkMapping(plan);
@@ -207,13 +213,27 @@ export class RegionCompiler {
     const node = this.#node(number);
     const { start, end, offset } = node.block;
     this.#enterState(number);
-    for (let i = start; i < end; i++) {
-      this.#lowering.locate(offset + (this.#frame.ops.pc[i] ?? 0), this.#frame.ops.notRetired[i] ?? 0);
-      this.#lowering.shared = this.#checks.of(i);
-      this.#lowering.lateStep = this.#lateSteps.of(i);
-      this.#lowering.liveAfter = this.#flow.liveAfter[i] ?? 0;
+    const locate = (i: number): void => this.#locate(offset, i);
+    const single = (i: number): void => {
+      this.#locate(offset, i);
       this.#op(node, i);
+    };
+    for (let i = start; i < end;) {
+      const endOfRun = this.#runs.endOf(i);
+      if (endOfRun === 0) {
+        single(i++);
+      } else {
+        this.#runs.lower(i, endOfRun, locate, single);
+        i = endOfRun;
+      }
     }
+  }
+
+  #locate(blockOffset: number, i: number): void {
+    this.#lowering.locate(blockOffset + (this.#frame.ops.pc[i] ?? 0), this.#frame.ops.notRetired[i] ?? 0);
+    this.#lowering.shared = this.#checks.of(i);
+    this.#lowering.lateStep = this.#lateSteps.of(i);
+    this.#lowering.liveAfter = this.#flow.liveAfter[i] ?? 0;
   }
 
   #op(node: RegionNode, i: number): void {

@@ -53,6 +53,8 @@ export interface SharedCheck {
   accessCount: number;
   /** The local with the host address of the first byte, 0 if the check failed; NO_LOCAL until it is made. */
   local: number;
+  /** NO_LOCAL, or the local that it is to have once it is made: it has been made on a way that others meet. */
+  reserved: number;
 }
 
 /** An access that a check serves, so far from the check's symbolic value. */
@@ -288,7 +290,15 @@ export class SharedChecks {
       }
       return this.#join(i, read, plus);
     }
-    const check = { low: plus, high: plus + sizeBytes, is32, forWrite, accessCount: 0, local: NO_LOCAL };
+    const check = {
+      low: plus,
+      high: plus + sizeBytes,
+      is32,
+      forWrite,
+      accessCount: 0,
+      local: NO_LOCAL,
+      reserved: NO_LOCAL,
+    };
     known.begin(key, forWrite, check, node);
     this.#join(i, check, plus);
   }

@@ -6,13 +6,16 @@
  * A register is dirty while its local is newer than the state block. Which locals are valid where is the
  * data flow's to know (dataflow.ts); this writes the code.
  */
-import { unaryOps, binaryOps } from "../ir/wasm-ops.ts";
+import type { FloatFormat } from "../ir/expr.ts";
+import { binaryOps, simdOps, unaryOps } from "../ir/wasm-ops.ts";
 import { SEG_BASE, SLOT_ZERO, TEMP, TEMP_COUNT, XMM, XMM_COUNT, XMM_STRIDE } from "../layout.ts";
 import type { FunctionEncoder } from "./function.ts";
 import { opcode } from "./opcodes.ts";
+import { TrialLocals } from "./trial-locals.ts";
 
 const GPR_COUNT = 16;
-const XMM_TEMPORARIES = 2;
+/** The translator has two temporary ones. */
+const XMM_LOCALS = XMM_COUNT + 2;
 const NO_LOCAL = -1;
 
 export const isGpr = (slot: number): boolean => slot < SEG_BASE;
@@ -31,20 +34,43 @@ export class Slots {
   /** Registers whose local is newer than the state block. */
   dirty = 0;
   readonly #stateBase: number;
-  readonly #locals = new Int32Array(GPR_COUNT + TEMP_COUNT);
-  readonly #xmmLocals = new Int32Array(XMM_COUNT + XMM_TEMPORARIES);
+  readonly #locals: TrialLocals;
+  readonly #xmmLocals: TrialLocals;
+  /** During a trial: locals with the lowest lane of an XMM register, and of which format that is newer than the rest. */
+  readonly #lowLocals: Record<FloatFormat, Int32Array>;
+  readonly #newerLow: (FloatFormat | undefined)[];
   #f: FunctionEncoder;
 
   constructor(stateBase: number, f: FunctionEncoder) {
     this.#stateBase = stateBase;
     this.#f = f;
+    this.#locals = new TrialLocals("i64", GPR_COUNT + TEMP_COUNT, f);
+    this.#xmmLocals = new TrialLocals("v128", XMM_LOCALS, f);
+    this.#lowLocals = { f32: new Int32Array(XMM_LOCALS), f64: new Int32Array(XMM_LOCALS) };
+    this.#newerLow = Array.from({ length: XMM_LOCALS }, () => undefined);
   }
 
   begin(f: FunctionEncoder): void {
     this.#f = f;
-    this.#locals.fill(NO_LOCAL);
-    this.#xmmLocals.fill(NO_LOCAL);
+    this.#locals.begin(f);
+    this.#xmmLocals.begin(f);
+    for (const locals of [this.#lowLocals.f32, this.#lowLocals.f64]) locals.fill(NO_LOCAL);
+    this.#newerLow.fill(undefined);
     this.dirty = 0;
+  }
+
+  // ---- Trials -------------------------------------------------------------------------------------------------------
+  /** From here on registers are written on trial: what branches away has them as they are now. Nothing is stored. */
+  startTrial(): void {
+    this.#locals.startTrial();
+    this.#xmmLocals.startTrial();
+  }
+
+  /** What was written since lasts. */
+  keepTrial(): void {
+    for (let n = 0; n < XMM_LOCALS; n++) this.#mergeLow(n);
+    this.#locals.keepTrial();
+    this.#xmmLocals.keepTrial();
   }
 
   /** Where a slot's local stands in #locals, or NO_LOCAL if it has none. */
@@ -53,20 +79,12 @@ export class Slots {
     return slot >= TEMP ? GPR_COUNT + ((slot - TEMP) >> 3) : NO_LOCAL;
   }
 
-  #local(index: number): number {
-    const known = this.#locals[index] ?? NO_LOCAL;
-    if (known !== NO_LOCAL) return known;
-    const local = this.#f.local("i64");
-    this.#locals[index] = local;
-    return local;
-  }
-
   /** Pushes a slot's low bits, zero-extended: i32 for widths up to 32, i64 for 64. */
   get(slot: number, width: number): void {
     const f = this.#f;
     const index = this.#index(slot);
     if (index === NO_LOCAL) return this.#getFromMemory(slot, width);
-    f.localGet(this.#local(index));
+    f.localGet(this.#locals.at(index));
     if (width === 64) return;
     f.op(unaryOps["i32.wrap_i64"]);
     if (width === 32) return;
@@ -103,7 +121,7 @@ export class Slots {
     const index = this.#index(slot);
     if (index === NO_LOCAL) return f.i32Const(0);
     if (width >= 32) return;
-    f.localGet(this.#local(index));
+    f.localGet(this.#locals.at(index));
     const replaced = (width === 16 ? 0xffff : 0xff) << (8 * (slot & 7));
     f.i64Const(~replaced, -1);
     f.op(binaryOps["i64.and"]);
@@ -126,7 +144,7 @@ export class Slots {
       }
       f.op(binaryOps["i64.or"]);
     }
-    f.localSet(this.#local(index));
+    f.localSet(this.#locals.toWrite(index));
     this.dirty |= gprBit(slot);
   }
 
@@ -146,7 +164,7 @@ export class Slots {
     const index = this.#index(slot);
     if (index === NO_LOCAL) return;
     f.i32Const(0);
-    f.localGet(this.#local(index));
+    f.localGet(this.#locals.at(index));
     f.access(opcode.i64Store, this.#stateBase + (slot & ~7));
     this.dirty &= ~gprBit(slot);
   }
@@ -158,38 +176,81 @@ export class Slots {
     if (index === NO_LOCAL) return;
     f.i32Const(0);
     f.access(opcode.i64Load, this.#stateBase + (slot & ~7));
-    f.localSet(this.#local(index));
+    f.localSet(this.#locals.at(index));
   }
 
   // ---- XMM registers ----------------------------------------------------------------------------------------------
-  #xmmLocal(n: number): number {
-    const known = this.#xmmLocals[n] ?? NO_LOCAL;
-    if (known !== NO_LOCAL) return known;
-    const local = this.#f.local("v128");
-    this.#xmmLocals[n] = local;
-    return local;
-  }
-
   #xmmAddress(n: number): number {
     return this.#stateBase + XMM + n * XMM_STRIDE;
   }
 
   /** Pushes an XMM register. */
   getXmm(n: number): void {
-    this.#f.localGet(this.#xmmLocal(n));
+    this.#mergeLow(n);
+    this.#f.localGet(this.#xmmLocals.at(n));
   }
 
   /** Pops an XMM register. */
   setXmm(n: number): void {
-    this.#f.localSet(this.#xmmLocal(n));
+    this.#newerLow[n] = undefined;
+    this.#f.localSet(this.#xmmLocals.toWrite(n));
     this.dirty |= xmmBit(n);
+  }
+
+  /** Pushes the lowest lane of an XMM register. */
+  getLow(n: number, format: FloatFormat): void {
+    if (this.#newerLow[n] === format) return this.#f.localGet(this.#lowLocal(n, format));
+    this.getXmm(n);
+    this.#f.simd(simdOps[format === "f32" ? "f32x4.extract_lane" : "f64x2.extract_lane"]);
+    this.#f.lane(0);
+  }
+
+  /** Pops the lowest lane of an XMM register, whose others stay; during a trial. */
+  setLow(n: number, format: FloatFormat): void {
+    // The upper half of a lowest 64-bit lane is among those that stay.
+    if (format === "f32" && this.#newerLow[n] === "f64") this.#mergeLow(n);
+    this.#f.localSet(this.#lowLocal(n, format));
+    this.#newerLow[n] = format;
+    this.dirty |= xmmBit(n);
+  }
+
+  /** Register d becomes what s is; during a trial. */
+  copyXmm(d: number, s: number): void {
+    const newer = this.#newerLow[s];
+    if (d === s) return;
+    this.#f.localGet(this.#xmmLocals.at(s));
+    this.setXmm(d);
+    if (newer === undefined) return;
+    this.getLow(s, newer);
+    this.setLow(d, newer);
+  }
+
+  #lowLocal(n: number, format: FloatFormat): number {
+    const locals = this.#lowLocals[format];
+    const known = locals[n] ?? NO_LOCAL;
+    if (known !== NO_LOCAL) return known;
+    const local = this.#f.local(format);
+    locals[n] = local;
+    return local;
+  }
+
+  #mergeLow(n: number): void {
+    const format = this.#newerLow[n];
+    if (format === undefined) return;
+    const f = this.#f;
+    f.localGet(this.#xmmLocals.at(n));
+    f.localGet(this.#lowLocal(n, format));
+    f.simd(simdOps[format === "f32" ? "f32x4.replace_lane" : "f64x2.replace_lane"]);
+    f.lane(0);
+    f.localSet(this.#xmmLocals.toWrite(n));
+    this.#newerLow[n] = undefined;
   }
 
   /** Writes the local of an XMM register to the state block. */
   storeXmm(n: number): void {
     const f = this.#f;
     f.i32Const(0);
-    f.localGet(this.#xmmLocal(n));
+    f.localGet(this.#xmmLocals.at(n));
     f.v128Store(this.#xmmAddress(n));
     this.dirty &= ~xmmBit(n);
   }
@@ -198,7 +259,7 @@ export class Slots {
     const f = this.#f;
     f.i32Const(0);
     f.v128Load(this.#xmmAddress(n));
-    f.localSet(this.#xmmLocal(n));
+    f.localSet(this.#xmmLocals.at(n));
   }
 
   // ---- Masks of registers -----------------------------------------------------------------------------------------

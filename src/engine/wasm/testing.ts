@@ -74,6 +74,8 @@ export class TierMachine {
   readonly #block = new IrBlock();
   /** Called for MMIO, which begins behind RAM. */
   onMmioWrite: (gpa: number, value: number) => void = () => {};
+  /** What a device's register holds. */
+  onMmioRead: (gpa: number) => number = (gpa) => gpa;
 
   /** With the compiled core, build/core.wasm. */
   constructor(module: WebAssembly.Module) {
@@ -89,7 +91,7 @@ export class TierMachine {
       {
         readPort: () => 0,
         writePort: () => {},
-        readMmio: (gpa) => gpa,
+        readMmio: (gpa) => this.onMmioRead(gpa),
         writeMmio: (gpa, _size, value) => this.onMmioWrite(gpa, value),
         acknowledgeInterrupt: () => 0,
         readMsr: () => 0,

@@ -3,16 +3,19 @@
  * numbers, and a result that is zero is exact if the operands say so. One function of a region's module for each format
  * and rule; it is called where the quick test fails.
  */
-import type { FloatFormat, ZeroRule } from "../ir/expr.ts";
-import { binaryOps, simdOps } from "../ir/wasm-ops.ts";
+import { type FloatFormat, type FloatLanes, type ZeroRule, formatOf } from "../ir/expr.ts";
+import { binaryOps, simdOps, unaryOps } from "../ir/wasm-ops.ts";
 import type { ModuleEncoder, Signature } from "./encode.ts";
 import type { FunctionEncoder } from "./function.ts";
+import { type BandKind, bands, isPacked } from "./number-range.ts";
 
 /** (a, b, result, mask of the lanes that matter): 1 if all is well in these lanes, else 0. */
 export const zeroTestSignature: Signature = {
   parameters: ["v128", "v128", "v128", "i32"],
   results: ["i32"],
 };
+/** (a vector with the numbers as its lowest lanes): 1 or 0. */
+const bandTestSignature: Signature = { parameters: ["v128"], results: ["i32"] };
 const FIRST = 0;
 const SECOND = 1;
 const RESULT = 2;
@@ -37,13 +40,21 @@ export class ZeroTests {
 
   /** The number of a test's function, for FunctionEncoder.callOwn. */
   number(format: FloatFormat, rule: ZeroRule): number {
-    const key = `zero_${format}_${rule}`;
+    return this.#function(`zero_${format}_${rule}`, zeroTestSignature, (f) => write(f, format, rule));
+  }
+
+  /** The same for a test by a band: 1 if the numbers are in the band or, of this kind, zero. */
+  bandNumber(lanes: FloatLanes, kind: BandKind): number {
+    return this.#function(`band_${lanes}_${kind}`, bandTestSignature, (f) => writeBandTest(f, lanes, kind));
+  }
+
+  #function(key: string, signature: Signature, content: (f: FunctionEncoder) => void): number {
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;
     // The region itself is function 0.
     const number = this.#numbers.size + 1;
     this.#numbers.set(key, number);
-    write(this.#module.function(key, zeroTestSignature), format, rule);
+    content(this.#module.function(key, signature));
     return number;
   }
 }
@@ -105,4 +116,44 @@ function write(f: FunctionEncoder, format: FloatFormat, rule: ZeroRule): void {
   f.op(binaryOps["i32.and"]);
   f.localGet(LANES);
   f.op(binaryOps["i32.eq"]);
+}
+
+function writeBandTest(f: FunctionEncoder, lanes: FloatLanes, kind: BandKind): void {
+  const format = formatOf(lanes);
+  const { firstExponent, exponentBits } = bands[format];
+  const isSingle = format === "f32";
+  const type = isSingle ? "i32" : "i64";
+  const fractionBits = isSingle ? 23n : 52n;
+  const constant = (value: bigint): void => {
+    if (isSingle) f.i32Const(Number(BigInt.asIntN(32, value)));
+    else f.i64ConstBig(value);
+  };
+  const bits = f.local(type);
+  const magnitude = f.local(type);
+  const laneCount = !isPacked(lanes) ? 1 : isSingle ? 4 : 2;
+  for (let lane = 0; lane < laneCount; lane++) {
+    f.localGet(FIRST);
+    f.simd(simdOps[isSingle ? "i32x4.extract_lane" : "i64x2.extract_lane"]);
+    f.lane(lane);
+    f.localTee(bits);
+    constant((1n << (isSingle ? 31n : 63n)) - 1n);
+    f.op(binaryOps[`${type}.and`]);
+    f.localTee(magnitude);
+    constant(BigInt(firstExponent) << fractionBits);
+    f.op(binaryOps[`${type}.sub`]);
+    constant(1n << (BigInt(exponentBits) + fractionBits));
+    f.op(binaryOps[`${type}.lt_u`]);
+    if (kind === "nonnegative") {
+      f.localGet(bits);
+      constant(0n);
+      f.op(binaryOps[`${type}.ge_s`]);
+      f.op(binaryOps["i32.and"]);
+    }
+    if (kind !== "nonzero") {
+      f.localGet(magnitude);
+      f.op(unaryOps[`${type}.eqz`]);
+      f.op(binaryOps["i32.or"]);
+    }
+    if (lane > 0) f.op(binaryOps["i32.and"]);
+  }
 }
