@@ -677,6 +677,11 @@ export class Regions {
     if (region.missedGuards < MISSES_TO_FORM_AGAIN) return;
     const gpa = this.#gpa(region.entry);
     this.#timesFormedAgain.set(gpa, (this.#timesFormedAgain.get(gpa) ?? 0) + 1);
+    this.#formAgain(region);
+  }
+
+  /** Has a region's entry asked for anew at its next execution. */
+  #formAgain(region: Region): void {
     this.#uninstall(region);
     this.#view.setUint8(region.entry + L.BLOCK_LOOKS_LEFT, 0);
     this.#view.setInt32(region.entry + L.BLOCK_HEAT, 1, true);
@@ -700,8 +705,7 @@ export class Regions {
     region.runsFailedAt = now;
     if (since > RUN_FAILURES_COUNTED * INSTRUCTIONS_PER_FAILED_RUN) return;
     this.#withoutRuns.add(this.#gpa(region.entry));
-    this.#uninstall(region);
-    this.#view.setInt32(region.entry + L.BLOCK_HEAT, 1, true);
+    this.#formAgain(region);
   }
 
   // ---- Mapping ----------------------------------------------------------------------------------------------------
