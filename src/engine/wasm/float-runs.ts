@@ -384,7 +384,7 @@ export class FloatRuns {
       f.simd(simdOps["v128.or"]);
     }
     f.localSet(rest);
-    floats.ranges[n] = bandOf(lanes, kind);
+    floats.looked(n, bandOf(lanes, kind));
   }
 
   // ---- Ops on trial -----------------------------------------------------------------------------------------------------
@@ -401,7 +401,8 @@ export class FloatRuns {
       slots.getLow(s, format);
       slots.setLow(d, format);
     }
-    floats.ranges[d] = range;
+    floats.written(d);
+    floats.moved(op, d, s, range);
   }
 
   #checkAlignment(i: number, givenUp: number): void {
@@ -450,6 +451,7 @@ export class FloatRuns {
       kind === "fromInteger" ? this.#fromInteger(i, formatOf(lanes)) : this.#calculate(kind, d, s, lanes);
     if (isPacked(lanes)) slots.setXmm(d);
     else slots.setLow(d, formatOf(lanes));
+    floats.written(d);
     floats.ranges[d] = { ...range, isPacked: isPacked(lanes) };
   }
 
@@ -521,6 +523,7 @@ export class FloatRuns {
     slots.getLow(s, isWider ? "f32" : "f64");
     f.op(unaryOps[isWider ? "f64.promote_f32" : "f32.demote_f64"]);
     slots.setLow(d, format);
+    floats.written(d);
     floats.ranges[d] = range;
     // A result of the band has neither overflowed nor been tiny.
     if (!isInRange(range)) this.#look(d, "ss", "nonzero");

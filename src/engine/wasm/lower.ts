@@ -174,7 +174,7 @@ export class Lowering {
     this.follow(recipeOf(op.number));
     if (facts.xmmWrites === 0) return;
     this.floats.setKnown(op.d, known);
-    this.floats.ranges[op.d] = range;
+    this.floats.moved(op.number, op.d, op.s, range);
   }
 
   /** Pushes slot s of op `i` as i64: the target of an indirect branch. */

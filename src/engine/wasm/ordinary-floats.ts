@@ -118,6 +118,7 @@ function bothLanes(lower: NumberRange | undefined, upper: NumberRange | undefine
 export interface KnownFloats {
   readonly known: Uint8Array;
   readonly ranges: readonly (NumberRange | undefined)[];
+  readonly values: Int32Array;
 }
 
 type OrdinaryExpr = Extract<Expr, { kind: "ordinary" }>;
@@ -155,11 +156,15 @@ export class OrdinaryFloats {
     this.#host = host;
   }
 
+  /** Numbers of what is in registers: two with the same number hold the same. */
+  readonly #values = new Int32Array(XMM_COUNT + 2);
+  #valueCount = 0;
+
   /** At a region's entry. */
   begin(f: FunctionEncoder, ops: RegionOps): void {
     this.#f = f;
     this.#known.fill(0);
-    this.ranges.fill(undefined);
+    this.#forgetValues();
     this.#quick = undefined;
     if (!usesFloats(ops)) return;
     this.#quick = f.local("i32");
@@ -179,14 +184,19 @@ export class OrdinaryFloats {
   forget(): void {
     if (this.#quick === undefined) return;
     this.#known.fill(0);
+    this.#forgetValues();
+  }
+
+  #forgetValues(): void {
     this.ranges.fill(undefined);
+    for (let n = 0; n < this.#values.length; n++) this.#values[n] = this.#valueCount++;
   }
 
   /** Undefined in regions without floating-point instructions, of which nothing is asked. */
   save(): KnownFloats | undefined {
     return this.#quick === undefined
       ? undefined
-      : { known: this.#known.slice(), ranges: this.ranges.slice() };
+      : { known: this.#known.slice(), ranges: this.ranges.slice(), values: this.#values.slice() };
   }
 
   restore(saved: KnownFloats | undefined): void {
@@ -195,7 +205,8 @@ export class OrdinaryFloats {
     this.restoreRanges(saved);
   }
 
-  restoreRanges({ ranges }: KnownFloats): void {
+  restoreRanges({ ranges, values }: KnownFloats): void {
+    this.#values.set(values);
     for (const [n, range] of ranges.entries()) this.ranges[n] = range;
   }
 
@@ -339,6 +350,20 @@ export class OrdinaryFloats {
   written(n: number): void {
     this.#known[n] = 0;
     this.ranges[n] = undefined;
+    this.#values[n] = this.#valueCount++;
+  }
+
+  /** XMM register n has been looked at: so have those that hold the same. */
+  looked(n: number, range: NumberRange): void {
+    const value = this.#values[n];
+    for (let other = 0; other < this.#values.length; other++)
+      if (this.#values[other] === value) this.ranges[other] = range;
+  }
+
+  /** An op other than a helper has written XMM register d; `range` is what rangeBehind() said before. */
+  moved(op: number, d: number, s: number, range: NumberRange | undefined): void {
+    this.ranges[d] = range;
+    if (op === MOVDQA) this.#values[d] = this.#values[s] ?? 0;
   }
 
   know(n: number, lanes: FloatLanes): void {
