@@ -4,7 +4,7 @@
  * here happens on one thread; what runs between two slices sees the machine at rest.
  */
 
-import { assert, NS_PER_MS, NS_PER_US, TimerQueue } from "../base/index.ts";
+import { assert, NS_PER_MS, NS_PER_S, NS_PER_US, TimerQueue } from "../base/index.ts";
 import type { Timer, Timers } from "../base/index.ts";
 import type { Vcpu, VcpuExit } from "../hw/index.ts";
 import type { GuestClock } from "./guest-clock.ts";
@@ -32,6 +32,8 @@ const WORK_TO_TIDY_NS = 500 * NS_PER_MS;
  * it gets the core it finds caches that they have filled. One that waits has its turn soon after it is woken.
  */
 const BUSY_NS = 100 * NS_PER_MS;
+/** Guest time before which nothing is asked of the host: slices are late then because code is compiled in them. */
+const SETTLING_NS = NS_PER_S;
 /** Before anything was measured: an interpreter's speed. */
 const FIRST_INSTRUCTIONS_PER_NS = 0.1;
 /**
@@ -223,7 +225,7 @@ export class MachineLoop {
     this.#busyNs += endNs - startNs;
     const lostNs = this.#measure(Number(vcpu.instructionsRetired - before), endNs - startNs);
     if (lostNs > 0) {
-      if (this.#busyNs >= BUSY_NS) this.#wantTimeSlices("long");
+      if (this.#busyNs >= BUSY_NS && endNs >= SETTLING_NS) this.#wantTimeSlices("long");
       this.#lostNs += lostNs;
       this.#lateness.ns = lostNs * LATENESS_SHARE;
       this.#lateness.untilNs = endNs + lostNs;
