@@ -18,7 +18,7 @@ export interface NumberRange {
 }
 
 /** Bits of the fraction, the bias of exponents, and the exponents of normal numbers, a little inside. */
-const formats = {
+export const formats = {
   f32: { fractionBits: 23, bias: 127, least: -125, greatest: 127 },
   f64: { fractionBits: 52, bias: 1023, least: -1021, greatest: 1023 },
 } as const;

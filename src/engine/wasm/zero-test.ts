@@ -7,7 +7,7 @@ import { type FloatFormat, type FloatLanes, type ZeroRule, formatOf } from "../i
 import { binaryOps, simdOps, unaryOps } from "../ir/wasm-ops.ts";
 import type { ModuleEncoder, Signature } from "./encode.ts";
 import type { FunctionEncoder } from "./function.ts";
-import { type BandKind, bands, isPacked } from "./number-range.ts";
+import { type BandKind, bands, formats, isPacked } from "./number-range.ts";
 
 /** (a, b, result, mask of the lanes that matter): 1 if all is well in these lanes, else 0. */
 export const zeroTestSignature: Signature = {
@@ -123,7 +123,7 @@ function writeBandTest(f: FunctionEncoder, lanes: FloatLanes, kind: BandKind): v
   const { firstExponent, exponentBits } = bands[format];
   const isSingle = format === "f32";
   const type = isSingle ? "i32" : "i64";
-  const fractionBits = isSingle ? 23n : 52n;
+  const fractionBits = BigInt(formats[format].fractionBits);
   const constant = (value: bigint): void => {
     if (isSingle) f.i32Const(Number(BigInt.asIntN(32, value)));
     else f.i64ConstBig(value);

@@ -6,13 +6,8 @@
  * start.
  */
 
-import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
-import { err, ok } from "../../base/index.ts";
 import type { Result } from "../../base/index.ts";
-
-/** Relative to this module as to its copy in dist/, like the engine's core (load-core.ts). */
-const LZ4_DECODER = new URL("../../../build/lz4.wasm", import.meta.url);
+import { loadBuilt } from "./load-core.ts";
 
 /** Each that unpacks takes one stream, and rejects on damage or when more than `limitBytes` come out. */
 export const nodeDecompressors = {
@@ -50,17 +45,8 @@ export const nodeDecompressors = {
     return unpacked;
   },
 
-  async lz4Decoder(): Promise<Result<WebAssembly.Module>> {
-    let bytes: Uint8Array<ArrayBuffer>;
-    try {
-      bytes = await readFile(LZ4_DECODER);
-    } catch {
-      return err(
-        "no-decoder",
-        `The LZ4 decoder ${fileURLToPath(LZ4_DECODER)} is missing; in a checkout, "npm run build:core" makes it.`,
-      );
-    }
-    return ok(await WebAssembly.compile(bytes));
+  lz4Decoder(): Promise<Result<WebAssembly.Module>> {
+    return loadBuilt("lz4.wasm", "The LZ4 decoder", "no-decoder");
   },
 };
 

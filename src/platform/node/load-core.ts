@@ -1,5 +1,5 @@
 /**
- * The engine's core, compiled to build/core.wasm by `npm run build:core`. The path is relative to this module: from
+ * What `npm run build:core` compiles to build/, above all the engine's core. The path is relative to this module: from
  * src/ in a checkout and from dist/ in the published package it is the same.
  */
 
@@ -8,20 +8,28 @@ import { fileURLToPath } from "node:url";
 import { assert, err, ok } from "../../base/index.ts";
 import type { Result } from "../../base/index.ts";
 
-const CORE = new URL("../../../build/core.wasm", import.meta.url);
-
-/** Compiles the core; the module can be used for any number of VMs. */
-export async function loadCore(): Promise<Result<WebAssembly.Module>> {
+/** Compiles a file of build/; `what` names it, and `missing` is the error's code where it is not there. */
+export async function loadBuilt(
+  fileName: string,
+  what: string,
+  missing: string,
+): Promise<Result<WebAssembly.Module>> {
+  const file = new URL(`../../../build/${fileName}`, import.meta.url);
   let bytes: Uint8Array<ArrayBuffer>;
   try {
-    bytes = await readFile(CORE);
+    bytes = await readFile(file);
   } catch {
     return err(
-      "no-core",
-      `The engine's core ${fileURLToPath(CORE)} is missing; in a checkout, "npm run build:core" makes it.`,
+      missing,
+      `${what} ${fileURLToPath(file)} is missing; in a checkout, "npm run build:core" makes it.`,
     );
   }
   return ok(await WebAssembly.compile(bytes));
+}
+
+/** Compiles the core; the module can be used for any number of VMs. */
+export function loadCore(): Promise<Result<WebAssembly.Module>> {
+  return loadBuilt("core.wasm", "The engine's core", "no-core");
 }
 
 /** As tools/build-core.ts has the core declare it: no smaller one may be given to it. */
