@@ -166,6 +166,8 @@ export const FAULT_ADDRESS = 928;
 export const FAULT_CODE_CHANGED = 256;
 /** Not an exception: triple fault, the processor is in shutdown. */
 export const FAULT_SHUTDOWN = 257;
+/** Not an exception: a region has given up in front of an instruction; the interpreter goes on there. */
+export const FAULT_GAVE_UP = 258;
 /** No fault is pending. */
 export const FAULT_NONE = 512;
 

@@ -12,7 +12,7 @@ import { flushTlb } from "./tlb";
 import { DEBUGCTL_BTF, FLAG_IF, FLAG_RF } from "./control-bits";
 import { DR6_BS, breakpointBeforeFetch } from "./debug";
 import { nameStackFault } from "./stack-faults";
-import { interpret } from "./interpreter.gen";
+import { OP_REGION, interpret } from "./interpreter.gen";
 
 /** How deep compiled regions may call each other before they return to the dispatcher. */
 const REGION_DEPTH_MAX: i32 = 200;
@@ -166,6 +166,23 @@ function runSingle(): u32 {
   return faulted;
 }
 
+/** What ended a run wants the instruction at RIP executed otherwise. */
+@inline
+function isNoException(): bool {
+  const vector = get32(L.FAULT_VECTOR);
+  return vector == L.FAULT_CODE_CHANGED || vector == L.FAULT_GAVE_UP;
+}
+
+/** Where the interpreter goes on for a region that has given up, or 0: one that begins at RIP would do so again. */
+function blockBehindRegion(): u32 {
+  set32(L.FAULT_VECTOR, L.FAULT_NONE);
+  if (get32(L.DEBUG_ARMED) != 0) return 0;
+  const rip = get64(L.RIP);
+  let block = cachedBlock(rip);
+  if (block == 0) block = newBlock(rip);
+  return block != 0 && load<u16>(block + L.BLOCK_OPS) != OP_REGION ? block : 0;
+}
+
 /** The next instruction is executed alone: what covers it ends with it. */
 let alone: bool = false;
 
@@ -283,10 +300,16 @@ export function run(budget: i32): u32 {
       }
     }
     // More than once for an instruction that stores to several pages with code; each time drops what stood in its way.
-    while (faulted && get32(L.FAULT_VECTOR) == L.FAULT_CODE_CHANGED) {
-      block = 0;
-      faulted = runSingle();
-      left--;
+    while (faulted && isNoException()) {
+      block = get32(L.FAULT_VECTOR) == L.FAULT_GAVE_UP ? blockBehindRegion() : 0;
+      if (block != 0) {
+        grant(max<i32>(left, <i32>load<u16>(block, L.BLOCK_INSTRUCTION_COUNT)));
+        faulted = interpret(block + L.BLOCK_OPS);
+        left -= settle();
+      } else {
+        faulted = runSingle();
+        left--;
+      }
     }
     if (faulted) {
       set32(L.DEBUG_TRAPS, held);

@@ -15,6 +15,7 @@ export { initCpu, resetCpu } from "./reset";
 export { depositBits, extractBits } from "./arithmetic";
 export { warmUp } from "./warm-up";
 export * from "./flags";
+export { reachToRead, reachToReadAndWrite, reachToWrite } from "./reach";
 export {
   beginAgain,
   slowRead8,

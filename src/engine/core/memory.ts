@@ -150,7 +150,7 @@ const IMPLICIT: u32 = 1;
 const AT_BLOCK_END: u32 = 2;
 
 /** Host address of an explicit access within one page for which no walk is needed, else NO_ADDRESS. */
-function stillKnown(va: u64, user: u32, write: bool): u32 {
+export function stillKnown(va: u64, user: u32, write: bool): u32 {
   const hva = recallVictim(va, user, write);
   return hva != NO_ADDRESS || user ? hva : throughWindow(va, write);
 }
@@ -258,13 +258,13 @@ function slowWrite(va: u64, hva: u32, size: u32, user: u32, how: u32): u32 {
 }
 
 @inline
-function isUser(): u32 {
+export function isUser(): u32 {
   return get32(L.CPL) == 3 ? 1 : 0;
 }
 
 /**
- * Where an access hits the TLB all the same, else NO_ADDRESS: regions come here with one whose shared check failed, when
- * what shares it lies in two pages.
+ * Where an access hits the TLB all the same, else NO_ADDRESS: regions come here without having looked where they use none
+ * (MODE_DIRECT), and with locked accesses that are not aligned.
  */
 @inline
 function hit(va: u64, size: u32, kernelTlb: u32, userTlb: u32): u32 {

@@ -234,6 +234,7 @@ function printInterpreter(): string {
     `import { ${[...used].map((name) => `h_${name}`).join(", ")} } from "./helpers";`,
     "",
     `export const OP_STALE: u32 = ${opNumber("stale")};`,
+    `export const OP_REGION: u32 = ${opNumber("region")};`,
     `export const OP_JMP: u32 = ${opNumber("jmp")};`,
     "",
     "/** Ops that jump to one place and have room for a far chain. */",

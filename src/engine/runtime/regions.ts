@@ -20,7 +20,6 @@ import {
   type RegionBlock,
   type ShortenedBlock,
 } from "../wasm/graph.ts";
-import { RUN_FAILURES_COUNTED } from "../wasm/float-runs.ts";
 import { factsOfOp } from "../wasm/op-facts.ts";
 import { type MappedPage, REGION_EXPORT, RegionCompiler } from "../wasm/region.ts";
 import { jumpCacheIndex } from "../wasm/region-exits.ts";
@@ -29,6 +28,7 @@ import { AddressSpace, NO_PAGE } from "./address-space.ts";
 import { type CodeProfiler, fingerprintOf, type KnownCode } from "./code-profile.ts";
 import type { Core } from "./core.ts";
 import { type InstalledRegion, InstalledRegions } from "./installed-regions.ts";
+import { EntryRecord, RegionRecord } from "./region-record.ts";
 
 /** How large one region may become; all together are bounded in installed-regions.ts. */
 export const regionLimits = {
@@ -48,16 +48,8 @@ export const regionLimits = {
   recursionDepth: 3,
   /** Callees of one call through a pointer that are inlined. */
   inlinedCallees: 3,
-  /** How often an entry's region is formed again because its calls lead to other callees than those. */
-  formedAgain: 3,
-  /** Failed checks of its mapping after which an entry gets a region within its page only. */
-  remapFailures: 2,
 } as const;
 
-/** Calls that guardMissed() has to be told of until a region is formed again: a miss costs some ten nanoseconds more. */
-const MISSES_TO_FORM_AGAIN = 100;
-/** Runs that fail more often than once in so many instructions cost more than others save. */
-const INSTRUCTIONS_PER_FAILED_RUN = 1000;
 /** Executions without which a block counts as cold and stays outside. */
 const EXECUTIONS_OF_A_WARM_BLOCK = 100;
 /** Executions until a block is asked for again for which no region was compiled. */
@@ -72,6 +64,8 @@ const NS_PER_INSTRUCTION = 4;
 const COMPILE_SHARE = 0.2;
 const COMPILE_CREDIT_NS = 30_000_000;
 
+/** A guest can have any number of entries; what is known of them only spares time. */
+const ENTRY_RECORDS_MAX = 4096;
 const TABLE_GROWTH = 1024;
 const ENTER = opNumber("enter");
 /** The interpreter's op for a block whose region is compiled (ir/print-interpreter.ts). */
@@ -100,6 +94,17 @@ export interface RegionsOptions {
   readonly profiler?: CodeProfiler | undefined;
 }
 
+interface RegionParts {
+  readonly id: number;
+  readonly slot: number;
+  readonly entry: number;
+  readonly rip: bigint;
+  readonly blocks: number[];
+  readonly pages: readonly MappedPage[];
+  readonly sizeBytes: number;
+  readonly record: RegionRecord;
+}
+
 class Region implements InstalledRegion {
   readonly id: number;
   readonly slot: number;
@@ -107,25 +112,18 @@ class Region implements InstalledRegion {
   readonly rip: bigint;
   readonly blocks: number[];
   readonly pages: readonly MappedPage[];
-  sizeBytes = 0;
-  missedGuards = 0;
-  /** How many instructions had been executed when failures of runs were last told of. */
-  runsFailedAt = 0;
+  readonly sizeBytes: number;
+  readonly record: RegionRecord;
 
-  constructor(
-    id: number,
-    slot: number,
-    entry: number,
-    rip: bigint,
-    blocks: number[],
-    pages: readonly MappedPage[],
-  ) {
+  constructor({ id, slot, entry, rip, blocks, pages, sizeBytes, record }: RegionParts) {
     this.id = id;
     this.slot = slot;
     this.entry = entry;
     this.rip = rip;
     this.blocks = blocks;
     this.pages = pages;
+    this.sizeBytes = sizeBytes;
+    this.record = record;
   }
 
   /** An inlined callee's blocks are here once for each call. */
@@ -170,11 +168,8 @@ export class Regions {
   readonly #regions = new Map<number, Region>();
   readonly #regionsOfBlock = new Map<number, Set<Region>>();
   readonly #installed: InstalledRegions<Region>;
-  /** Both by guest-physical address of the entry. */
-  readonly #remapFailures = new Map<number, number>();
-  readonly #timesFormedAgain = new Map<number, number>();
-  /** Entries, by the same, whose regions do not try runs of floating-point instructions any more. */
-  readonly #withoutRuns = new Set<number>();
+  /** By guest-physical address of the entry: of those whose regions had to go for what they showed. */
+  readonly #entryRecords = new Map<number, EntryRecord>();
   readonly #freeSlots: number[] = [];
   #nextId = 0;
   #spentNs = 0;
@@ -198,6 +193,7 @@ export class Regions {
         remap: (id: number) => (this.#remap(id) ? 1 : 0),
         guardMissed: (id: number, offset: number, target: number) => this.#guardMissed(id, offset, target),
         runsFailed: (id: number, count: number) => this.#runsFailed(id, count),
+        gaveUp: (id: number, offset: number) => this.#gaveUp(id, offset),
       },
     };
   }
@@ -213,9 +209,7 @@ export class Regions {
     this.#regions.clear();
     this.#installed.clear();
     this.#regionsOfBlock.clear();
-    this.#remapFailures.clear();
-    this.#timesFormedAgain.clear();
-    this.#withoutRuns.clear();
+    this.#entryRecords.clear();
   }
 
   /**
@@ -236,6 +230,7 @@ export class Regions {
     const addressOf = new Map(blocks.map(({ key }, i) => [key, forming.addresses[i] ?? 0]));
     const id = ++this.#nextId;
     const counter = this.#profiler?.nextCounter;
+    const entryRecord = this.#recordOf(entry);
     const bytes = this.#compiler.compile({
       id,
       baseRip,
@@ -251,9 +246,10 @@ export class Regions {
       ),
       ops: this.#ops,
       counter,
-      triesRuns: !this.#withoutRuns.has(this.#gpa(entry)),
-      countsMisses: this.#mayFormAgain(entry),
+      triesRuns: entryRecord.triesRuns,
+      countsMisses: entryRecord.countsMisses,
       isCold: (offset) => cold.has(offset),
+      mayGiveUp: (offset) => entryRecord.mayGiveUp(offset),
     });
     const costNs = COST_PER_REGION_NS + bytes.length * COST_PER_BYTE_NS;
     this.#spentNs += costNs;
@@ -264,9 +260,11 @@ export class Regions {
     this.compiledCount++;
     this.compiledBytes += bytes.length;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports);
-    const region = new Region(id, this.#takeSlot(), entry, baseRip, forming.addresses, pages);
-    region.sizeBytes = bytes.length;
-    region.runsFailedAt = this.#executed(0);
+    const region = new Region({
+      ...{ id, slot: this.#takeSlot(), entry, rip: baseRip, blocks: forming.addresses, pages },
+      sizeBytes: bytes.length,
+      record: new RegionRecord(entryRecord, this.#executed(0)),
+    });
     this.#install(region, instance.exports);
   }
 
@@ -311,8 +309,7 @@ export class Regions {
   #form(entry: number) {
     const baseRip = this.#rip(entry);
     const mode = this.#mode(entry);
-    const pagesMax =
-      (this.#remapFailures.get(this.#gpa(entry)) ?? 0) >= regionLimits.remapFailures ? 1 : regionLimits.pages;
+    const pagesMax = this.#recordOf(entry).mayHaveSeveralPages ? regionLimits.pages : 1;
     const addressSpace = new AddressSpace(this.#core, this.#view, mode, pagesMax);
     const blocks: RegionBlock[] = [];
     const addresses: number[] = [];
@@ -655,9 +652,15 @@ export class Regions {
     }
   }
 
-  // ---- Calls that lead elsewhere ------------------------------------------------------------------------------------
-  #mayFormAgain(entry: number): boolean {
-    return (this.#timesFormedAgain.get(this.#gpa(entry)) ?? 0) < regionLimits.formedAgain;
+  // ---- What regions tell --------------------------------------------------------------------------------------------
+  #recordOf(entry: number): EntryRecord {
+    return this.#entryRecords.get(this.#gpa(entry)) ?? new EntryRecord();
+  }
+
+  /** Keeps what a region has shown for the next one at its entry. */
+  #keepRecord({ entry, record }: Region): void {
+    if (this.#entryRecords.size >= ENTRY_RECORDS_MAX) this.#entryRecords.clear();
+    this.#entryRecords.set(this.#gpa(entry), record.entry);
   }
 
   /**
@@ -673,21 +676,21 @@ export class Regions {
     if (block === undefined) return;
     const seen = this.#view.getUint32(block + L.BLOCK_TABLE, true) - 4 * L.SEEN_TARGETS_COUNT;
     this.#core.exports.noteTarget(seen, target);
-    region.missedGuards++;
-    if (region.missedGuards < MISSES_TO_FORM_AGAIN) return;
-    const gpa = this.#gpa(region.entry);
-    this.#timesFormedAgain.set(gpa, (this.#timesFormedAgain.get(gpa) ?? 0) + 1);
-    this.#formAgain(region);
+    if (region.record.guardMissed()) this.#formAgain(region);
   }
 
-  /** Has a region's entry asked for anew at its next execution. */
-  #formAgain(region: Region): void {
-    this.#uninstall(region);
-    this.#view.setUint8(region.entry + L.BLOCK_LOOKS_LEFT, 0);
-    this.#view.setInt32(region.entry + L.BLOCK_HEAT, 1, true);
+  /** Called by a region for one of many runs that it had to do again as single instructions. */
+  #runsFailed(id: number, unsettled: number): void {
+    const region = this.#regions.get(id);
+    if (region?.record.runsFailed(this.#executed(unsettled)) === true) this.#formAgain(region);
   }
 
-  // ---- Runs of floating-point instructions --------------------------------------------------------------------------
+  /** Called by a region that is left because of where an access of the instruction at an offset leads. */
+  #gaveUp(id: number, offset: number): void {
+    const region = this.#regions.get(id);
+    if (region?.record.gaveUp(offset, this.#executed(0)) === true) this.#formAgain(region);
+  }
+
   /** The instructions executed so far, with those that a region has not taken from the budget yet. */
   #executed(unsettled: number): number {
     const state = this.#core.stateBase;
@@ -696,16 +699,12 @@ export class Regions {
     return count + this.#view.getInt32(state + L.BUDGET_GIVEN, true) - budget + unsettled;
   }
 
-  /** Called by a region for one of many runs that it had to do again as single instructions. */
-  #runsFailed(id: number, unsettled: number): void {
-    const region = this.#regions.get(id);
-    if (region === undefined) return;
-    const now = this.#executed(unsettled);
-    const since = now - region.runsFailedAt;
-    region.runsFailedAt = now;
-    if (since > RUN_FAILURES_COUNTED * INSTRUCTIONS_PER_FAILED_RUN) return;
-    this.#withoutRuns.add(this.#gpa(region.entry));
-    this.#formAgain(region);
+  /** Has a region's entry asked for anew at its next execution. */
+  #formAgain(region: Region): void {
+    this.#keepRecord(region);
+    this.#uninstall(region);
+    this.#view.setUint8(region.entry + L.BLOCK_LOOKS_LEFT, 0);
+    this.#view.setInt32(region.entry + L.BLOCK_HEAT, 1, true);
   }
 
   // ---- Mapping ----------------------------------------------------------------------------------------------------
@@ -722,8 +721,8 @@ export class Regions {
       regionLimits.pages,
     );
     if (region.pages.every((page) => addressSpace.isStillAt(page))) return true;
-    const gpa = this.#gpa(region.entry);
-    this.#remapFailures.set(gpa, (this.#remapFailures.get(gpa) ?? 0) + 1);
+    region.record.entry.remapFailed();
+    this.#keepRecord(region);
     this.#uninstall(region);
     return false;
   }

@@ -35,6 +35,14 @@ export const slowReadForWrite = family((size: MemorySize) => core(`slowReadForWr
 export const slowWrite = family((size: MemorySize) =>
   core(`slowWrite${size}`, size === 64 ? storesI64 : storesI32),
 );
+const reaches: Signature = { parameters: ["i64", "i32", "i32"], results: ["i32"] };
+/**
+ * reachTo...(va, before, behind): for the access at va and others, from so many bytes in front of it to so many from it: host
+ * address of the first byte, or 0, perhaps with a fault pending.
+ */
+export const reachToRead = core("reachToRead", reaches);
+export const reachToWrite = core("reachToWrite", reaches);
+export const reachToReadAndWrite = core("reachToReadAndWrite", reaches);
 /** beginAgain(): 1, and the instruction is executed anew. */
 export const beginAgain = core("beginAgain", returnsI32);
 /** raiseCallFault(rsp). */
@@ -67,6 +75,11 @@ export const guardMissed = new ImportedFunction(ENGINE_MODULE, "guardMissed", {
 });
 /** runsFailed(region, count): RUN_FAILURES_COUNTED runs have failed; so many instructions are not settled yet. */
 export const runsFailed = new ImportedFunction(ENGINE_MODULE, "runsFailed", {
+  parameters: ["i32", "i32"],
+  results: [],
+});
+/** gaveUp(region, offset): an access of the instruction there has missed, which is left to the interpreter. */
+export const gaveUp = new ImportedFunction(ENGINE_MODULE, "gaveUp", {
   parameters: ["i32", "i32"],
   results: [],
 });

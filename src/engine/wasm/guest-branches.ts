@@ -25,6 +25,9 @@ export const MISSES_COUNTED = 1021;
 
 const LIMIT_OF_CODE = L.SEG + L.SEG_CS * L.SEG_STRIDE + L.SEG_LIMIT;
 
+/** The number of a region's own function in its module. */
+const REGION_FUNCTION = 0;
+
 /** The control flow around the branches. */
 export interface BranchHost {
   /** Goes to where an edge leads, from the state the lowering is in. */
@@ -75,8 +78,12 @@ export class GuestBranches {
     this.#exits.storeDirty();
     this.#exits.settle();
     const miss = this.#enterCall();
-    this.#exits.lookUpRegionAt(callee);
-    this.#callSlot(back, miss);
+    if (callee === 0) {
+      this.#call(back, () => f.callOwn(REGION_FUNCTION));
+    } else {
+      this.#exits.lookUpRegionAt(callee);
+      this.#callSlot(back, miss);
+    }
     f.end();
     this.#frame.pushRip(callee);
     f.op(opcode.return);
@@ -172,16 +179,24 @@ export class GuestBranches {
 
   /** Pops the callee's table slot and calls it; goes on at `back` if it returns to there. */
   #callSlot(back: RegionEdge, miss: number): void {
-    const { f, count, slot, result } = this.#frame;
+    const { f, slot } = this.#frame;
     f.localTee(slot);
     f.i32Const(NO_REGION);
     f.op(binaryOps["i32.eq"]);
     f.brIf(miss);
+    this.#call(back, () => {
+      f.localGet(slot);
+      f.callIndirect(this.#module.type(regionSignature));
+    });
+  }
+
+  /** Calls a region's function by `call`, behind its parameter; goes on at `back` if it returns to there. */
+  #call(back: RegionEdge, call: () => void): void {
+    const { f, count, result } = this.#frame;
     f.localGet(DEPTH);
     f.i32Const(1);
     f.op(binaryOps["i32.sub"]);
-    f.localGet(slot);
-    f.callIndirect(this.#module.type(regionSignature));
+    call();
     f.localTee(result);
     this.#frame.pushRip(back.offset);
     f.op(binaryOps["i64.ne"]);

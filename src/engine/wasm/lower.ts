@@ -2,7 +2,7 @@
  * Lowers IR ops to WebAssembly from the same expression trees from which the interpreter is printed (ir/expr.ts,
  * ir/assemblyscript.ts): register-file slots and XMM registers are locals (slots.ts), lazy flags are locals
  * (lazy-flags.ts), other state stays in the state block at addresses known now, guest memory is accessed through the
- * TLB with both arms in place (layout.ts describes an entry) or, in MODE_DIRECT, without it, helpers are calls into the core (helper-calls.ts).
+ * TLB in place (layout.ts describes an entry), shared with others or with a slow way of its own, or, in MODE_DIRECT, without it, helpers are calls into the core (helper-calls.ts).
  *
  * An op that faults leaves through the region's fault exit with a word that says what was dirty (region-frame.ts).
  */
@@ -11,6 +11,7 @@ import * as L from "../layout.ts";
 import { binaryOps, unaryOps } from "../ir/wasm-ops.ts";
 import type { ImportedFunction, ModuleEncoder } from "./encode.ts";
 import type { FunctionEncoder } from "./function.ts";
+import { reachToRead, reachToReadAndWrite, reachToWrite } from "./core-calls.ts";
 import { HelperCalls } from "./helper-calls.ts";
 import { FLAGS_IN_MEMORY, FLAGS_MIXED } from "./flag-values.ts";
 import type { LateStep } from "./late-steps.ts";
@@ -46,6 +47,10 @@ import {
   JUMP_IF_DIRECT,
   JUMP_IF_SHARED,
   JUMP_IF_TRIAL,
+  JUMP_IF_GIVES_UP,
+  GIVE_UP,
+  JUMP_IF_CERTAIN,
+  REACH,
   JUMP_IF_ZERO,
   JUMP_IF_ZERO_SLOT,
   MIX_FLAGS,
@@ -184,11 +189,21 @@ export class Lowering {
 
   /** Leaves the region with a fault pending at the current op. */
   fault(): void {
+    this.#leaveAt(this.#frame.faultLabel);
+  }
+
+  #leaveAt(label: number): void {
     const { state } = this.flags;
     if (this.lateStep !== undefined) this.#setFlagsOf(this.lateStep);
     this.setExitWord(this.#pcOffset, this.#notRetired);
-    this.#f.br(this.#frame.faultLabel);
+    this.#f.br(label);
     this.flags.state = state;
+  }
+
+  /** During a trial gives that up, else leaves the region in front of the current instruction, which is executed alone. */
+  #giveUp(): void {
+    if (this.trialLabel !== undefined) return this.#f.br(this.trialLabel);
+    this.#leaveAt(this.#frame.giveUpLabel);
   }
 
   #setFlagsOf({ flagOp, slot, width }: LateStep): void {
@@ -226,6 +241,8 @@ export class Lowering {
   // ---- Recipes ----------------------------------------------------------------------------------------------------
   /** What the current op's one access shares with others (shared-checks.ts). */
   shared: SharedAccess | undefined;
+  /** May the region be left in front of the current op's instruction if its access misses? */
+  mayGiveUp = false;
   /** The step whose flags have not been set in front of the current op (late-steps.ts). */
   lateStep: LateStep | undefined;
   /** The flags' state in front of those that are set in some cases only, and in these. */
@@ -268,6 +285,16 @@ export class Lowering {
       f.i32Const(this.#frame.ramSizeBytes - sizeBytes);
       f.op(binaryOps["i32.le_u"]);
     }
+  }
+
+  /** Pops the address of the current access. */
+  #reach(which: number): void {
+    const f = this.#f;
+    const { check, distance } = this.#sharedAccess();
+    f.i32Const(distance - check.low);
+    f.i32Const(check.high - distance);
+    const reach = !check.forWrite ? reachToRead : which === TLB_WRITE ? reachToWrite : reachToReadAndWrite;
+    f.call(this.coreFunction(reach));
   }
 
   #checkedBytes(): number {
@@ -362,6 +389,13 @@ export class Lowering {
           if (this.trialLabel !== undefined) f.br(this.trialLabel);
           at = this.trialLabel === undefined ? at + 2 : first;
           break;
+        case JUMP_IF_GIVES_UP:
+          at = this.mayGiveUp ? first : at + 2;
+          break;
+        case GIVE_UP:
+          this.#giveUp();
+          at++;
+          break;
         case RAM_OFFSET:
           f.offset(L.RAM_BASE);
           at++;
@@ -425,6 +459,11 @@ export class Lowering {
         check.local = check.reserved === NO_LOCAL ? f.local("i32") : check.reserved;
         return at + 1;
       }
+      case JUMP_IF_CERTAIN:
+        return this.#sharedAccess().check.isCertain ? first : at + 2;
+      case REACH:
+        this.#reach(first);
+        return at + 2;
       case CHECK_ADDRESS: {
         const { check, distance } = this.#sharedAccess();
         this.#add(check.low - distance);

@@ -47,6 +47,8 @@ export interface OpFacts {
   readonly flagsConditional: boolean;
   /** It can leave the region with a fault, other than as a helper. */
   readonly faults: boolean;
+  /** How often it accesses guest memory, other than as a helper. */
+  readonly accesses: number;
   /** What it runs; exactly one of the three is there, `body` also for what a branch does before it decides. */
   readonly body: readonly Statement[];
   readonly helper: HelperRow | undefined;
@@ -156,7 +158,8 @@ function factsOf(row: OpRow): OpFacts {
   const isIndirect = branch?.kind === "indirect";
   const isCall = (branch?.kind === "jump" || branch?.kind === "indirect") && branch.why === "call";
   const effects = helper === undefined ? effectsOf(facts) : effectsOfHelper(helper, { ...slots, ...facts });
-  return { ...facts, ...slots, body, helper, branch, usesFloats, effects, isIndirect, isCall };
+  const accesses = body.filter(accessesMemory).length;
+  return { ...facts, ...slots, accesses, body, helper, branch, usesFloats, effects, isIndirect, isCall };
 }
 
 const rolesOf = (helper: HelperRow | undefined, is: (operand: HelperOperand) => boolean): number =>

@@ -75,8 +75,11 @@ export class GuestMemoryRecipes {
     this.#expression(isWidened ? address.value : unary("i32.wrap_i64", address));
   }
 
-  /** Pushes the host address of what a shared check covers, 0 if it has missed; the first access makes the check. */
-  #sharedCheck(address: Expr, pushAddress: () => void, va: Temporary, entry: Temporary): void {
+  /**
+   * Pushes the host address of what a shared check covers, or 0. The first access makes the check; one that is certain leaves
+   * the region if not all bytes lie in one page to which the access may go, so that no access needs a slow way of its own.
+   */
+  #sharedCheck(address: Expr, tlb: number, pushAddress: () => void, va: Temporary, entry: Temporary): void {
     const made = this.#code.jump(step.JUMP_IF_CHECKED);
     steps.push(step.NEW_CHECK);
     const direct = this.#code.jump(step.JUMP_IF_DIRECT);
@@ -106,58 +109,89 @@ export class GuestMemoryRecipes {
     steps.push(binaryOps["i32.add"]);
     this.#code.here(found);
     steps.push(opcode.else);
+    const isCertain = this.#code.jump(step.JUMP_IF_CERTAIN);
     this.#code.i32Const(0);
+    const missed = this.#code.jump(step.JUMP);
+    this.#code.here(isCertain);
+    const directMiss = this.#code.jump(step.JUMP_IF_DIRECT);
+    const over = this.#code.jump(step.JUMP_IF_TRIAL);
+    pushAddress();
+    steps.push(step.REACH, tlb);
+    this.#code.tee(entry);
+    steps.push(unaryOps["i32.eqz"]);
+    this.#code.if("unlikely");
+    steps.push(step.GIVE_UP, step.END_IF);
+    this.#code.get(entry);
+    const reached = this.#code.jump(step.JUMP);
+    this.#code.here(directMiss);
+    steps.push(step.GIVE_UP);
+    this.#code.here(over);
+    this.#code.here(reached);
+    this.#code.here(missed);
     steps.push(step.END_IF, step.SET_CHECK);
     this.#code.here(made);
     steps.push(step.GET_CHECK);
   }
 
-  /** Both arms of an access, alone and where others share its check; `hit` is given the address, `miss` the linear one. */
+  /** An access, alone and where others share its check; `hit` is given the offset from the address, `miss` the linear address. */
   #accessGuest(
     { address, size }: { readonly address: Expr; readonly size: MemorySize },
     tlb: number,
     type: ValueType | undefined,
-    hit: (offset: readonly number[]) => void,
+    hit: (offset: number) => void,
     miss: (pushAddress: () => void) => void,
     [va, entry]: readonly [Temporary, Temporary],
   ): void {
     const pushAddress = this.#several(address);
     const shared = this.#code.jump(step.JUMP_IF_SHARED);
     const direct = this.#code.jump(step.JUMP_IF_DIRECT);
-    const arms = (pushHost: () => void, offset: number, pushLinear: () => void): void => {
-      this.#code.if("likely", type);
-      pushHost();
-      hit([offset]);
-      steps.push(opcode.else);
-      const over = this.#code.jump(step.JUMP_IF_TRIAL);
-      miss(pushLinear);
-      this.#code.here(over);
-      steps.push(step.END_IF);
-    };
     pushAddress();
     this.#lookUp(tlb, size / 8, va, entry);
-    arms(
-      () => this.#hostAddress(tlb, va, entry),
-      0,
-      () => this.#code.get(va),
-    );
+    this.#code.if("likely", type);
+    this.#hostAddress(tlb, va, entry);
+    hit(0);
+    steps.push(opcode.else);
+    const triedLookUp = this.#code.jump(step.JUMP_IF_TRIAL);
+    miss(() => this.#code.get(va));
+    this.#code.here(triedLookUp);
+    steps.push(step.END_IF);
     const endOfLookedUp = this.#code.jump(step.JUMP);
     this.#code.here(direct);
     this.#low32(address);
     this.#code.tee(entry);
     steps.push(step.IS_DIRECT, tlb, size / 8);
-    arms(
-      () => this.#code.get(entry),
-      step.RAM_OFFSET,
-      () => {
-        this.#code.get(entry);
-        steps.push(unaryOps["i64.extend_i32_u"]);
-      },
-    );
+    this.#code.if("likely", type);
+    this.#code.get(entry);
+    hit(step.RAM_OFFSET);
+    steps.push(opcode.else);
+    const triedDirect = this.#code.jump(step.JUMP_IF_TRIAL);
+    const givesUp = this.#code.jump(step.JUMP_IF_GIVES_UP);
+    miss(() => {
+      this.#code.get(entry);
+      steps.push(unaryOps["i64.extend_i32_u"]);
+    });
+    const missed = this.#code.jump(step.JUMP);
+    this.#code.here(givesUp);
+    steps.push(step.GIVE_UP);
+    this.#code.here(missed);
+    this.#code.here(triedDirect);
+    steps.push(step.END_IF);
     const endOfDirect = this.#code.jump(step.JUMP);
     this.#code.here(shared);
-    this.#sharedCheck(address, pushAddress, va, entry);
-    arms(() => steps.push(step.GET_CHECK), step.CHECK_OFFSET, pushAddress);
+    this.#sharedCheck(address, tlb, pushAddress, va, entry);
+    const isCertain = this.#code.jump(step.JUMP_IF_CERTAIN);
+    this.#code.if("likely", type);
+    steps.push(step.GET_CHECK);
+    hit(step.CHECK_OFFSET);
+    steps.push(opcode.else);
+    const triedShared = this.#code.jump(step.JUMP_IF_TRIAL);
+    miss(pushAddress);
+    this.#code.here(triedShared);
+    steps.push(step.END_IF);
+    const endOfShared = this.#code.jump(step.JUMP);
+    this.#code.here(isCertain);
+    hit(step.CHECK_OFFSET);
+    this.#code.here(endOfShared);
     this.#code.here(endOfLookedUp);
     this.#code.here(endOfDirect);
   }
@@ -183,7 +217,7 @@ export class GuestMemoryRecipes {
       type,
       (offset) => {
         load();
-        steps.push(...offset);
+        steps.push(offset);
       },
       (pushAddress) => {
         pushAddress();
@@ -218,7 +252,7 @@ export class GuestMemoryRecipes {
         if (isLane)
           this.#code.v128Access(size === 64 ? simdOpcode.v128Store64Lane : simdOpcode.v128Store32Lane);
         else this.#code.store(size);
-        steps.push(...offset);
+        steps.push(offset);
         if (isLane) steps.push(0);
       },
       (pushAddress) => {

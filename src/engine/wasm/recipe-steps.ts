@@ -69,6 +69,13 @@ export const JUMP_IF_CHECK_32 = 0x127;
 export const CHECK_ADDRESS_32 = 0x128;
 /** place: during a trial gives it up, and goes on there. */
 export const JUMP_IF_TRIAL = 0x12d;
+/** place: goes on there if the region may be left in front of the op's instruction; leaves it, or gives a trial up. */
+export const JUMP_IF_GIVES_UP = 0x12e;
+export const GIVE_UP = 0x12f;
+/** place: goes on there if the region is left when the access' check misses, so that behind it the check has succeeded. */
+export const JUMP_IF_CERTAIN = 0x131;
+/** which: pops the access' address, pushes where the bytes of its check lie, asked of the core, or 0. */
+export const REACH = 0x130;
 /** The immediate of an access from the check's local. */
 export const CHECK_OFFSET = 0x11e;
 /** code: a condition; mask: status flags. */

@@ -6,7 +6,7 @@
  */
 import * as L from "../layout.ts";
 import { binaryOps, unaryOps } from "../ir/wasm-ops.ts";
-import { regionAt, regionSignature } from "./core-calls.ts";
+import { gaveUp, regionAt, regionSignature } from "./core-calls.ts";
 import type { ModuleEncoder } from "./encode.ts";
 import type { Lowering } from "./lower.ts";
 import { opcode } from "./opcodes.ts";
@@ -33,6 +33,8 @@ export class RegionExits {
   readonly #lowering: Lowering;
   /** Where instructions are counted for the profile, if they are. */
   counter: number | undefined;
+  /** What gaveUp() is called with. */
+  id = 0;
   #doneLabel = 0;
   #chainLabel = 0;
   #coldLabel = 0;
@@ -50,12 +52,15 @@ export class RegionExits {
     this.#chainLabel = f.block("i64");
     this.#coldLabel = f.block();
     this.#frame.faultLabel = f.block();
+    this.#frame.giveUpLabel = f.block();
   }
 
   /** Behind that code, at whose end control never comes out: ends the function. */
   close(): void {
     const { f, result } = this.#frame;
     f.op(opcode.unreachable);
+    f.end();
+    this.#giveUpExit();
     f.end();
     this.#faultExit();
     f.end();
@@ -69,6 +74,24 @@ export class RegionExits {
     f.localSet(result);
     this.settle();
     f.localGet(result);
+  }
+
+  /** Goes on as with a fault, if there is none yet: the interpreter takes the instruction. */
+  #giveUpExit(): void {
+    const { f, word } = this.#frame;
+    this.#frame.loadState32(L.FAULT_VECTOR);
+    f.i32Const(L.FAULT_NONE);
+    f.op(binaryOps["i32.eq"]);
+    f.if();
+    this.#frame.storeState32(L.FAULT_HAS_ERROR, 0);
+    this.#frame.storeState32(L.FAULT_VECTOR, L.FAULT_GAVE_UP);
+    f.i32Const(this.id);
+    f.localGet(word);
+    f.i64Const(WORD_PC_SHIFT, 0);
+    f.op(binaryOps["i64.shr_s"]);
+    f.op(unaryOps["i32.wrap_i64"]);
+    f.call(this.#module.import(gaveUp));
+    f.end();
   }
 
   /** Behind the fault label: RIP is the faulting instruction's, those behind it are not retired. */

@@ -50,6 +50,8 @@ export class RegionFrame {
   result = 0;
   /** Label of the exit for faults. */
   faultLabel = 0;
+  /** Label of the exit for instructions that are left to the interpreter. */
+  giveUpLabel = 0;
   #baseRip = 0n;
   /** Its halves, the lower one unsigned. */
   #baseLow = 0;

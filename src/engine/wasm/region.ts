@@ -55,6 +55,8 @@ export interface RegionPlan {
   readonly countsMisses: boolean;
   /** Is the code at an offset outside the region unlikely to be reached? */
   isCold(offset: number): boolean;
+  /** May the region be left for an access of the instruction at an offset, so that those which share its check need no slow way? */
+  mayGiveUp(offset: number): boolean;
 }
 
 /** The name under which a region's module exports its function. */
@@ -103,7 +105,7 @@ export class RegionCompiler {
     this.#mergeLabels = [];
     this.#lateSteps.find(plan.nodes, plan.ops);
     this.#flow.analyze(plan.nodes, plan.ops);
-    this.#checks.analyze(plan.nodes, plan.ops, plan.mode);
+    this.#checks.analyze(plan);
     this.#lowering.begin(f, plan.ops, plan.mode);
     this.#frame.begin(f, plan.ops, this.#flow.written, plan.baseRip, plan.mode);
     this.#runs.find(plan.triesRuns ? plan.nodes : [], plan.ops, plan.id);
@@ -113,6 +115,7 @@ export class RegionCompiler {
     this.#lowering.slots.loadAll(this.#flow.liveIn(0));
     if (this.#flow.flagsIn(0) === FLAGS_MIXED) this.#lowering.flags.mix();
     this.#exits.counter = plan.counter;
+    this.#exits.id = plan.id;
     this.#exits.open();
     this.#tree(0);
     this.#exits.close();
@@ -230,8 +233,10 @@ export class RegionCompiler {
   }
 
   #locate(blockOffset: number, i: number): void {
-    this.#lowering.locate(blockOffset + (this.#frame.ops.pc[i] ?? 0), this.#frame.ops.notRetired[i] ?? 0);
+    const offset = blockOffset + (this.#frame.ops.pc[i] ?? 0);
+    this.#lowering.locate(offset, this.#frame.ops.notRetired[i] ?? 0);
     this.#lowering.shared = this.#checks.of(i);
+    this.#lowering.mayGiveUp = this.#checks.mayGiveUp(i, offset);
     this.#lowering.lateStep = this.#lateSteps.of(i);
     this.#lowering.liveAfter = this.#flow.liveAfter[i] ?? 0;
   }

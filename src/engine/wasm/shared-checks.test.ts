@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as L from "../layout.ts";
+import { GIVING_UP_COUNTED } from "../runtime/region-record.ts";
 import {
   CODE,
   DATA,
@@ -21,6 +22,7 @@ const RAX = 0;
 const RCX = 8;
 const RDX = 16;
 const RBX = 24;
+const RSP = 32;
 const RSI = 48;
 const RDI = 56;
 const ROUNDS = 3n;
@@ -37,13 +39,18 @@ const loopAround = (ops: readonly TestOp[]): TestBlock[] => [
 ];
 
 /** The state after the program in the interpreter, and in a region. */
-function bothTiers(blocks: readonly TestBlock[], rbx: number, rounds = ROUNDS): [TierState, TierState] {
-  const gpr = { 1: rounds, 3: BigInt(rbx), 4: BigInt(STACK) };
+function bothTiers(
+  blocks: readonly TestBlock[],
+  rbx: number,
+  { rounds = ROUNDS, emptiesTlb = false, rsp = STACK } = {},
+): [TierState, TierState] {
+  const gpr = { 1: rounds, 3: BigInt(rbx), 4: BigInt(rsp) };
   machine.load(blocks);
   machine.prepare(CODE, seeded(11), gpr);
   const interpreted = machine.run();
   machine.compile(CODE);
   machine.prepare(CODE, seeded(11), gpr);
+  if (emptiesTlb) machine.core.exports.flushTlb();
   return [interpreted, machine.run()];
 }
 
@@ -167,6 +174,76 @@ for (const op of ["ldzx8_m64", "st8_m64", "ld64_m64", "st64_m64"]) {
   });
 }
 
+/** The same accesses from another base. */
+const from = (base: number, ops: readonly TestOp[]): TestOp[] =>
+  ops.map((op) => ({ ...op, ...(op.s === RBX ? { s: base } : {}), ...(op.d === RBX ? { d: base } : {}) }));
+
+for (const [where, base] of Object.entries(bases)) {
+  for (const [what, ops] of Object.entries({ "loads and stores": fields, loads: onlyReads })) {
+    for (const emptiesTlb of [false, true]) {
+      const how = emptiesTlb ? "whose pages no TLB has" : "that a TLB may have";
+      test(`${what} on a stack ${where}, ${how}: the same state, or the same fault`, () => {
+        const options = { emptiesTlb, rsp: base };
+        const [interpreted, compiled] = bothTiers(loopAround(from(RSP, ops)), DATA, options);
+
+        assert.deepEqual(compiled, interpreted);
+      });
+    }
+  }
+}
+
+/** Rounds of a loop with what is on the stack in two pages; gives how many of its instructions regions have executed. */
+function roundsInTwoPages(rounds: number): number {
+  machine.prepare(CODE, seeded(3), { 1: BigInt(rounds), 4: BigInt(DATA + PAGE - 16) });
+  const before = machine.registers.u64(L.STAT_IN_REGIONS);
+  assert.equal(machine.run(100 * rounds).exit, L.EXIT_HALT);
+  return Number(machine.registers.u64(L.STAT_IN_REGIONS) - before);
+}
+
+test("a check that misses again and again has its region formed again without it", () => {
+  const frame: readonly TestOp[] = [
+    { op: "ld64_m64", d: RAX, s: RSP, imm: 0 },
+    { op: "addi64", d: RAX, imm: 1 },
+    { op: "st64_m64", d: RAX, s: RSP, imm: 12 },
+  ];
+  machine.load(loopAround(frame));
+  roundsInTwoPages(1);
+  machine.compile(CODE);
+
+  assert.equal(roundsInTwoPages(GIVING_UP_COUNTED - 1), 0);
+  assert.equal(machine.regions.installed.count, 1);
+  roundsInTwoPages(1);
+  assert.equal(machine.regions.installed.count, 0);
+  machine.compile(CODE);
+  assert.equal(roundsInTwoPages(1000), 5 * 1000);
+  assert.equal(machine.regions.installed.count, 1);
+});
+
+test("an instruction that has read a device is not begun again for a check that misses", () => {
+  const reads: number[] = [];
+  machine.onMmioRead = (gpa) => reads.push(gpa);
+  const ops: readonly TestOp[] = [
+    { op: "ld32_m64", d: L.TEMP, s: RBX, imm: 0 },
+    { op: "push64", s: L.TEMP, more: true },
+    { op: "push64", s: RAX },
+    { op: "pop64", d: RDX },
+    { op: "pop64", d: RAX },
+  ];
+  const gpr = { 1: ROUNDS, 3: BigInt(MMIO), 4: BigInt(DATA + PAGE + 8) };
+  machine.load(loopAround(ops));
+  machine.prepare(CODE, seeded(5), gpr);
+  const interpreted = machine.run();
+  machine.compile(CODE);
+  machine.prepare(CODE, seeded(5), gpr);
+  const readsBefore = reads.splice(0);
+  const compiled = machine.run();
+  machine.onMmioRead = (gpa) => gpa;
+
+  assert.deepEqual(compiled.memory, interpreted.memory);
+  assert.equal(readsBefore.length, Number(ROUNDS));
+  assert.equal(reads.length, readsBefore.length);
+});
+
 test("a register that holds something else in between is another address", () => {
   const [interpreted, compiled] = bothTiers(
     loopAround([
@@ -220,7 +297,7 @@ const strides = {
 for (const [where, base] of Object.entries(bases)) {
   for (const [direction, ops] of Object.entries(strides)) {
     test(`a loop that goes ${direction} from ${where}: the same state, or the same fault`, () => {
-      const [interpreted, compiled] = bothTiers(loopAround(ops), base, MANY_ROUNDS);
+      const [interpreted, compiled] = bothTiers(loopAround(ops), base, { rounds: MANY_ROUNDS });
 
       assert.deepEqual(compiled, interpreted);
     });

@@ -1,7 +1,8 @@
 /**
  * Finds guest memory accesses of a region that one TLB check serves: those at constant distances from one address, as
  * pushes, pops and the fields of a record are. The first of them checks the bytes that all of them touch, and keeps
- * where they lie in host memory; if they are not all in one page of the TLB, each access goes its own slow way.
+ * where they lie in host memory. If they are not all in one page of RAM to which they may go, each access goes its own slow way;
+ * or, where that is seldom so, the region gives up: it is left in front of the instruction, which the interpreter takes.
  *
  * Addresses are compared symbolically: a register-file slot holds a value that the region knows by number, plus a
  * constant. What is known at a node's end holds in the nodes that only it leads to. A mapping changes by a helper only,
@@ -11,7 +12,7 @@
  * between which that happens are in different pages.
  */
 import { defined } from "../../base/index.ts";
-import { MODE_DIRECT, SLOT_ZERO } from "../layout.ts";
+import { GPR_RSP, MODE_DIRECT, PAGE_SIZE, SLOT_ZERO } from "../layout.ts";
 import { isBehindCall } from "./dataflow.ts";
 import { OUTSIDE, type RegionNode } from "./graph.ts";
 import { factsOfOp } from "./op-facts.ts";
@@ -50,8 +51,12 @@ export interface SharedCheck {
   readonly is32: boolean;
   /** It looks into the TLB for writes. */
   forWrite: boolean;
+  /** The region is left in front of the instruction that makes the check if it misses: behind it, it has succeeded. */
+  readonly isCertain: boolean;
+  /** Each access is looked up for itself all the same: the region has been left too often where the check would be made. */
+  readonly isDissolved: boolean;
   accessCount: number;
-  /** The local with the host address of the first byte, 0 if the check failed; NO_LOCAL until it is made. */
+  /** The local with the host address of the first byte, 0 if it has missed; NO_LOCAL until the check is made. */
   local: number;
   /** NO_LOCAL, or the local that it is to have once it is made: it has been made on a way that others meet. */
   reserved: number;
@@ -88,6 +93,14 @@ interface OpenCheck {
   readonly older: OpenCheck | undefined;
 }
 
+/** What is analyzed: a region's code, and of which instructions accesses may leave it. */
+export interface CheckedCode {
+  readonly nodes: readonly RegionNode[];
+  readonly ops: RegionOps;
+  readonly mode: number;
+  readonly mayGiveUp: (offset: number) => boolean;
+}
+
 /** What is known at a point. */
 class Knowledge {
   /** By slot (its byte offset in words); undefined until a value is asked for. */
@@ -119,7 +132,14 @@ export class SharedChecks {
   #accesses: (SharedAccess | undefined)[] = [];
   #known = new Knowledge();
   #valueCount = CONSTANT + 1;
-  #readsAreQuick = false;
+  /** By op, whether its access is its instruction's first: whether the instruction may still be begun again. */
+  #isFirst: boolean[] = [];
+  #isDirect = false;
+  /** Values that the stack pointer had. */
+  readonly #stackValues = new Set<number>();
+  #mayGiveUpAt: (offset: number) => boolean = () => false;
+  /** Of the current op's instruction, from the entry. */
+  #offset = 0;
   /** Numbers of sums and multiples of values. */
   readonly #composed = new Map<number, number>();
   /** The current op's values: those on the stack of its steps, and those that it keeps. */
@@ -130,14 +150,23 @@ export class SharedChecks {
   /** What op `i`'s access shares, if there is another access that shares it. */
   of(i: number): SharedAccess | undefined {
     const access = this.#accesses[i];
-    if (access === undefined || access.check.accessCount === 1) return undefined;
-    return this.#readsAreQuick && !access.check.forWrite ? undefined : access;
+    if (access === undefined || access.check.accessCount === 1 || access.check.isDissolved) return undefined;
+    // Asking whether something was found would take as long as the one comparison that a read needs then.
+    const isQuickAlone = this.#isDirect && !access.check.forWrite;
+    return isQuickAlone && !access.check.isCertain ? undefined : access;
   }
 
-  analyze(nodes: readonly RegionNode[], ops: RegionOps, mode: number): void {
+  /** Whether the region may be left in front of op `i`'s instruction, `offset` bytes from the entry, if its access misses. */
+  mayGiveUp(i: number, offset: number): boolean {
+    return this.#isFirst[i] === true && this.#mayGiveUpAt(offset);
+  }
+
+  analyze({ nodes, ops, mode, mayGiveUp }: CheckedCode): void {
+    this.#isFirst = [];
+    this.#isDirect = (mode & MODE_DIRECT) !== 0;
+    this.#stackValues.clear();
+    this.#mayGiveUpAt = mayGiveUp;
     this.#accesses = [];
-    // Asking whether something was found would take as long as the one comparison that a read needs then.
-    this.#readsAreQuick = (mode & MODE_DIRECT) !== 0;
     this.#composed.clear();
     this.#valueCount = CONSTANT + 1;
     const inherited: (Knowledge | undefined)[] = nodes.map(() => undefined);
@@ -145,9 +174,15 @@ export class SharedChecks {
       const node = defined(nodes[number], "a node");
       this.#known = inherited[number] ?? new Knowledge();
       const { edges, block } = node;
+      let accessedAt = -1;
       for (let i = block.start; i < block.end; i++) {
+        const { helper, accesses } = factsOfOp(ops.op[i] ?? 0);
+        const pc = ops.pc[i] ?? 0;
+        this.#offset = block.offset + pc;
+        this.#isFirst[i] = accesses === 1 && pc !== accessedAt;
+        if (accesses > 0 || helper !== undefined) accessedAt = pc;
         // What a helper does not say it writes, it may write all the same: segment bases, through its registers.
-        if (factsOfOp(ops.op[i] ?? 0).helper !== undefined) this.#known.forget();
+        if (helper !== undefined) this.#known.forget();
         else this.#step(node, ops, i);
       }
       for (let i = 0; i < edges.length; i++) {
@@ -223,8 +258,10 @@ export class SharedChecks {
   #slotOfWidth(slot: number, width: number): Symbolic {
     if (slot === SLOT_ZERO) return width === 64 ? ZERO : low32(ZERO);
     const { slots } = this.#known;
-    const whole = slots[slot >> 3] ?? this.#newValue();
+    const known = slots[slot >> 3];
+    const whole = known ?? this.#newValue();
     slots[slot >> 3] = whole;
+    if (known === undefined && slot === GPR_RSP) this.#stackValues.add(whole.value);
     return width === 64 ? whole : low32(whole);
   }
 
@@ -277,11 +314,16 @@ export class SharedChecks {
     const { plus, is32 } = at;
     const key = keyOf(at);
     const known = this.#known;
+    const isConstant = at.value === CONSTANT;
     const write = known.find(key, true)?.check;
-    if (write !== undefined && joins(write, plus, sizeBytes)) return this.#join(i, write, plus);
+    if (write !== undefined && joins(write, plus, sizeBytes, isConstant)) return this.#join(i, write, plus);
     const open = known.find(key, false);
     const read = open?.check;
-    if (read !== undefined && (!forWrite || open?.node === node) && joins(read, plus, sizeBytes)) {
+    if (
+      read !== undefined &&
+      (!forWrite || open?.node === node) &&
+      joins(read, plus, sizeBytes, isConstant)
+    ) {
       // A store makes a check for reads one for writes only where it is as certain to be reached.
       if (forWrite) {
         read.forWrite = true;
@@ -290,11 +332,14 @@ export class SharedChecks {
       }
       return this.#join(i, read, plus);
     }
+    const isCertain = this.#isFirst[i] === true && this.#seldomMisses(at);
     const check = {
       low: plus,
       high: plus + sizeBytes,
       is32,
       forWrite,
+      isCertain,
+      isDissolved: isCertain && !this.#mayGiveUpAt(this.#offset),
       accessCount: 0,
       local: NO_LOCAL,
       reserved: NO_LOCAL,
@@ -303,17 +348,26 @@ export class SharedChecks {
     this.#join(i, check, plus);
   }
 
+  /**
+   * Records on a heap lie across two pages now and then, one in a hundred; parts of a stack do so for all calls from one place, or
+   * none, and where no TLB is asked pages make no difference.
+   */
+  #seldomMisses({ value }: Symbolic): boolean {
+    return this.#isDirect || value === CONSTANT || this.#stackValues.has(value);
+  }
+
   #join(i: number, check: SharedCheck, distance: number): void {
     check.accessCount++;
     this.#accesses[i] = { check, distance };
   }
 }
 
-/** Widens the check so that it covers the access too, unless that would make it too wide. */
-function joins(check: SharedCheck, at: number, sizeBytes: number): boolean {
+/** Widens the check so that it covers the access too, unless that would make it too wide, or known to lie in two pages. */
+function joins(check: SharedCheck, at: number, sizeBytes: number, isConstant: boolean): boolean {
   const low = Math.min(check.low, at);
   const high = Math.max(check.high, at + sizeBytes);
   if (high - low > RANGE_MAX_BYTES) return false;
+  if (isConstant && Math.floor(low / PAGE_SIZE) !== Math.floor((high - 1) / PAGE_SIZE)) return false;
   check.low = low;
   check.high = high;
   return true;

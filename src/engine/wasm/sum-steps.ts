@@ -46,15 +46,12 @@ export function sumsOf(number: number): number {
   if (known !== undefined && known !== NONE) return known;
   const start = sumSteps.length;
   rowsOfOps[number] = start;
-  const { body } = factsOfOp(number);
-  const writer = new SumWriter(body.filter(isAccess).length === 1);
+  const { body, accesses } = factsOfOp(number);
+  const writer = new SumWriter(accesses === 1);
   for (const statement of body) writer.statement(statement);
   sumSteps.push(SUM_END);
   return start;
 }
-
-const isAccess = ({ kind }: Statement): boolean =>
-  kind === "load" || kind === "store" || kind === "compareExchange";
 
 const operations = new Map([
   ["i32.add", OPERATION_ADD],

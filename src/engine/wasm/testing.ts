@@ -39,9 +39,11 @@ export interface TestOp {
   /** Addresses, for branches. */
   readonly to?: number;
   readonly else?: number;
+  /** It belongs to the same instruction as the op before it. */
+  readonly more?: true;
 }
 
-/** A block: its address and its ops without `enter`; each op is an instruction of one byte. */
+/** A block: its address and its ops without `enter`; instructions, as a rule of one op each, have one byte. */
 export interface TestBlock {
   readonly rip: number;
   readonly ops: readonly TestOp[];
@@ -101,7 +103,7 @@ export class TierMachine {
         entropyU32: () => 0x12345678,
         nowNs: () => 0,
         translateBlock: (gpa) => this.#translate(gpa),
-        translateSingle: () => this.#codeCache.writeSingle(this.#block),
+        translateSingle: (gpa) => this.#translateSingle(gpa),
         translateFetched: () => 0,
         blockIsHot: (block) => {
           this.hotBlock = block;
@@ -122,7 +124,7 @@ export class TierMachine {
       memory,
       core: this.core,
       eager: true,
-      source: { translate: (block) => this.#fill(block) },
+      source: { translate: (block, _gpa2, maxInstructions) => this.#fill(block, maxInstructions) },
     });
     this.core.exports.resetCpu();
     this.#mapMemory();
@@ -236,29 +238,76 @@ export class TierMachine {
   }
 
   #translate(gpa: number): number {
-    const { registers } = this;
-    this.#block.reset(registers.u32(L.RIP), registers.u32(L.RIP + 4), gpa, registers.u32(L.MODE));
-    if (!this.#fill(this.#block))
-      throw new Error(`the program has no block at ${this.#block.ripLow.toString(16)}`);
+    this.#fillAt(gpa);
     return this.#codeCache.append(this.#block);
   }
 
-  #fill(block: IrBlock): boolean {
-    const source = this.#blocks.get(block.ripLow);
+  #translateSingle(gpa: number): number {
+    this.#fillAt(gpa, 1);
+    return this.#codeCache.writeSingle(this.#block);
+  }
+
+  /** Fills #block with the code at RIP. */
+  #fillAt(gpa: number, maxInstructions?: number): void {
+    const { registers } = this;
+    this.#block.reset(registers.u32(L.RIP), registers.u32(L.RIP + 4), gpa, registers.u32(L.MODE));
+    if (!this.#fill(this.#block, maxInstructions))
+      throw new Error(`the program has no block at ${this.#block.ripLow.toString(16)}`);
+  }
+
+  /** The program from block.rip on, at whose instruction a block need not begin. */
+  #sourceAt(rip: number): TestBlock | undefined {
+    const whole = this.#blocks.get(rip);
+    if (whole !== undefined) return whole;
+    const around = [...this.#blocks.values()].find(
+      (block) => block.rip < rip && rip < block.rip + instructionsOf(block.ops).length,
+    );
+    return (
+      around && {
+        rip,
+        ops: instructionsOf(around.ops)
+          .slice(rip - around.rip)
+          .flat(),
+      }
+    );
+  }
+
+  #fill(block: IrBlock, maxInstructions?: number): boolean {
+    const source = this.#sourceAt(block.ripLow);
     if (source === undefined) return false;
-    block.push(0, opNumber("enter"), 0, 0, source.ops.length);
-    for (const [pc, test] of source.ops.entries()) {
+    const all = instructionsOf(source.ops);
+    const instructions = all.slice(0, maxInstructions);
+    block.push(0, opNumber("enter"), 0, 0, instructions.length);
+    for (const [pc, ops] of instructions.entries()) {
       block.beginInstruction(pc);
-      const i = block.push(pc, opNumber(test.op), test.d ?? 0, test.s ?? 0, test.imm ?? 0);
-      block.a[i] = test.a ?? 0;
-      block.scale[i] = test.scale ?? 0;
-      block.immHigh[i] = test.immHigh ?? 0;
-      block.target0[i] = (test.to ?? 0) - source.rip;
-      block.target1[i] = (test.else ?? 0) - source.rip;
+      for (const op of ops) this.#push(block, pc, op, source.rip);
     }
-    block.guestSizeBytes = source.ops.length;
+    block.guestSizeBytes = instructions.length;
+    if (instructions.length < all.length) {
+      const next = block.push(instructions.length, opNumber("next"), 0, 0, 0);
+      block.target0[next] = instructions.length;
+    }
     return true;
   }
+
+  #push(block: IrBlock, pc: number, test: TestOp, blockRip: number): void {
+    const i = block.push(pc, opNumber(test.op), test.d ?? 0, test.s ?? 0, test.imm ?? 0);
+    block.a[i] = test.a ?? 0;
+    block.scale[i] = test.scale ?? 0;
+    block.immHigh[i] = test.immHigh ?? 0;
+    block.target0[i] = (test.to ?? 0) - blockRip;
+    block.target1[i] = (test.else ?? 0) - blockRip;
+  }
+}
+
+function instructionsOf(ops: readonly TestOp[]): TestOp[][] {
+  const instructions: TestOp[][] = [];
+  for (const op of ops) {
+    const last = instructions.at(-1);
+    if (op.more === true && last !== undefined) last.push(op);
+    else instructions.push([op]);
+  }
+  return instructions;
 }
 
 /** A linear page that maps to a device. */
