@@ -252,17 +252,28 @@ function noteSingleStep(rip: u64, block: u32): void {
   set32(L.DEBUG_TRAPS, get32(L.DEBUG_TRAPS) | DR6_BS);
 }
 
-/** Interprets a block while breakpoints are enabled: an instruction that meets one is executed alone. */
-function interpretWatched(block: u32): u32 {
-  set32(L.TRAPS_NOTED, 0);
+/** Instructions that run() may still execute. */
+let left: i32 = 0;
+
+/**
+ * Interprets from a block on. One larger than what is left of the slice runs all the same: a slice is a guide, not a
+ * promise.
+ */
+function runBlock(block: u32): u32 {
+  const stepping = get32(L.MODE) & L.MODE_STEP;
+  grant(stepping ? 1 : max<i32>(left, <i32>load<u16>(block, L.BLOCK_INSTRUCTION_COUNT)));
+  const watched = get32(L.DEBUG_ARMED) != 0;
+  // An instruction that meets a breakpoint is executed alone.
+  if (watched) set32(L.TRAPS_NOTED, 0);
   const faulted = interpret(block + L.BLOCK_OPS);
-  set32(L.TRAPS_NOTED, 1);
+  if (watched) set32(L.TRAPS_NOTED, 1);
+  left -= settle();
   return faulted;
 }
 
 /** Runs about `budget` instructions: EXIT_SLICE, EXIT_HALT, EXIT_SHUTDOWN or EXIT_REQUESTED. */
 export function run(budget: i32): u32 {
-  let left = budget;
+  left = budget;
   beginWork();
   while (true) {
     // Traps behind the last instruction come before interrupts, but not out of the shadow of a MOV SS.
@@ -292,20 +303,13 @@ export function run(budget: i32): u32 {
     } else {
       block = cachedBlock(rip);
       if (block == 0) block = newBlock(rip);
-      if (block != 0) {
-        // A block larger than what is left of the slice runs all the same: a slice is a guide, not a promise.
-        grant(stepping ? 1 : max<i32>(left, <i32>load<u16>(block, L.BLOCK_INSTRUCTION_COUNT)));
-        faulted = get32(L.DEBUG_ARMED) == 0 ? interpret(block + L.BLOCK_OPS) : interpretWatched(block);
-        left -= settle();
-      }
+      if (block != 0) faulted = runBlock(block);
     }
     // More than once for an instruction that stores to several pages with code; each time drops what stood in its way.
     while (faulted && isNoException()) {
       block = get32(L.FAULT_VECTOR) == L.FAULT_GAVE_UP ? blockBehindRegion() : 0;
       if (block != 0) {
-        grant(max<i32>(left, <i32>load<u16>(block, L.BLOCK_INSTRUCTION_COUNT)));
-        faulted = interpret(block + L.BLOCK_OPS);
-        left -= settle();
+        faulted = runBlock(block);
       } else {
         faulted = runSingle();
         left--;

@@ -7,7 +7,7 @@ import type { CpuState, SegmentState } from "../../hw/index.ts";
 import * as L from "../layout.ts";
 import { bareEngine } from "../runtime/bare-engine.ts";
 import type { Engine } from "../runtime/engine.ts";
-import { regionLimits } from "../runtime/regions.ts";
+import { regionLimits } from "../runtime/region-former.ts";
 import { jumpCacheIndex } from "../wasm/region-exits.ts";
 
 const RAM_SIZE_BYTES = 8 << 20;

@@ -6,7 +6,7 @@ import { S, get32 } from "./state";
 import { isMemory } from "./memory-slots";
 import { ACCESS_READ, ACCESS_WRITE, NO_ADDRESS, WALK_FAULT, walk } from "./paging";
 import { fillTlb } from "./tlb";
-import { isUser, stillKnown } from "./memory";
+import { isUser, stillKnown, tlbLookup } from "./memory";
 
 const NOWHERE: u32 = 0;
 
@@ -14,12 +14,6 @@ const NOWHERE: u32 = 0;
 function areInOnePage(va: u64, before: u32, behind: u32): bool {
   const at = <u32>va & (L.PAGE_SIZE - 1);
   return at >= before && at + behind <= <u32>L.PAGE_SIZE;
-}
-
-/** Where va lies if its page is in that TLB by now. */
-function entered(va: u64, tlb: u32): u32 {
-  const entry = S + tlb + ((<u32>va >>> 8) & L.TLB_INDEX_MASK);
-  return load<u64>(entry) == (va & ~(<u64>(L.PAGE_SIZE - 1))) ? load<u32>(entry, 8) + <u32>va : NOWHERE;
 }
 
 /** `access` is the first one's own; `write`: there are stores among the others. */
@@ -35,8 +29,8 @@ function reach(va: u64, before: u32, behind: u32, access: u32, write: bool): u32
   if (place == WALK_FAULT || !isMemory(place)) return NOWHERE;
   fillTlb(va, <u32>place, user);
   const tlb: u32 = write ? (user ? L.TLB_USER_WRITE : L.TLB_KERNEL_WRITE) : user ? L.TLB_USER_READ : L.TLB_KERNEL_READ;
-  const found = entered(va, tlb);
-  return found == NOWHERE ? NOWHERE : found - before;
+  const entered = tlbLookup(tlb, va, 1);
+  return entered == NO_ADDRESS ? NOWHERE : entered - before;
 }
 
 export function reachToRead(va: u64, before: u32, behind: u32): u32 {

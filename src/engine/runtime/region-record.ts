@@ -95,11 +95,11 @@ export class RegionRecord {
     this.#timesGivenUp.set(offset, times);
     if (times < GIVING_UP_COUNTED) return false;
     const since = now - this.#givenUpSince;
-    const offsets = [...this.#timesGivenUp].filter(([, count]) => count >= GIVING_UP_COUNTED / 4);
+    const often = [...this.#timesGivenUp].filter(([, count]) => count >= GIVING_UP_COUNTED / 4);
     this.#givenUpSince = now;
     this.#timesGivenUp.clear();
     if (since > GIVING_UP_COUNTED * INSTRUCTIONS_PER_GIVING_UP) return false;
-    this.entry.formedForAccesses(offsets.map(([at]) => at));
+    this.entry.formedForAccesses(often.map(([at]) => at));
     return true;
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as L from "../layout.ts";
-import { regionLimits } from "../runtime/regions.ts";
+import { regionLimits } from "../runtime/region-former.ts";
 import {
   CODE,
   DATA,
