@@ -72,12 +72,12 @@ const testFiles = "\\.test\\.ts$|/testing\\.ts$|^src/engine/core/[\\w-]+-fixture
 /** What may use Node and development packages wherever it stands: tests, the core's fixtures and its build. */
 const notShipped = [
   "\\.test\\.ts$",
-  "^src/engine/core/(build|[\\w-]+-fixture)\\.ts$",
+  "^src/engine/core/(build(-calls)?|[\\w-]+-fixture)\\.ts$",
   "^src/machine/boot/lz4-core/build\\.ts$",
 ];
 /** The AssemblyScript sources: another language in the same syntax. What builds and tests them is TypeScript. */
 const assemblyScript =
-  "^src/(engine/core|machine/boot/lz4-core)/(?!build\\.ts$|[\\w-]+\\.test\\.ts$|[\\w-]+-fixture\\.ts$)";
+  "^src/(engine/core|machine/boot/lz4-core)/(?!build(-calls)?\\.ts$|[\\w-]+\\.test\\.ts$|[\\w-]+-fixture\\.ts$)";
 /** Modules of the core that exist only while it is built: build.ts prints them from the tables of ir/. */
 const printedModules = "^\\./(flags|helpers|interpreter\\.gen|msrs\\.gen)$";
 

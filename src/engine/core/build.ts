@@ -9,10 +9,13 @@ import { generatedCore } from "../ir/print-interpreter.ts";
 import { msrModule } from "../x86/msr-module.ts";
 import { helperRows } from "../ir/helpers.ts";
 import { CORE_DATA, VCPU_BASE } from "../layout.ts";
+import { wrongCalls } from "./build-calls.ts";
 
 const coreFolder = import.meta.dirname;
 const projectFolder = resolve(coreFolder, "../../..");
 const outputFolder = join(projectFolder, "build");
+/** The text format, which is looked at and not kept. */
+const TEXT = "core.wat";
 
 /** Hand-written sources of the core: every .ts file here but this script, tests and their fixtures. */
 function coreSources(): string[] {
@@ -56,6 +59,7 @@ async function build(): Promise<void> {
     writeFileSync(join(outputFolder, "core", `${name}.ts`), text + "\n");
   }
   const errors: string[] = [];
+  let wat = "";
   const { error } = await asc.main(
     [
       "index.ts",
@@ -63,6 +67,8 @@ async function build(): Promise<void> {
       coreFolder,
       "--outFile",
       "core.wasm",
+      "--textFile",
+      TEXT,
       "-O3",
       "--noAssert",
       "--runtime",
@@ -92,6 +98,10 @@ async function build(): Promise<void> {
         }
       },
       writeFile: (name, contents) => {
+        if (name === TEXT) {
+          wat = String(contents);
+          return;
+        }
         const path = join(outputFolder, name);
         mkdirSync(dirname(path), { recursive: true });
         writeFileSync(path, contents);
@@ -104,6 +114,8 @@ async function build(): Promise<void> {
   if (errors.length > 0) console.error(errors.join(""));
   const size = readFileSync(join(outputFolder, "core.wasm")).length;
   if (size < 10_000) throw new Error("the compiled core is too small to hold the interpreter");
+  const wrong = wrongCalls(wat, "interpret");
+  if (wrong.length > 0) throw new Error(`the core's calls: ${wrong.join("; ")}`);
   console.log(`core.wasm: ${size} bytes; static data below ${VCPU_BASE}`);
 }
 

@@ -14,15 +14,18 @@ import { DR6_BS, breakpointBeforeFetch } from "./debug";
 import { nameStackFault } from "./stack-faults";
 import { OP_REGION, interpret } from "./interpreter.gen";
 
-/** How deep compiled regions may call each other before they return to the dispatcher. */
-const REGION_DEPTH_MAX: i32 = 200;
+/**
+ * Bytes of stack that compiled regions may use by calling each other before they return to the dispatcher: a quarter of what a
+ * thread has at least under V8. As they keep to it, V8 need not look (platform/node/vm-process.ts).
+ */
+const REGION_STACK_BYTES: i32 = 256 * 1024;
 
 const NO_PAGE: u32 = 0xffffffff;
 
 /** Calls the compiled region in this table slot: the next RIP or one of the REGION_* results. */
 @inline
 export function runRegion(slot: u32): u64 {
-  return call_indirect<u64>(slot, REGION_DEPTH_MAX);
+  return call_indirect<u64>(slot, REGION_STACK_BYTES);
 }
 
 /** Returns instructions to the budget that a block took at its entry but did not retire. */

@@ -83,5 +83,5 @@ export const gaveUp = new ImportedFunction(ENGINE_MODULE, "gaveUp", {
   parameters: ["i32", "i32"],
   results: [],
 });
-/** A compiled region: how deep regions may still call each other, to the next RIP or a REGION_* result. */
+/** A compiled region: bytes of stack that regions may still use, to the next RIP or a REGION_* result. */
 export const regionSignature: Signature = { parameters: ["i32"], results: ["i64"] };

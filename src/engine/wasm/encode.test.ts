@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ValueType } from "../ir/expr.ts";
 import { ByteBuffer } from "./bytes.ts";
 import { ImportedFunction, ModuleEncoder, type Signature } from "./encode.ts";
 import { opcode } from "./opcodes.ts";
@@ -47,6 +48,20 @@ test("safe integers are i64 constants", () => {
     encoder.function("f", toI64).i64ConstNumber(value);
     assert.equal(run()(), BigInt(value));
   }
+});
+
+test("a function can push how much stack it takes: more with each local that comes behind", () => {
+  const frameBytes = (types: readonly ValueType[]): unknown => {
+    encoder.reset();
+    const f = encoder.function("f", { parameters: [], results: ["i32"] });
+    f.i32ConstFrameBytes();
+    for (const type of types) f.local(type);
+    return run()();
+  };
+  const alone = Number(frameBytes([]));
+  assert.ok(alone > 0);
+  assert.equal(frameBytes(["i32", "v128", "i64"]), alone + 8 + 16 + 8);
+  assert.equal(frameBytes(Array.from({ length: 1000 }, () => "v128")), alone + 16_000);
 });
 
 test("imports, own calls, locals of mixed types, globals and labels work together", () => {

@@ -13,6 +13,13 @@ export type Hint = "likely" | "unlikely" | "none";
 
 const TWO_TO_32 = 4294967296;
 
+/**
+ * What V8's compilers keep on the stack for a function: Liftoff a place for each local and what is on the operand stack, 64 bytes
+ * beyond the locals in the regions of a Linux; TurboFan, after which fewer values live at a time, half of that.
+ */
+const LOCAL_BYTES: Readonly<Record<ValueType, number>> = { i32: 8, i64: 8, f32: 8, f64: 8, v128: 16 };
+const FRAME_BYTES_BESIDE_LOCALS = 256;
+
 const blockType = (result: ValueType | undefined): number =>
   result === undefined ? EMPTY_BLOCK_TYPE : valueTypeCode[result];
 
@@ -24,6 +31,8 @@ export class FunctionEncoder {
   #depth = 0;
   readonly #hintOffsets: number[] = [];
   readonly #hintLikely: boolean[] = [];
+  /** Positions of constants that stand for the size of this function's frame. */
+  readonly #framePositions: number[] = [];
   /** Positions of calls to functions of this module, and which. */
   readonly #callPositions: number[] = [];
   readonly #callTargets: number[] = [];
@@ -36,6 +45,7 @@ export class FunctionEncoder {
     this.#depth = 0;
     this.#hintOffsets.length = 0;
     this.#hintLikely.length = 0;
+    this.#framePositions.length = 0;
     this.#callPositions.length = 0;
     this.#callTargets.length = 0;
   }
@@ -78,6 +88,12 @@ export class FunctionEncoder {
   i64Const(low: number, high: number): void {
     this.#body.u8(opcode.i64Const);
     this.#body.i64(low, high);
+  }
+
+  /** Pushes how many bytes of stack a call of this function takes at most, known once it is finished. */
+  i32ConstFrameBytes(): void {
+    this.#body.u8(opcode.i32Const);
+    this.#framePositions.push(this.#body.paddedU32());
   }
 
   /** An i64 constant that is a safe integer. */
@@ -249,6 +265,8 @@ export class FunctionEncoder {
     for (let i = 0; i < this.#callPositions.length; i++)
       this.#body.patchU32(this.#callPositions[i] ?? 0, importCount + (this.#callTargets[i] ?? 0));
     const types = this.#localTypes;
+    const frameBytes = types.reduce((sum, type) => sum + LOCAL_BYTES[type], FRAME_BYTES_BESIDE_LOCALS);
+    for (const position of this.#framePositions) this.#body.patchU32(position, frameBytes);
     let runs = 0;
     for (let i = 0; i < types.length; i++) if (i === 0 || types[i] !== types[i - 1]) runs++;
     this.#header.u32(runs);

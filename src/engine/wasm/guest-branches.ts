@@ -18,7 +18,7 @@ import { FLAGS_IN_MEMORY } from "./flag-values.ts";
 import type { Lowering } from "./lower.ts";
 import { opcode } from "./opcodes.ts";
 import { NO_REGION, type RegionExits } from "./region-exits.ts";
-import { DEPTH, type RegionFrame } from "./region-frame.ts";
+import { type RegionFrame, STACK_LEFT } from "./region-frame.ts";
 
 /** One of so many misses is told to guardMissed(). */
 export const MISSES_COUNTED = 1021;
@@ -160,21 +160,27 @@ export class GuestBranches {
   }
 
   /**
-   * Behind settle(): opens the block that is left when the callee cannot be called. The first reasons are depth and a budget
-   * that is used up, since a recursion may take any time without a loop.
+   * Behind settle(): opens the block that is left when the callee cannot be called. The first reasons are the stack and a
+   * budget that is used up, since a recursion may take any time without a loop.
    */
   #enterCall(): number {
     const { f, slot } = this.#frame;
     const miss = f.block();
-    f.localGet(DEPTH);
-    f.i32Const(1);
-    f.op(binaryOps["i32.sub"]);
+    this.#pushStackLeft();
     f.localGet(slot);
     f.op(binaryOps["i32.or"]);
     f.i32Const(0);
     f.op(binaryOps["i32.lt_s"]);
     f.brIf(miss, "unlikely");
     return miss;
+  }
+
+  /** What is left of the stack below this frame, negative if nothing. */
+  #pushStackLeft(): void {
+    const { f } = this.#frame;
+    f.localGet(STACK_LEFT);
+    f.i32ConstFrameBytes();
+    f.op(binaryOps["i32.sub"]);
   }
 
   /** Pops the callee's table slot and calls it; goes on at `back` if it returns to there. */
@@ -193,9 +199,7 @@ export class GuestBranches {
   /** Calls a region's function by `call`, behind its parameter; goes on at `back` if it returns to there. */
   #call(back: RegionEdge, call: () => void): void {
     const { f, count, result } = this.#frame;
-    f.localGet(DEPTH);
-    f.i32Const(1);
-    f.op(binaryOps["i32.sub"]);
+    this.#pushStackLeft();
     call();
     f.localTee(result);
     this.#frame.pushRip(back.offset);

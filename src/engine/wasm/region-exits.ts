@@ -11,7 +11,7 @@ import type { ModuleEncoder } from "./encode.ts";
 import type { Lowering } from "./lower.ts";
 import { opcode } from "./opcodes.ts";
 import {
-  DEPTH,
+  STACK_LEFT,
   type RegionFrame,
   WORD_FLAGS_IN_MEMORY,
   WORD_FLAGS_MIXED,
@@ -220,7 +220,7 @@ export class RegionExits {
     f.i32Const(NO_REGION);
     f.op(binaryOps["i32.eq"]);
     f.brIf(miss);
-    f.localGet(DEPTH);
+    f.localGet(STACK_LEFT);
     f.localGet(slot);
     f.returnCallIndirect(this.#module.type(regionSignature));
     f.end();

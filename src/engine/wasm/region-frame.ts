@@ -8,8 +8,8 @@ import { opcode } from "./opcodes.ts";
 import type { RegionOps } from "./region-ops.ts";
 import { ALL_XMMS } from "./slots.ts";
 
-/** The parameter of a region's function: how deep guest calls may still nest in it. */
-export const DEPTH = 0;
+/** The parameter of a region's function: bytes of stack that it and what it calls for guest calls may use. */
+export const STACK_LEFT = 0;
 
 /**
  * What an op tells a shared exit, packed in an i64: low half dirty GPRs (16 bits), instructions of the block not

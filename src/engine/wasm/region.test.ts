@@ -254,7 +254,7 @@ test("a callee that returns to another place is followed there", () => {
 });
 
 test("recursion deeper than regions may nest ends as it should", () => {
-  const DEPTH = 1000n;
+  const DEPTH = 3000n;
   const blocks: TestBlock[] = [
     {
       rip: CODE,

@@ -37,6 +37,9 @@ const SMALL_PROCESS_OPTIONS = [
   // Copies of a guest's loop gain nothing: each keeps all registers for the exits, and what is carried round is spilled.
   "--no-wasm-loop-unrolling",
   "--no-wasm-loop-peeling",
+  // Regions keep to their share of the stack by themselves (core/dispatch.ts), and leave their loops when a slice ends: V8
+  // need not look at each function's entry and in each round, where its question is often the only call that is left.
+  "--no-wasm-stack-checks",
   ...zoneOptions(process.versions.node),
 ];
 /**
