@@ -8,6 +8,7 @@
  * key]`, with key = prefix << 5 | W << 4 | (mod = 3) << 3 | reg, is a row number, INVALID, or -2 - l for leaf l.
  * `leaves[l * 8 + rm]` is a row number or INVALID.
  */
+import { defined } from "../../base/index.ts";
 import type { Operand } from "./operand.ts";
 import type { InstructionRow } from "./row.ts";
 
@@ -39,9 +40,6 @@ function planesOf({ encoding: { vex } }: InstructionRow): readonly number[] {
   }
 }
 
-/** Points of one opcode: a group's keys times eight values of rm. */
-const POINTS = GROUP_SIZE * 8;
-
 /** What ModRM.mod a row's operands allow. */
 export const modOf = (operands: readonly Operand[]): "any" | "memory" | "register" | "ignored" =>
   operands.find(({ at }) => at === "rm")?.mod ?? "any";
@@ -54,10 +52,10 @@ export class LookupTables {
   #leafCount = 0;
   /** The rows that an UNKNOWN opcode may belong to. */
   readonly #candidates = new Map<number, number[]>();
-  readonly #points: OpcodePoints;
+  readonly #rows: readonly InstructionRow[];
 
   constructor(rows: readonly InstructionRow[]) {
-    this.#points = new OpcodePoints(rows);
+    this.#rows = rows;
     for (const [index, row] of rows.entries()) {
       const { map, opcode, plusRegister } = row.encoding;
       for (let n = 0; n < (plusRegister ? 8 : 1); n++) {
@@ -87,32 +85,59 @@ export class LookupTables {
   }
 
   #valueOf(indices: readonly number[]): number {
-    const { row } = this.#points;
-    this.#points.assign(indices);
-    if (isUniform(row, 0, POINTS)) return row[0] ?? INVALID;
+    const boxes = indices.map((index) => boxOf(defined(this.#rows[index], "a row of the table"), index));
+    boxes.sort((one, other) => one.specificity - other.specificity);
+    this.#refuseEquals(boxes);
+    const [only] = boxes;
+    if (only !== undefined && boxes.length === 1 && isWhole(only)) return only.index;
     const group = this.#groupCount++;
     this.groups = withRoomFor(this.groups, this.#groupCount * GROUP_SIZE);
-    for (let key = 0; key < GROUP_SIZE; key++) {
-      const at = key * LEAF_SIZE;
-      this.groups[group * GROUP_SIZE + key] = isUniform(row, at, at + LEAF_SIZE)
-        ? (row[at] ?? INVALID)
-        : this.#addLeaf(row.subarray(at, at + LEAF_SIZE));
-    }
+    const keys = this.groups.subarray(group * GROUP_SIZE, (group + 1) * GROUP_SIZE).fill(INVALID);
+    for (const box of boxes) this.#paint(keys, box);
     return -2 - group;
   }
 
-  #addLeaf(rows: Int16Array): number {
+  /** Gives the keys of a group that a box covers to its row. */
+  #paint(keys: Int16Array, { index, prefixes, widths, mods, regs, rms }: Box): void {
+    for (let prefix = prefixes[0]; prefix <= prefixes[1]; prefix++) {
+      for (let width = widths[0]; width <= widths[1]; width++) {
+        for (let mod = mods[0]; mod <= mods[1]; mod++) {
+          const key = (prefix << 5) | (width << 4) | (mod << 3);
+          if (isAll(rms)) keys.fill(index, key + regs[0], key + regs[1] + 1);
+          else for (let reg = regs[0]; reg <= regs[1]; reg++) this.#paintLeaf(keys, key + reg, index, rms);
+        }
+      }
+    }
+  }
+
+  #paintLeaf(keys: Int16Array, key: number, index: number, rms: Range): void {
+    const before = keys[key] ?? INVALID;
+    const value = before < INVALID ? before : this.#addLeaf(before);
+    const at = (-2 - value) * LEAF_SIZE;
+    this.leaves.fill(index, at + rms[0], at + rms[1] + 1);
+    keys[key] = value;
+  }
+
+  /** A leaf that is the same for each rm so far. */
+  #addLeaf(row: number): number {
     const leaf = this.#leafCount++;
     this.leaves = withRoomFor(this.leaves, this.#leafCount * LEAF_SIZE);
-    this.leaves.set(rows, leaf * LEAF_SIZE);
+    this.leaves.fill(row, leaf * LEAF_SIZE, (leaf + 1) * LEAF_SIZE);
     return -2 - leaf;
   }
-}
 
-function isUniform(values: Int16Array, start: number, end: number): boolean {
-  const first = values[start];
-  for (let at = start + 1; at < end; at++) if (values[at] !== first) return false;
-  return true;
+  #refuseEquals(boxes: readonly Box[]): void {
+    for (const [i, box] of boxes.entries()) {
+      const other = boxes
+        .slice(0, i)
+        .find((before) => before.specificity === box.specificity && overlap(before, box));
+      if (other === undefined) continue;
+      const [a, b] = [other, box].map(
+        ({ index }) => `${this.#rows[index]?.opcode} ${this.#rows[index]?.mnemonic}`,
+      );
+      throw new Error(`${a} and ${b} cover the same encoding`);
+    }
+  }
 }
 
 function withRoomFor(values: Int16Array<ArrayBuffer>, length: number): Int16Array<ArrayBuffer> {
@@ -126,64 +151,48 @@ function withRoomFor(values: Int16Array<ArrayBuffer>, length: number): Int16Arra
 type Range = readonly [first: number, last: number];
 const exactly = (value: number): Range => [value, value];
 
-/** The points of one opcode, each with the row that it goes to. */
-class OpcodePoints {
-  readonly row = new Int16Array(POINTS);
-  readonly #specificity = new Int8Array(POINTS);
-  readonly #rows: readonly InstructionRow[];
+const isAll = (range: Range): boolean => range === ALL_REGISTERS;
+const ALL_REGISTERS: Range = [0, 7];
+const EITHER: Range = [0, 1];
+const ALL_PREFIXES: Range = [0, 3];
 
-  constructor(rows: readonly InstructionRow[]) {
-    this.#rows = rows;
-  }
-
-  /** Gives every point to the most specific of these rows. */
-  assign(indices: readonly number[]): void {
-    this.row.fill(INVALID);
-    this.#specificity.fill(-1);
-    for (const index of indices) {
-      const row = this.#rows[index];
-      if (row !== undefined) this.#cover(index, row);
-    }
-  }
-
-  #cover(index: number, row: InstructionRow): void {
-    const { vex, prefix, rexW, digit, modrm, plusStack } = row.encoding;
-    const mod = modOf(row.operands);
-    const onlyRegister = mod === "register" || modrm !== undefined;
-    const prefixes = prefix === undefined ? ([0, 3] as const) : exactly(PREFIX_INDEX[prefix]);
-    const widths: Range = rexW ? [1, 1] : vex?.w === 0 ? [0, 0] : [0, 1];
-    const mods: Range = onlyRegister ? [1, 1] : mod === "memory" ? [0, 0] : [0, 1];
-    const regs =
-      modrm !== undefined
-        ? exactly((modrm >> 3) & 7)
-        : digit !== undefined
-          ? exactly(digit)
-          : ([0, 7] as const);
-    const rms = modrm !== undefined && !plusStack ? exactly(modrm & 7) : ([0, 7] as const);
-    const specificity =
-      (prefix === undefined ? 0 : 4) + (rexW ? 2 : 0) + (modrm === undefined ? 0 : plusStack ? 1 : 8);
-    for (let p = prefixes[0]; p <= prefixes[1]; p++) {
-      for (let w = widths[0]; w <= widths[1]; w++) {
-        for (let m = mods[0]; m <= mods[1]; m++) {
-          for (let reg = regs[0]; reg <= regs[1]; reg++) {
-            const key = (p << 5) | (w << 4) | (m << 3) | reg;
-            for (let rm = rms[0]; rm <= rms[1]; rm++) this.#give(key * 8 + rm, index, specificity);
-          }
-        }
-      }
-    }
-  }
-
-  #give(point: number, index: number, specificity: number): void {
-    const before = this.#specificity[point] ?? -1;
-    if (specificity < before) return;
-    if (specificity === before) {
-      const [a, b] = [this.#rows[index], this.#rows[this.row[point] ?? 0]].map(
-        (row) => `${row?.opcode} ${row?.mnemonic}`,
-      );
-      throw new Error(`${a} and ${b} cover the same encoding`);
-    }
-    this.row[point] = index;
-    this.#specificity[point] = specificity;
-  }
+/** The points of an opcode that a row covers: each value of each field with each of the others'. */
+interface Box {
+  readonly index: number;
+  /** A point goes to the row with the largest one that covers it. */
+  readonly specificity: number;
+  readonly prefixes: Range;
+  readonly widths: Range;
+  readonly mods: Range;
+  readonly regs: Range;
+  readonly rms: Range;
 }
+
+function boxOf({ encoding, operands }: InstructionRow, index: number): Box {
+  const { vex, prefix, rexW, digit, modrm, plusStack } = encoding;
+  const mod = modOf(operands);
+  const onlyRegister = mod === "register" || modrm !== undefined;
+  const reg = modrm === undefined ? digit : (modrm >> 3) & 7;
+  return {
+    index,
+    specificity:
+      (prefix === undefined ? 0 : 4) + (rexW ? 2 : 0) + (modrm === undefined ? 0 : plusStack ? 1 : 8),
+    prefixes: prefix === undefined ? ALL_PREFIXES : exactly(PREFIX_INDEX[prefix]),
+    widths: rexW ? exactly(1) : vex?.w === 0 ? exactly(0) : EITHER,
+    mods: onlyRegister ? exactly(1) : mod === "memory" ? exactly(0) : EITHER,
+    regs: reg === undefined ? ALL_REGISTERS : exactly(reg),
+    rms: modrm !== undefined && !plusStack ? exactly(modrm & 7) : ALL_REGISTERS,
+  };
+}
+
+const isWhole = ({ prefixes, widths, mods, regs, rms }: Box): boolean =>
+  prefixes === ALL_PREFIXES && widths === EITHER && mods === EITHER && isAll(regs) && isAll(rms);
+
+const overlap = (one: Box, other: Box): boolean =>
+  meet(one.prefixes, other.prefixes) &&
+  meet(one.widths, other.widths) &&
+  meet(one.mods, other.mods) &&
+  meet(one.regs, other.regs) &&
+  meet(one.rms, other.rms);
+
+const meet = (one: Range, other: Range): boolean => one[0] <= other[1] && other[0] <= one[1];
