@@ -60,3 +60,22 @@ test("one beside which other loops begin again and again is compiled only when i
   const rounds = roundsToFirstRegion(machine, elsewhere);
   assert.ok(rounds >= L.EXECUTIONS_OF_A_HOT_BLOCK - 200, `${rounds} rounds`);
 });
+
+test("a block that a region has taken in begins anew: what comes to it past the region soon makes no second one", () => {
+  // Two blocks of a jump each.
+  const second = CODE + 2;
+  const machine = new TestMachine({
+    ...{ core, tier: "auto", mode: "protected" },
+    code: [0xeb, 0x00, ...jumpBack(second)],
+  });
+  while (machine.engine.statistics.regionsCompiled === 0) {
+    machine.run(1000);
+    assert.ok(machine.engine.instructionsRetired < 2 * L.EXECUTIONS_OF_A_HOT_BLOCK + 2000);
+  }
+  const { registers } = machine.engine;
+  for (let times = 0; times < L.EXECUTIONS_PER_LOOK; times++) {
+    registers.setU32(L.RIP, second);
+    machine.run(1);
+  }
+  assert.equal(machine.engine.statistics.regionsCompiled, 1);
+});

@@ -7,6 +7,7 @@
 import { assert, defined } from "../../base/index.ts";
 import { opNumber } from "../ir/ops.ts";
 import * as L from "../layout.ts";
+import { contextOf } from "../wasm/graph.ts";
 import { type MappedPage, REGION_EXPORT, RegionCompiler } from "../wasm/region.ts";
 import { jumpCacheIndex, NO_REGION } from "../wasm/region-exits.ts";
 import { AddressSpace } from "./address-space.ts";
@@ -198,6 +199,23 @@ export class Regions {
       record: new RegionRecord(entryRecord, this.#executed(0)),
     });
     this.#install(region, instance.exports);
+    this.#letCool(forming);
+  }
+
+  /**
+   * Blocks that a region takes in without inlining them were nearly as hot as its entry: what still comes to them past the
+   * region, in the interpreter, has to do so as often as to others before they are entries too. They count as looked at
+   * once, and so as warm.
+   */
+  #letCool({ blocks, addresses }: FormedRegion): void {
+    for (const [i, { key }] of blocks.entries()) {
+      const block = addresses[i];
+      if (block === undefined || contextOf(key) !== 0) continue;
+      if (this.#view.getUint32(block + L.BLOCK_REGION, true) !== NO_REGION) continue;
+      if (this.#view.getUint8(block + L.BLOCK_LOOKS_LEFT) === L.LOOKS) continue;
+      this.#view.setUint8(block + L.BLOCK_LOOKS_LEFT, L.LOOKS - 1);
+      this.#view.setInt32(block + L.BLOCK_HEAT, L.EXECUTIONS_PER_LOOK, true);
+    }
   }
 
   /** A block that regions contain has been dropped. */
